@@ -1,0 +1,54 @@
+"""The errors a user may meet. Each message names the thing, its value, and the way out, in one sentence or two."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WorkbenchError(Exception):
+    """Base of every error that is shown to a user as a sentence instead of a traceback."""
+
+
+class UnknownNameError(WorkbenchError):
+    """A task, teacher, method, metric, architecture or run that does not exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if close:
+            way_out = f"did you mean {' or '.join(close)}?"
+        elif len(known) > 24:
+            way_out = f"there are {len(known)}, such as {', '.join(known[:6])}."
+        else:
+            way_out = f"choose one of {', '.join(known)}." if known else f"there is no {kind} yet."
+        super().__init__(f"There is no {kind} named {name!r}: {way_out}")
+        self.kind, self.name = kind, name
+
+
+class InvalidInputError(WorkbenchError):
+    """A value, file, or combination of options that cannot be used as it is."""
+
+
+class DamagedFileError(WorkbenchError):
+    """A file whose content is not what its name, format or checksum promises."""
+
+
+class TooFewLabelsError(InvalidInputError):
+    """A metric or a method needs more labeled images, or more classes, than there are."""
+
+
+class StorageError(WorkbenchError):
+    """The workspace cannot be written or read: no space, no permission, or not there."""
+
+
+class UnavailableError(WorkbenchError):
+    """Something outside this machine, or a device, is needed and cannot be had."""
+
+
+class BusyError(WorkbenchError):
+    """Someone else holds what was asked for, such as a device's queue."""
+
+
+class CancelledError(WorkbenchError):
+    """The user asked for the work to stop."""

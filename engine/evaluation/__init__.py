@@ -1,0 +1,37 @@
+"""Evaluation: accuracy, calibration, intervals, paired differences and rank correlation. Knows arrays only."""
+
+from engine.evaluation.classification import (
+    accuracy,
+    auroc,
+    balanced_accuracy,
+    calibration_error,
+    per_class_accuracy,
+)
+from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
+from engine.evaluation.intervals import (
+    Interval,
+    PairedDifference,
+    bootstrap_over_targets,
+    mean_over_targets,
+    paired_difference,
+    t_interval,
+    wilson_interval,
+)
+
+__all__ = [
+    "Interval",
+    "PairedDifference",
+    "RankCorrelation",
+    "accuracy",
+    "auroc",
+    "balanced_accuracy",
+    "bootstrap_over_targets",
+    "calibration_error",
+    "mean_over_targets",
+    "paired_difference",
+    "per_class_accuracy",
+    "spearman",
+    "t_interval",
+    "weighted_kendall",
+    "wilson_interval",
+]

@@ -1,0 +1,158 @@
+"""What an interval is, and how each kind is computed. An interval that cannot be known is None, never a guess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from engine.errors import InvalidInputError
+from engine.evaluation.arrays import FloatArray, as_matrix, as_vector
+
+LEVEL = 0.95  # how often an interval should hold the truth, unless someone asks otherwise: the field's habit
+BOOTSTRAP_DRAWS = 10_000  # enough for two stable digits of a 95 % percentile
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From `low` to `high`, in the unit of the value; holds the truth in a share `level` of repetitions, by `method`."""
+
+    low: float
+    high: float
+    level: float
+    method: str  # in words, as "t interval over 3 seeds"
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """First minus second, seed by seed; `interval` is None (unknown) when there is one seed only."""
+
+    seeds: tuple[int, ...]
+    differences: tuple[float, ...]
+    mean: float
+    interval: Interval | None
+
+
+def require_level(level: float) -> float:
+    """`level` itself. Raises InvalidInputError unless it lies strictly between 0 and 1."""
+    if not 0 < level < 1:
+        raise InvalidInputError(f"The level of an interval is {level}: give a share between 0 and 1, such as 0.95.")
+    return level
+
+
+def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval for a proportion, within 0 to 1, such as an accuracy over `trials` test images.
+
+    Raises InvalidInputError if there is no trial, or `successes` is not between 0 and `trials`. Wilson 1927.
+
+    >>> interval = wilson_interval(8, 10)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.49, 0.943)
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise InvalidInputError(
+            f"{successes} successes in {trials} trials: give at least one trial, and successes between 0 and trials."
+        )
+    z = float(stats.norm.ppf((1 + require_level(level)) / 2))
+    share = successes / trials
+    center = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    low = 0.0 if successes == 0 else center - half
+    high = 1.0 if successes == trials else center + half
+    return Interval(low, high, level, f"Wilson interval over {trials} images")
+
+
+def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds") -> Interval | None:
+    """Student's t interval for the mean of `values [n]`, one per seed (or whatever `over` says).
+
+    None when there is only one value: its spread is unknown. Raises InvalidInputError for no value or a non-finite one.
+
+    >>> interval = t_interval([1.0, 2.0, 3.0])
+    >>> round(interval.low, 3), round(interval.high, 3), interval.method
+    (-0.484, 4.484, 't interval over 3 seeds')
+    >>> t_interval([1.0]) is None
+    True
+    """
+    sample = as_vector(values, "values")
+    require_level(level)
+    if len(sample) < 2:
+        return None
+    half = float(stats.t.ppf((1 + level) / 2, len(sample) - 1)) * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    mean = float(sample.mean())
+    return Interval(mean - half, mean + half, level, f"t interval over {len(sample)} {over}")
+
+
+def paired_difference(
+    first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL
+) -> PairedDifference:
+    """First minus second on the seeds that both have, with a t interval over them.
+
+    Raises InvalidInputError if they share no seed.
+
+    >>> result = paired_difference({0: 0.6, 1: 0.7}, {0: 0.5, 1: 0.5, 2: 0.9})
+    >>> result.seeds, round(result.mean, 6)
+    ((0, 1), 0.15)
+    """
+    seeds = tuple(sorted(set(first) & set(second)))
+    if not seeds:
+        raise InvalidInputError(
+            f"Seeds {sorted(first)} and {sorted(second)} have none in common: run both methods with the same seeds."
+        )
+    differences = as_vector([first[seed] - second[seed] for seed in seeds], "values")
+    interval = t_interval(differences, level)
+    return PairedDifference(seeds, tuple(differences.tolist()), float(differences.mean()), interval)
+
+
+def mean_over_targets(differences: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval | None]:
+    """Mean of paired differences `[targets, seeds]`, and a t interval over the seeds of the per-seed means.
+
+    The interval is None with one seed. It says how far other seeds would move the mean over *these* targets; what other
+    targets would do is `bootstrap_over_targets`.
+
+    >>> mean, interval = mean_over_targets([[1.0, 3.0], [3.0, 5.0]])
+    >>> mean, interval.method
+    (3.0, 't interval over 2 seeds')
+    """
+    table = as_matrix(differences, "differences")
+    return float(table.mean()), t_interval(table.mean(axis=0), level)
+
+
+def bootstrap_over_targets(
+    differences: npt.ArrayLike, level: float = LEVEL, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+) -> Interval | None:
+    """Percentile interval for the mean of `differences [targets, seeds]` when the targets too could have been others.
+
+    Each draw takes as many targets with replacement, and within each of them (its stratum) as many seeds with
+    replacement. None with a single target: how targets differ is then unknown. Deterministic in `seed`.
+
+    >>> bootstrap_over_targets([[1.0, 2.0]]) is None
+    True
+    >>> interval = bootstrap_over_targets([[1.0, 1.0], [3.0, 3.0]])
+    >>> interval.low, interval.high
+    (1.0, 3.0)
+    """
+    table = as_matrix(differences, "differences")
+    require_level(level)
+    if draws < 1:
+        raise InvalidInputError(f"The number of bootstrap draws is {draws}: give 1 or more.")
+    if len(table) < 2:
+        return None
+    tail = (1 - level) / 2
+    low, high = np.quantile(_bootstrap_means(table, draws, seed), [tail, 1 - tail])
+    return Interval(float(low), float(high), level, f"stratified bootstrap over {len(table)} targets")
+
+
+def _bootstrap_means(table: FloatArray, draws: int, seed: int) -> FloatArray:
+    """Means `[draws]` of resampled tables: targets with replacement, then seeds within each."""
+    targets, seeds = table.shape
+    generator = np.random.default_rng(seed)
+    rows = generator.integers(targets, size=(draws, targets, 1))
+    columns = generator.integers(seeds, size=(draws, targets, seeds))
+    return np.asarray(table[rows, columns].mean(axis=(1, 2)))

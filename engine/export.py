@@ -1,0 +1,79 @@
+"""A student as files: safetensors, its classes, its preprocessing, and how to load it with timm alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from engine.errors import InvalidInputError
+from engine.files import read_json, replacing, replacing_folder, write_bytes, write_json
+from engine.tasks import Task
+from engine.teachers import Network
+from engine.training import TrainSpec, input_statistics
+
+WEIGHTS, RECORD, README = "student.safetensors", "student.json", "README.md"
+
+
+def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, classes: int) -> None:
+    """Write a trained student into `folder`: its weights under timm's names, without any teacher's head, and a record.
+
+    Raises StorageError if the disk refuses.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in network.model.state_dict().items()}
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(state, temporary)
+    mean, std = input_statistics(spec.architecture)
+    record = {
+        "architecture": spec.architecture,
+        "num_classes": classes,
+        "classes": list(task.classes),
+        "input_size": spec.size,
+        "mean": list(mean),
+        "std": list(std),
+        "resize": task.record.resize,
+        "interpolation": "bicubic",
+        "task": task.name,
+        "task_revision": task.revision,
+        "license": f"trained on: {task.record.license}",
+    }
+    write_json(folder / RECORD, record)
+
+
+def export_student(run_folder: Path, out: Path) -> list[Path]:
+    """Copy a finished run's student into the new folder `out`, with a README that shows how to load it.
+
+    Raises InvalidInputError if the run has no student yet or `out` already exists, StorageError if the disk refuses.
+    """
+    if not (run_folder / WEIGHTS).is_file() or not (run_folder / "result.json").is_file():
+        raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
+    if out.exists():
+        raise InvalidInputError(f"{out} exists already: name a folder that does not.")
+    record, result = read_json(run_folder / RECORD), read_json(run_folder / "result.json")
+    with replacing_folder(out) as temporary:
+        for name in (WEIGHTS, RECORD):
+            shutil.copyfile(run_folder / name, temporary / name)
+        write_json(temporary / "result.json", result)
+        write_bytes(temporary / README, _readme(record, result).encode())
+    return sorted(out.iterdir())
+
+
+def _readme(record: dict[str, Any], result: dict[str, Any]) -> str:
+    size = record["input_size"]
+    unlabeled = result["train_images"] - result["labeled_images"]
+    return f"""# Student for {record["task"]}
+
+{result["title"]}, seed {result["seed"]}: {100 * result["accuracy"]:.1f} % of {result["test_images"]} held-out images
+right, after {result["images"]:,} student images with gradient on {result["labeled_images"]} labeled and {unlabeled}
+unlabeled images.
+
+    model = timm.create_model("{record["architecture"]}", num_classes={record["num_classes"]})
+    model.load_state_dict(safetensors.torch.load_file("{WEIGHTS}"))
+    model.eval()
+
+Input: RGB, {size} × {size} pixels ({record["resize"]}, {record["interpolation"]}), scaled to 0..1,
+minus {record["mean"]}, divided by {record["std"]}.
+The classes, in the order of the outputs, are in `{RECORD}`.
+"""

@@ -1,0 +1,118 @@
+"""One pass of teachers over a task's images. Each image is decoded once for all teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.devices import set_up
+from engine.errors import InvalidInputError
+from engine.features.store import SHARD_IMAGES, FeatureStore
+from engine.tasks import Task
+from engine.tasks.views import boxes, render, square
+from engine.teachers import Network, TeacherRecord, load_teacher
+
+BATCH_IMAGES = 128  # decoded and run together
+Progress = Callable[[int, int, str], None]  # done, total, what is being done
+
+
+@dataclass
+class _Pending:
+    """What one teacher has computed since its last shard was written."""
+
+    network: Network
+    store: FeatureStore
+    missing: NDArray[np.int64]  # sorted
+    rows: list[NDArray[np.int64]] = field(default_factory=list)
+    features: list[NDArray[np.float16]] = field(default_factory=list)
+    pseudo_labels: list[NDArray[np.float16]] = field(default_factory=list)
+
+    def flush(self, view: int) -> None:
+        """Write what is pending as one shard."""
+        if self.rows:
+            self.store.write(
+                np.concatenate(self.rows), view, np.concatenate(self.features), np.concatenate(self.pseudo_labels)
+            )
+            self.rows, self.features, self.pseudo_labels = [], [], []
+
+    def count(self) -> int:
+        """Images that are pending."""
+        return sum(len(rows) for rows in self.rows)
+
+
+def extract(
+    home: Path,
+    task: Task,
+    teachers: Sequence[TeacherRecord],
+    rows: NDArray[np.int64],
+    *,
+    views: Sequence[int] = (0,),
+    device: str = "cpu",
+    progress: Progress = lambda done, total, stage: None,
+) -> None:
+    """Fill the cache with features and pseudo-labels of `rows` under each teacher and view; what is there is kept.
+
+    `progress` is told the (image, teacher, view) triples done, their total, and the view; it may raise to stop, and
+    then a later call goes on from the last shard. Raises DamagedFileError for damaged images or weights.
+    """
+    plan = [(view, store, store.missing(rows, view)) for view in views for store in _stores(home, task, teachers)]
+    total, done = sum(len(missing) for _, _, missing in plan), 0
+    if not total:
+        return
+    place = set_up(device)
+    networks = {store.teacher.name: load_teacher(store.teacher, place) for _, store, missing in plan if len(missing)}
+    for view in views:
+        pending = [_Pending(networks[s.teacher.name], s, m) for v, s, m in plan if v == view and len(m)]
+        if not pending:
+            continue
+        stage = "Teachers look at the images" + (f" (view {view})" if len(views) > 1 else "")
+        progress(done, total, stage)
+        union = np.unique(np.concatenate([p.missing for p in pending]))
+        try:
+            for start in range(0, len(union), BATCH_IMAGES):
+                done += _run_batch(task, union[start : start + BATCH_IMAGES], view, pending, place)
+                progress(done, total, stage)
+        finally:
+            for p in pending:
+                p.flush(view)
+
+
+def _stores(home: Path, task: Task, teachers: Sequence[TeacherRecord]) -> list[FeatureStore]:
+    return [FeatureStore(home, task, teacher) for teacher in teachers]
+
+
+def _run_batch(
+    task: Task, rows: NDArray[np.int64], view: int, pending: Sequence[_Pending], device: torch.device
+) -> int:
+    """Run one batch of images through every teacher that lacks them; gives the number of (image, teacher) pairs."""
+    view_boxes = boxes([task.images.image_ids[row] for row in rows], view, flip=task.record.flip)
+    squared = [square(image, task.record.resize) for image in task.images.decoded([int(row) for row in rows])]
+    at_size: dict[int, torch.Tensor] = {}
+    pairs = 0
+    for p in pending:
+        lacking = np.isin(rows, p.missing)
+        if not lacking.any():
+            continue
+        size = p.store.teacher.input_size
+        if size not in at_size:
+            pixels = np.stack([render(i, b, size) for i, b in zip(squared, view_boxes, strict=True)])
+            at_size[size] = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # [B, 3, S, S]
+        with torch.inference_mode():
+            features, logits = p.network(at_size[size][torch.from_numpy(lacking)].to(device))
+        halves = features.half()
+        if not torch.isfinite(halves).all():
+            raise InvalidInputError(
+                f"Teacher {p.store.teacher.name!r} gives features that are no number below 65,504: leave it out."
+            )
+        p.rows.append(rows[lacking])
+        p.features.append(halves.cpu().numpy())
+        p.pseudo_labels.append(logits.float().softmax(1).half().cpu().numpy())
+        pairs += int(lacking.sum())
+        if p.count() >= SHARD_IMAGES:
+            p.flush(view)
+    return pairs

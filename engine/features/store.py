@@ -1,0 +1,98 @@
+"""The cache of features and pseudo-labels, in shards: features/<task>/<teacher>-<key>/view-<k>/<shard>.safetensors.
+
+A shard holds `rows [n]` of the task's image table, `features [n, D]` and `pseudo_labels [n, Z]` in half precision
+(about three significant digits; every consumer computes in float32 or float64). Labels are never in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from engine.errors import InvalidInputError
+from engine.files import replacing
+from engine.tasks import Task
+from engine.teachers import TeacherRecord
+
+SHARD_IMAGES = 4096
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one teacher says of some images, in the order that was asked for."""
+
+    features: NDArray[np.float32]  # [images, D]
+    pseudo_labels: NDArray[np.float32]  # [images, Z], rows sum to 1
+
+
+class FeatureStore:
+    """The cached outputs of one teacher for one task."""
+
+    def __init__(self, home: Path, task: Task, teacher: TeacherRecord) -> None:
+        self.teacher = teacher
+        # The geometry of the task is a part of the transform; its images are not, because the table only grows.
+        geometry = task.record.resize + ("-flip" if task.record.flip else "")
+        self.folder = home / "features" / task.name / f"{teacher.name}-{teacher.key}-{geometry}"
+
+    def missing(self, rows: NDArray[np.int64], view: int) -> NDArray[np.int64]:
+        """Those of `rows` that are not in the cache, sorted."""
+        held = [shard_rows for _, shard_rows in self._shards(view)]
+        return np.setdiff1d(rows, np.concatenate(held) if held else np.empty(0, dtype=np.int64))
+
+    def read(self, rows: NDArray[np.int64], view: int = 0) -> Outputs:
+        """Outputs for `rows`, in their order. Raises InvalidInputError if some were never extracted."""
+        features, pseudo_labels = self._gather(rows, view, "features"), self._gather(rows, view, "pseudo_labels")
+        # Half precision leaves sums a little off 1.
+        return Outputs(features, pseudo_labels / pseudo_labels.sum(axis=1, keepdims=True))
+
+    def read_features(self, rows: NDArray[np.int64], view: int = 0) -> NDArray[np.float32]:
+        """Features alone, `[rows, D]`. Raises as `read`."""
+        return self._gather(rows, view, "features")
+
+    def write(
+        self, rows: NDArray[np.int64], view: int, features: NDArray[np.float16], pseudo_labels: NDArray[np.float16]
+    ) -> None:
+        """Add one shard, atomically. Writing the same rows again is harmless."""
+        name = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
+        with replacing(self.folder / f"view-{view}" / f"{name}.safetensors") as temporary:
+            save_file({"rows": rows, "features": features, "pseudo_labels": pseudo_labels}, temporary)
+
+    def _gather(self, rows: NDArray[np.int64], view: int, name: str) -> NDArray[np.float32]:
+        out: NDArray[np.float32] | None = None
+        found = np.zeros(len(rows), dtype=bool)
+        order = np.argsort(rows, kind="stable")
+        for path, shard_rows in self._shards(view):
+            place = np.searchsorted(shard_rows, rows[order])
+            place[place == len(shard_rows)] = 0
+            hits = shard_rows[place] == rows[order]
+            if not hits.any():
+                continue
+            with safetensors.safe_open(path, framework="numpy") as shard:
+                values = shard.get_tensor(name)
+            if out is None:
+                out = np.zeros((len(rows), values.shape[1]), dtype=np.float32)
+            out[order[hits]] = values[place[hits]]
+            found[order[hits]] = True
+        if out is None or not found.all():
+            raise InvalidInputError(
+                f"{int((~found).sum())} of {len(rows)} images have no features of teacher {self.teacher.name!r} yet "
+                f"(view {view}): extract them first."
+            )
+        return out
+
+    def _shards(self, view: int) -> list[tuple[Path, NDArray[np.int64]]]:
+        """Every readable shard and the rows it holds, sorted. A damaged shard is removed: it can be made again."""
+        shards = []
+        for path in sorted((self.folder / f"view-{view}").glob("[0-9a-f]*.safetensors")):
+            try:
+                with safetensors.safe_open(path, framework="numpy") as shard:
+                    shards.append((path, shard.get_tensor("rows")))
+            except (safetensors.SafetensorError, OSError):
+                path.unlink(missing_ok=True)
+        return shards

@@ -1,0 +1,152 @@
+"""Atomic writes and plain reads. Every file of the workspace is written here, or through `replacing`."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DamagedFileError, StorageError
+
+TEMPORARY_PREFIX = ".tmp-"  # a file or folder so named is a write that never finished, and may be removed
+
+
+def workspace() -> Path:
+    """Folder that holds everything a user makes: `WORKBENCH_HOME`, or `~/.distill-workbench`."""
+    home = os.environ.get("WORKBENCH_HOME")
+    return Path(home).expanduser() if home else Path.home() / ".distill-workbench"
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """The sentence for an operating system's refusal to read or write `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"No space left while writing {path}: free some space on that disk, then start again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(
+            f"{path} may not be written or read by this user: "
+            "change its permissions, or set WORKBENCH_HOME to a folder that you own."
+        )
+    return StorageError(f"{path} could not be written or read ({error.strerror or error}).")
+
+
+def make_folder(path: Path) -> Path:
+    """Create `path` and its parents if they are not there, and return it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write to; on success it is flushed to disk and takes the place of `path`.
+
+    Raises StorageError if the disk refuses. If the body raises, `path` stays as it was.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}"
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        with suppress(OSError):  # whatever refuses here must not hide the first error
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; on success it is renamed to `path`, which must not be there yet.
+
+    When somebody else made `path` in the meantime, theirs is kept. Raises StorageError if the disk refuses.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}"
+    try:
+        temporary.mkdir()
+        yield temporary
+        for inner in temporary.rglob("*"):
+            if inner.is_dir():
+                _flush_folder(inner)
+            else:
+                _flush(inner)
+        _flush_folder(temporary)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as readable JSON atomically; NaN and infinities are refused with ValueError."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file. Raises DamagedFileError if it is not JSON, StorageError if it cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:
+        raise DamagedFileError(
+            f"{path} is not valid JSON ({error}): restore it, or remove it to start anew."
+        ) from error
+
+
+def canonical_hash(value: Any, length: int = 12) -> str:
+    """First `length` hexadecimal digits of the SHA-256 of `value` as JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal. Raises StorageError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _flush(file: Path) -> None:
+    """Force a file's content to disk."""
+    descriptor = os.open(file, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes only what it may write
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Force a folder's list of names to disk, where the system can: Windows and some network disks cannot."""
+    if os.name == "nt":
+        return
+    try:
+        _flush(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

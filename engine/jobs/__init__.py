@@ -1,0 +1,41 @@
+"""Any long work: a folder on disk with its state, a worker process that does it, and a queue for each device.
+
+A job lives on disk only, so any process may look at it, cancel it, or take it up again. This room knows nothing of what
+the work is: `worker.run` is given a handler for each kind of job.
+"""
+
+from engine.jobs import worker
+from engine.jobs.events import EventPage, read_events, truncate_events
+from engine.jobs.overview import OnChange, position, queued_jobs, wait
+from engine.jobs.queue import DeviceLock, drain
+from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
+from engine.jobs.reporter import Reporter
+from engine.jobs.states import State, Status, create, remove, request_cancel, resume, status
+from engine.jobs.worker import Handler
+
+__all__ = [
+    "DamagedJob",
+    "DeviceLock",
+    "EventPage",
+    "Handler",
+    "Job",
+    "OnChange",
+    "Reporter",
+    "State",
+    "Status",
+    "create",
+    "damaged_jobs",
+    "drain",
+    "list_jobs",
+    "load",
+    "position",
+    "queued_jobs",
+    "read_events",
+    "remove",
+    "request_cancel",
+    "resume",
+    "status",
+    "truncate_events",
+    "wait",
+    "worker",
+]

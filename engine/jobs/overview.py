@@ -1,0 +1,96 @@
+"""Looking at a queue: what waits for a device, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from engine.errors import WorkbenchError
+from engine.jobs.records import JOB_FILE, STATUS_FILE, Job, job_folders, load
+from engine.jobs.states import Status, is_unsettled, status
+
+OnChange = Callable[[Job, Status], None]
+
+POLL = 0.25  # s between looks at the queue, its processes and its flags
+GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that nobody takes up again as ended
+
+
+def queued_jobs(roots: Sequence[Path], device: str) -> list[Job]:
+    """Jobs that wait for `device`, in the order in which they will start."""
+    return [job for job, now in Unfinished(roots, device).look() if now.state == "queued"]
+
+
+def position(job: Job, roots: Sequence[Path]) -> int | None:
+    """Place of `job` among those that wait for its device, from 1 (next to start); None if it does not wait."""
+    waiting = [other.folder for other in queued_jobs(roots, job.device)]
+    return waiting.index(job.folder) + 1 if job.folder in waiting else None
+
+
+def wait(
+    jobs: Iterable[Job], on_change: OnChange | None = None, *, poll: float = POLL, stop: threading.Event | None = None
+) -> dict[Job, Status]:
+    """Wait until every job has ended (or `stop` is set), and give how each one ended.
+
+    on_change is called for each change of state or progress. It only watches: somebody must drain the queue. A job
+    that is interrupted and that nobody takes up within 10 s counts as ended.
+    """
+    jobs = list(jobs)
+    stop = stop or threading.Event()
+    seen: dict[Job, Status] = {}
+    lost_since: dict[Job, float] = {}
+    while True:
+        for job in jobs:
+            present = status(job)
+            if on_change and _without_clock(present) != _without_clock(seen.get(job)):
+                on_change(job, present)
+            seen[job] = present
+            if present.state == "interrupted":
+                lost_since.setdefault(job, time.monotonic())
+            else:
+                lost_since.pop(job, None)
+        given_up = {job for job, since in lost_since.items() if time.monotonic() - since > GIVE_UP_INTERRUPTED}
+        if all(seen[job].terminal or job in given_up for job in jobs) or stop.wait(poll):
+            return seen
+
+
+class Unfinished:
+    """The jobs of one device that have not ended. What has ended is remembered, so that looking again costs little."""
+
+    def __init__(self, roots: Sequence[Path], device: str) -> None:
+        self._roots, self._device = list(roots), device
+        self._passed: dict[Path, tuple[object, object]] = {}  # folder -> stamps of its files when it needed no look
+
+    def look(self) -> list[tuple[Job, Status]]:
+        """Jobs that are queued, running or to be settled, with their status, in the order of the queue."""
+        found = []
+        for folder in (folder for root in self._roots for folder in job_folders(root)):
+            stamps = _stamp(folder / JOB_FILE), _stamp(folder / STATUS_FILE)
+            if self._passed.get(folder) == stamps:
+                continue
+            try:
+                job = load(folder)
+            except WorkbenchError:
+                continue
+            present = status(job)
+            if job.device != self._device or (present.terminal and not is_unsettled(present)):
+                self._passed[folder] = stamps
+            else:
+                found.append((job, present))
+        return sorted(found, key=lambda pair: (pair[1].queued, pair[0].created, pair[0].id))
+
+
+def _stamp(path: Path) -> object:
+    """Something that changes whenever the file is replaced; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _without_clock(present: Status | None) -> Status | None:
+    """A status without what changes by itself."""
+    return None if present is None else replace(present, heartbeat=None, seconds=0.0)

@@ -1,0 +1,78 @@
+"""Who is a process: its number and the moment it started, since numbers are used again after a process has gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def host() -> str:
+    """Name of this machine: a process number means nothing on another one."""
+    return socket.gethostname()
+
+
+def can_identify() -> bool:
+    """Whether this system tells when a process started (Linux and macOS do; on Windows only heartbeats are used)."""
+    return sys.platform != "win32"
+
+
+def start_mark(pid: int) -> str | None:
+    """A text that no other process with the number `pid` has had; None if no such process runs.
+
+    A process that has ended but was not yet collected by its parent (a zombie) does not run.
+    """
+    if sys.platform == "win32":
+        return None
+    return _start_from_proc(pid) if Path("/proc/self/stat").exists() else _start_from_ps(pid)
+
+
+def runs(pid: int | None, mark: str | None) -> bool:
+    """Whether the process `pid` that started at `mark` still runs on this machine."""
+    return pid is not None and mark is not None and start_mark(pid) == mark
+
+
+def send_signal(pid: int, mark: str | None, signal_number: signal.Signals) -> None:
+    """Signal the process, and its whole group when it leads one. Does nothing if that very process is gone."""
+    if sys.platform == "win32" or not runs(pid, mark):
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal_number)
+        else:
+            os.kill(pid, signal_number)
+
+
+def _start_from_proc(pid: int) -> str | None:
+    """Linux: start time in clock ticks since boot, with the boot it counts from."""
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = line[line.rindex(")") + 2 :].split()  # the name in parentheses may hold spaces and parentheses itself
+    state, ticks = fields[0], fields[19]  # fields 3 and 22 of proc(5)
+    return None if state in "ZX" else f"{_boot()}:{ticks}"
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # some containers hide it; ticks alone are nearly as good
+        return "boot"
+
+
+def _start_from_ps(pid: int) -> str | None:
+    """macOS and other systems without /proc: the start date, to the second."""
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    listed = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, env=environment, check=False
+    )
+    state, _, started = listed.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else " ".join(started.split())

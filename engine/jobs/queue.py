@@ -1,0 +1,299 @@
+"""The queue of a device: whoever holds its lock runs its jobs, one after the other, each in its own process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from engine import files
+from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
+from engine.jobs import processes, states
+from engine.jobs.overview import POLL, OnChange, Unfinished
+from engine.jobs.records import Job, changing, remove_temporary
+from engine.jobs.states import Status, is_unsettled, settle, status
+
+if sys.platform != "win32":
+    import fcntl
+
+GRACE = (
+    10.0  # s from the wish to cancel until SIGTERM: a worker looks at least once a step, and a step may take seconds
+)
+KILL_GRACE = 5.0  # s from SIGTERM until SIGKILL: enough to remove half-written files
+LINGER = 30.0  # s that a process may go on after it has said that its job ended
+FORGOTTEN_AFTER = 3600.0  # s; a half-written folder of that age has nobody who still writes it
+
+
+class DeviceLock:
+    """The right to run the jobs of one device of a workspace. It ends with its holder's process.
+
+    A worker started with `fileno()` among its `pass_fds` holds it too: if the holder is killed while its worker lives,
+    the device stays taken until that worker is gone. Raises StorageError if the lock's file cannot be made.
+    """
+
+    def __init__(self, workspace: Path, device: str) -> None:
+        self.device = device
+        self._path = workspace / "locks" / (re.sub(r"[^A-Za-z0-9._-]", "-", device) + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, without waiting; whether it is held by this object now."""
+        if sys.platform == "win32":
+            raise UnavailableError("Queues need file locks of Linux or macOS: on Windows, use WSL or the Docker image.")
+        if self._descriptor is not None:
+            return True
+        files.make_folder(self._path.parent)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise files.storage_error(error, self._path) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError as error:
+            os.close(descriptor)
+            raise files.storage_error(error, self._path) from error
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go; a worker that inherited the lock keeps it, which is why it is closed and not unlocked."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def fileno(self) -> int:
+        """File descriptor to hand to a worker. Raises BusyError if the lock is not held."""
+        if self._descriptor is None:
+            raise BusyError(f"The queue of {self.device} is not held: acquire its lock first.")
+        return self._descriptor
+
+    def __enter__(self) -> DeviceLock:
+        if not self.acquire():
+            raise BusyError(f"The queue of {self.device} is being worked on by another process: let it finish first.")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def drain(
+    roots: Sequence[Path],
+    device: str,
+    command: Callable[[Job], list[str]],
+    *,
+    workspace: Path,
+    stop: threading.Event | None = None,
+    until_empty: bool = False,
+    on_change: OnChange | None = None,
+    grace: float = GRACE,
+    kill_grace: float = KILL_GRACE,
+    poll: float = POLL,
+) -> None:
+    """Run the queued jobs of `device` in `roots`, oldest first, until `stop` is set or (`until_empty`) none is left.
+
+    command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment.
+    on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
+    thread holds the device, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
+    this process dies, a running worker works on and keeps the device; whoever drains next takes it from there.
+    Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
+    """
+    cancellations = _Cancellations(grace, kill_grace)
+    drainer = _Drainer(roots, device, command, stop or threading.Event(), on_change, cancellations, poll)
+    drainer.tidy()
+    lock = DeviceLock(workspace, device)
+    while not drainer.stop.is_set():
+        if lock.acquire():
+            try:
+                drainer.run_all(lock, until_empty)
+            finally:
+                lock.release()
+        else:
+            drainer.look_on()
+        if until_empty and not drainer.unfinished():
+            return
+        drainer.stop.wait(poll)
+
+
+class _Cancellations:
+    """Sees to it that a running job which the user cancelled ends: it is asked, then told, then killed."""
+
+    def __init__(self, grace: float, kill_grace: float) -> None:
+        self._grace, self._kill_grace = grace, kill_grace
+        self._seen: dict[tuple[Path, str], float] = {}  # (job, process) -> when the wish was seen, in s
+        self._told: set[tuple[Path, str]] = set()
+
+    def enforce(self, job: Job, present: Status) -> None:
+        if not present.cancel_requested or present.pid is None or present.host != processes.host():
+            return
+        key = job.folder, f"{present.pid} {present.pid_started}"
+        waited = time.monotonic() - self._seen.setdefault(key, time.monotonic())
+        if waited >= self._grace + self._kill_grace:
+            processes.send_signal(present.pid, present.pid_started, signal.SIGKILL)
+        elif waited >= self._grace and key not in self._told:
+            self._told.add(key)
+            processes.send_signal(present.pid, present.pid_started, signal.SIGTERM)
+
+
+class _Drainer:
+    """What `drain` does, with its settings."""
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        device: str,
+        command: Callable[[Job], list[str]],
+        stop: threading.Event,
+        on_change: OnChange | None,
+        cancellations: _Cancellations,
+        poll: float,
+    ) -> None:
+        self.stop = stop
+        self._roots = list(roots)
+        self._jobs = Unfinished(roots, device)
+        self._command = command
+        self._on_change = on_change
+        self._cancellations = cancellations
+        self._poll = poll
+
+    def tidy(self) -> None:
+        """Remove half-written and half-removed folders that nobody works on any more."""
+        for root in self._roots:
+            remove_temporary(root, older_than=FORGOTTEN_AFTER)
+
+    def unfinished(self) -> bool:
+        """Whether any job of the device is still to be started, settled or ended."""
+        return bool(self._jobs.look())
+
+    def look_on(self) -> None:
+        """While somebody else holds the device: see to cancellations, since a dead drainer's worker may hold it."""
+        for job, present in self._jobs.look():
+            self._cancellations.enforce(job, present)
+
+    def run_all(self, lock: DeviceLock, until_empty: bool) -> None:
+        """With the device held: settle what died, then run what is queued; return at `stop`, or when none is left."""
+        while not self.stop.is_set():
+            pending = self._jobs.look()
+            workers = [pair for pair in pending if pair[1].state == "running" and pair[1].host == processes.host()]
+            dead = [job for job, present in pending if present.state == "interrupted" or is_unsettled(present)]
+            queued = [job for job, present in pending if present.state == "queued"]
+            if workers:  # started by hand, or left by a drainer whose lock could not be inherited
+                for job, present in workers:
+                    self._cancellations.enforce(job, present)
+                self.stop.wait(self._poll)
+            elif dead:
+                self._settle(dead[0], None)
+            elif queued:
+                self._run(queued[0], lock)
+            elif until_empty:
+                return
+            else:
+                self.stop.wait(self._poll)
+
+    def _run(self, job: Job, lock: DeviceLock) -> None:
+        """Run one job to the end of its process."""
+        try:
+            process = self._start(job, self._command(job), lock)
+        except OSError as error:
+            self._refuse(job, f"Its worker could not be started ({error}): check this installation, then resume it.")
+            return
+        except StorageError:
+            raise
+        except WorkbenchError as error:  # the command cannot be made from this spec, or the job was removed
+            self._refuse(job, str(error))
+            return
+        if process is not None:
+            self._tell(job, status(job))
+            self._watch(job, process)
+
+    def _start(self, job: Job, argv: list[str], lock: DeviceLock) -> subprocess.Popen[bytes] | None:
+        """Start the worker, unless the job was cancelled: its lock is held, so a cancellation comes before or after."""
+        with changing(job.folder), _opened_log(job) as log:
+            if status(job).state != "queued":
+                return None
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+            )
+            try:
+                states.begin_locked(job, process.pid)
+            except BaseException:
+                _kill_group(process.pid)
+                process.wait()
+                raise
+            return process
+
+    def _watch(self, job: Job, process: subprocess.Popen[bytes]) -> None:
+        ended_since: float | None = None
+        while process.poll() is None:
+            present = status(job)
+            self._cancellations.enforce(job, present)
+            if present.terminal:
+                ended_since = ended_since or time.monotonic()
+                if time.monotonic() - ended_since > LINGER:
+                    _kill_group(process.pid)
+            if self.stop.wait(self._poll):
+                threading.Thread(target=process.wait, daemon=True).start()  # collects it whenever it ends
+                return
+        _kill_group(process.pid)  # whatever the worker started and did not end itself
+        self._settle(job, process.returncode)
+
+    def _settle(self, job: Job, exit_code: int | None) -> None:
+        ended, hopeless = _read_exit(exit_code)
+        with suppress(InvalidInputError):  # removed in the meantime
+            self._tell(job, settle(job, ended, hopeless=hopeless))
+
+    def _refuse(self, job: Job, message: str) -> None:
+        with suppress(InvalidInputError):  # removed in the meantime
+            self._tell(job, states.fail_queued(job, message))
+
+    def _tell(self, job: Job, present: Status) -> None:
+        if self._on_change:
+            self._on_change(job, present)
+
+
+def _opened_log(job: Job) -> IO[bytes]:
+    try:
+        return job.log_path.open("ab")
+    except OSError as error:
+        raise files.storage_error(error, job.log_path) from error
+
+
+def _read_exit(exit_code: int | None) -> tuple[str | None, bool]:
+    """How a process ended, in words, and whether it would only end the same way again.
+
+    A process that was killed may fare better next time; one that ended by itself without settling its job will not.
+    Codes from 128 on are how shells pass on a signal.
+    """
+    if exit_code is None:
+        return None, False
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    if number <= 0:
+        return f"exit code {exit_code}", True
+    with suppress(ValueError):
+        return signal.Signals(number).name, False
+    return f"signal {number}", False
+
+
+def _kill_group(pid: int) -> None:
+    """End a worker of ours, which leads its own group, and all that it started."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)

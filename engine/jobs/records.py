@@ -1,0 +1,185 @@
+"""A job as a folder: what was asked for (job.json), which never changes, and the lock under which its state changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine import files
+from engine.errors import DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+
+if sys.platform != "win32":
+    import fcntl
+
+JOB_FILE = "job.json"
+STATUS_FILE = "status.json"
+EVENTS_FILE = "events.jsonl"
+LOG_FILE = "log.txt"
+CANCEL_FLAG = "cancel"  # an empty file: the user asked for the work to stop
+LOCK_FILE = "lock"
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,150}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of long work, as it was asked for.
+
+    folder: where everything about it lies; its name is `id`.
+    kind: which handler of the worker does it.
+    device: whose queue it waits in, such as "cpu" or "cuda:0".
+    spec: what the handler needs to know, as JSON.
+    """
+
+    folder: Path
+    id: str
+    kind: str
+    device: str
+    spec: Mapping[str, Any] = field(hash=False)
+    created: datetime
+
+    @property
+    def log_path(self) -> Path:
+        """Text file that holds whatever the worker printed."""
+        return self.folder / LOG_FILE
+
+
+@dataclass(frozen=True)
+class DamagedJob:
+    """A folder among the jobs that cannot be read as one, and a sentence that says why."""
+
+    folder: Path
+    message: str
+
+
+def now() -> datetime:
+    """This moment in UTC."""
+    return datetime.now(UTC)
+
+
+def write_job(folder: Path, job_id: str, *, kind: str, device: str, spec: Mapping[str, Any]) -> None:
+    """Write job.json. Raises ValueError for a spec that is not JSON (NaN), StorageError if the disk refuses."""
+    record = {"id": job_id, "kind": kind, "device": device, "created": now().isoformat(), "spec": dict(spec)}
+    files.write_json(folder / JOB_FILE, record)
+
+
+def check_id(job_id: str) -> None:
+    """Raises InvalidInputError for an id that is not a plain folder name."""
+    if not _SAFE_ID.fullmatch(job_id):
+        raise InvalidInputError(
+            f"{job_id!r} cannot name a job: use up to 150 letters without accents, digits, '_', '-' and '.', "
+            "and begin with a letter or a digit."
+        )
+
+
+def load(folder: Path) -> Job:
+    """The job in `folder`.
+
+    Raises InvalidInputError if there is none, DamagedFileError if job.json does not hold what it should, and
+    StorageError if it cannot be read.
+    """
+    path = folder / JOB_FILE
+    try:
+        record = files.read_json(path)
+    except StorageError:
+        if path.exists():
+            raise
+        raise InvalidInputError(f"There is no job in {folder}: it was removed, or it never was one.") from None
+    try:
+        created = datetime.fromisoformat(record["created"])
+        if created.tzinfo is None:
+            raise ValueError("'created' lacks its time zone")
+        kind, device, spec = record["kind"], record["device"], record["spec"]
+        if not (isinstance(kind, str) and isinstance(device, str) and isinstance(spec, dict)):
+            raise TypeError("'kind' and 'device' must be text and 'spec' an object")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError(
+            f"{path} does not describe a job ({type(error).__name__}: {error}): "
+            "restore it from a backup, or remove its folder."
+        ) from error
+    return Job(folder=folder, id=folder.name, kind=kind, device=device, spec=spec, created=created)
+
+
+def job_folders(root: Path) -> list[Path]:
+    """Folders in `root` that may be jobs, by name; temporary ones are left out. Raises StorageError."""
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise files.storage_error(error, root) from error
+    return [root / name for name in names]
+
+
+def list_jobs(root: Path) -> list[Job]:
+    """Jobs of `root`, newest first. Temporary and damaged folders are left out; `damaged_jobs` tells of the latter."""
+    return sorted((job for job in _loaded(root) if isinstance(job, Job)), key=_age, reverse=True)
+
+
+def damaged_jobs(root: Path) -> list[DamagedJob]:
+    """Folders of `root` that `list_jobs` leaves out, each with a sentence for the user."""
+    return [job for job in _loaded(root) if isinstance(job, DamagedJob)]
+
+
+def _loaded(root: Path) -> Iterator[Job | DamagedJob]:
+    for folder in job_folders(root):
+        try:
+            yield load(folder)
+        except WorkbenchError as error:
+            if folder.is_dir():  # otherwise it was removed while the list was read
+                yield DamagedJob(folder, str(error))
+
+
+def _age(job: Job) -> tuple[datetime, str]:
+    return job.created, job.id
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Hold the job's lock: every change of its state by anyone but its own live worker happens inside.
+
+    Raises InvalidInputError if the job was removed, StorageError if its folder cannot be written.
+    """
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        raise InvalidInputError(f"There is no job in {folder}: it was removed.") from None
+    except OSError as error:
+        raise files.storage_error(error, folder) from error
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not (folder / JOB_FILE).exists():  # a write now would bring a removed folder back
+            raise InvalidInputError(f"There is no job in {folder}: it was removed.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporary(folder: Path, *, older_than: float) -> None:
+    """Remove what writes that never finished left directly in `folder`, if it is `older_than` seconds old."""
+    latest = time.time() - older_than
+    try:
+        left = [path for path in folder.iterdir() if path.name.startswith(files.TEMPORARY_PREFIX)]
+    except OSError:  # tidying up is never worth an error
+        return
+    for path in left:
+        try:
+            if path.stat().st_mtime > latest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        except OSError:
+            continue

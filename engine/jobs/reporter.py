@@ -1,0 +1,135 @@
+"""What a handler tells while it works: progress, events, and whether it should stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import CancelledError, StorageError
+from engine.jobs import events, states
+from engine.jobs.records import CANCEL_FLAG, Job, now
+from engine.jobs.states import Status
+
+WRITE_EVERY = 0.25  # s between writes of progress: quick enough for an eye, and no hot loop waits for the disk
+HEARTBEAT_EVERY = 2.0  # s between writes while there is no progress
+FLAG_EVERY = 0.2  # s between looks for the cancel flag
+RATE_WINDOW = 30.0  # s of the latest progress that the rate is taken over: steady enough to read, quick to follow
+RATE_SAMPLES = 8  # at least so many steps, where a step is slow
+SAMPLE_EVERY = 0.25  # s; quicker calls of `progress` only move the newest sample
+
+
+class Rate:
+    """Units a second over the latest progress of one stage."""
+
+    def __init__(self) -> None:
+        self._stage: tuple[str, str] | None = None
+        self._samples: deque[tuple[float, int]] = deque()  # (time in s, units done)
+
+    def update(self, moment: float, done: int, stage: tuple[str, str]) -> float | None:
+        """Take in that `done` units were done at `moment`; the rate, or None until there are two points in time."""
+        samples = self._samples
+        if stage != self._stage or (samples and done < samples[-1][1]):
+            samples.clear()
+            self._stage = stage
+        if len(samples) >= 2 and moment - samples[-2][0] < SAMPLE_EVERY:
+            samples.pop()
+        samples.append((moment, done))
+        while len(samples) > RATE_SAMPLES and moment - samples[1][0] > RATE_WINDOW:
+            samples.popleft()
+        seconds = moment - samples[0][0]
+        return (done - samples[0][1]) / seconds if seconds > 0 else None
+
+
+class Reporter:
+    """The line between a handler and whoever watches. Writes of progress happen in a thread of their own.
+
+    Use as a context manager: the thread lives inside, and the heart beats with it.
+    """
+
+    def __init__(self, job: Job, running: Status) -> None:
+        self._job = job
+        self._status = running
+        self._events = events.repair_events(job)
+        self._rate = Rate()
+        self._lock = threading.Lock()
+        self._changed = False
+        self._closing = threading.Event()
+        self._begun = time.monotonic()
+        self._earlier_seconds = running.seconds
+        self._looked_for_flag = float("-inf")
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat of {job.id}", daemon=True)
+
+    def __enter__(self) -> Reporter:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def progress(self, done: int, total: int | None, unit: str, stage: str) -> None:
+        """Tell that `done` of `total` units (images, epochs, ...) of `stage` are done; total None means unknown.
+
+        May be called as often as one likes. Rate and time left are those of the present stage only.
+        """
+        with self._lock:
+            done, total = int(done), None if total is None else int(total)
+            rate = self._rate.update(time.monotonic(), done, (stage, unit))
+            left = max(0, total - done) / rate if rate and total is not None else None
+            self._status = replace(
+                self._status, done=done, total=total, unit=unit, stage=stage, rate=rate, seconds_left=left
+            )
+            self._changed = True
+
+    def event(self, **fields: Any) -> None:
+        """Append one event for whoever draws the job's course. Raises StorageError if the disk refuses."""
+        events.append_event(self._job, fields)
+        self._events += 1
+
+    @property
+    def events_written(self) -> int:
+        """Number of events in the file, those of earlier attempts included: a checkpoint stores it."""
+        return self._events
+
+    def flush_events(self) -> int:
+        """Force the events to disk, then give `events_written`: call it just before a checkpoint is written."""
+        events.flush_events(self._job)
+        return self._events
+
+    def truncate_events(self, count: int) -> None:
+        """On resuming, cut the events that lie after the checkpoint, which stored `count`."""
+        events.truncate_events(self._job, count)
+        self._events = count
+
+    def check_cancelled(self) -> None:
+        """Raises CancelledError if the user asked the job to stop, or removed its folder. Cheap enough for any loop."""
+        moment = time.monotonic()
+        if moment - self._looked_for_flag < FLAG_EVERY:
+            return
+        folder = self._job.folder
+        if (folder / CANCEL_FLAG).exists() or not folder.exists():
+            raise CancelledError(states.CANCELLED_MESSAGE)
+        self._looked_for_flag = moment
+
+    def latest(self) -> Status:
+        """The status as of now, whether or not it was written yet."""
+        with self._lock:
+            seconds = self._earlier_seconds + time.monotonic() - self._begun
+            return replace(self._status, seconds=round(seconds, 3), heartbeat=now())
+
+    def _beat(self) -> None:
+        """Write what changed, and a sign of life when nothing did; a disk that refuses gets its next try in 2 s."""
+        written, wait = time.monotonic(), WRITE_EVERY
+        while not self._closing.wait(wait):
+            if not self._changed and time.monotonic() - written < HEARTBEAT_EVERY:
+                continue
+            self._changed = False
+            written = time.monotonic()
+            try:
+                states.keep(self._job, self.latest())
+                wait = WRITE_EVERY
+            except StorageError:  # the handler's own writes will say so; progress alone is no reason to stop
+                wait = HEARTBEAT_EVERY

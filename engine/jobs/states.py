@@ -1,0 +1,387 @@
+"""What a job is doing: status.json, and every change from one state to another. The one place that decides a state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from engine import files
+from engine.errors import BusyError, DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+from engine.jobs import processes
+from engine.jobs.records import (
+    CANCEL_FLAG,
+    JOB_FILE,
+    STATUS_FILE,
+    Job,
+    changing,
+    check_id,
+    load,
+    now,
+    remove_temporary,
+    write_job,
+)
+
+State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
+
+MAX_ATTEMPTS = 3  # a job that killed its process three times will do so again: it must not fill the device forever
+STALE_AFTER = 60.0  # s; a heartbeat comes every 2 s: thirty missed ones, on a machine whose processes cannot be asked
+
+CANCELLED_MESSAGE = "It was cancelled; it can be resumed."
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a job is doing, as of its last write.
+
+    state: "interrupted" says that it was running, but its process is gone; the queue will take it up again.
+    cancel_requested: the user asked it to stop and it has not stopped yet.
+    done, total, unit: progress of the present stage; total is None while unknown.
+    rate: units a second over the last while; seconds_left: in the present stage. None while unknown or not running.
+    stage: what it is doing now. message: one sentence for the user when it failed or was cancelled.
+    attempts: how often it was started since the user queued it. seconds: working time over all attempts.
+    pid, pid_started, host: its process. heartbeat: when that process last wrote.
+    created, queued, started, finished: times in UTC; started is the first start.
+    """
+
+    state: State
+    created: datetime
+    queued: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    heartbeat: datetime | None = None
+    done: int = 0
+    total: int | None = None
+    unit: str = ""
+    rate: float | None = None
+    seconds_left: float | None = None
+    stage: str = ""
+    message: str | None = None
+    attempts: int = 0
+    seconds: float = 0.0
+    pid: int | None = None
+    pid_started: str | None = None
+    host: str | None = None
+    cancel_requested: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more happens unless the user asks for it."""
+        return self.state in TERMINAL
+
+
+def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], device: str) -> Job:
+    """Put a new job into the queue of `device`; its folder `root/job_id` appears at once and whole.
+
+    Raises InvalidInputError for an id that is taken or is not a plain name, StorageError if the disk refuses.
+    """
+    check_id(job_id)
+    folder = root / job_id
+    if folder.exists():
+        raise _taken(folder)
+    with files.replacing_folder(folder) as temporary:
+        write_job(temporary, job_id, kind=kind, device=device, spec=spec)
+        mine = load(temporary)
+        _store(mine, Status(state="queued", created=mine.created, queued=mine.created))
+    job = load(folder)
+    if job.created != mine.created:  # somebody else was faster, and theirs was kept
+        raise _taken(folder)
+    return job
+
+
+def status(job: Job) -> Status:
+    """What `job` is doing. Never raises: a status that cannot be read is a failed job whose message says so."""
+    try:
+        stored = _read(job)
+    except WorkbenchError as error:
+        return Status(state="failed", created=job.created, queued=job.created, message=str(error))
+    if stored.state != "running":
+        return stored
+    cancel_requested = (job.folder / CANCEL_FLAG).exists()
+    if is_alive(stored):
+        return replace(stored, cancel_requested=cancel_requested)
+    again = _read_or(job, stored)  # it may have ended, in good order, between the two looks
+    if again.state != "running" or is_alive(again):
+        return again
+    if cancel_requested:
+        return replace(again, state="cancelled", message=CANCELLED_MESSAGE, rate=None, seconds_left=None)
+    return replace(again, state="interrupted", rate=None, seconds_left=None)
+
+
+def is_alive(stored: Status) -> bool:
+    """Whether the process that a status names still runs; on another machine, whether its heart beats."""
+    if stored.host == processes.host() and processes.can_identify():
+        return processes.runs(stored.pid, stored.pid_started)
+    return stored.heartbeat is not None and (now() - stored.heartbeat).total_seconds() < STALE_AFTER
+
+
+def is_unsettled(present: Status) -> bool:
+    """Whether a cancelled job still names its process: it died before anybody wrote down that it has ended."""
+    return present.state == "cancelled" and present.pid is not None
+
+
+def begin(job: Job, pid: int) -> Status | None:
+    """Mark a queued or interrupted job as running in process `pid`; None if it is not to be run (any more).
+
+    Both the queue and the worker call this, whoever comes first; the second call changes nothing.
+    """
+    with changing(job.folder):
+        return begin_locked(job, pid)
+
+
+def begin_locked(job: Job, pid: int) -> Status | None:
+    """`begin` for whoever holds the job's lock already."""
+    present = status(job)
+    mark = processes.start_mark(pid)
+    if present.state == "running":
+        ours = present.host == processes.host() and present.pid == pid and present.pid_started == mark
+        return present if ours else None
+    if present.state not in ("queued", "interrupted"):
+        return None
+    remove_temporary(job.folder, older_than=0.0)
+    started = replace(
+        present,
+        state="running",
+        started=present.started or now(),
+        heartbeat=now(),
+        stage="starting",
+        attempts=present.attempts + 1,
+        pid=pid,
+        pid_started=mark,
+        host=processes.host(),
+    )
+    _store(job, started)
+    return started
+
+
+def keep(job: Job, running: Status) -> None:
+    """Write progress; only the job's own live worker may. Raises StorageError if the disk refuses."""
+    if (job.folder / JOB_FILE).exists():  # a write must not bring a removed folder back
+        _store(job, running)
+
+
+def finish(job: Job, last: Status, state: State, message: str | None = None) -> Status:
+    """End a job whose worker calls this; `last` is the progress it got to.
+
+    A job that was cancelled is cancelled, whatever error its end brought. Raises StorageError if the disk refuses.
+    """
+    with changing(job.folder):
+        if state != "done" and (job.folder / CANCEL_FLAG).exists():
+            state, message = "cancelled", CANCELLED_MESSAGE
+        return _end(job, last, state, message)
+
+
+def put_back(job: Job, last: Status) -> Status:
+    """Queue a running job again because its machine, not its user, asked it to stop; this start does not count."""
+    with changing(job.folder):
+        if (job.folder / CANCEL_FLAG).exists():
+            return _end(job, last, "cancelled", CANCELLED_MESSAGE)
+        return _requeue(job, replace(last, attempts=max(0, last.attempts - 1)))
+
+
+def settle(job: Job, ended: str | None = None, *, hopeless: bool = False) -> Status:
+    """Decide about a job whose process died without a word: cancelled, queued again, or failed after three attempts.
+
+    ended: how the process died, such as "signal 9", as far as known. hopeless: it would only die again the same way.
+    Changes nothing if the job is not running or its process is alive.
+    """
+    with changing(job.folder):
+        present = status(job)
+        stored = _read_or(job, present)
+        if stored.state != "running" or present.state == "running":
+            return present
+        if present.state == "cancelled":
+            return _end(job, stored, "cancelled", CANCELLED_MESSAGE)
+        if not hopeless and stored.attempts < MAX_ATTEMPTS:
+            return _requeue(job, stored)
+        return _end(job, stored, "failed", _death_sentence(job, stored.attempts, ended, hopeless))
+
+
+def fail_queued(job: Job, message: str) -> Status:
+    """End a queued job that cannot even be started."""
+    with changing(job.folder):
+        present = status(job)
+        return _end(job, present, "failed", message) if present.state == "queued" else present
+
+
+def request_cancel(job: Job) -> Status:
+    """Ask `job` to stop: a queued one is cancelled at once, a running one as soon as its worker sees it.
+
+    A job that has ended stays as it is. Raises StorageError if the disk refuses, InvalidInputError if it was removed.
+    """
+    with changing(job.folder):
+        present = status(job)
+        if present.state == "running":
+            files.write_bytes(job.folder / CANCEL_FLAG, b"")
+            return status(job)
+        if present.state in ("queued", "interrupted"):
+            return _end(job, present, "cancelled", CANCELLED_MESSAGE)
+        return present
+
+
+def resume(job: Job) -> Status:
+    """Queue a failed, cancelled or interrupted job again, at the end of its queue; a queued one stays where it is.
+
+    Raises BusyError if it is running, InvalidInputError if it is done or was removed, StorageError.
+    """
+    with changing(job.folder):
+        present = status(job)
+        if present.state == "queued":
+            return present
+        if present.state == "running":
+            doing = "still stopping" if present.cancel_requested else "running"
+            raise BusyError(f"{job.id} is {doing}: wait until it has ended, then resume it.")
+        if present.state == "done":
+            raise InvalidInputError(f"{job.id} is done, there is nothing to resume; start a new one instead.")
+        return _requeue(job, replace(present, attempts=0, queued=now()))
+
+
+def remove(job: Job) -> None:
+    """Remove the folder of a job that is not queued or running, with all that lies in it.
+
+    Raises BusyError if it is queued or running, InvalidInputError if it was removed already, StorageError.
+    """
+    doomed = job.folder.parent / f"{files.TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{job.id}"
+    with changing(job.folder):
+        present = status(job)
+        if present.state in ("queued", "running"):
+            raise BusyError(f"{job.id} is {present.state}: cancel it first, then remove it.")
+        try:
+            os.rename(job.folder, doomed)  # so that it is gone at once and as a whole
+        except OSError as error:
+            raise files.storage_error(error, job.folder) from error
+    shutil.rmtree(doomed, ignore_errors=True)  # what cannot be removed now is temporary, and tidied up later
+
+
+def _end(job: Job, last: Status, state: State, message: str | None) -> Status:
+    remove_temporary(job.folder, older_than=0.0)
+    ended = replace(_at_rest(last), state=state, finished=now(), message=message)
+    _store(job, ended)
+    return ended
+
+
+def _requeue(job: Job, last: Status) -> Status:
+    remove_temporary(job.folder, older_than=0.0)
+    _remove_flag(job)
+    queued = replace(_at_rest(last), state="queued", finished=None, message=None)
+    _store(job, queued)
+    return queued
+
+
+def _at_rest(last: Status) -> Status:
+    """A status without what is true only of a live process."""
+    return replace(last, rate=None, seconds_left=None, stage="", pid=None, pid_started=None, host=None)
+
+
+def _remove_flag(job: Job) -> None:
+    path = job.folder / CANCEL_FLAG
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise files.storage_error(error, path) from error
+
+
+def _death_sentence(job: Job, attempts: int, ended: str | None, hopeless: bool) -> str:
+    how = f" ({ended})" if ended else ""
+    last_line = _last_line(job.log_path)
+    last_words = f" The last line there: {last_line}" if last_line else ""
+    if hopeless:
+        return f"It stopped because of an error in the program{how}; details are in {job.log_path}.{last_words}"
+    return (
+        f"Its process ended without a word {attempts} times{how}; the machine may be short of memory. "
+        f"Look into {job.log_path}, then resume it.{last_words}"
+    )
+
+
+def _last_line(path: Path, length: int = 200) -> str:
+    """The last line of a text file that is not empty, shortened; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:length] if lines else ""
+
+
+def _read_or(job: Job, otherwise: Status) -> Status:
+    try:
+        return _read(job)
+    except WorkbenchError:
+        return otherwise
+
+
+def _read(job: Job) -> Status:
+    """status.json as it was written. Raises DamagedFileError or StorageError."""
+    path = job.folder / STATUS_FILE
+    try:
+        record = files.read_json(path)
+    except StorageError:
+        if path.exists():
+            raise
+        raise DamagedFileError(f"{path} is not there, so nobody knows how far {job.id} is; resume it.") from None
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} Resuming the job writes it anew.") from error
+    try:
+        return _parsed(job, record)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError(
+            f"{path} does not hold a status ({type(error).__name__}: {error}); resuming the job writes it anew."
+        ) from error
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "done": int,
+    "total": (int, type(None)),
+    "unit": str,
+    "rate": (int, float, type(None)),
+    "seconds_left": (int, float, type(None)),
+    "stage": str,
+    "message": (str, type(None)),
+    "attempts": int,
+    "seconds": (int, float),
+    "pid": (int, type(None)),
+    "pid_started": (str, type(None)),
+    "host": (str, type(None)),
+}
+_TIMES = ("started", "finished", "heartbeat")
+
+
+def _parsed(job: Job, record: dict[str, Any]) -> Status:
+    state: State = record["state"]
+    if state not in get_args(State) or state == "interrupted":
+        raise ValueError(f"{state!r} is not a state")
+    for name, kind in _KINDS.items():
+        if not isinstance(record[name], kind):
+            raise TypeError(f"{name!r} is {record[name]!r}")
+    values: dict[str, Any] = {name: record[name] for name in _KINDS}
+    values |= {name: _time(record[name]) for name in _TIMES}
+    return Status(state=state, created=job.created, queued=_time(record["queued"]) or job.created, **values)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} lacks its time zone")
+    return moment
+
+
+def _store(job: Job, state: Status) -> None:
+    record = asdict(state)
+    del record["created"], record["cancel_requested"]  # the one is in job.json, the other is the flag's to say
+    for name in (*_TIMES, "queued"):
+        record[name] = record[name].isoformat() if record[name] else None
+    files.write_json(job.folder / STATUS_FILE, record)
+
+
+def _taken(folder: Path) -> InvalidInputError:
+    what = "a job" if (folder / JOB_FILE).exists() else "a file or folder"
+    return InvalidInputError(f"There is already {what} named {folder.name!r} in {folder.parent}: choose another name.")

@@ -1,0 +1,69 @@
+"""Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
+
+from engine.runs.comparison import (
+    Comparison,
+    Entry,
+    MethodMean,
+    as_document,
+    common_ground,
+    entries,
+    finished_results,
+    list_comparisons,
+    load_comparison,
+    method_means,
+    read_entry,
+    runs_root,
+    start,
+)
+from engine.runs.execute import CURVE_EVENT, KIND, execute, read_result
+from engine.runs.methods import METHODS, Method, get_method, weighted
+from engine.runs.queue import QueueThread, roots, worker_command
+from engine.runs.ranking import (
+    DEFAULT_METRIC,
+    Candidate,
+    Ranked,
+    Ranking,
+    active_weights,
+    candidates,
+    effective_teachers,
+    rank,
+)
+from engine.runs.spec import RunSpec, plan, run_spec_from
+
+__all__ = [
+    "CURVE_EVENT",
+    "DEFAULT_METRIC",
+    "KIND",
+    "METHODS",
+    "Candidate",
+    "Comparison",
+    "Entry",
+    "Method",
+    "MethodMean",
+    "QueueThread",
+    "Ranked",
+    "Ranking",
+    "RunSpec",
+    "active_weights",
+    "as_document",
+    "candidates",
+    "common_ground",
+    "effective_teachers",
+    "entries",
+    "execute",
+    "finished_results",
+    "get_method",
+    "list_comparisons",
+    "load_comparison",
+    "method_means",
+    "plan",
+    "rank",
+    "read_entry",
+    "read_result",
+    "roots",
+    "run_spec_from",
+    "runs_root",
+    "start",
+    "weighted",
+    "worker_command",
+]

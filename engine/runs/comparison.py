@@ -1,0 +1,209 @@
+"""Comparisons: runs that are read side by side, what they share, and what their numbers come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DamagedFileError, UnknownNameError, WorkbenchError
+from engine.evaluation import Interval, PairedDifference, paired_difference, t_interval, wilson_interval
+from engine.files import canonical_hash, read_json, write_json
+from engine.jobs import Job, Status, create, load, resume, status
+from engine.runs.execute import KIND, RESULT, read_result
+from engine.runs.methods import FINE_TUNE, get_method
+from engine.runs.spec import RunSpec, as_json, run_spec_from
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which runs, and what they share. `differs` names what they do not share; it is shown wherever they are."""
+
+    id: str
+    task: str
+    created: str
+    runs: tuple[str, ...]
+    shared: Mapping[str, Any] = field(hash=False)
+    differs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a comparison as it is now; `result` is there when it is done."""
+
+    run: str
+    spec: RunSpec
+    job: Job
+    status: Status
+    result: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class MethodMean:
+    """One method over its seeds. `interval` is over seeds where there are several, else over test images alone."""
+
+    method: str
+    title: str
+    seeds: tuple[int, ...]
+    accuracy: float
+    interval: Interval
+    images: int
+    seconds: float  # of training, mean over seeds
+    test_images: int
+    difference: PairedDifference | None  # to fine-tuning, by seed
+
+
+def runs_root(home: Path) -> Path:
+    """Folder of all runs."""
+    return home / "runs"
+
+
+def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
+    """Queue the runs of a comparison and write it down. A run that is there already is kept: done ones are read again,
+    stopped ones resumed.
+
+    Raises StorageError if the disk refuses.
+    """
+    for spec in specs:
+        folder = runs_root(home) / spec.run_id
+        if not folder.exists():
+            create(runs_root(home), spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device)
+            continue
+        job = load(folder)
+        if status(job).state in ("failed", "cancelled", "interrupted"):
+            resume(job)
+    shared, differs = common_ground(specs)
+    run_ids = tuple(spec.run_id for spec in specs)
+    comparison = Comparison(
+        id=f"{specs[0].task}-{canonical_hash(sorted(run_ids), 8)}",
+        task=specs[0].task,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        runs=run_ids,
+        shared=shared,
+        differs=differs,
+    )
+    path = _path(home, comparison.id)
+    if not path.exists():
+        write_json(path, asdict(comparison))
+    return load_comparison(home, comparison.id)
+
+
+def load_comparison(home: Path, comparison_id: str) -> Comparison:
+    """The comparison of that id. Raises UnknownNameError or DamagedFileError."""
+    known = [path.stem for path in _path(home, "x").parent.glob("*.json")]
+    if comparison_id not in known:
+        raise UnknownNameError("comparison", comparison_id, known)
+    value = read_json(_path(home, comparison_id))
+    try:
+        return Comparison(**{**value, "runs": tuple(value["runs"]), "differs": tuple(value["differs"])})
+    except (TypeError, KeyError) as error:
+        raise DamagedFileError(
+            f"{_path(home, comparison_id)} is not a comparison ({error}): remove it; its runs stay."
+        ) from error
+
+
+def list_comparisons(home: Path, task: str | None = None) -> list[Comparison]:
+    """All comparisons, or those of one task, the newest first; damaged ones are left out."""
+    found = []
+    for path in _path(home, "x").parent.glob("*.json"):
+        try:
+            comparison = load_comparison(home, path.stem)
+        except WorkbenchError:
+            continue
+        if task in (None, comparison.task):
+            found.append(comparison)
+    return sorted(found, key=lambda c: c.created, reverse=True)
+
+
+def entries(home: Path, comparison: Comparison) -> list[Entry]:
+    """The runs of a comparison as they are now; a run whose folder is gone is left out."""
+    return [entry for run in comparison.runs if (entry := read_entry(home, run)) is not None]
+
+
+def read_entry(home: Path, run: str) -> Entry | None:
+    """One run as it is now, or None if its folder is gone or damaged."""
+    try:
+        job = load(runs_root(home) / run)
+        spec = run_spec_from(job.spec)
+    except WorkbenchError:
+        return None
+    now = status(job)
+    done = now.state == "done" and (job.folder / RESULT).exists()
+    return Entry(run, spec, job, now, read_result(job.folder) if done else None)
+
+
+def common_ground(specs: Sequence[RunSpec]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What all runs share, and the names of what they do not. A fair comparison shares everything named here."""
+    values: dict[str, list[Any]] = {
+        "task": [s.task for s in specs],
+        "task_revision": [s.task_revision for s in specs],
+        "split": [s.split_revision for s in specs],
+        "labels_per_class": [s.labels_per_class for s in specs],
+        "student": [s.train.architecture for s in specs],
+        "start": [s.train.start for s in specs],
+        "size": [s.train.size for s in specs],
+        "images": [s.train.images for s in specs],
+        "device": [s.device for s in specs],
+    }
+    shared = {name: found[0] for name, found in values.items() if len(set(found)) == 1}
+    differs = [name for name in values if name not in shared]
+    by_method: dict[str, set[int]] = {}
+    for spec in specs:
+        by_method.setdefault(spec.method, set()).add(spec.seed)
+    seeds = {tuple(sorted(found)) for found in by_method.values()}
+    if len(seeds) == 1:
+        shared["seeds"] = list(seeds.pop())
+    else:
+        differs.append("seeds")
+    return shared, tuple(differs)
+
+
+def method_means(results: Sequence[Mapping[str, Any]]) -> list[MethodMean]:
+    """Results by method, in the order in which methods first occur. `results` are what runs left in result.json."""
+    by_method: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for result in results:
+        by_method.setdefault(result["method"], {})[result["seed"]] = result
+    reference = {seed: r["accuracy"] for seed, r in by_method.get(FINE_TUNE.key, {}).items()}
+    return [_mean(method, found, reference) for method, found in by_method.items()]
+
+
+def as_document(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One JSON document of a comparison: its results and their means with intervals. Accuracies are shares, 0..1."""
+    return {
+        "comparison": comparison.id,
+        "task": comparison.task,
+        "shared": dict(comparison.shared),
+        "differs": list(comparison.differs),
+        "results": [dict(result) for result in results],
+        "means": [asdict(mean) for mean in method_means(results)],
+    }
+
+
+def finished_results(home: Path, comparison: Comparison) -> list[dict[str, Any]]:
+    """The results of a comparison's finished runs, each with its run's name."""
+    return [{"run": e.run, **e.result} for e in entries(home, comparison) if e.result is not None]
+
+
+def _mean(method: str, by_seed: Mapping[int, Mapping[str, Any]], reference: Mapping[int, float]) -> MethodMean:
+    seeds = tuple(sorted(by_seed))
+    accuracies = [by_seed[seed]["accuracy"] for seed in seeds]
+    first = by_seed[seeds[0]]
+    over_images = wilson_interval(round(first["accuracy"] * first["test_images"]), first["test_images"])
+    paired = set(seeds) & set(reference) if method != FINE_TUNE.key else set()
+    return MethodMean(
+        method=method,
+        title=get_method(method).title,
+        seeds=seeds,
+        accuracy=sum(accuracies) / len(accuracies),
+        interval=t_interval(accuracies) or over_images,
+        images=first["images"],
+        seconds=sum(by_seed[seed]["seconds"] for seed in seeds) / len(seeds),
+        test_images=first["test_images"],
+        difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
+    )
+
+
+def _path(home: Path, comparison_id: str) -> Path:
+    return home / "comparisons" / f"{comparison_id}.json"

@@ -1,0 +1,278 @@
+"""What a worker process does for one run: rank, weigh, look, train, evaluate, and leave a student and a result."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from engine.devices import describe, set_up
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
+from engine.export import write_student
+from engine.features import FeatureStore, extract
+from engine.files import read_json, replacing, write_json
+from engine.jobs import Job, Reporter
+from engine.runs.methods import get_method
+from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
+from engine.runs.spec import RunSpec, run_spec_from
+from engine.tasks import Task, open_task
+from engine.tasks.views import boxes
+from engine.teachers import Network, cost, get_teacher
+from engine.training import (
+    Checkpoint,
+    EvaluationData,
+    Hooks,
+    Point,
+    TeacherSignal,
+    TrainData,
+    predict,
+    train,
+)
+
+KIND = "run"
+RESULT, CHECKPOINT, CURVE_EVENT = "result.json", "checkpoint.safetensors", "evaluation"
+CHECKPOINT_SECONDS = 15.0  # ours: what a kill costs at most
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Which teachers teach, with which weights, and what that rests on."""
+
+    alpha: dict[str, float]  # active teachers only; sums to 1
+    all_alpha: dict[str, float]  # before small weights were dropped
+    similarities: dict[str, float]
+    ranking_possible: bool
+    problem: str | None
+
+
+def execute(job: Job, report: Reporter) -> None:
+    """Do the run that a job describes, or what is left of it. Everything it leaves lies in the job's folder."""
+    home = job.folder.parent.parent
+    spec = run_spec_from(job.spec)
+    task = open_task(spec.task, home)
+    if task.revision != spec.task_revision:
+        raise InvalidInputError(
+            f"Task {spec.task!r} has changed since this run was made (revision {task.revision}, not "
+            f"{spec.task_revision}): start a new run."
+        )
+    set_up(spec.device, spec.threads)
+    began = time.perf_counter()
+    labeled = task.labeled_rows(spec.labels_per_class, spec.seed)
+    teaching = _teaching(home, task, spec, report)
+    data = _train_data(home, task, spec, labeled, teaching, report)
+    held_out = _evaluation_data(task, spec)
+    preparing = time.perf_counter() - began
+
+    run = _Watched(job, report, spec, held_out)
+    trained = train(
+        spec.train,
+        data,
+        spec.seed,
+        device=spec.device,
+        threads=spec.threads,
+        hooks=Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS),
+        resume=run.last_checkpoint(),
+    )
+    report.progress(trained.steps, trained.steps, "steps", "Writing the student")
+    probabilities = predict(trained.network, held_out.images).numpy()
+    write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
+    result = _result(task, spec, labeled, teaching, held_out, probabilities, run)
+    timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
+    done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.curve()}
+    write_json(job.folder / RESULT, result | done)
+    (job.folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished run. Raises StorageError if it has none, DamagedFileError if it is damaged."""
+    result: dict[str, Any] = read_json(folder / RESULT)
+    return result
+
+
+class _Watched:
+    """One training as its watcher sees it: progress, the curve as events, checkpoints."""
+
+    def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
+        self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
+        self.evaluating = 0.0
+        self.points: list[dict[str, Any]] = []
+
+    def curve(self) -> list[dict[str, Any]]:
+        """Accuracy over images seen."""
+        return self.points
+
+    def on_step(self, step: int, steps: int, images: int) -> None:
+        self.report.check_cancelled()
+        self.report.progress(images, steps * self.spec.train.images_per_step, "images", "Training the student")
+
+    def on_evaluation(self, point: Point, network: Network) -> None:
+        began = time.perf_counter()
+        predicted = predict(network, self.held_out.images).argmax(1)
+        self.evaluating += time.perf_counter() - began
+        held_out_accuracy = accuracy(predicted.numpy(), self.held_out.labels.numpy())
+        self.points.append({**asdict(point), "accuracy": held_out_accuracy})
+        self.report.event(kind=CURVE_EVENT, **self.points[-1])
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        about = {
+            "step": checkpoint.step,
+            "seconds": checkpoint.seconds,
+            "events": self.report.flush_events(),
+            "points": self.points,
+        }
+        with replacing(self.job.folder / CHECKPOINT) as temporary:
+            save_file(checkpoint.tensors, temporary, metadata={"about": json.dumps(about)})
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        """What an earlier attempt saved, or None; events after it are cut. A damaged one is a fresh start."""
+        path = self.job.folder / CHECKPOINT
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()["about"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except (FileNotFoundError, safetensors.SafetensorError, KeyError, ValueError):
+            self.report.truncate_events(0)
+            return None
+        self.report.truncate_events(about["events"])
+        self.points = about["points"]
+        return Checkpoint(tensors, about["step"], about["seconds"])
+
+
+def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teaching:
+    method = get_method(spec.method)
+    if spec.teachers is None:
+        return Teaching({}, {}, {}, ranking_possible=True, problem=None)
+    for name, key in spec.teachers.items():
+        if get_teacher(name).key != key:
+            raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
+    if method.by_lot:
+        alpha = drawn_by_lot([get_teacher(name) for name in spec.teachers], spec.seed)
+        return Teaching(alpha, alpha, {}, ranking_possible=True, problem=None)
+    if spec.alpha is not None:
+        return Teaching(active_weights(dict(spec.alpha)), dict(spec.alpha), {}, ranking_possible=True, problem=None)
+    assert spec.p is not None
+    ranking: Ranking = rank(
+        home,
+        task,
+        metric=spec.metric,
+        labels_per_class=spec.labels_per_class,
+        seed=spec.seed,
+        teachers=list(spec.teachers),
+        student=spec.train.architecture,
+        device=spec.device,
+        progress=_progress(report),
+    )
+    alpha = ranking.alpha(spec.p)
+    similarities = {r.teacher.name: r.similarity for r in ranking.ranked}
+    return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
+
+
+def _progress(report: Reporter) -> Any:
+    def tell(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, "images × teachers", stage)
+
+    return tell
+
+
+def _train_data(
+    home: Path, task: Task, spec: RunSpec, labeled: NDArray[np.int64], teaching: Teaching, report: Reporter
+) -> TrainData:
+    """The training split as the student sees it. Of all labels, only those of `labeled` go in."""
+    rows, size, k = task.train_rows, spec.train.size, spec.train.views
+    views = list(range(k))
+    teachers = [get_teacher(name) for name in teaching.alpha] if spec.train.uses_unlabeled else []
+    extract(home, task, teachers, rows, views=views, device=spec.device, progress=_progress(report))
+    report.progress(0, len(rows), "images", "Reading the images")
+    signals = {}
+    for teacher in teachers:
+        store = FeatureStore(home, task, teacher)
+        seen = [torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in views]
+        signals[teacher.name] = TeacherSignal(teaching.alpha[teacher.name], torch.stack(seen))
+    ids = [task.images.image_ids[row] for row in rows]
+    return TrainData(
+        images=_pixels(task, rows, size),
+        labeled=torch.from_numpy(np.searchsorted(rows, labeled)),
+        labels=torch.from_numpy(task.labels[labeled]),
+        classes=len(task.classes),
+        flip=task.record.flip,
+        signals=signals,
+        boxes=torch.from_numpy(np.stack([boxes(ids, view, flip=task.record.flip) for view in views]))
+        if k > 1
+        else None,
+    )
+
+
+def _evaluation_data(task: Task, spec: RunSpec) -> EvaluationData:
+    if not len(task.test_rows):
+        raise InvalidInputError(f"Task {task.name!r} has no held-out image with a label: choose a split with some.")
+    return EvaluationData(_pixels(task, task.test_rows, spec.train.size), torch.from_numpy(task.labels[task.test_rows]))
+
+
+def _pixels(task: Task, rows: NDArray[np.int64], size: int) -> torch.Tensor:
+    pixels = task.images.pixels([int(row) for row in rows], size, task.record.resize)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()  # [N, 3, S, S]
+
+
+def _result(
+    task: Task,
+    spec: RunSpec,
+    labeled: NDArray[np.int64],
+    teaching: Teaching,
+    held_out: EvaluationData,
+    probabilities: NDArray[np.float32],
+    run: _Watched,
+) -> dict[str, Any]:
+    labels = held_out.labels.numpy()
+    predicted = probabilities.argmax(1)
+    right = int((predicted == labels).sum())
+    by_class = per_class_accuracy(predicted, labels, len(task.classes))
+    parameters, gflops = cost(spec.train.architecture, len(task.classes), spec.train.size)
+    return {
+        "task": task.name,
+        "method": spec.method,
+        "title": get_method(spec.method).title,
+        "seed": spec.seed,
+        "accuracy": accuracy(predicted, labels),
+        "interval": asdict(wilson_interval(right, len(labels))),
+        "per_class_accuracy": by_class,
+        "test_images": len(labels),
+        "labeled_images": len(labeled),
+        "train_images": len(task.train_rows),
+        "labels_per_class": spec.labels_per_class,
+        "metric": spec.metric if teaching.similarities else None,
+        "p": _json_p(spec),
+        "similarities": teaching.similarities,
+        "alpha": teaching.all_alpha,
+        "active_alpha": teaching.alpha,
+        "effective_teachers": effective_teachers(teaching.alpha) if teaching.alpha else None,
+        "ranking_possible": teaching.ranking_possible,
+        "ranking_problem": teaching.problem,
+        "student": {
+            "architecture": spec.train.architecture,
+            "size": spec.train.size,
+            "parameters": parameters,
+            "gflops": gflops,
+        },
+        "machine": describe(spec.device),
+        "versions": {"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _json_p(spec: RunSpec) -> float | str | None:
+    if spec.p is None:
+        return None
+    return "inf" if spec.p == float("inf") else spec.p

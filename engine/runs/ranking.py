@@ -1,0 +1,187 @@
+"""How well each teacher fits a task: the similarity of all of them on the labeled images, and their weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InvalidInputError, TooFewLabelsError, UnavailableError, UnknownNameError
+from engine.features import FeatureStore, extract
+from engine.similarity import METRICS, score
+from engine.tasks import Task
+from engine.teachers import IMAGENET, TeacherRecord, all_teachers, get_teacher, relation
+from engine.weighting import active, effective_number, ranking_possible, weights
+
+DEFAULT_METRIC = "parc"
+DEFAULT_ARCHITECTURE = "tf_efficientnet_lite0"
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A teacher, and whether it may teach a task."""
+
+    teacher: TeacherRecord
+    relation: str  # "other", "disjoint" (allowed, and said so) or "same" (refused)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may teach."""
+        return self.relation != "same"
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A teacher with its similarity, and its rank: 1 is the best; equals share the better rank."""
+
+    teacher: TeacherRecord
+    relation: str
+    similarity: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Teachers of a task, the most similar first.
+
+    problem: one sentence when no ranking is possible with these labels; `ranked` is then empty.
+    """
+
+    metric: str
+    labeled_images: int
+    labels_per_class: int
+    seed: int
+    candidates: tuple[TeacherRecord, ...]  # all that may teach, by name
+    ranked: tuple[Ranked, ...]
+    excluded: tuple[Candidate, ...]
+    problem: str | None = None
+
+    def alpha(self, p: float) -> dict[str, float]:
+        """Each candidate's weight at exponent `p`, before small ones are dropped; sums to 1."""
+        names, similarities = self._similarities()
+        rule = METRICS[self.metric].rule
+        return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
+
+    @property
+    def possible(self) -> bool:
+        """Whether the similarities tell the teachers apart at all; otherwise every p gives equal shares."""
+        return self.problem is None and ranking_possible(self._similarities()[1], METRICS[self.metric].rule)
+
+    def _similarities(self) -> tuple[list[str], NDArray[np.float64]]:
+        if self.problem is not None:
+            return [t.name for t in self.candidates], np.zeros(len(self.candidates))
+        by_name = sorted(self.ranked, key=lambda r: r.teacher.name)
+        return [r.teacher.name for r in by_name], np.array([r.similarity for r in by_name])
+
+
+def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
+    """All teachers, or the named ones, with their relation to the task. Raises UnknownNameError."""
+    records = all_teachers() if names is None else [get_teacher(name) for name in names]
+    return [Candidate(t, relation(t, task.record.collection, task.record.parts)) for t in records]
+
+
+def rank(
+    home: Path,
+    task: Task,
+    *,
+    metric: str = DEFAULT_METRIC,
+    labels_per_class: int = 5,
+    seed: int = 0,
+    teachers: Sequence[str] | None = None,
+    student: str = DEFAULT_ARCHITECTURE,
+    device: str = "cpu",
+    progress: Progress = lambda done, total, stage: None,
+) -> Ranking:
+    """Rank teachers by their similarity to a task, on the labeled images that `seed` draws; test images take no part.
+
+    `student` names the architecture whose ImageNet features a metric of two networks compares with. Outputs come from
+    the cache where it has them. Raises UnknownNameError for an unknown metric or teacher, InvalidInputError if no
+    teacher may teach the task.
+    """
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    if "record" in METRICS[metric].needs:
+        raise InvalidInputError(f"The metric {metric!r} does not look at the images: choose another one for weights.")
+    everyone = candidates(task, teachers)
+    allowed = sorted((c for c in everyone if c.allowed), key=lambda c: c.teacher.name)
+    if not allowed:
+        raise InvalidInputError(
+            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
+        )
+    rows = task.labeled_rows(labels_per_class, seed)
+    second = _student_features(METRICS[metric].needs, student)
+    wanted = [c.teacher for c in allowed]
+    extract(home, task, wanted + [t for t in second if t not in wanted], rows, device=device, progress=progress)
+    ranked: tuple[Ranked, ...] = ()
+    problem = None
+    try:
+        scores = [_similarity(home, task, c.teacher, metric, rows, second) for c in allowed]
+        order = sorted(range(len(allowed)), key=lambda i: (-scores[i], allowed[i].teacher.name))
+        ranked = tuple(
+            Ranked(allowed[i].teacher, allowed[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
+            for i in order
+        )
+    except TooFewLabelsError as error:
+        problem = str(error)
+    return Ranking(
+        metric=metric,
+        labeled_images=len(rows),
+        labels_per_class=labels_per_class,
+        seed=seed,
+        candidates=tuple(wanted),
+        ranked=ranked,
+        excluded=tuple(c for c in everyone if not c.allowed),
+        problem=problem,
+    )
+
+
+def active_weights(alpha: dict[str, float]) -> dict[str, float]:
+    """The weights that take part: those below .001 dropped, the rest summing to 1, by name."""
+    names = sorted(alpha)
+    kept = active(np.array([alpha[name] for name in names]))
+    return {name: float(a) for name, a in zip(names, kept, strict=True) if a > 0}
+
+
+def drawn_by_lot(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
+    """DistillRandom: the weight 1 on one teacher that the seed draws."""
+    names = sorted(t.name for t in teachers)
+    return {names[int(np.random.default_rng([seed, _LOT_STREAM]).integers(len(names)))]: 1.0}
+
+
+def effective_teachers(alpha: dict[str, float]) -> float:
+    """exp(entropy of α): 1 for one teacher, n for n equal shares."""
+    return effective_number(np.array(list(alpha.values())))
+
+
+_LOT_STREAM = 0x107
+
+
+def _student_features(needs: tuple[str, ...], student: str) -> list[TeacherRecord]:
+    """The catalogue's ImageNet network of the student's architecture, for a metric that compares with it."""
+    if "features2" not in needs:
+        return []
+    found = [t for t in all_teachers() if t.collection == IMAGENET and t.architecture == student]
+    if not found:
+        raise UnavailableError(f"No ImageNet features of {student!r} are at hand: choose a metric of one network.")
+    return found[:1]
+
+
+def _similarity(
+    home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64], second: list[TeacherRecord]
+) -> float:
+    outputs = FeatureStore(home, task, teacher).read(rows)
+    value = score(
+        metric,
+        features=outputs.features,
+        labels=task.labels[rows],
+        pseudo_labels=outputs.pseudo_labels,
+        features2=FeatureStore(home, task, second[0]).read_features(rows) if second else None,
+    )
+    if not math.isfinite(value):
+        raise InvalidInputError(f"The metric {metric!r} gives no number for teacher {teacher.name!r}: choose another.")
+    return value

@@ -1,0 +1,126 @@
+"""RunSpec: what a run is. The same spec, with its task, gives the same run in the app and on the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import torch
+
+from engine.devices import resolve
+from engine.errors import InvalidInputError, UnknownNameError
+from engine.files import canonical_hash
+from engine.runs.methods import Method, get_method
+from engine.runs.ranking import DEFAULT_METRIC, candidates
+from engine.similarity import METRICS
+from engine.tasks import Task
+from engine.training import TrainSpec, recipe, spec_from
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One method, one seed, one task revision, one student."""
+
+    task: str
+    task_revision: str  # of images, labels, split, classes and geometry
+    labels_revision: str
+    split_revision: str
+    labels_per_class: int
+    method: str
+    seed: int
+    device: str
+    threads: int | None  # of the CPU; decides the last bits of sums
+    train: TrainSpec
+    metric: str = DEFAULT_METRIC
+    p: float | None = None  # exponent of the weights; None where the method has none
+    teachers: Mapping[str, str] | None = None  # those that take part, each with its key; None where none does
+    alpha: Mapping[str, float] | None = None  # weights set by hand, instead of those that metric and p give
+
+    @property
+    def run_id(self) -> str:
+        """The run's name: readable, and different for every different spec."""
+        method = "".join(c if c.isalnum() or c in "-." else "_" for c in self.method)
+        return f"{self.task}-{method}-s{self.seed}-{canonical_hash(as_json(self), 10)}"
+
+
+def as_json(spec: RunSpec) -> dict[str, Any]:
+    """The JSON value of a spec; an infinite p is written "inf"."""
+    value = asdict(spec)
+    if spec.p is not None and math.isinf(spec.p):
+        value["p"] = "inf"
+    return value
+
+
+def run_spec_from(value: Mapping[str, Any]) -> RunSpec:
+    """The spec in a JSON value. Raises InvalidInputError for unknown or missing fields."""
+    known = {field.name for field in fields(RunSpec)}
+    if unknown := sorted(set(value) - known):
+        raise InvalidInputError(f"The run's spec has no field {', '.join(unknown)}: it was made by another version.")
+    p = value.get("p")
+    try:
+        return RunSpec(**{**value, "train": spec_from(value["train"]), "p": float(p) if p is not None else None})
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidInputError(f"The run's spec cannot be read: {error}.") from error
+
+
+def plan(
+    task: Task,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    labels_per_class: int = 5,
+    device: str | None = None,
+    metric: str = DEFAULT_METRIC,
+    teachers: Sequence[str] | None = None,
+    alpha: Mapping[str, float] | None = None,
+    **changes: Any,
+) -> list[RunSpec]:
+    """One spec for each seed and method, seeds outermost; `changes` are fields of TrainSpec, the same for all.
+
+    Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
+    """
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    if not methods or not seeds:
+        raise InvalidInputError("A comparison needs at least one method and one seed.")
+    chosen = [get_method(name) for name in dict.fromkeys(methods)]
+    place = resolve(device)
+    task.labeled_rows(labels_per_class, seeds[0])  # refuses a budget that cannot be drawn
+    allowed = {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed}
+    specs = []
+    for seed in dict.fromkeys(seeds):
+        if seed < 0:
+            raise InvalidInputError(f"{seed} is no seed: choose whole numbers from 0 up.")
+        for method in chosen:
+            spec = RunSpec(
+                task=task.name,
+                task_revision=task.revision,
+                labels_revision=task.record.labels,
+                split_revision=task.record.split,
+                labels_per_class=labels_per_class,
+                method=method.key,
+                seed=seed,
+                device=place,
+                threads=torch.get_num_threads() if place == "cpu" else None,
+                train=recipe(method.objective, **changes),
+                metric=metric,
+            )
+            specs.append(_with_teachers(spec, method, allowed, alpha) if method.objective == "distill" else spec)
+    return specs
+
+
+def _with_teachers(
+    spec: RunSpec, method: Method, allowed: Mapping[str, str], alpha: Mapping[str, float] | None
+) -> RunSpec:
+    if not allowed:
+        raise InvalidInputError(f"No teacher may teach task {spec.task!r}: name one that has not seen its images.")
+    if alpha is not None and method.key.startswith("distill-weighted"):
+        if wrong := sorted(set(alpha) - set(allowed)):
+            raise InvalidInputError(f"Teacher {wrong[0]!r} may not teach task {spec.task!r}: take its weight away.")
+        if any(not (math.isfinite(a) and a >= 0) for a in alpha.values()) or not sum(alpha.values()) > 0:
+            raise InvalidInputError("Weights set by hand must be numbers from 0 up, and one of them above 0.")
+        total = sum(alpha.values())
+        return replace(spec, teachers=dict(allowed), alpha={name: a / total for name, a in sorted(alpha.items())})
+    return replace(spec, teachers=dict(sorted(allowed.items())), p=method.p)

@@ -1,0 +1,86 @@
+"""Linear centered kernel alignment (CKA) of two sets of features, plain and debiased.
+
+References: Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited"; Song et al. 2012, "Feature
+Selection via Dependence Maximization" (the unbiased estimator of HSIC).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InvalidInputError, TooFewLabelsError
+from engine.evaluation.arrays import FloatArray, IntArray, as_matrix, encode, require_same_length
+from engine.similarity.linear_algebra import centered, compact
+
+
+def linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
+    """Linear CKA of `features [n, d]` and `other [n, e]`: 0 (unrelated) to 1 (the same up to rotation and scale).
+
+    ||X'Y||^2 / (||X'X|| ||Y'Y||) with centered columns and Frobenius norms. It grows with d / n even for noise:
+    `debiased_linear_cka` does not. Raises InvalidInputError if one of the two does not differ between images.
+
+    >>> round(linear_cka([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [[0.0, 2.0], [2.0, 0.0], [2.0, 2.0]]), 6)
+    1.0
+    """
+    x, y = _two(features, other)
+    cross, own_x, own_y = _squared_norm(x, y), _squared_norm(x, x), _squared_norm(y, y)
+    return float(cross / np.sqrt(own_x) / np.sqrt(own_y))
+
+
+def debiased_linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
+    """Linear CKA from the unbiased HSIC: at most 1, about 0 for unrelated features, and then often negative.
+
+    Raises TooFewLabelsError for fewer than 4 images, and InvalidInputError if the features have no spread to compare.
+
+    >>> x = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [2.0, 0.5]]
+    >>> round(debiased_linear_cka(x, x), 6)
+    1.0
+    """
+    x, y = _two(features, other)
+    if len(x) < 4:
+        raise TooFewLabelsError(f"The debiased CKA needs 4 images or more, and there are {len(x)}: label more images.")
+    own_x, own_y = _unbiased_hsic(x, x), _unbiased_hsic(y, y)
+    if own_x <= 0 or own_y <= 0:
+        raise InvalidInputError(
+            "The debiased CKA divides by a spread that is not above 0 here: give more images, or features that differ."
+        )
+    return float(_unbiased_hsic(x, y) / np.sqrt(own_x) / np.sqrt(own_y))
+
+
+def one_hot(labels: IntArray) -> FloatArray:
+    """One column per class that occurs, in the order of the ids: `[n, C]`."""
+    codes, counts = encode(labels)
+    return np.eye(len(counts))[codes]
+
+
+def _two(features: npt.ArrayLike, other: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Both, centered, scaled to a largest entry of 1 (neither matters to CKA), and without more columns than rows."""
+    x, y = as_matrix(features, "features"), as_matrix(other, "the second matrix")
+    require_same_length(features=x, second=y)
+    return _prepared(x, "features"), _prepared(y, "the second matrix")
+
+
+def _prepared(matrix: FloatArray, name: str) -> FloatArray:
+    rows = centered(matrix)
+    largest = np.abs(rows).max()
+    if largest == 0:
+        raise InvalidInputError(f"CKA: {name} does not differ between images; give two classes or more, and no constant.")
+    return compact(rows / largest)
+
+
+def _squared_norm(x: FloatArray, y: FloatArray) -> float:
+    """||X'Y||^2 in the Frobenius norm."""
+    return float(np.square(x.T @ y).sum())
+
+
+def _unbiased_hsic(x: FloatArray, y: FloatArray) -> float:
+    """n (n - 3) times the unbiased HSIC of two centered matrices, both kernels' diagonals set to 0.
+
+    With centered columns each row of a kernel sums to 0, so without its diagonal to -k_ii, and no kernel is formed.
+    """
+    n = len(x)
+    of_x, of_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
+    both = float(of_x @ of_y)
+    product = float(of_x.sum() * of_y.sum())
+    return _squared_norm(x, y) - both + product / ((n - 1) * (n - 2)) - 2 / (n - 2) * both

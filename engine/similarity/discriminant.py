@@ -1,0 +1,101 @@
+"""SFDA and the nearest class mean: how sure a linear classifier in closed form is of the true class.
+
+References: Shao et al. 2022, "Not All Models Are Equal: Predicting Model Transferability in a Self-challenging Fisher
+Space" (SFDA); Gholami et al. 2023, "ETran: Energy-Based Transferability Estimation" (its classification score).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from engine.errors import InvalidInputError, TooFewLabelsError
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
+from engine.similarity.linear_algebra import centered, class_means, compact, softmax
+
+_POWER_ITERATIONS = 3  # of two products each, as in the authors' estimate of the largest eigenvalue
+_SMALLEST_SHRINKAGE = 1e-10
+
+
+def sfda(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """SFDA: mean posterior of the true class after the classes were drawn together: 0 to 1, higher is better.
+
+    A regularized Fisher discriminant on `features [n, d]`; each image then moves towards the other classes' means, the
+    more the less sure the discriminant was of it, and the discriminant is fitted again. Saturates at 1 when d >= n.
+    Raises TooFewLabelsError if only one class occurs, and InvalidInputError if no class has any spread.
+
+    >>> round(sfda([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 3)
+    1.0
+    """
+    matrix, codes, counts = _inputs(features, labels)
+    if len(counts) < 2:
+        raise TooFewLabelsError("SFDA needs labeled images of two classes or more, and only one class occurs.")
+    dimensions = matrix.shape[1]
+    matrix = centered(matrix)
+    shrinkage = _shrinkage(matrix - class_means(matrix, codes, counts)[codes])
+    rows = compact(matrix)
+    posterior = _posterior(rows, codes, counts, shrinkage, dimensions)
+    sure = softmax(posterior)[np.arange(len(codes)), codes][:, None]
+    means = class_means(rows, codes, counts)
+    elsewhere = (means.sum(axis=0) - means) / (len(counts) - 1)
+    challenged = sure * rows + (1 - sure) * elsewhere[codes]
+    posterior = _posterior(challenged, codes, counts, shrinkage, dimensions)
+    return float(posterior[np.arange(len(codes)), codes].mean())
+
+
+def nearest_class_mean(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Mean posterior of the true class by distance to the class means of `features [n, d]`: 0 to 1, higher is better.
+
+    Softmax over x'm_c - |m_c|^2 / 2 + log(n_c / n): Gaussians with unit variance. Depends on the features' scale.
+
+    >>> round(nearest_class_mean([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 3)
+    1.0
+    """
+    matrix, codes, counts = _inputs(features, labels)
+    rows = centered(matrix)  # moves all logits of an image alike
+    means = class_means(rows, codes, counts)
+    logits = rows @ means.T - np.square(means).sum(axis=1) / 2 + np.log(counts / len(codes))
+    return float(softmax(logits)[np.arange(len(codes)), codes].mean())
+
+
+def _shrinkage(residuals: FloatArray) -> float:
+    """exp(-5 x largest eigenvalue of the within-class scatter), at least 1e-10; the eigenvalue by power iteration."""
+    n = len(residuals)
+
+    def scatter(vector: FloatArray) -> FloatArray:
+        return np.asarray(residuals.T @ (residuals @ vector) / n)
+
+    vector = scatter(np.ones(residuals.shape[1]))
+    length = 0.0
+    for _ in range(2 * _POWER_ITERATIONS):
+        vector = scatter(vector)
+        length = float(np.linalg.norm(vector))
+        if length == 0:  # the row sums are orthogonal to the scatter, or there is none: ask for the eigenvalue itself
+            length = float(linalg.svdvals(compact(residuals), check_finite=False)[0] ** 2 / n)
+            break
+        vector = vector / length
+    return max(float(np.exp(-5 * length)), _SMALLEST_SHRINKAGE)
+
+
+def _posterior(
+    rows: FloatArray, codes: IntArray, counts: IntArray, shrinkage: float, dimensions: int
+) -> FloatArray:
+    """Class posteriors `[n, C]` of a linear discriminant with a shrunk within-class scatter, `dimensions` before `compact`."""
+    n, d = rows.shape
+    means = class_means(rows, codes, counts)
+    residuals = rows - means[codes]
+    scatter = residuals.T @ residuals / n
+    ridge = shrinkage * float(np.trace(scatter)) / dimensions
+    if ridge == 0:
+        raise InvalidInputError("SFDA needs some spread within a class, and all images of each class have equal features.")
+    factor = linalg.cho_factor((1 - shrinkage) * scatter + ridge * np.eye(d), lower=True, check_finite=False)
+    directions = linalg.cho_solve(factor, means.T, check_finite=False)
+    logits = rows @ directions - (means * directions.T).sum(axis=1) / 2 + np.log(counts / n)
+    return softmax(logits)
+
+
+def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
+    matrix, ids = as_matrix(features, "features"), as_labels(labels)
+    require_same_length(features=matrix, labels=ids)
+    return matrix, *encode(ids)

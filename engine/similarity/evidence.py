@@ -1,0 +1,88 @@
+"""LogME: how probable the labels are under a Bayesian linear model on the features.
+
+Reference: You et al. 2021, "LogME: Practical Assessment of Pre-trained Models for Transfer Learning". The evidence is
+maximized here over one number instead of by their fixed-point iteration, and counts every dimension when d > n.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
+from engine.similarity.linear_algebra import class_sums, compact, singular_system
+
+# Noise smaller than this share of a class's own energy cannot be told from rounding. Without the bound the evidence of
+# labels that are an exact linear function of the features (copies of one image, say) has no maximum (ours).
+_SMALLEST_NOISE = 1e-10
+_GRID_STEP = 0.5  # in the logarithm of alpha / beta, over which the evidence varies on a scale of 1 or more
+_GRID_MARGIN = 23.0  # by e^23 = 1e10 beyond the largest and the smallest eigenvalue the evidence is flat
+_ZOOMS = 8  # each narrows the bracket fivefold, in the end to about 1e-6
+_ZOOM = np.linspace(-1, 1, 11)
+_CLASSES_AT_ONCE = 64
+
+
+def logme(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """LogME: largest log evidence of the labels per image, averaged over the classes: no fixed range, higher is better.
+
+    For each class that occurs, y = 1 for its images and 0 for the rest, and y = Xw + noise on the raw `features [n, d]`
+    with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta). The value is the maximum of log p(y) / n over alpha and beta. Given
+    t = alpha / beta the best beta is known in closed form, so the one number t is searched for, over its whole range.
+
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(40) % 2
+    >>> logme(labels[:, None] + rng.normal(0, 0.1, (40, 3)), labels) > logme(rng.normal(size=(40, 3)), labels)
+    True
+    """
+    matrix, ids = as_matrix(features, "features"), as_labels(labels)
+    require_same_length(features=matrix, labels=ids)
+    codes, counts = encode(ids)
+    squares, energies = _spectrum(matrix, codes, counts)
+    evidence = [
+        _best_evidence(squares, energies[:, part], counts[part], len(ids))
+        for part in np.array_split(np.arange(len(counts)), -(-len(counts) // _CLASSES_AT_ONCE))
+    ]
+    return float(np.concatenate(evidence).mean() / len(ids))
+
+
+def _spectrum(matrix: FloatArray, codes: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues `[r]` of XX', and how much of each class's energy lies along each of its eigenvectors `[r, C]`."""
+    rows = compact(matrix)
+    values, axes = singular_system(rows, floor=max(matrix.shape) * np.finfo(np.float64).eps)
+    along = class_sums(rows, codes, counts) @ axes / values
+    return np.square(values), np.square(along).T
+
+
+def _best_evidence(squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
+    """The maximum of the log evidence over alpha and beta for each class: `[C]`."""
+    if len(squares) == 0:
+        return _evidence(np.zeros((len(counts), 1)), squares, energies, counts, n)[:, 0]
+    low, high = np.log(squares.min()) - _GRID_MARGIN, np.log(squares.max()) + _GRID_MARGIN
+    grid = np.linspace(low, high, int((high - low) / _GRID_STEP) + 2)
+    values = _evidence(grid[None], squares, energies, counts, n)
+    best, center, reach = values.max(axis=1), grid[values.argmax(axis=1)], grid[1] - grid[0]
+    for _ in range(_ZOOMS):
+        tried = center[:, None] + reach * _ZOOM
+        values = _evidence(tried, squares, energies, counts, n)
+        best = np.maximum(best, values.max(axis=1))
+        center, reach = tried[np.arange(len(tried)), values.argmax(axis=1)], reach / 5
+    return best
+
+
+def _evidence(log_t: FloatArray, squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
+    """Log evidence at t = exp(`log_t`), `[1 or C, T]`, with the best noise variance 1/beta for each t: `[C, T]`.
+
+    y ~ N(0, b (I + XX'/t)), so b is y'(I + XX'/t)^-1 y / n: the energy outside the features' span, and along each
+    eigenvector the share t / (t + eigenvalue).
+    """
+    outside = counts - energies.sum(axis=0)
+    outside[(outside < _SMALLEST_NOISE * counts) | (len(squares) == n)] = 0.0
+    ratio = np.exp(np.log(squares) - log_t[..., None])  # eigenvalue / t: [1 or C, T, r]
+    if len(log_t) == 1:
+        inside = energies.T @ (1 / (1 + ratio[0])).T
+    else:
+        inside = np.einsum("rc,ctr->ct", energies, 1 / (1 + ratio), optimize=True)
+    explained = (outside[:, None] + inside) / n
+    noise = np.maximum(explained, _SMALLEST_NOISE * counts[:, None] / n)
+    volume = np.log1p(ratio).sum(axis=-1)
+    return np.asarray(-0.5 * n * (np.log(2 * np.pi * noise) + explained / noise) - 0.5 * volume)

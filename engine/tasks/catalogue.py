@@ -1,0 +1,94 @@
+"""Which tasks there are: the bundled ones, copied into the workspace when first used, and the workspace's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import DamagedFileError, UnknownNameError
+from engine.files import TEMPORARY_PREFIX, read_json, replacing_folder, sha256, workspace
+from engine.tasks.images import write_image_table
+from engine.tasks.task import Task, TaskRecord, load_task, write_task_files
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "tasks"
+
+
+def task_names(home: Path | None = None) -> list[str]:
+    """Names of all tasks: the bundled ones first, then the workspace's own, each sorted."""
+    bundled = bundled_names()
+    folder = (home or workspace()) / "tasks"
+    own = (path.parent.name for path in folder.glob("*/task.json")) if folder.is_dir() else ()
+    return bundled + sorted(name for name in own if name not in bundled and not name.startswith(TEMPORARY_PREFIX))
+
+
+def bundled_names() -> list[str]:
+    """Names of the tasks that come with the program."""
+    return sorted(path.stem for path in ASSETS.glob("*.parquet"))
+
+
+def open_task(name: str, home: Path | None = None) -> Task:
+    """The task called `name`. Raises UnknownNameError, DamagedFileError or StorageError."""
+    home = home or workspace()
+    if name not in task_names(home):
+        raise UnknownNameError("task", name, task_names(home))
+    folder = home / "tasks" / name
+    if not (folder / "task.json").exists():
+        add_task_file(ASSETS / f"{name}.parquet", home)
+    return load_task(folder)
+
+
+def bundled_record(name: str) -> dict[str, Any]:
+    """What is known of a bundled task without opening it: the content of its JSON file."""
+    record: dict[str, Any] = read_json(ASSETS / f"{name}.json")
+    return record
+
+
+def add_task_file(path: Path, home: Path | None = None) -> Task:
+    """Copy a task file (a Parquet file in the Hugging Face image layout with its JSON record beside it) into the
+    workspace, as one atomic step.
+
+    Raises DamagedFileError if the file does not match its record's checksum or is no such file.
+    """
+    record = read_json(path.with_suffix(".json"))
+    if sha256(path) != record.get("sha256"):
+        raise DamagedFileError(
+            f"{path} does not match its checksum: it is damaged or was changed. Restore it from the repository."
+        )
+    try:
+        classes, image_ids, labels, splits = _read_columns(path)
+        task = TaskRecord(
+            classes=classes,
+            parts=tuple(record["parts"]),
+            origin=record["sha256"],
+            **{key: record[key] for key in _COPIED},
+        )
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise DamagedFileError(f"{path} is not a task file ({error!r}): restore it from the repository.") from error
+    folder = (home or workspace()) / "tasks" / task.name
+    with replacing_folder(folder) as temporary:
+        write_image_table(temporary / "images.parquet", _contents(path, image_ids))
+        write_task_files(temporary, task, image_ids, labels, splits)
+    return load_task(folder)
+
+
+_COPIED = ("name", "title", "summary", "collection", "resize", "flip", "license", "source", "split_rule")
+
+
+def _read_columns(path: Path) -> tuple[tuple[str, ...], list[str], list[int], list[str]]:
+    file = pq.ParquetFile(path)
+    features = json.loads(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]
+    table = file.read(columns=["image.path", "label", "split"])
+    image_ids = [image["path"] for image in table["image"].to_pylist()]
+    return tuple(features["label"]["names"]), image_ids, table["label"].to_pylist(), table["split"].to_pylist()
+
+
+def _contents(path: Path, image_ids: list[str]) -> Iterator[tuple[str, bytes]]:
+    names = iter(image_ids)
+    for batch in pq.ParquetFile(path).iter_batches(512, columns=["image.bytes"]):
+        for image in batch["image"].to_pylist():
+            yield next(names), image["bytes"]

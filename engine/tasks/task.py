@@ -1,0 +1,191 @@
+"""A task: classes, images, and the revision of labels and split that is in use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.files import canonical_hash, make_folder, read_json, replacing, storage_error, write_json
+from engine.tasks.images import ImageTable
+
+FORMAT = 1
+NO_LABEL = -1
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What task.json says."""
+
+    name: str
+    title: str
+    summary: str
+    collection: str  # where the images come from; a teacher that saw the same ones is refused
+    parts: tuple[str, ...]  # which atomic parts of the collection; empty = all of it
+    classes: tuple[str, ...]
+    resize: str  # "squash", "pad" or "crop": how an image becomes square
+    flip: bool  # whether a mirrored image is still of its class
+    license: str
+    source: str
+    split_rule: str
+    labels: str = ""  # revision of the labels in use
+    split: str = ""  # revision of the split in use
+    origin: str = ""  # checksum of the bundled file it was made from; empty for a user's own task
+    format: int = field(default=FORMAT)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task on disk. Arrays are in the order of the image table: `images` rows."""
+
+    folder: Path
+    record: TaskRecord
+
+    @property
+    def name(self) -> str:
+        """The task's name, which is its folder's name."""
+        return self.record.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; a label is an index into them."""
+        return self.record.classes
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """The image table."""
+        return ImageTable(self.folder / "images.parquet")
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Class index of each image, `[images]`; -1 where the label is not known."""
+        values = _read_revision(self.folder / "labels" / f"{self.record.labels}.parquet", "label", len(self.images))
+        labels = np.asarray(values, dtype=np.int64)
+        if labels.size and (labels.min() < NO_LABEL or labels.max() >= len(self.classes)):
+            raise DamagedFileError(
+                f"The labels of task {self.name!r} hold a class number that it does not have: add the task again."
+            )
+        return labels
+
+    @cached_property
+    def splits(self) -> NDArray[np.str_]:
+        """ "train" or "test" for each image, `[images]`."""
+        return np.asarray(
+            _read_revision(self.folder / "splits" / f"{self.record.split}.parquet", "split", len(self.images))
+        )
+
+    @cached_property
+    def train_rows(self) -> NDArray[np.int64]:
+        """Rows that may be trained on, labeled or not."""
+        return np.flatnonzero(self.splits == "train")
+
+    @cached_property
+    def test_rows(self) -> NDArray[np.int64]:
+        """Held-out rows with a label. They serve to report accuracy, never to choose or to stop."""
+        return np.flatnonzero((self.splits == "test") & (self.labels != NO_LABEL))
+
+    @cached_property
+    def revision(self) -> str:
+        """A hash of images, labels, split, classes and geometry: what a run needs to be the same run again."""
+        return canonical_hash(
+            {
+                "images": self.images.content_hash,
+                "labels": self.record.labels,
+                "split": self.record.split,
+                "classes": list(self.classes),
+                "resize": self.record.resize,
+                "flip": self.record.flip,
+            }
+        )
+
+    def available_labels(self) -> NDArray[np.int64]:
+        """How many training images of each class have a label, `[classes]`."""
+        known = self.labels[self.train_rows]
+        return np.bincount(known[known != NO_LABEL], minlength=len(self.classes))
+
+    def labeled_rows(self, labels_per_class: int, seed: int) -> NDArray[np.int64]:
+        """Rows of the labeled images that seed `seed` draws: `labels_per_class` of each class, fewer where a class
+        has fewer. Sorted. Within a seed a smaller budget is a subset of a larger one; the test split is never touched.
+
+        Raises InvalidInputError for a budget below 1 or if no training image has a label.
+        """
+        if labels_per_class < 1:
+            raise InvalidInputError(f"{labels_per_class} labels per class cannot be drawn: ask for 1 or more.")
+        candidates = self.train_rows[self.labels[self.train_rows] != NO_LABEL]
+        if not len(candidates):
+            raise InvalidInputError(f"No training image of task {self.name!r} has a label: label some images first.")
+        drawn = []
+        for label in range(len(self.classes)):
+            of_class = candidates[self.labels[candidates] == label]
+            order = np.random.default_rng([seed, _LABEL_STREAM, label]).permutation(len(of_class))
+            drawn.append(of_class[order[:labels_per_class]])
+        return np.sort(np.concatenate(drawn))
+
+
+_LABEL_STREAM = 0x1ABE1  # keeps the draw of labels apart from every other random stream of the same seed
+
+
+def load_task(folder: Path) -> Task:
+    """The task in a folder. Raises DamagedFileError if task.json is damaged."""
+    value = read_json(folder / "task.json")
+    try:
+        record = TaskRecord(**{**value, "classes": tuple(value["classes"]), "parts": tuple(value["parts"])})
+    except (TypeError, KeyError) as error:
+        raise DamagedFileError(
+            f"{folder / 'task.json'} is not a task record ({error}): remove the folder and add the task again."
+        ) from error
+    return Task(folder, record)
+
+
+def write_task_files(
+    folder: Path, record: TaskRecord, image_ids: Sequence[str], labels: Sequence[int], splits: Sequence[str]
+) -> TaskRecord:
+    """Write the first label and split revision and task.json into a folder that already holds images.parquet."""
+    record = TaskRecord(
+        **{
+            **asdict(record),
+            "classes": record.classes,
+            "parts": record.parts,
+            "labels": write_revision(folder / "labels", "label", image_ids, pa.array(labels, pa.int32())),
+            "split": write_revision(folder / "splits", "split", image_ids, pa.array(splits, pa.string())),
+        }
+    )
+    write_json(folder / "task.json", asdict(record))
+    return record
+
+
+def write_revision(folder: Path, column: str, image_ids: Sequence[str], values: pa.Array) -> str:
+    """Write one revision of labels or of a split and return its name, which is a hash of its content."""
+    make_folder(folder)
+    content = "\n".join(f"{i}\t{v}" for i, v in zip(image_ids, values.to_pylist(), strict=True))
+    revision = hashlib.sha256(content.encode()).hexdigest()[:12]
+    path = folder / f"{revision}.parquet"
+    if not path.exists():
+        with replacing(path) as temporary:
+            pq.write_table(pa.table({"image_id": list(image_ids), column: values}), temporary, compression="zstd")
+    return revision
+
+
+def _read_revision(path: Path, column: str, images: int) -> list[Any]:
+    try:
+        values: list[Any] = pq.read_table(path, columns=[column])[column].to_pylist()
+    except OSError as error:
+        if error.errno:
+            raise storage_error(error, path) from error
+        raise DamagedFileError(f"{path} is damaged: restore it, or add the task again.") from error
+    except (pa.ArrowException, KeyError) as error:
+        raise DamagedFileError(f"{path} is damaged: restore it, or add the task again.") from error
+    if len(values) > images:
+        raise DamagedFileError(f"{path} names {len(values)} images, but the task has {images}: add the task again.")
+    # The image table only grows: images that came after this revision have no label and are trained on.
+    return values + [NO_LABEL if column == "label" else "train"] * (images - len(values))

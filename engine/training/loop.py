@@ -1,0 +1,287 @@
+"""The one loop that trains every student."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from engine.devices import set_up
+from engine.errors import InvalidInputError
+from engine.teachers import Network
+from engine.training.data import TrainData
+from engine.training.objectives import BY_NAME, Batches
+from engine.training.spec import TrainSpec
+from engine.training.streams import stream_seed
+from engine.training.student import Student, build_student
+
+
+@dataclass(frozen=True)
+class Point:
+    """A report of training: where it is, and the mean of each part of the loss since the last report."""
+
+    step: int
+    steps: int
+    images: int  # student images with gradient so far
+    seconds: float  # spent in steps so far, over all attempts
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on as if it had never stopped."""
+
+    tensors: dict[str, Tensor]
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the caller wants to hear. Hooks never change training; any of them may raise to stop it."""
+
+    on_step: Callable[[int, int, int], None] = lambda step, steps, images: None
+    on_evaluation: Callable[[Point, Network], None] = lambda point, network: None
+    on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
+    checkpoint_seconds: float = math.inf  # between two checkpoints
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished student: its averaged weights, without any teacher's head."""
+
+    network: Network
+    steps: int
+    images: int
+    seconds: float
+
+
+def train(
+    spec: TrainSpec,
+    data: TrainData,
+    seed: int,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    hooks: Hooks | None = None,
+    resume: Checkpoint | None = None,
+) -> Trained:
+    """Train one student. On CPU, the same spec, data, seed and thread count give the same weights, bit for bit, also
+    when training was stopped and resumed from any checkpoint.
+
+    Raises InvalidInputError if the data lack what the objective needs, or if the loss is no longer a number.
+    """
+    hooks = hooks or Hooks()
+    _check(spec, data)
+    place = set_up(device, threads)
+    run = _Run(spec, data, seed, place)
+    if resume is not None:
+        run.restore(resume)
+    run.go(hooks)
+    return Trained(run.shipped, spec.steps, run.step * spec.images_per_step, run.seconds)
+
+
+def learning_rate(spec: TrainSpec, step: int) -> float:
+    """The share of the peak learning rate at a step: a linear rise over the warm-up, then a cosine to 0."""
+    rise = max(1, round(spec.warm_up * spec.steps))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, spec.steps - rise)))
+
+
+def ema_decay(updates: int) -> float:
+    """How much of the average stays at an update: min(.999, (1 + t) / (10 + t)): a short run forgets its start."""
+    return min(0.999, (1 + updates) / (10 + updates))
+
+
+@dataclass
+class _Run:
+    spec: TrainSpec
+    data: TrainData
+    seed: int
+    device: torch.device
+    step: int = 0
+    seconds: float = 0.0
+    student: Student = field(init=False)
+    averaged: AveragedModel = field(init=False)
+    optimizer: torch.optim.SGD = field(init=False)
+
+    def __post_init__(self) -> None:
+        head_classes = {name: signal.pseudo_labels.shape[2] for name, signal in self.data.signals.items()}
+        if not self.spec.uses_unlabeled:
+            head_classes = {}
+        self.student = build_student(self.spec, self.data.classes, head_classes, self.seed).to(self.device)
+        self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
+        self.optimizer = torch.optim.SGD(_groups(self.student, self.spec), lr=1.0, momentum=self.spec.momentum)
+        self.batches = Batches(self.spec, self.data, self.seed, self.device)
+
+    @property
+    def shipped(self) -> Network:
+        """The averaged weights: what is evaluated and what ships."""
+        return cast(Network, self.averaged.module)
+
+    def go(self, hooks: Hooks) -> None:
+        """Run all steps that are left."""
+        report_at = set(evaluation_steps(self.spec))
+        losses = _Mean()
+        saved = time.monotonic()
+        began = time.perf_counter()
+        while self.step < self.spec.steps:
+            losses.add(self.advance())
+            hooks.on_step(self.step, self.spec.steps, self.step * self.spec.images_per_step)
+            due = time.monotonic() - saved > hooks.checkpoint_seconds
+            if self.step not in report_at and not due:
+                continue
+            self._synchronize()
+            self.seconds += time.perf_counter() - began
+            if self.step in report_at:
+                images = self.step * self.spec.images_per_step
+                point = Point(self.step, self.spec.steps, images, self.seconds, losses.take())
+                if not all(math.isfinite(value) for value in point.losses.values()):
+                    raise InvalidInputError(
+                        f"The loss is no longer a number after {images} images: start again with a learning rate below "
+                        f"{self.spec.learning_rate}."
+                    )
+                hooks.on_evaluation(point, self.shipped)
+            if due:
+                hooks.on_checkpoint(self.checkpoint())
+                saved = time.monotonic()
+            began = time.perf_counter()
+
+    def advance(self) -> dict[str, Tensor]:
+        """One step; gives the parts of its loss."""
+        torch.manual_seed(stream_seed(self.seed, "layers", self.step))  # dropout and stochastic depth
+        self._set_modes()
+        rate = self.spec.learning_rate * learning_rate(self.spec, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
+            loss, parts = BY_NAME[self.spec.objective](self.student, self.batches, self.step)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.student.network)
+        self.step += 1
+        return {name: value.detach() for name, value in parts.items()}
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that changes in a step, on the CPU."""
+        tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
+        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
+        for name, parameter in self.student.named_parameters():
+            momentum = self.optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        return Checkpoint(
+            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, self.step, self.seconds
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint of the same spec and seed."""
+        parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}}
+        for key, value in checkpoint.tensors.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = value
+        self.student.load_state_dict(parts["student"])
+        self.averaged.load_state_dict(parts["averaged"])
+        for name, parameter in self.student.named_parameters():
+            if name in parts["momentum"]:
+                momentum = torch.empty_like(parameter).copy_(parts["momentum"][name])
+                self.optimizer.state[parameter]["momentum_buffer"] = momentum
+        self.step, self.seconds = checkpoint.step, checkpoint.seconds
+
+    def _set_modes(self) -> None:
+        self.student.train(self.spec.objective != "linear-probe")
+        if self.spec.batch_norm == "frozen":
+            for module in self.student.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def evaluation_steps(spec: TrainSpec) -> list[int]:
+    """The steps after which the student is evaluated for the curve; the last step is always one of them."""
+    count = min(spec.evaluations, spec.steps)
+    return sorted({round(spec.steps * (i + 1) / count) for i in range(count)})
+
+
+def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
+    """Class probabilities `[N, C]` of pixels `[N, 3, S, S]`, on the CPU, in evaluation mode."""
+    training, device = network.training, network.scale.device
+    network.eval()
+    try:
+        with torch.inference_mode():
+            chunks = [network(part.to(device))[1].float().softmax(1).cpu() for part in torch.split(images, batch)]
+    finally:
+        network.train(training)
+    return torch.cat(chunks)
+
+
+def _check(spec: TrainSpec, data: TrainData) -> None:
+    if not len(data.labeled):
+        raise InvalidInputError("There is no labeled image to train on: label some images first.")
+    if spec.objective == "distill" and spec.uses_unlabeled:
+        if not data.signals:
+            raise InvalidInputError("Distillation needs at least one teacher with a weight above 0: choose one.")
+        total = sum(signal.alpha for signal in data.signals.values())
+        if abs(total - 1) > 1e-6:
+            raise InvalidInputError(f"The teachers' weights sum to {total:.4f}: they must sum to 1.")
+
+
+def _groups(student: Student, spec: TrainSpec) -> list[dict[str, Any]]:
+    """Parameters by learning rate (body, heads) and weight decay (matrices and kernels, the rest)."""
+    heads = {id(p) for p in student.network.classifier.parameters()}
+    heads |= {id(p) for p in student.heads.parameters()}
+    if spec.objective == "linear-probe":
+        for parameter in student.parameters():
+            parameter.requires_grad_(id(parameter) in heads)
+    groups = []
+    for in_head in (False, True):
+        for decayed in (False, True):
+            chosen = [
+                p
+                for p in student.parameters()
+                if p.requires_grad and (id(p) in heads) == in_head and (p.ndim > 1) == decayed
+            ]
+            if chosen:
+                factor = spec.head_factor if in_head else 1.0
+                groups.append({"params": chosen, "factor": factor, "weight_decay": spec.weight_decay * decayed})
+    return groups
+
+
+def _average(averaged: Iterable[Tensor], current: Iterable[Tensor], updates: Tensor | int) -> None:
+    """One update of the exponential moving average; counters are copied."""
+    decay = ema_decay(int(updates))
+    with torch.no_grad():
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+
+class _Mean:
+    """Means of the parts of the loss, without waiting for the device at every step."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, parts: Mapping[str, Tensor]) -> None:
+        for name, value in parts.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+        self.count += 1
+
+    def take(self) -> dict[str, float]:
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
+        self.sums, self.count = {}, 0
+        return means

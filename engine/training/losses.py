@@ -1,0 +1,49 @@
+"""The losses, as the papers write them. Shapes: B images, C classes of the task, Z_s classes of teacher s."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+def distillation_loss(
+    head_logits: Sequence[Float[Tensor, "B Z_s"]],
+    pseudo_labels: Sequence[Float[Tensor, "B Z_s"]],
+    alpha: Sequence[float],
+) -> Float[Tensor, ""]:
+    """Σ_s α_s · mean over images of CE(q_s, softmax(h_s∘φ)) in nats (Borup et al. 2023, the distillation term)."""
+    terms = [
+        weight * F.cross_entropy(logits, target)
+        for logits, target, weight in zip(head_logits, pseudo_labels, alpha, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def sharpen(pseudo_labels: Float[Tensor, "B Z"], temperature: float) -> Float[Tensor, "B Z"]:
+    """Pseudo-labels at another temperature: q^(1/T), renormalized; the same as softmax(logits / T)."""
+    if temperature == 1:
+        return pseudo_labels
+    powered = pseudo_labels.pow(1 / temperature)
+    return powered / powered.sum(dim=1, keepdim=True)
+
+
+def fixmatch_loss(
+    weak_logits: Float[Tensor, "B C"], strong_logits: Float[Tensor, "B C"], threshold: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """FixMatch's unlabeled loss (Sohn et al. 2020, equation 4) in nats, and the share of images above `threshold`.
+
+    The mean runs over all B images; one that is not confident adds 0. No gradient reaches `weak_logits`.
+    """
+    confidence, target = weak_logits.detach().softmax(dim=1).max(dim=1)
+    confident = (confidence >= threshold).float()
+    losses = F.cross_entropy(strong_logits, target, reduction="none")
+    return (losses * confident).mean(), confident.mean()
+
+
+def supervised_loss(logits: Float[Tensor, "B C"], labels: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
+    """Mean cross-entropy in nats."""
+    return F.cross_entropy(logits, labels)

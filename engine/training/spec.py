@@ -1,0 +1,108 @@
+"""TrainSpec: everything that decides how a student is trained. Each default has its one place and its reason here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from engine.errors import InvalidInputError
+
+OBJECTIVES = ("fine-tune", "linear-probe", "fixmatch", "distill")
+BATCH_NORMS = ("joint", "separate", "frozen")
+
+# Images of one step, (labeled, other), ours: about 80 fill a small device, and FixMatch's ratio is the published 7.
+BATCHES = {"fine-tune": (32, 0), "linear-probe": (32, 0), "fixmatch": (10, 70), "distill": (32, 48)}
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """How one student is trained. The budget is counted in student images with gradient, never in epochs."""
+
+    objective: str
+    labeled_batch: int  # labeled images in a step
+    unlabeled_batch: int  # images of the whole training split, labeled or not, in a step
+    architecture: str = "tf_efficientnet_lite0"  # runs on phones; its ImageNet weights are here offline
+    start: str = "imagenet"  # or "random"
+    size: int = 64  # pixels; ours: trains at hundreds of images a second on two cores
+    images: int = 24_000  # ours: about a minute and a half on two cores
+    learning_rate: float = 0.03  # of the body, at the peak; ours
+    head_factor: float = 5.0  # heads start from nothing and learn faster than the body; ours
+    warm_up: float = 0.1  # share of the steps with a rising learning rate, then a cosine to 0; ours
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # of matrices and kernels, not of scales and biases; FixMatch's
+    labeled_share: float = 0.8  # λ: the labeled images' share of the distillation methods' loss; ours
+    temperature: float = 1.0  # of the pseudo-labels; ours
+    views: int = 1  # K: how many fixed views the pseudo-labels are computed for; ours
+    batch_norm: str = "joint"  # labeled and other images share a step's statistics; ours
+    fixmatch_threshold: float = 0.95  # FixMatch, section 4
+    fixmatch_weight: float = 1.0  # λ_u of FixMatch
+    evaluations: int = 12  # points of the curve over images seen; they do not touch training
+    precision: str = "fp32"  # or "bf16", on a GPU
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be trained with, naming the field."""
+        _one_of("objective", self.objective, OBJECTIVES)
+        _one_of("batch_norm", self.batch_norm, BATCH_NORMS)
+        _one_of("start", self.start, ("imagenet", "random"))
+        _one_of("precision", self.precision, ("fp32", "bf16"))
+        for name in ("labeled_batch", "images", "size", "views", "evaluations"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("unlabeled_batch", self.unlabeled_batch, 1 if self.objective in ("fixmatch", "distill") else 0)
+        if not 0 <= self.labeled_share <= 1:
+            raise InvalidInputError(f"labeled_share is {self.labeled_share}: choose a number from 0 to 1.")
+        for name in ("learning_rate", "head_factor", "temperature"):
+            if not getattr(self, name) > 0:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}: choose a number above 0.")
+        if self.images < self.images_per_step:
+            raise InvalidInputError(
+                f"A budget of {self.images} images is less than one step of {self.images_per_step}: ask for more."
+            )
+
+    @property
+    def uses_unlabeled(self) -> bool:
+        """Whether a step takes images beyond the labeled ones. With λ = 1 distillation is fine-tuning."""
+        return self.objective == "fixmatch" or (self.objective == "distill" and self.labeled_share < 1)
+
+    @property
+    def images_per_step(self) -> int:
+        """Student images with gradient in one step."""
+        return self.labeled_batch + (self.unlabeled_batch if self.uses_unlabeled else 0)
+
+    @property
+    def steps(self) -> int:
+        """Steps that the budget allows."""
+        return self.images // self.images_per_step
+
+
+def recipe(objective: str, **changes: Any) -> TrainSpec:
+    """The default spec of an objective, with `changes`. Raises InvalidInputError for an unknown field or value."""
+    _one_of("objective", objective, OBJECTIVES)
+    labeled, unlabeled = BATCHES[objective]
+    _known_fields(changes)
+    return replace(TrainSpec(objective, labeled_batch=labeled, unlabeled_batch=unlabeled), **changes)
+
+
+def spec_from(value: Mapping[str, Any]) -> TrainSpec:
+    """The spec in a JSON value. Raises InvalidInputError for an unknown or missing field."""
+    _known_fields(value)
+    try:
+        return TrainSpec(**value)
+    except TypeError as error:
+        raise InvalidInputError(f"The training spec cannot be read: {error}.") from error
+
+
+def _known_fields(value: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(TrainSpec)]
+    if unknown := sorted(set(value) - set(known)):
+        raise InvalidInputError(f"The training spec has no field {', '.join(unknown)}: it knows {', '.join(known)}.")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidInputError(f"{name} is {value!r}: choose one of {', '.join(known)}.")
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise InvalidInputError(f"{name} is {value}: choose {least} or more.")
