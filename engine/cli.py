@@ -229,6 +229,7 @@ def _compare(options: argparse.Namespace) -> int:
         raise queue.error
     failed = {job: found for job, found in ended.items() if found.state != "done"}
     document = as_document(comparison, finished_results(home, comparison))
+    document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
     document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
     if options.json:
         _print_json(document)

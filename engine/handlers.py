@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.jobs import Handler
-from engine.runs import KIND, execute
+from engine.runs import execute, looking, speed
+from engine.runs.execute import KIND as RUN
 
-HANDLERS: Mapping[str, Handler] = {KIND: execute}
+HANDLERS: Mapping[str, Handler] = {
+    RUN: execute,
+    looking.KIND: looking.execute_look,
+    speed.KIND: speed.execute_speed,
+}

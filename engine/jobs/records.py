@@ -90,8 +90,8 @@ def load(folder: Path) -> Job:
     path = folder / JOB_FILE
     try:
         record = files.read_json(path)
-    except StorageError:
-        if path.exists():
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise InvalidInputError(f"There is no job in {folder}: it was removed, or it never was one.") from None
     try:
@@ -136,7 +136,7 @@ def _loaded(root: Path) -> Iterator[Job | DamagedJob]:
         try:
             yield load(folder)
         except WorkbenchError as error:
-            if folder.is_dir():  # otherwise it was removed while the list was read
+            if os.path.isdir(folder):  # otherwise it was removed while the list was read
                 yield DamagedJob(folder, str(error))
 
 
@@ -159,7 +159,7 @@ def changing(folder: Path) -> Iterator[None]:
     try:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not (folder / JOB_FILE).exists():  # a write now would bring a removed folder back
+        if not os.path.exists(folder / JOB_FILE):  # a write now would bring a removed folder back
             raise InvalidInputError(f"There is no job in {folder}: it was removed.")
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -110,7 +111,7 @@ class Reporter:
         if moment - self._looked_for_flag < FLAG_EVERY:
             return
         folder = self._job.folder
-        if (folder / CANCEL_FLAG).exists() or not folder.exists():
+        if os.path.exists(folder / CANCEL_FLAG) or not os.path.exists(folder):
             raise CancelledError(states.CANCELLED_MESSAGE)
         self._looked_for_flag = moment
 

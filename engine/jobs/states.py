@@ -83,7 +83,7 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     """
     check_id(job_id)
     folder = root / job_id
-    if folder.exists():
+    if os.path.exists(folder):
         raise _taken(folder)
     with files.replacing_folder(folder) as temporary:
         write_job(temporary, job_id, kind=kind, device=device, spec=spec)
@@ -103,7 +103,7 @@ def status(job: Job) -> Status:
         return Status(state="failed", created=job.created, queued=job.created, message=str(error))
     if stored.state != "running":
         return stored
-    cancel_requested = (job.folder / CANCEL_FLAG).exists()
+    cancel_requested = os.path.exists(job.folder / CANCEL_FLAG)
     if is_alive(stored):
         return replace(stored, cancel_requested=cancel_requested)
     again = _read_or(job, stored)  # it may have ended, in good order, between the two looks
@@ -162,7 +162,7 @@ def begin_locked(job: Job, pid: int) -> Status | None:
 
 def keep(job: Job, running: Status) -> None:
     """Write progress; only the job's own live worker may. Raises StorageError if the disk refuses."""
-    if (job.folder / JOB_FILE).exists():  # a write must not bring a removed folder back
+    if os.path.exists(job.folder / JOB_FILE):  # a write must not bring a removed folder back
         _store(job, running)
 
 
@@ -172,7 +172,7 @@ def finish(job: Job, last: Status, state: State, message: str | None = None) -> 
     A job that was cancelled is cancelled, whatever error its end brought. Raises StorageError if the disk refuses.
     """
     with changing(job.folder):
-        if state != "done" and (job.folder / CANCEL_FLAG).exists():
+        if state != "done" and os.path.exists(job.folder / CANCEL_FLAG):
             state, message = "cancelled", CANCELLED_MESSAGE
         return _end(job, last, state, message)
 
@@ -180,7 +180,7 @@ def finish(job: Job, last: Status, state: State, message: str | None = None) -> 
 def put_back(job: Job, last: Status) -> Status:
     """Queue a running job again because its machine, not its user, asked it to stop; this start does not count."""
     with changing(job.folder):
-        if (job.folder / CANCEL_FLAG).exists():
+        if os.path.exists(job.folder / CANCEL_FLAG):
             return _end(job, last, "cancelled", CANCELLED_MESSAGE)
         return _requeue(job, replace(last, attempts=max(0, last.attempts - 1)))
 
@@ -322,8 +322,8 @@ def _read(job: Job) -> Status:
     path = job.folder / STATUS_FILE
     try:
         record = files.read_json(path)
-    except StorageError:
-        if path.exists():
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise DamagedFileError(f"{path} is not there, so nobody knows how far {job.id} is; resume it.") from None
     except DamagedFileError as error:
@@ -383,5 +383,5 @@ def _store(job: Job, state: Status) -> None:
 
 
 def _taken(folder: Path) -> InvalidInputError:
-    what = "a job" if (folder / JOB_FILE).exists() else "a file or folder"
+    what = "a job" if os.path.exists(folder / JOB_FILE) else "a file or folder"
     return InvalidInputError(f"There is already {what} named {folder.name!r} in {folder.parent}: choose another name.")

@@ -1,0 +1,74 @@
+"""Teachers looking at a task's labeled images ahead of a ranking, as a job of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.errors import InvalidInputError
+from engine.features import FeatureStore, extract
+from engine.files import canonical_hash
+from engine.jobs import Job, Reporter, create, load, remove, resume, status
+from engine.runs.ranking import candidates
+from engine.tasks import Task, open_task
+from engine.teachers import get_teacher
+
+KIND = "look"
+
+
+def missing_outputs(
+    home: Path, task: Task, *, labels_per_class: int, seed: int, teachers: Sequence[str] | None = None
+) -> int:
+    """How many (image, teacher) pairs a ranking still lacks; with 0 it takes no network to rank."""
+    rows = task.labeled_rows(labels_per_class, seed)
+    allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
+    return sum(len(FeatureStore(home, task, teacher).missing(rows, 0)) for teacher in allowed)
+
+
+def request_look(
+    home: Path, task: Task, *, labels_per_class: int, seed: int, device: str, teachers: Sequence[str] | None = None
+) -> Job:
+    """Queue the job that fills what `missing_outputs` counts. Asking twice gives the same job; one that ended early is
+    queued again.
+    """
+    spec = {
+        "task": task.name,
+        "task_revision": task.revision,
+        "labels_per_class": labels_per_class,
+        "seed": seed,
+        "teachers": {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed},
+    }
+    return request(home, f"look-{task.name}", KIND, spec, device)
+
+
+def request(home: Path, prefix: str, kind: str, spec: dict[str, object], device: str) -> Job:
+    """The job of this very spec: made and queued if it is not there, queued again if it ended and its maker asks again
+    (what it made was removed, or it was stopped).
+    """
+    root = home / "jobs"
+    folder = root / f"{prefix}-{canonical_hash([spec, device], 10)}"
+    if folder.exists():
+        job = load(folder)
+        now = status(job)
+        if now.state in ("failed", "cancelled", "interrupted"):
+            resume(job)
+        if now.state != "done":
+            return job
+        remove(job)  # what it made is gone, or its caller would not ask
+    return create(root, folder.name, kind=kind, spec=spec, device=device)
+
+
+def execute_look(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind."""
+    home = job.folder.parent.parent
+    task = open_task(job.spec["task"], home)
+    if task.revision != job.spec["task_revision"]:
+        raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
+
+    def progress(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, "images × teachers", stage)
+
+    rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
+    records = [get_teacher(name) for name in job.spec["teachers"]]
+    extract(home, task, records, rows, device=job.device, progress=progress)

@@ -1,0 +1,72 @@
+"""The estimate of how long a run will take: a two-second measurement, made once for each student and device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from engine.devices import describe
+from engine.errors import WorkbenchError
+from engine.files import canonical_hash, read_json, write_json
+from engine.jobs import Job, Reporter
+from engine.runs.looking import request
+from engine.training import TrainSpec, spec_from
+from engine.training.speed import images_per_second
+
+KIND = "speed"
+START_SECONDS = 10.0  # of a run beside its steps, about: starting a process, reading images, writing the student
+EVALUATION_SHARE = 0.15  # of the training time, about: the points of the curve
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a measurement found."""
+
+    images_per_second: float  # student images with gradient
+    machine: str
+    measured_at: str  # UTC, ISO 8601
+
+
+def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
+    """The measurement of such a student on this device, or None if there is none."""
+    try:
+        return Speed(**read_json(_path(home, spec, device)))
+    except (WorkbenchError, TypeError):
+        return None
+
+
+def request_speed(home: Path, specs: Sequence[TrainSpec], device: str) -> Job:
+    """Queue the measurement of each of `specs`; about two seconds each."""
+    threads = torch.get_num_threads() if device == "cpu" else None
+    return request(home, "speed", KIND, {"specs": [asdict(s) for s in specs], "threads": threads}, device)
+
+
+def execute_speed(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind."""
+    home, specs = job.folder.parent.parent, [spec_from(value) for value in job.spec["specs"]]
+    for i, spec in enumerate(specs):
+        report.check_cancelled()
+        report.progress(i, len(specs), "methods", "Measuring how fast the student trains here")
+        measured = Speed(
+            images_per_second(spec, job.device, job.spec["threads"]),
+            describe(job.device),
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_json(_path(home, spec, job.device), asdict(measured))
+    report.progress(len(specs), len(specs), "methods", "Measured")
+
+
+def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
+    """About how long a run takes, in seconds, without its teachers' first look at the images."""
+    return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
+
+
+def _path(home: Path, spec: TrainSpec, device: str) -> Path:
+    """One file for each shape of a step; the length of the run and the rates do not matter."""
+    shape = [spec.objective, spec.architecture, spec.size, spec.labeled_batch, spec.unlabeled_batch]
+    shape += [spec.batch_norm, spec.precision, spec.uses_unlabeled, describe(device)]
+    return home / "speeds" / f"{canonical_hash(shape)}.json"

@@ -1,0 +1,59 @@
+"""How fast a student trains here, from a short measurement on made-up images of the right shape."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from engine.training.data import TeacherSignal, TrainData
+from engine.training.loop import Hooks, train
+from engine.training.spec import TrainSpec
+
+SECONDS = 2.0
+CLASSES, IMAGES, TEACHER_CLASSES = 10, 128, 300  # of the made-up task; they hardly move the time of a step
+
+
+class _EnoughError(Exception):
+    """Ends a measurement."""
+
+
+def images_per_second(spec: TrainSpec, device: str, threads: int | None = None, seconds: float = SECONDS) -> float:
+    """Student images with gradient a second, over about `seconds` of steps after one that warms up.
+
+    Raises UnknownNameError or UnavailableError as training itself would.
+    """
+    marks: list[tuple[float, int]] = []
+
+    def on_step(step: int, steps: int, images: int) -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        marks.append((time.perf_counter(), images))
+        if len(marks) > 1 and (marks[-1][0] - marks[0][0] >= seconds or step == steps):
+            raise _EnoughError
+
+    try:
+        train(spec, _made_up(spec), 0, device=device, threads=threads, hooks=Hooks(on_step=on_step))
+    except _EnoughError:
+        pass
+    (first, none), (last, images) = marks[0], marks[-1]
+    return (images - none) / (last - first) if last > first else float(spec.images_per_step)
+
+
+def _made_up(spec: TrainSpec) -> TrainData:
+    generator = torch.Generator().manual_seed(0)
+    shape = (IMAGES, 3, spec.size, spec.size)
+    signals = {}
+    if spec.objective == "distill":
+        labels = torch.rand(1, IMAGES, TEACHER_CLASSES, generator=generator).softmax(2).half()
+        signals = {"made-up": TeacherSignal(1.0, labels.expand(spec.views, -1, -1))}
+    whole = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(spec.views, IMAGES, 5)
+    return TrainData(
+        images=torch.randint(256, shape, generator=generator).to(torch.uint8),
+        labeled=torch.arange(IMAGES // 2),
+        labels=torch.randint(CLASSES, (IMAGES // 2,), generator=generator),
+        classes=CLASSES,
+        flip=True,
+        signals=signals,
+        boxes=whole if spec.views > 1 else None,
+    )

@@ -1,0 +1,41 @@
+"""Fixtures of the tests of jobs; what they share lies in jobs_workspace.py beside this file."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # test folders are no packages
+
+from jobs_workspace import Workspace
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[str], str]:
+    """Run Python code as an ordinary user (tests usually run as root), and give what it prints."""
+
+    def run(code: str) -> str:
+        become = "import os\nif os.getuid() == 0:\n    os.setgid(65534)\n    os.setuid(65534)\n"
+        imports = "from pathlib import Path\nfrom engine import files, jobs\nfrom engine.errors import *\n"
+        done = subprocess.run(
+            [sys.executable, "-c", imports + become + code],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

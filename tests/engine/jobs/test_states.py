@@ -1,0 +1,143 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import BusyError, InvalidInputError
+from engine.jobs import Job, create, remove, request_cancel, resume, status
+from engine.jobs.processes import host, runs, start_mark
+from engine.jobs.states import MAX_ATTEMPTS, STALE_AFTER, begin, finish, settle
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return create(tmp_path, "one", kind="count", spec={}, device="cpu")
+
+
+def rewrite(job: Job, **fields: Any) -> None:
+    path = job.folder / "status.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_process_is_its_number_and_its_start() -> None:
+    mark = start_mark(os.getpid())
+    assert mark is not None
+    assert mark == start_mark(os.getpid())
+    assert runs(os.getpid(), mark)
+    assert not runs(os.getpid(), mark + "0")
+    assert not runs(dead_process(), mark)
+
+
+def test_a_zombie_does_not_run() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mark = start_mark(process.pid)
+    assert runs(process.pid, mark)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
+    assert not runs(process.pid, mark)
+    process.communicate()
+
+
+def test_a_process_with_the_same_number_that_started_later_is_another_one(job: Job) -> None:
+    begin(job, os.getpid())
+    assert status(job).state == "running"
+    rewrite(job, pid_started="1:1")
+    assert status(job).state == "interrupted"
+
+
+def test_on_another_machine_the_heartbeat_decides(job: Job) -> None:
+    begin(job, dead_process())
+    assert status(job).state == "interrupted"
+    rewrite(job, host="elsewhere")
+    assert status(job).state == "running"
+    rewrite(job, heartbeat=(datetime.now(UTC) - timedelta(seconds=STALE_AFTER + 1)).isoformat())
+    assert status(job).state == "interrupted"
+
+
+def test_beginning_twice_is_beginning_once_and_nobody_else_may(job: Job) -> None:
+    first = begin(job, os.getpid())
+    assert first is not None
+    assert (first.state, first.attempts, first.pid, first.host) == ("running", 1, os.getpid(), host())
+    assert begin(job, os.getpid()) == first
+    assert begin(job, os.getppid()) is None
+    finish(job, first, "done")
+    assert begin(job, os.getpid()) is None
+
+
+def test_a_running_job_cannot_be_resumed_or_removed(job: Job) -> None:
+    begin(job, os.getpid())
+    with pytest.raises(BusyError, match="one is running"):
+        resume(job)
+    assert request_cancel(job).cancel_requested
+    with pytest.raises(BusyError, match="still stopping"):
+        resume(job)
+    with pytest.raises(BusyError, match="cancel it first"):
+        remove(job)
+    assert settle(job).state == "running"
+
+
+def test_a_job_found_dead_is_queued_again_twice_and_then_fails(job: Job) -> None:
+    for attempt in range(1, MAX_ATTEMPTS):
+        begin(job, dead_process())
+        assert (settle(job, "SIGKILL").state, status(job).attempts) == ("queued", attempt)
+    begin(job, dead_process())
+    job.log_path.write_text("loading\nabout to die\n\n")
+    now = settle(job, "SIGKILL")
+    assert now.state == "failed"
+    assert now.message == (
+        "Its process ended without a word 3 times (SIGKILL); the machine may be short of memory. "
+        f"Look into {job.log_path}, then resume it. The last line there: about to die"
+    )
+    assert (resume(job).state, status(job).attempts, status(job).message) == ("queued", 0, None)
+
+
+def test_a_dead_job_that_was_cancelled_is_cancelled_whoever_looks_first(job: Job) -> None:
+    begin(job, os.getpid())
+    request_cancel(job)
+    rewrite(job, pid=dead_process())
+    seen = status(job)
+    assert (seen.state, seen.cancel_requested) == ("cancelled", False)
+    assert settle(job, "SIGKILL").state == "cancelled"
+    assert status(job).pid is None
+    assert resume(job).state == "queued"
+    begin(job, os.getpid())
+    assert not status(job).cancel_requested
+
+
+def test_an_interrupted_job_can_be_cancelled_resumed_and_removed(job: Job) -> None:
+    begin(job, dead_process())
+    assert resume(job).state == "queued"
+    begin(job, dead_process())
+    assert request_cancel(job).state == "cancelled"
+    resume(job)
+    begin(job, dead_process())
+    remove(job)
+    assert not job.folder.exists()
+
+
+def test_a_failure_after_a_cancellation_is_a_cancellation_but_done_is_done(job: Job) -> None:
+    running = begin(job, os.getpid())
+    assert running is not None
+    request_cancel(job)
+    assert finish(job, running, "failed", "broken pipe").state == "cancelled"
+    resume(job)
+    running = begin(job, os.getpid())
+    assert running is not None
+    request_cancel(job)
+    now = finish(job, replace(running, done=3), "done")
+    assert (now.state, now.done, now.message) == ("done", 3, None)
+    assert request_cancel(job).state == "done"
+    with pytest.raises(InvalidInputError, match="nothing to resume"):
+        resume(job)
