@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,18 @@ def export_student(run_folder: Path, out: Path) -> list[Path]:
         write_json(temporary / "result.json", result)
         write_bytes(temporary / README, _readme(record, result).encode())
     return sorted(out.iterdir())
+
+
+def student_archive(run_folder: Path) -> bytes:
+    """What `export_student` writes, as one ZIP in memory. Weights hardly compress, so they are only stored.
+
+    Raises as `export_student`.
+    """
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for path in export_student(run_folder, Path(folder) / "student"):
+            archive.write(path, f"{run_folder.name}/{path.name}")
+    return packed.getvalue()
 
 
 def _readme(record: dict[str, Any], result: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.jobs import Handler
 from engine.runs import execute, looking, speed
-from engine.runs.execute import KIND as RUN
+from engine.runs.execution import KIND as RUN
 
 HANDLERS: Mapping[str, Handler] = {
     RUN: execute,

@@ -1,6 +1,6 @@
 """Features and pseudo-labels: one pass of a teacher over a task's images, cached in shards."""
 
-from engine.features.extract import extract
+from engine.features.extraction import extract
 from engine.features.store import FeatureStore, Outputs
 
 __all__ = ["FeatureStore", "Outputs", "extract"]

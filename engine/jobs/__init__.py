@@ -10,6 +10,7 @@ from engine.jobs.overview import OnChange, position, queued_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
 from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
 from engine.jobs.reporter import Reporter
+from engine.jobs.requests import request
 from engine.jobs.states import State, Status, create, remove, request_cancel, resume, status
 from engine.jobs.worker import Handler
 
@@ -32,6 +33,7 @@ __all__ = [
     "queued_jobs",
     "read_events",
     "remove",
+    "request",
     "request_cancel",
     "resume",
     "status",

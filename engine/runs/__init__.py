@@ -15,7 +15,7 @@ from engine.runs.comparison import (
     runs_root,
     start,
 )
-from engine.runs.execute import CURVE_EVENT, KIND, execute, read_result
+from engine.runs.execution import CURVE_EVENT, KIND, execute, read_result
 from engine.runs.methods import METHODS, Method, get_method, weighted
 from engine.runs.queue import QueueThread, roots, worker_command
 from engine.runs.ranking import (

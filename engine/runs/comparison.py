@@ -12,7 +12,7 @@ from engine.errors import DamagedFileError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, paired_difference, t_interval, wilson_interval
 from engine.files import canonical_hash, read_json, write_json
 from engine.jobs import Job, Status, create, load, resume, status
-from engine.runs.execute import KIND, RESULT, read_result
+from engine.runs.execution import KIND, RESULT, read_result
 from engine.runs.methods import FINE_TUNE, get_method
 from engine.runs.spec import RunSpec, as_json, run_spec_from
 

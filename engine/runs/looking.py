@@ -7,8 +7,7 @@ from pathlib import Path
 
 from engine.errors import InvalidInputError
 from engine.features import FeatureStore, extract
-from engine.files import canonical_hash
-from engine.jobs import Job, Reporter, create, load, remove, resume, status
+from engine.jobs import Job, Reporter, request
 from engine.runs.ranking import candidates
 from engine.tasks import Task, open_task
 from engine.teachers import get_teacher
@@ -38,24 +37,7 @@ def request_look(
         "seed": seed,
         "teachers": {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed},
     }
-    return request(home, f"look-{task.name}", KIND, spec, device)
-
-
-def request(home: Path, prefix: str, kind: str, spec: dict[str, object], device: str) -> Job:
-    """The job of this very spec: made and queued if it is not there, queued again if it ended and its maker asks again
-    (what it made was removed, or it was stopped).
-    """
-    root = home / "jobs"
-    folder = root / f"{prefix}-{canonical_hash([spec, device], 10)}"
-    if folder.exists():
-        job = load(folder)
-        now = status(job)
-        if now.state in ("failed", "cancelled", "interrupted"):
-            resume(job)
-        if now.state != "done":
-            return job
-        remove(job)  # what it made is gone, or its caller would not ask
-    return create(root, folder.name, kind=kind, spec=spec, device=device)
+    return request(home / "jobs", f"look-{task.name}", kind=KIND, spec=spec, device=device)
 
 
 def execute_look(job: Job, report: Reporter) -> None:

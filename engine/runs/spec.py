@@ -16,6 +16,7 @@ from engine.runs.methods import Method, get_method
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
+from engine.teachers import check_architecture
 from engine.training import TrainSpec, recipe, spec_from
 
 
@@ -87,12 +88,13 @@ def plan(
         raise InvalidInputError("A comparison needs at least one method and one seed.")
     chosen = [get_method(name) for name in dict.fromkeys(methods)]
     place = resolve(device)
-    task.labeled_rows(labels_per_class, seeds[0])  # refuses a budget that cannot be drawn
+    for seed in seeds:
+        task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
+    if "architecture" in changes:
+        check_architecture(changes["architecture"])
     allowed = {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed}
     specs = []
     for seed in dict.fromkeys(seeds):
-        if seed < 0:
-            raise InvalidInputError(f"{seed} is no seed: choose whole numbers from 0 up.")
         for method in chosen:
             spec = RunSpec(
                 task=task.name,

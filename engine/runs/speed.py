@@ -12,8 +12,7 @@ import torch
 from engine.devices import describe
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash, read_json, write_json
-from engine.jobs import Job, Reporter
-from engine.runs.looking import request
+from engine.jobs import Job, Reporter, request
 from engine.training import TrainSpec, spec_from
 from engine.training.speed import images_per_second
 
@@ -42,7 +41,8 @@ def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
 def request_speed(home: Path, specs: Sequence[TrainSpec], device: str) -> Job:
     """Queue the measurement of each of `specs`; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
-    return request(home, "speed", KIND, {"specs": [asdict(s) for s in specs], "threads": threads}, device)
+    spec = {"specs": [asdict(s) for s in specs], "threads": threads}
+    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device)
 
 
 def execute_speed(job: Job, report: Reporter) -> None:

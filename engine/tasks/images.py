@@ -46,9 +46,7 @@ def decode(content: bytes, name: str) -> Image.Image:
                 image = Image.alpha_composite(background, image)
             return image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DamagedFileError(
-            f"{name} is no readable image ({error}): replace it or leave it out."
-        ) from error
+        raise DamagedFileError(f"{name} is no readable image ({error}): replace it or leave it out.") from error
 
 
 class ImageTable:

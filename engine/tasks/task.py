@@ -117,8 +117,10 @@ class Task:
         """Rows of the labeled images that seed `seed` draws: `labels_per_class` of each class, fewer where a class
         has fewer. Sorted. Within a seed a smaller budget is a subset of a larger one; the test split is never touched.
 
-        Raises InvalidInputError for a budget below 1 or if no training image has a label.
+        Raises InvalidInputError for a budget below 1, a negative seed, or if no training image has a label.
         """
+        if seed < 0:
+            raise InvalidInputError(f"{seed} is no seed: choose a whole number from 0 up.")
         if labels_per_class < 1:
             raise InvalidInputError(f"{labels_per_class} labels per class cannot be drawn: ask for 1 or more.")
         candidates = self.train_rows[self.labels[self.train_rows] != NO_LABEL]

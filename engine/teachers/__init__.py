@@ -1,7 +1,7 @@
 """Teachers: the catalogue of source models, where weights come from, how a model is built, what it costs."""
 
 from engine.teachers.catalogue import all_teachers, get_teacher, teacher_names
-from engine.teachers.model import Network, cost, create, load_teacher
+from engine.teachers.model import Network, check_architecture, cost, create, load_teacher
 from engine.teachers.record import TeacherRecord, WeightSource, as_json, record_from, relation
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
@@ -12,6 +12,7 @@ __all__ = [
     "WeightSource",
     "all_teachers",
     "as_json",
+    "check_architecture",
     "cost",
     "create",
     "get_teacher",

@@ -51,12 +51,17 @@ class Network(nn.Module):
         return features, self.classifier(features)
 
 
+def check_architecture(architecture: str) -> None:
+    """Raises UnknownNameError for a name that timm does not know."""
+    if not timm.is_model(architecture):
+        raise UnknownNameError("timm architecture", architecture, timm.list_models())
+
+
 def create(architecture: str, classes: int) -> Any:
     """A timm model with random weights and a linear head over `classes`. Raises UnknownNameError, or
     InvalidInputError for an architecture without pooled features under a linear head.
     """
-    if not timm.is_model(architecture):
-        raise UnknownNameError("timm architecture", architecture, timm.list_models())
+    check_architecture(architecture)
     model: Any = timm.create_model(architecture, num_classes=classes)
     if not isinstance(model.get_classifier(), nn.Linear):
         raise InvalidInputError(

@@ -16,13 +16,13 @@ from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.errors import DamagedFileError, UnavailableError, UnknownNameError
+from engine.errors import DamagedFileError, UnavailableError
 from engine.files import sha256, workspace
 from engine.teachers.catalogue import ASSETS, all_teachers
 from engine.teachers.lite import convert_lite_state
 from engine.teachers.record import TeacherRecord
 
-IMAGENET = "imagenet-1k"  # the collection whose networks serve as "ImageNet start" of a student
+IMAGENET = "imagenet"  # the collection whose networks serve as "ImageNet start" of a student
 HUB_FILE = "model.safetensors"
 
 
@@ -68,10 +68,8 @@ def teacher_state(record: TeacherRecord) -> dict[str, Tensor]:
 def imagenet_state(architecture: str) -> dict[str, Tensor]:
     """ImageNet weights of a timm architecture: from the catalogue where it has them, else from timm's hub.
 
-    Raises UnknownNameError for no timm architecture, UnavailableError if the weights cannot be had.
+    `architecture` is one that timm knows. Raises UnavailableError if the weights cannot be had.
     """
-    if not timm.is_model(architecture):
-        raise UnknownNameError("timm architecture", architecture, timm.list_models())
     for record in all_teachers():
         if record.collection == IMAGENET and record.architecture == architecture:
             return teacher_state(record)

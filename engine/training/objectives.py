@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +37,10 @@ class Batches:
         """Positions of the step's images from the whole training split, labeled and unlabeled alike."""
         return batch_positions(self.seed, "unlabeled", len(self.data.images), self.spec.unlabeled_batch, step)
 
-    def with_targets(self, step: int) -> tuple[Float[Tensor, "B 3 S S"], list[Float[Tensor, "B Z_s"]]]:
-        """Images of the whole training split, and what each teacher says of them.
+    def with_targets(
+        self, step: int, teachers: Sequence[str]
+    ) -> tuple[Float[Tensor, "B 3 S S"], list[Float[Tensor, "B Z_s"]]]:
+        """Images of the whole training split, and what each of `teachers` says of them.
 
         With K > 1 views, the student sees the very crop that its targets describe. With one, it sees a random crop
         while the target describes the whole image.
@@ -51,7 +53,7 @@ class Batches:
         else:
             views = torch.randint(len(self.data.boxes), (len(places),), generator=draws)
             images = augment.crop(self._pixels(places), self.data.boxes[views, places])
-        targets = [signal.pseudo_labels[views, places] for signal in self.data.signals.values()]
+        targets = [self.data.signals[name].pseudo_labels[views, places] for name in teachers]
         return images, [sharpen(target.to(self.device).float(), self.spec.temperature) for target in targets]
 
     def weak_and_strong(self, step: int) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 3 S S"]]:
@@ -91,10 +93,11 @@ def distill(student: Student, batches: Batches, step: int) -> Loss:
     if not spec.uses_unlabeled:
         return fine_tune(student, batches, step)
     labeled, labels = batches.labeled(step)
-    others, targets = batches.with_targets(step)
+    teachers = list(student.heads)
+    others, targets = batches.with_targets(step, teachers)
     labeled_features, other_features = _features(student, labeled, others, spec.batch_norm)
     on_labels = supervised_loss(student.network.classifier(labeled_features), labels)
-    alpha = [signal.alpha for signal in batches.data.signals.values()]
+    alpha = [batches.data.signals[name].alpha for name in teachers]
     on_teachers = distillation_loss(student.head_logits(other_features), targets, alpha)
     loss = spec.labeled_share * on_labels + (1 - spec.labeled_share) * on_teachers
     return loss, {"labels": on_labels, "teachers": on_teachers}

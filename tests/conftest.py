@@ -1,0 +1,33 @@
+"""Fixtures of every test: a workspace of its own, and one thread, so that tests do not fight over the processor."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
+
+import pytest
+import torch
+
+from engine.tasks import open_task
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty workspace."""
+    folder = tmp_path / "workspace"
+    monkeypatch.setenv("WORKBENCH_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory):
+    """A workspace that tests share for what they only read, such as extracted features."""
+    return tmp_path_factory.mktemp("shared-workspace")
+
+
+@pytest.fixture(scope="session")
+def emoji(shared_home):
+    """The smallest bundled task."""
+    return open_task("emoji-fluent", shared_home)

@@ -1,0 +1,194 @@
+"""Whole runs, in real worker processes where it matters."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from engine import jobs
+from engine.errors import InvalidInputError
+from engine.export import export_student
+from engine.jobs import worker
+from engine.runs import (
+    QueueThread,
+    as_document,
+    entries,
+    execute,
+    execution,
+    finished_results,
+    list_comparisons,
+    plan,
+    read_result,
+    runs_root,
+    start,
+)
+from engine.runs.execution import CHECKPOINT, KIND
+from engine.tasks import Task, open_task, write_revision
+from engine.teachers import create
+
+
+def run_here(home, spec):
+    """Do one run in this process and return its folder."""
+    comparison = start(home, [spec])
+    folder = runs_root(home) / comparison.runs[0]
+    assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message
+    return folder
+
+
+def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_path):
+    task = open_task("emoji-fluent", home)
+    [spec] = plan(task, ["distill-weighted"], [0], **small)
+    folder = run_here(home, spec)
+    result = read_result(folder)
+    assert 0 <= result["accuracy"] <= 1
+    assert result["interval"]["low"] <= result["accuracy"] <= result["interval"]["high"]
+    assert result["images"] == 640
+    assert result["steps"] == 8
+    assert result["test_images"] == len(task.test_rows)
+    assert sum(result["active_alpha"].values()) == pytest.approx(1)
+    assert len(result["curve"]) == 4
+    assert result["curve"][-1]["accuracy"] == result["accuracy"]
+    assert not (folder / CHECKPOINT).exists()
+
+    out = tmp_path / "student"
+    export_student(folder, out)
+    model = create("mobilenetv3_small_050", len(task.classes))
+    model.load_state_dict(load_file(out / "student.safetensors"))
+    pixels = torch.from_numpy(task.images.pixels(task.test_rows.tolist(), 32, "squash")).permute(0, 3, 1, 2)
+    record = json.loads((out / "student.json").read_text())
+    mean, std = (torch.tensor(record[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    with torch.inference_mode():
+        predicted = model.eval()((pixels / 255 - mean) / std).argmax(1).numpy()
+    assert (predicted == task.labels[task.test_rows]).mean() == pytest.approx(result["accuracy"], abs=0.01)
+    with pytest.raises(InvalidInputError, match="exists already"):
+        export_student(folder, out)
+
+
+def relabeled(home, rows):
+    """The task in another workspace, with the labels of `rows` all wrong."""
+    task = open_task("emoji-fluent", home)
+    labels = task.labels.copy()
+    labels[rows] = (labels[rows] + 1) % len(task.classes)
+    revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
+    path = task.folder / "task.json"
+    path.write_text(path.read_text().replace(task.record.labels, revision))
+    return open_task("emoji-fluent", home)
+
+
+def test_test_labels_never_reach_the_student(home, small, tmp_path):
+    """The same task with every test label changed trains the same student, bit for bit."""
+    task = open_task("emoji-fluent", home)
+    other_home = tmp_path / "other"
+    students = []
+    for place, t in ((home, task), (other_home, relabeled(other_home, task.test_rows))):
+        [spec] = plan(t, ["distill-weighted"], [0], **small)
+        students.append(load_file(run_here(place, spec) / "student.safetensors"))
+    assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
+
+
+def test_test_images_never_reach_training(home, small, monkeypatch):
+    """What training is given are the images of the training split, and nothing else."""
+    task = open_task("emoji-fluent", home)
+    given = []
+    original = execution.train
+
+    def remember(spec, data, *rest, **options):
+        given.append(data)
+        return original(spec, data, *rest, **options)
+
+    monkeypatch.setattr(execution, "train", remember)
+    [spec] = plan(task, ["distill-nearest"], [0], **{**small, "images": 80})
+    run_here(home, spec)
+    expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
+    assert np.array_equal(given[0].images.permute(0, 2, 3, 1).numpy(), expected)
+    assert given[0].labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
+    assert {s.pseudo_labels.shape[1] for s in given[0].signals.values()} == {len(task.train_rows)}
+
+
+def test_unlabeled_images_keep_their_labels_to_themselves(home, small, tmp_path, monkeypatch):
+    """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
+    task = open_task("emoji-fluent", home)
+    drawn = task.labeled_rows(2, 0)
+    hidden = np.setdiff1d(task.train_rows, drawn)
+    other_home = tmp_path / "other"
+    other = relabeled(other_home, hidden)
+    monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
+    students = []
+    for place, t in ((home, task), (other_home, other)):
+        [spec] = plan(t, ["distill-nearest"], [0], **small)
+        students.append(load_file(run_here(place, spec) / "student.safetensors"))
+    assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
+
+
+def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
+    task = open_task("emoji-fluent", home)
+    ends = {}
+    for method in ("distill-equal", "distill-weighted(0)", "distill-nearest", "distill-weighted(inf)"):
+        [spec] = plan(task, [method], [0], **{**small, "images": 160})
+        ends[method] = load_file(run_here(home, spec) / "student.safetensors")
+    for first, second in (("distill-equal", "distill-weighted(0)"), ("distill-nearest", "distill-weighted(inf)")):
+        assert all(torch.equal(ends[first][n], ends[second][n]) for n in ends[first])
+    assert any(not torch.equal(ends["distill-equal"][n], ends["distill-nearest"][n]) for n in ends["distill-equal"])
+
+
+def test_a_run_killed_outright_resumes_to_the_same_weights(home, small, tmp_path, monkeypatch):
+    task = open_task("emoji-fluent", home)
+    [spec] = plan(task, ["distill-weighted"], [0], **{**small, "images": 12_000})
+    undisturbed_home = tmp_path / "undisturbed"
+    open_task("emoji-fluent", undisturbed_home)
+    expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
+
+    monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0.3")
+    comparison = start(home, [spec])
+    folder = runs_root(home) / comparison.runs[0]
+    queue = QueueThread(home, "cpu", until_empty=True)
+    queue.start()
+    deadline = time.monotonic() + 120
+    while not (folder / CHECKPOINT).exists():
+        assert time.monotonic() < deadline, (folder / "log.txt").read_text()
+        time.sleep(0.02)
+    os.kill(jobs.status(jobs.load(folder)).pid, signal.SIGKILL)
+    queue.join(120)
+    now = jobs.status(jobs.load(folder))
+    assert (now.state, now.attempts) == ("done", 2)
+    resumed = load_file(folder / "student.safetensors")
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    events = jobs.read_events(jobs.load(folder)).events
+    images = [event["images"] for event in events]
+    assert images == sorted(set(images)) == [point["images"] for point in read_result(folder)["curve"]]
+
+
+def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
+    task = open_task("emoji-fluent", home)
+    specs = plan(task, ["fine-tune", "distill-nearest"], [0], **{**small, "images": 160})
+    comparison = start(home, specs)
+    for run in comparison.runs:
+        assert worker.run(runs_root(home) / run, {KIND: execute}) == 0
+    finished = [e.result["finished"] for e in entries(home, comparison)]
+    again = start(home, specs)
+    assert again == comparison
+    assert [e.status.state for e in entries(home, again)] == ["done", "done"]
+    assert [e.result["finished"] for e in entries(home, again)] == finished
+    assert list_comparisons(home, "emoji-fluent") == [comparison]
+    document = as_document(comparison, finished_results(home, comparison))
+    nearest = document["means"][1]
+    difference = document["results"][1]["accuracy"] - document["results"][0]["accuracy"]
+    assert nearest["difference"]["mean"] == pytest.approx(difference)
+    assert nearest["interval"]["method"].startswith("Wilson")
+
+
+def test_a_run_of_a_task_that_has_changed_says_so(home, small):
+    task = open_task("emoji-fluent", home)
+    [spec] = plan(task, ["fine-tune"], [0], **small)
+    comparison = start(home, [spec])
+    path = task.folder / "task.json"
+    path.write_text(path.read_text().replace('"flip": false', '"flip": true'))
+    folder = runs_root(home) / comparison.runs[0]
+    assert worker.run(folder, {KIND: execute}) != 0
+    assert "has changed since this run was made" in jobs.status(jobs.load(folder)).message

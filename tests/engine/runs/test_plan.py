@@ -1,0 +1,75 @@
+import json
+import math
+
+import pytest
+
+from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
+from engine.runs import METHODS, common_ground, get_method, plan, run_spec_from
+from engine.runs.spec import as_json
+
+
+def test_a_plan_has_a_run_for_each_seed_and_method(emoji, small):
+    specs = plan(emoji, ["fine-tune", "fixmatch", "distill-weighted"], [0, 1], **small)
+    assert [(s.seed, s.method) for s in specs[:3]] == [(0, "fine-tune"), (0, "fixmatch"), (0, "distill-weighted")]
+    assert len({s.run_id for s in specs}) == 6
+    shared, differs = common_ground(specs)
+    assert differs == ()
+    assert shared["seeds"] == [0, 1]
+    assert shared["images"] == 640
+
+
+def test_every_spec_survives_json(emoji, small):
+    for spec in plan(emoji, list(METHODS), [0], **small):
+        again = run_spec_from(json.loads(json.dumps(as_json(spec))))
+        assert again == spec
+        assert again.run_id == spec.run_id
+
+
+def test_methods_are_the_weights_at_their_exponent():
+    assert get_method("distill-nearest").p == math.inf
+    assert get_method("distill-equal").p == 0
+    assert get_method("distill-weighted").p == 12
+    assert get_method("distill-weighted(4)").p == 4
+    assert get_method("distill-weighted(12)") == get_method("distill-weighted")
+
+
+@pytest.mark.parametrize("name", ["distill-weighted(x)", "distill-weighted(-1)", "magic", ""])
+def test_an_unknown_method_names_the_known_ones(name):
+    with pytest.raises(UnknownNameError, match="method"):
+        get_method(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"teachers": ["nobody"]}, UnknownNameError, "teacher"),
+        ({"metric": "nothing"}, UnknownNameError, "metric"),
+        ({"labels_per_class": 0}, InvalidInputError, "1 or more"),
+        ({"device": "tpu"}, InvalidInputError, "no device"),
+        ({"device": "mps"}, UnavailableError, "no mps device"),
+        ({"images": 5}, InvalidInputError, "less than one step"),
+        ({"alpha": {"nobody": 1.0}}, InvalidInputError, "may not teach"),
+        ({"alpha": {"cifar10": -1.0}}, InvalidInputError, "from 0 up"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before_anything_is(emoji, small, changes, error, said):
+    with pytest.raises(error, match=said):
+        plan(emoji, ["distill-weighted"], [0], **{**small, **changes})
+
+
+def test_a_negative_seed_is_refused(emoji, small):
+    with pytest.raises(InvalidInputError, match="-1 is no seed"):
+        plan(emoji, ["fine-tune"], [-1], **small)
+
+
+def test_what_runs_do_not_share_is_named(emoji, small):
+    specs = plan(emoji, ["fine-tune"], [0], **small) + plan(emoji, ["fixmatch"], [1], **{**small, "images": 1280})
+    shared, differs = common_ground(specs)
+    assert set(differs) == {"images", "seeds"}
+    assert shared["student"] == "mobilenetv3_small_050"
+
+
+def test_weights_set_by_hand_sum_to_1(emoji, small):
+    [spec] = plan(emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 3.0, "mnist": 1.0})
+    assert spec.alpha == {"cifar10": 0.75, "mnist": 0.25}
+    assert spec.p is None

@@ -1,0 +1,148 @@
+"""The command line as a person or a script uses it: real processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--task", "emoji-fluent", "--teachers", "cifar10,mnist", "--labels-per-class", "2"]
+SMALL += ["--architecture", "mobilenetv3_small_050", "--start", "random", "--size", "32", "--device", "cpu"]
+
+
+def engine(*arguments, home, **options):
+    environment = {**os.environ, "WORKBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "engine", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, **options)
+
+
+def test_compare_prints_one_document_and_progress_elsewhere_and_export_gives_the_student(home, tmp_path):
+    methods = "fine-tune,fixmatch,distill-weighted"
+    done = engine("compare", *SMALL, "--methods", methods, "--images", "320", "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [r["method"] for r in document["results"]] == methods.split(",")
+    for result in document["results"]:
+        assert 0 <= result["accuracy"] <= 1
+        assert result["images"] == 320
+        assert result["seconds"] > 0
+        assert result["seed"] == 0
+    assert all(mean["interval"]["low"] <= mean["accuracy"] <= mean["interval"]["high"] for mean in document["means"])
+    assert document["differs"] == []
+    assert "done" in done.stderr
+
+    run = document["results"][2]["run"]
+    exported = engine("export", run, "--out", str(tmp_path / "out"), home=home)
+    assert exported.returncode == 0, exported.stderr
+    assert {Path(line).name for line in exported.stdout.split()} == {
+        "README.md",
+        "result.json",
+        "student.json",
+        "student.safetensors",
+    }
+
+    ranked = engine("rank", *SMALL[:6], "--json", home=home)
+    assert ranked.returncode == 0, ranked.stderr
+    ranking = json.loads(ranked.stdout)["ranking"]
+    assert {row["teacher"] for row in ranking} == {"cifar10", "mnist"}
+    assert [row["rank"] for row in ranking] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rank", "--task", "nothing"], "no task named 'nothing'"),
+        (["rank", "--task", "emoji-fluent", "--metric", "nothing"], "no metric named 'nothing'"),
+        (["rank", "--task", "emoji-fluent", "--teachers", "nobody"], "no teacher named 'nobody'"),
+        (["rank", "--task", "emoji-fluent", "--labels-per-class", "0"], "ask for 1 or more"),
+        (["compare", "--task", "emoji-fluent", "--methods", "magic"], "no method named 'magic'"),
+        (["compare", "--task", "emoji-fluent", "--architecture", "resnet1"], "no timm architecture named 'resnet1'"),
+        (["compare", "--task", "emoji-fluent", "--seeds", "a"], "'a' is not a whole number"),
+        (["compare", "--task", "emoji-fluent", "--set", "colour=1"], "no field colour"),
+        (["export", "nothing", "--out", "x"], "no run named 'nothing'"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(arguments, said, home, capsys):
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_tasks_and_teachers_are_listed(home, capsys):
+    assert main(["tasks", "--json"]) == 0
+    assert {t["name"] for t in json.loads(capsys.readouterr().out)["tasks"]} >= {"quickdraw", "fashion-mnist"}
+    assert main(["teachers"]) == 0
+    assert "imagenet-lite0" in capsys.readouterr().out
+
+
+def test_a_ranking_is_a_table_a_person_can_read(home, capsys):
+    assert main(["rank", *SMALL[:6]]) == 0
+    assert "cifar10" in capsys.readouterr().out
+    assert main(["rank", *SMALL[:4], "--labels-per-class", "1"]) == 0
+    assert "No ranking is possible" in capsys.readouterr().out
+
+
+def as_nobody():
+    """In the child of a test that runs as root, become an ordinary user."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+
+def test_a_workspace_that_may_not_be_written_is_one_sentence(tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == os.getuid() and parent.is_relative_to("/tmp") and parent != Path("/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.environ['WORKBENCH_HOME'] = {str(folder / 'home')!r}; "
+        "import engine.runs; from tests.engine.test_cli import as_nobody; as_nobody(); "
+        "from engine.cli import main; sys.exit(main(['rank', '--task', 'emoji-fluent']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "may not be written" in done.stderr
+    assert "WORKBENCH_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_sentence(home, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.files.os.fsync", full)
+    assert main(["rank", "--task", "emoji-fluent"]) == 1
+    printed = capsys.readouterr().err
+    assert "No space left" in printed
+    assert "free some space" in printed
+    assert not list((home / "tasks").glob("emoji-fluent/*"))
+
+
+def test_a_taken_port_is_said(home, capsys):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    assert f"PORT={port + 1}" in capsys.readouterr().err
+
+
+def test_the_damaged_copy_of_a_task_is_one_sentence(home, capsys):
+    assert main(["tasks"]) == 0
+    shutil.copy(ROOT / "LICENSE", home / "tasks" / "emoji-fluent" / "images.parquet")
+    capsys.readouterr()
+    assert main(["rank", "--task", "emoji-fluent"]) == 1
+    assert "is damaged" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+import torch
+
+from engine.training import augment
+from engine.training.streams import batch_positions, generator
+
+PIXELS = torch.randint(256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+
+
+def test_the_whole_box_changes_nothing_and_the_mirrored_one_mirrors():
+    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0, 0.0]]).expand(3, 5)
+    mirrored = torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0]]).expand(3, 5)
+    assert torch.allclose(augment.crop(PIXELS, whole), PIXELS.float(), atol=1e-2)
+    assert torch.allclose(augment.crop(PIXELS, mirrored), PIXELS.flip(3).float(), atol=1e-2)
+
+
+def test_a_box_shows_its_part_of_the_image():
+    pixels = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    pixels[:, :, :8, 8:] = 200  # upper right
+    upper_right = torch.tensor([[0.5, 0.0, 0.5, 0.5, 0.0]])
+    assert augment.crop(pixels, upper_right)[0, :, 2:-2, 2:-2].min() > 199
+
+
+def test_the_same_stream_draws_the_same_views():
+    first = augment.strong(PIXELS, generator(1, "x", 7), flip=True)
+    again = augment.strong(PIXELS, generator(1, "x", 7), flip=True)
+    other = augment.strong(PIXELS, generator(1, "x", 8), flip=True)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_strong_views_leave_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    augment.strong(PIXELS, generator(1, "x"), flip=False)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_without_flip_nothing_is_mirrored():
+    assert augment.random_boxes(200, generator(0, "x"), flip=False)[:, 4].sum() == 0
+    assert 60 < augment.random_boxes(200, generator(0, "x"), flip=True)[:, 4].sum() < 140
+
+
+def test_cutout_covers_a_square_of_at_most_half_the_side():
+    white = torch.full((64, 3, 32, 32), 255, dtype=torch.uint8)
+    covered = (augment.cutout(white, generator(0, "x")) == augment.GRAY)[:, 0]
+    rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
+    assert max(rows.max(), columns.max()) <= 17
+    assert covered.any()
+
+
+def test_every_image_comes_once_before_any_comes_twice():
+    drawn = torch.cat([batch_positions(0, "s", 10, 4, step) for step in range(5)])
+    assert sorted(drawn[:10].tolist()) == sorted(drawn[10:].tolist()) == list(range(10))
+    assert drawn[:10].tolist() != drawn[10:].tolist()
+
+
+def test_a_batch_larger_than_the_set_repeats_it():
+    drawn = batch_positions(0, "s", 3, 7, 0)
+    assert sorted(drawn[:3].tolist()) == sorted(drawn[3:6].tolist()) == [0, 1, 2]
+    assert len(drawn) == 7

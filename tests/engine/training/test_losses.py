@@ -1,0 +1,40 @@
+import math
+
+import pytest
+import torch
+
+from engine.training.losses import distillation_loss, fixmatch_loss, sharpen
+
+
+def test_distillation_loss_agrees_with_a_hand_calculation():
+    # Teacher a: logits (0, 0) -> softmax (1/2, 1/2); its pseudo-label (1/4, 3/4) costs log 2 whatever it says.
+    # Teacher b: logits (log 1, log 3) -> (1/4, 3/4); its pseudo-label (1, 0) costs log 4, (0, 1) costs log 4/3.
+    a = torch.zeros(2, 2)
+    b = torch.log(torch.tensor([[1.0, 3.0], [1.0, 3.0]]))
+    q_a = torch.tensor([[0.25, 0.75], [0.25, 0.75]])
+    q_b = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    expected = 0.25 * math.log(2) + 0.75 * (math.log(4) + math.log(4 / 3)) / 2
+    assert distillation_loss([a, b], [q_a, q_b], [0.25, 0.75]).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_sharpening_is_the_softmax_at_that_temperature():
+    logits = torch.randn(4, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(sharpen(logits.softmax(1), 0.5), (logits / 0.5).softmax(1), atol=1e-6)
+    assert torch.equal(sharpen(logits.softmax(1), 1.0), logits.softmax(1))
+
+
+def test_fixmatch_counts_confident_images_only_and_divides_by_all():
+    # Image 1: weak softmax (.97, .03): confident, target 0. Image 2: (.6, .4): not. Image 3: (.04, .96): target 1.
+    weak = torch.log(torch.tensor([[0.97, 0.03], [0.6, 0.4], [0.04, 0.96]]))
+    strong = torch.log(torch.tensor([[0.5, 0.5], [0.1, 0.9], [0.2, 0.8]]))
+    loss, share = fixmatch_loss(weak, strong, 0.95)
+    assert loss.item() == pytest.approx((math.log(2) + math.log(1 / 0.8)) / 3, rel=1e-6)
+    assert share.item() == pytest.approx(2 / 3)
+
+
+def test_no_gradient_reaches_the_weak_view():
+    weak = torch.tensor([[9.0, 0.0]], requires_grad=True)
+    strong = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    fixmatch_loss(weak, strong, 0.95)[0].backward()
+    assert weak.grad is None
+    assert strong.grad.abs().sum() > 0
