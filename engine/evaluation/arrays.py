@@ -39,9 +39,7 @@ def as_matrix(value: npt.ArrayLike, name: str) -> FloatArray:
     """`value` as float64 `[n, d]` with n, d >= 1. Raises InvalidInputError if it is not such, or not finite."""
     array = to_numpy(value)
     if array.ndim != 2 or 0 in array.shape:
-        raise InvalidInputError(
-            f"{name} has shape {array.shape}: give one row per image and one column per dimension, at least one of each."
-        )
+        raise InvalidInputError(f"{name} has shape {array.shape}: give one row per image and one column per dimension.")
     return _finite_floats(array, name)
 
 
@@ -66,7 +64,7 @@ def as_labels(value: npt.ArrayLike, name: str = "labels") -> IntArray:
 def as_probabilities(value: npt.ArrayLike, name: str = "pseudo_labels") -> FloatArray:
     """`value` as float64 `[n, Z]`, no entry negative, each row scaled to sum to 1 exactly.
 
-    Raises InvalidInputError if an entry is negative, or a row is off by more than rounding in its own precision explains.
+    Raises InvalidInputError if an entry is negative, or a row is off by more than rounding in its precision explains.
     """
     half = to_numpy(value).dtype.itemsize == 2
     matrix = as_matrix(value, name)

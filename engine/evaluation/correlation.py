@@ -1,4 +1,4 @@
-"""Agreement of two orders of the same items, such as predicted and measured usefulness of teachers, with an interval."""
+"""Agreement of two orders of the same items, such as the predicted and measured use of teachers, with an interval."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ BOOTSTRAP_DRAWS = 10_000  # enough for two stable digits of a 95 % percentile
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`, in the unit of the value; holds the truth in a share `level` of repetitions, by `method`."""
+    """From `low` to `high`, in the unit of the value; `level` is how often such an interval holds the truth, 0 to 1."""
 
     low: float
     high: float

@@ -13,6 +13,8 @@ from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_matrix, encode, require_same_length
 from engine.similarity.linear_algebra import centered, compact
 
+_ROUNDING = 1e-12  # a difference this small, relative to its terms, is 0
+
 
 def linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     """Linear CKA of `features [n, d]` and `other [n, e]`: 0 (unrelated) to 1 (the same up to rotation and scale).
@@ -41,9 +43,10 @@ def debiased_linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     if len(x) < 4:
         raise TooFewLabelsError(f"The debiased CKA needs 4 images or more, and there are {len(x)}: label more images.")
     own_x, own_y = _unbiased_hsic(x, x), _unbiased_hsic(y, y)
-    if own_x <= 0 or own_y <= 0:
+    if own_x <= _ROUNDING * _squared_norm(x, x) or own_y <= _ROUNDING * _squared_norm(y, y):
         raise InvalidInputError(
-            "The debiased CKA divides by a spread that is not above 0 here: give more images, or features that differ."
+            "The debiased CKA divides by a spread that is not above 0 here: "
+            "label several images of a class, and give features that differ."
         )
     return float(_unbiased_hsic(x, y) / np.sqrt(own_x) / np.sqrt(own_y))
 
@@ -65,7 +68,9 @@ def _prepared(matrix: FloatArray, name: str) -> FloatArray:
     rows = centered(matrix)
     largest = np.abs(rows).max()
     if largest == 0:
-        raise InvalidInputError(f"CKA: {name} does not differ between images; give two classes or more, and no constant.")
+        raise InvalidInputError(
+            f"CKA: {name} does not differ between images; give two classes or more, and no constant."
+        )
     return compact(rows / largest)
 
 

@@ -30,7 +30,7 @@ def transrate(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     codes, counts = encode(ids)
     rows = compact(centered(matrix))
     within = sum(count / len(ids) * _coding_rate(rows[codes == code]) for code, count in enumerate(counts))
-    return float(_coding_rate(rows) - within)
+    return max(float(_coding_rate(rows) - within), 0.0)
 
 
 def _coding_rate(rows: FloatArray) -> float:

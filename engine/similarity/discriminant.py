@@ -12,10 +12,11 @@ from scipy import linalg
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, class_means, compact, softmax
+from engine.similarity.linear_algebra import centered, class_means, compact, softmax, solve_shrunk
 
 _POWER_ITERATIONS = 3  # of two products each, as in the authors' estimate of the largest eigenvalue
 _SMALLEST_SHRINKAGE = 1e-10
+_SMALLEST_SPREAD = 1e-20  # of the total, within classes: the limit that classes without any spread are taken to
 
 
 def sfda(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -23,7 +24,7 @@ def sfda(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
     A regularized Fisher discriminant on `features [n, d]`; each image then moves towards the other classes' means, the
     more the less sure the discriminant was of it, and the discriminant is fitted again. Saturates at 1 when d >= n.
-    Raises TooFewLabelsError if only one class occurs, and InvalidInputError if no class has any spread.
+    Raises TooFewLabelsError if only one class occurs, and InvalidInputError for features that are all the same.
 
     >>> round(sfda([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 3)
     1.0
@@ -33,6 +34,8 @@ def sfda(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         raise TooFewLabelsError("SFDA needs labeled images of two classes or more, and only one class occurs.")
     dimensions = matrix.shape[1]
     matrix = centered(matrix)
+    if not matrix.any():
+        raise InvalidInputError("SFDA needs features that differ between images, and these are all the same.")
     shrinkage = _shrinkage(matrix - class_means(matrix, codes, counts)[codes])
     rows = compact(matrix)
     posterior = _posterior(rows, codes, counts, shrinkage, dimensions)
@@ -78,19 +81,15 @@ def _shrinkage(residuals: FloatArray) -> float:
     return max(float(np.exp(-5 * length)), _SMALLEST_SHRINKAGE)
 
 
-def _posterior(
-    rows: FloatArray, codes: IntArray, counts: IntArray, shrinkage: float, dimensions: int
-) -> FloatArray:
-    """Class posteriors `[n, C]` of a linear discriminant with a shrunk within-class scatter, `dimensions` before `compact`."""
-    n, d = rows.shape
+def _posterior(rows: FloatArray, codes: IntArray, counts: IntArray, shrinkage: float, dimensions: int) -> FloatArray:
+    """Class posteriors `[n, C]` of a discriminant with a shrunk scatter; `dimensions` counted before `compact`."""
+    n = len(rows)
     means = class_means(rows, codes, counts)
     residuals = rows - means[codes]
     scatter = residuals.T @ residuals / n
-    ridge = shrinkage * float(np.trace(scatter)) / dimensions
-    if ridge == 0:
-        raise InvalidInputError("SFDA needs some spread within a class, and all images of each class have equal features.")
-    factor = linalg.cho_factor((1 - shrinkage) * scatter + ridge * np.eye(d), lower=True, check_finite=False)
-    directions = linalg.cho_solve(factor, means.T, check_finite=False)
+    total = float(rows.var(axis=0).sum())
+    ridge = max(shrinkage * float(np.trace(scatter)), _SMALLEST_SPREAD * total) / dimensions
+    directions = solve_shrunk((1 - shrinkage) * scatter, ridge, means.T)
     logits = rows @ directions - (means * directions.T).sum(axis=1) / 2 + np.log(counts / n)
     return softmax(logits)
 

@@ -56,7 +56,7 @@ def _spectrum(matrix: FloatArray, codes: IntArray, counts: IntArray) -> tuple[Fl
 def _best_evidence(squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
     """The maximum of the log evidence over alpha and beta for each class: `[C]`."""
     if len(squares) == 0:
-        return _evidence(np.zeros((len(counts), 1)), squares, energies, counts, n)[:, 0]
+        return np.asarray(_evidence(np.zeros((len(counts), 1)), squares, energies, counts, n)[:, 0])
     low, high = np.log(squares.min()) - _GRID_MARGIN, np.log(squares.max()) + _GRID_MARGIN
     grid = np.linspace(low, high, int((high - low) / _GRID_STEP) + 2)
     values = _evidence(grid[None], squares, energies, counts, n)
@@ -66,7 +66,7 @@ def _best_evidence(squares: FloatArray, energies: FloatArray, counts: IntArray, 
         values = _evidence(tried, squares, energies, counts, n)
         best = np.maximum(best, values.max(axis=1))
         center, reach = tried[np.arange(len(tried)), values.argmax(axis=1)], reach / 5
-    return best
+    return np.asarray(best)
 
 
 def _evidence(log_t: FloatArray, squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
@@ -81,7 +81,7 @@ def _evidence(log_t: FloatArray, squares: FloatArray, energies: FloatArray, coun
     if len(log_t) == 1:
         inside = energies.T @ (1 / (1 + ratio[0])).T
     else:
-        inside = np.einsum("rc,ctr->ct", energies, 1 / (1 + ratio), optimize=True)
+        inside = (1 / (1 + ratio) @ energies.T[:, :, None])[..., 0]
     explained = (outside[:, None] + inside) / n
     noise = np.maximum(explained, _SMALLEST_NOISE * counts[:, None] / n)
     volume = np.log1p(ratio).sum(axis=-1)

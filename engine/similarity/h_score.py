@@ -1,8 +1,8 @@
 """H-score: how much of the features' variation the classes explain, plain and regularized.
 
-References: Bao et al. 2019, "An Information-Theoretic Approach to Transferability in Task Transfer Learning"; Ibrahim et
-al. 2022, "Newer is not always better: Rethinking transferability metrics"; Ledoit and Wolf 2004, "A well-conditioned
-estimator for large-dimensional covariance matrices".
+References: Bao et al. 2019, "An Information-Theoretic Approach to Transferability in Task Transfer Learning"; Ibrahim
+et al. 2022, "Newer is not always better: Rethinking transferability metrics"; Ledoit and Wolf 2004, "A
+well-conditioned estimator for large-dimensional covariance matrices".
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _NEGLIGIBLE = 1e-6  # singular values below this share of the largest are roundi
 def h_score(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """H-score: 0 (classes explain nothing) to C - 1 (they lie in the features' span); higher is better.
 
-    tr(P_X P_Y), the projections onto the centered `features [n, d]` and onto the class indicators. Says nothing once the
-    features have rank n - 1, where it is always C - 1. Raises InvalidInputError for features that are all the same.
+    tr(P_X P_Y), the projections onto the centered `features [n, d]` and onto the class indicators. Says nothing once
+    the features have rank n - 1, where it is always C - 1. Raises InvalidInputError for features that are all the same.
 
     >>> round(h_score([[0.0, 1.0], [0.0, 2.0], [5.0, 1.0], [5.0, 2.0]], [0, 0, 1, 1]), 6)
     1.0
@@ -56,7 +56,7 @@ def regularized_h_score(features: npt.ArrayLike, labels: npt.ArrayLike) -> float
 
 
 def _ledoit_wolf(rows: FloatArray, covariance: FloatArray, average: float, d: int) -> float:
-    """Ledoit-Wolf shrinkage, 0 to 1, of the 1/n `covariance` of centered rows towards `average` x identity in d dimensions."""
+    """Ledoit-Wolf shrinkage, 0 to 1, of the 1/n `covariance` of centered rows to `average` times the identity."""
     n = len(rows)
     size = float(np.square(covariance).sum())
     distance = size - d * average**2

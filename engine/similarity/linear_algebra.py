@@ -13,7 +13,7 @@ _GRAM_SPAN = 1e-8
 
 
 def standardized(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """z-scores `[n, d]`, with the means and standard deviations `[d]` used; a constant dimension becomes 0 (scale 1)."""
+    """z-scores `[n, d]`, and the means and standard deviations `[d]` used; a constant dimension becomes 0 (scale 1)."""
     mean, deviation = matrix.mean(axis=0), matrix.std(axis=0)
     constant = (matrix.max(axis=0) == matrix.min(axis=0)) | (deviation == 0)
     scale = np.where(constant, 1.0, deviation)
@@ -34,7 +34,12 @@ def compact(matrix: FloatArray) -> FloatArray:
     n, d = matrix.shape
     if d <= n:
         return matrix
-    return np.ascontiguousarray(np.linalg.qr(matrix.T, mode="r").T)
+    return np.ascontiguousarray(_triangle(matrix.T).T)
+
+
+def _triangle(matrix: FloatArray) -> FloatArray:
+    """R of the QR decomposition of a tall matrix: `[d, d]`, with the same Gram matrix."""
+    return np.asarray(linalg.qr(matrix, mode="r", check_finite=False)[0][: matrix.shape[1]])
 
 
 def class_sums(matrix: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
@@ -50,15 +55,26 @@ def class_means(matrix: FloatArray, codes: IntArray, counts: IntArray) -> FloatA
 
 
 def singular_system(matrix: FloatArray, floor: float) -> tuple[FloatArray, FloatArray]:
-    """Singular values `[r]`, falling, and right singular vectors `[d, r]`, without values below `floor` x the largest."""
+    """Singular values `[r]`, falling, and right singular vectors `[d, r]`; none below `floor` times the largest."""
     n, d = matrix.shape
     if n > d:
         squares, axes = np.linalg.eigh(matrix.T @ matrix)
         if squares[0] > _GRAM_SPAN * squares[-1]:
             return np.sqrt(squares[::-1]), axes[:, ::-1]
+        matrix = _triangle(matrix)
     _, values, transposed = linalg.svd(matrix, full_matrices=False, check_finite=False)
     kept = (values > 0) & (values >= floor * values[0])
     return values[kept], transposed[kept].T
+
+
+def solve_shrunk(scatter: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
+    """(`scatter` + `ridge` I)^-1 `right` `[d, C]`; `scatter [d, d]` has no eigenvalue below 0 but for rounding."""
+    try:
+        factor = linalg.cho_factor(scatter + ridge * np.eye(len(scatter)), lower=True, check_finite=False)
+        return np.asarray(linalg.cho_solve(factor, right, check_finite=False))
+    except linalg.LinAlgError:  # rounding has made an eigenvalue more negative than the ridge is positive
+        values, axes = np.linalg.eigh(scatter)
+        return np.asarray(axes @ ((axes.T @ right) / (np.maximum(values, 0) + ridge)[:, None]))
 
 
 def principal_scores(matrix: FloatArray, components: int) -> FloatArray:

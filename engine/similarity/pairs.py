@@ -19,6 +19,8 @@ from engine.similarity.linear_algebra import standardized
 WHOLE_ROWS = 8_192
 _BLOCK_ROWS = 2_048
 
+_FLAT = 1e-12  # a row whose z-scores differ by less is constant but for rounding
+
 # Distances that are equal on paper differ in their last bits, which splits ties. A few split pairs do not move a rank
 # correlation, large tied groups do; so when this share of the distances repeats, all are rounded to 10 decimals.
 _TIED_SHARE = 0.3
@@ -46,7 +48,7 @@ def parc(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     if same.all():
         raise TooFewLabelsError("PARC needs labeled images of two classes or more, and only one class occurs.")
     distances = correlation_distances(matrix)
-    return 100 * _correlation_with_membership(distances, same)
+    return 100 * _correlation_with_membership(distances, same) + 0.0
 
 
 def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
@@ -62,7 +64,9 @@ def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     first, second = as_matrix(features, "features"), as_matrix(other, "the second network's output")
     require_same_length(features=first, second=second)
     if len(first) < 3:
-        raise TooFewLabelsError(f"RSA needs 3 images or more, and there are {len(first)}: two images are one pair only.")
+        raise TooFewLabelsError(
+            f"RSA needs 3 images or more, and there are {len(first)}: two images are one pair only."
+        )
     ranks = _doubled_ranks(correlation_distances(first))
     return 100 * _rank_correlation(ranks, _doubled_ranks(correlation_distances(second)))
 
@@ -70,10 +74,10 @@ def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
 def correlation_distances(matrix: FloatArray) -> npt.NDArray[np.floating[Any]]:
     """1 - Pearson correlation of the z-scored rows, upper triangle in row order: `[n (n - 1) / 2]`.
 
-    A row without any variation correlates with none: its distances are 1. float64 up to `WHOLE_ROWS` rows, else float32.
+    A row without any variation correlates with none: its distances are 1. Above `WHOLE_ROWS` rows in float32.
     """
     rows = standardized(matrix)[0]
-    flat = np.ptp(rows, axis=1) <= 1e-12 * np.abs(rows).max(axis=1)
+    flat = np.ptp(rows, axis=1) <= _FLAT * np.maximum(np.abs(rows).max(axis=1), 1.0)
     rows[flat] = 0.0
     distances = _whole_distances(rows, flat) if len(rows) <= WHOLE_ROWS else _blocked_distances(rows)
     return _with_ties_restored(distances)
@@ -113,9 +117,7 @@ def _with_ties_restored(distances: npt.NDArray[np.floating[Any]]) -> npt.NDArray
     return np.round(distances, _TIE_DECIMALS) if repeated > _TIED_SHARE else distances
 
 
-def _correlation_with_membership(
-    distances: npt.NDArray[np.floating[Any]], same: npt.NDArray[np.bool_]
-) -> float:
+def _correlation_with_membership(distances: npt.NDArray[np.floating[Any]], same: npt.NDArray[np.bool_]) -> float:
     """Spearman correlation of `distances` with "different label", which takes two values only.
 
     So the sum of the ranks of the smaller group is all that is needed (as in the rank-sum test), and no order of pairs.

@@ -69,10 +69,10 @@ def leep(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 
 def nleep(features: npt.ArrayLike, labels: npt.ArrayLike, seed: int = 0) -> float:
-    """NLEEP: LEEP with the parts of a Gaussian mixture on `features [n, d]` as source classes: at most 0, higher is better.
+    """NLEEP: LEEP with groups found in `features [n, d]` as source classes: at most 0, higher is better.
 
-    Works for a teacher without classes. Depends on the mixture's `seed` by about .1 either way. Does not depend on the
-    order of the images.
+    The groups are the parts of a Gaussian mixture. Works for a teacher without classes. Depends on the mixture's `seed`
+    by about .1 either way, and not on the order of the images.
 
     >>> points = [[0.0, 0.0], [0.1, 0.0], [9.0, 9.0], [9.1, 9.0]]
     >>> round(nleep(points, [0, 0, 1, 1]), 3) + 0.0
@@ -104,12 +104,12 @@ def mixture_responsibilities(features: npt.ArrayLike, number_of_classes: int, se
 
 def _mixture_points(matrix: FloatArray) -> FloatArray:
     """Principal scores that hold `MIXTURE_ENERGY` of the variance, scaled to a total variance of 1."""
-    variance = matrix.var(axis=0).sum()
-    if variance == 0 or len(matrix) < 2:
+    if not np.ptp(matrix, axis=0).any():
         raise InvalidInputError("NLEEP needs features that differ between images, and these are all the same.")
+    variance = matrix.var(axis=0).sum()
     scores = principal_scores(matrix, MIXTURE_DIMENSIONS) / np.sqrt(variance)
     held = np.cumsum(scores.var(axis=0))
-    return scores[:, : int(np.searchsorted(held, MIXTURE_ENERGY)) + 1]
+    return np.asarray(scores[:, : int(np.searchsorted(held, MIXTURE_ENERGY)) + 1])
 
 
 def _inputs(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from engine.errors import CancelledError, InvalidInputError, TooFewLabelsError
+from engine.similarity import knn_l2, linear_cka, parc, rank_by_metric, rank_teachers, subsamples
+
+
+def clouds(rng, labels, distance, d=5):
+    centers = np.zeros((labels.max() + 1, d))
+    centers[np.arange(len(centers)), np.arange(len(centers))] = distance
+    return centers[labels] + rng.normal(size=(len(labels), d))
+
+
+def test_draws_keep_half_of_each_class_without_repeats():
+    labels = np.array([3] * 7 + [1] * 4 + [9])
+    draws = subsamples(labels, draws=20, seed=1)
+    for rows in draws.rows:
+        assert len(set(rows)) == len(rows)
+        assert [int((labels[rows] == label).sum()) for label in (3, 1, 9)] == [4, 2, 1]
+    assert draws.correction == pytest.approx((4 + 2) / (3 + 2))
+    assert draws.freedom == 6 + 3
+
+
+def test_draws_keep_groups_whole():
+    labels = np.repeat([0, 1], 12)
+    groups = np.arange(24) // 3 + 100
+    for rows in subsamples(labels, draws=10, groups=groups).rows:
+        assert all(size == 3 for size in np.unique(groups[rows], return_counts=True)[1])
+        assert len(rows) == 12
+    with pytest.raises(TooFewLabelsError, match="needs 4"):
+        subsamples(labels, groups=np.arange(24) // 4)
+
+
+def test_draws_are_deterministic_in_the_seed():
+    first, again, other = (subsamples([0] * 8, draws=5, seed=seed).rows for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_spread_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=40)
+    result = rank_teachers([lambda rows: values[rows].mean()], subsamples([0] * 40, draws=4000), 40)
+    half = (result.intervals[0].high - result.intervals[0].low) / 2
+    assert half == pytest.approx(2.0227 * values.std(ddof=1) / np.sqrt(40), rel=0.05)  # t quantile, 39 degrees
+
+
+@pytest.mark.parametrize("measure", [parc, knn_l2, lambda rows, labels: linear_cka(rows, np.eye(3)[labels])])
+def test_interval_covers_the_truth_as_often_as_it_says(measure):
+    labels = np.arange(24) % 3
+    truth = np.mean([measure(clouds(np.random.default_rng(10_000 + i), labels, 1.5), labels) for i in range(400)])
+    draws = subsamples(labels, draws=40)
+    covered = []
+    for repetition in range(120):
+        rows = clouds(np.random.default_rng(repetition), labels, 1.5)
+        result = rank_teachers([lambda kept, rows=rows: measure(rows[kept], labels[kept])], draws, 24, level=0.9)
+        covered.append(truth in result.intervals[0])
+    assert 0.85 <= np.mean(covered) <= 0.98
+
+
+def test_teachers_apart_are_decided_and_teachers_alike_are_not():
+    rng = np.random.default_rng(0)
+    labels = np.arange(80) % 4
+    near, far = clouds(rng, labels, 0.5), clouds(rng, labels, 4.0)
+    alike = far + 0.05 * rng.normal(size=far.shape)
+    result = rank_by_metric("parc", [{"features": x} for x in (near, far, alike)], labels, draws=40)
+    assert result.undecided == ((1, 2),)
+    assert result.probability_first[0] == 0
+    assert result.probability_first.sum() == pytest.approx(1)
+    assert result.scores[1] == parc(far, labels)
+    assert result.intervals[0].high < result.intervals[1].low
+    assert result.intervals[0].method == "subsampling interval over 40 draws of half the labels"
+
+
+def test_the_same_teacher_twice_shares_the_first_place():
+    labels = np.arange(40) % 4
+    rows = clouds(np.random.default_rng(0), labels, 2.0)
+    result = rank_by_metric("knn", [{"features": rows}, {"features": rows}], labels, draws=10)
+    assert result.probability_first.tolist() == [0.5, 0.5]
+    assert result.undecided == ((0, 1),)
+
+
+def test_too_few_labels_are_refused_before_any_work():
+    with pytest.raises(TooFewLabelsError, match="PARC needs 4 labeled images"):
+        rank_by_metric("parc", [{"features": np.eye(6)}], np.arange(6) % 2)
+    with pytest.raises(TooFewLabelsError, match="Linear probe needs 6 labeled images"):
+        rank_by_metric("probe", [{"features": np.eye(10)}], np.arange(10) % 2)
+
+
+def test_wrong_input_is_refused():
+    labels = np.zeros(8, int)
+    with pytest.raises(InvalidInputError, match="no teacher"):
+        rank_teachers([], subsamples(labels), 8)
+    with pytest.raises(InvalidInputError, match="arrays logits"):
+        rank_by_metric("leep", [{"logits": np.eye(8)}], labels)
+    with pytest.raises(InvalidInputError, match="number of draws is 1"):
+        subsamples(labels, draws=1)
+    with pytest.raises(InvalidInputError, match="level"):
+        rank_by_metric("leep", [{"pseudo_labels": np.eye(8)}], labels, level=95)
+
+
+def test_progress_is_told_and_can_stop_the_work():
+    labels = np.arange(16) % 2
+    seen = []
+    rank_by_metric(
+        "leep", [{"pseudo_labels": np.eye(16)}], labels, draws=3, progress=lambda done, of: seen.append((done, of))
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    def stop(done, of):
+        raise CancelledError("stopped")
+
+    with pytest.raises(CancelledError):
+        rank_by_metric("leep", [{"pseudo_labels": np.eye(16)}], labels, progress=stop)
