@@ -175,7 +175,7 @@ def as_document(comparison: Comparison, results: Sequence[Mapping[str, Any]]) ->
         "comparison": comparison.id,
         "task": comparison.task,
         "created": comparison.created,
-        "machine": sorted({result["machine"] for result in results}),
+        "machine": "; ".join(sorted({result["machine"] for result in results})),
         "shared": dict(comparison.shared),
         "differs": list(comparison.differs),
         "results": [dict(result) for result in results],

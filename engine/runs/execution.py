@@ -171,7 +171,6 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         labels_per_class=spec.labels_per_class,
         seed=spec.seed,
         teachers=list(spec.teachers),
-        student=spec.train.architecture,
         device=spec.device,
         progress=_progress(report),
     )

@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInputError, TooFewLabelsError, UnavailableError, UnknownNameError
+from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
 from engine.features import FeatureStore, extract
 from engine.similarity import METRICS, score
 from engine.tasks import Task
-from engine.teachers import IMAGENET, TeacherRecord, all_teachers, get_teacher, relation
+from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
 from engine.weighting import active, effective_number, ranking_possible, weights
 
 DEFAULT_METRIC = "parc"
-DEFAULT_ARCHITECTURE = "tf_efficientnet_lite0"
 Progress = Callable[[int, int, str], None]
 
 
@@ -93,15 +92,13 @@ def rank(
     labels_per_class: int = 5,
     seed: int = 0,
     teachers: Sequence[str] | None = None,
-    student: str = DEFAULT_ARCHITECTURE,
     device: str = "cpu",
     progress: Progress = lambda done, total, stage: None,
 ) -> Ranking:
     """Rank teachers by their similarity to a task, on the labeled images that `seed` draws; test images take no part.
 
-    `student` names the architecture whose ImageNet features a metric of two networks compares with. Outputs come from
-    the cache where it has them. Raises UnknownNameError for an unknown metric or teacher, InvalidInputError if no
-    teacher may teach the task.
+    Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
+    InvalidInputError if no teacher may teach the task.
     """
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
@@ -114,13 +111,12 @@ def rank(
             f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
         )
     rows = task.labeled_rows(labels_per_class, seed)
-    second = _student_features(METRICS[metric].needs, student)
     wanted = [c.teacher for c in allowed]
-    extract(home, task, wanted + [t for t in second if t not in wanted], rows, device=device, progress=progress)
+    extract(home, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
     problem = None
     try:
-        scores = [_similarity(home, task, c.teacher, metric, rows, second) for c in allowed]
+        scores = [_similarity(home, task, c.teacher, metric, rows) for c in allowed]
         order = sorted(range(len(allowed)), key=lambda i: (-scores[i], allowed[i].teacher.name))
         ranked = tuple(
             Ranked(allowed[i].teacher, allowed[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
@@ -161,26 +157,13 @@ def effective_teachers(alpha: dict[str, float]) -> float:
 _LOT_STREAM = 0x107
 
 
-def _student_features(needs: tuple[str, ...], student: str) -> list[TeacherRecord]:
-    """The catalogue's ImageNet network of the student's architecture, for a metric that compares with it."""
-    if "features2" not in needs:
-        return []
-    found = [t for t in all_teachers() if t.collection == IMAGENET and t.architecture == student]
-    if not found:
-        raise UnavailableError(f"No ImageNet features of {student!r} are at hand: choose a metric of one network.")
-    return found[:1]
-
-
-def _similarity(
-    home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64], second: list[TeacherRecord]
-) -> float:
+def _similarity(home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]) -> float:
     outputs = FeatureStore(home, task, teacher).read(rows)
     value = score(
         metric,
         features=outputs.features,
         labels=task.labels[rows],
         pseudo_labels=outputs.pseudo_labels,
-        features2=FeatureStore(home, task, second[0]).read_features(rows) if second else None,
     )
     if not math.isfinite(value):
         raise InvalidInputError(f"The metric {metric!r} gives no number for teacher {teacher.name!r}: choose another.")

@@ -36,8 +36,8 @@ def decode(content: bytes, name: str) -> Image.Image:
             width, height = opened.size
             if width * height > LARGEST_IMAGE:
                 raise InvalidInputError(
-                    f"{name} has {width} × {height} pixels, more than the {LARGEST_IMAGE // 1_000_000} million allowed: "
-                    "make it smaller first."
+                    f"{name} has {width} × {height} pixels, more than the {LARGEST_IMAGE // 1_000_000} million allowed:"
+                    " make it smaller first."
                 )
             image = ImageOps.exif_transpose(opened)
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
