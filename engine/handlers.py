@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine import maps
 from engine.jobs import Handler
 from engine.runs import execute, looking, speed
 from engine.runs.execution import KIND as RUN
@@ -12,4 +13,5 @@ HANDLERS: Mapping[str, Handler] = {
     RUN: execute,
     looking.KIND: looking.execute_look,
     speed.KIND: speed.execute_speed,
+    maps.KIND: maps.execute_map,
 }

@@ -1,0 +1,170 @@
+"""Maps: a task's training images as points in the plane, as one teacher's features see them.
+
+PCA at once, UMAP as a job. Test images have no place on a map: whoever looks at one chooses teachers, and the test
+images must take no part in that. Coordinates lie in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from sklearn.decomposition import PCA
+
+from engine.errors import InvalidInputError, UnknownNameError
+from engine.features import FeatureStore, extract
+from engine.files import canonical_hash, replacing
+from engine.jobs import Job, Reporter, request
+from engine.tasks import Task, open_task
+from engine.teachers import TeacherRecord, get_teacher
+
+KIND = "map"
+KINDS = ("pca", "umap")
+LARGEST_MAP = 5000  # images: the most that a map of a few seconds holds; of more, a seeded sample is drawn
+SEED = 0  # of the sample, and of UMAP
+PCA_DIMENSIONS = 50  # ours: what UMAP looks at; it makes its search for neighbors some 20 times faster
+UMAP_NEIGHBORS, UMAP_MIN_DISTANCE = 15, 0.1  # umap-learn's own defaults
+
+
+@dataclass(frozen=True)
+class Map:
+    """Points of a task's images: `rows [n]` of its image table, sorted, and `coordinates [n, 2]`."""
+
+    kind: str  # "pca" or "umap"
+    rows: NDArray[np.int64]
+    coordinates: NDArray[np.float32]
+
+
+def map_rows(task: Task) -> NDArray[np.int64]:
+    """Rows of the training images that a map shows, sorted: all of them, or a seeded sample of `LARGEST_MAP`."""
+    rows = task.train_rows
+    if len(rows) <= LARGEST_MAP:
+        return rows
+    return np.sort(np.random.default_rng([SEED, _SAMPLE_STREAM]).choice(rows, LARGEST_MAP, replace=False))
+
+
+def seen_rows(home: Path, task: Task, teacher: str) -> NDArray[np.int64]:
+    """Those of `map_rows` whose features are in the cache already, sorted. Raises UnknownNameError."""
+    rows = map_rows(task)
+    return np.setdiff1d(rows, FeatureStore(home, task, get_teacher(teacher)).missing(rows, 0))
+
+
+def pca_map(home: Path, task: Task, teacher: str) -> Map | None:
+    """The two directions in which the features seen so far vary most; None while there are fewer than three images.
+
+    It takes a second at most, and is not kept on disk. Each image's features are scaled to length 1 first; a
+    direction's sign is set so that its largest loading is positive. Raises UnknownNameError.
+    """
+    rows = seen_rows(home, task, teacher)
+    if len(rows) < 3:
+        return None
+    features = _unit_features(home, task, get_teacher(teacher), rows)
+    return Map("pca", rows, _pca(features, 2))
+
+
+def read_map(home: Path, task: Task, teacher: str, kind: str) -> Map | None:
+    """The map of `map_rows` that was made before, or None. Raises UnknownNameError for a kind that is none."""
+    path = _path(home, task, get_teacher(teacher), kind)
+    if not path.exists():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            return Map(kind, stored.get_tensor("rows"), stored.get_tensor("coordinates"))
+    except (safetensors.SafetensorError, OSError):
+        path.unlink(missing_ok=True)  # it can be made again
+        return None
+
+
+def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:
+    """Queue the job that extracts the features of `map_rows` and draws the UMAP. Asking twice gives the same job; one
+    that ended early is queued again.
+
+    Raises UnknownNameError or StorageError.
+    """
+    spec = {"task": task.name, "task_revision": task.revision, "teacher": teacher, "key": get_teacher(teacher).key}
+    return request(
+        home / "jobs", f"map-{task.name}-{teacher}", kind=KIND, spec=spec | {"parameters": _parameters()}, device=device
+    )
+
+
+def execute_map(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind. Raises InvalidInputError if task or teacher have changed since."""
+    home = job.folder.parent.parent
+    task, teacher = open_task(job.spec["task"], home), get_teacher(job.spec["teacher"])
+    if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
+        raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
+
+    def progress(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, "images", stage)
+
+    rows = map_rows(task)
+    extract(home, task, [teacher], rows, device=job.device, progress=progress)
+    report.check_cancelled()
+    report.progress(0, None, "images", f"Drawing the map of {len(rows):,} images")
+    _write(home, task, teacher, Map("umap", rows, umap_coordinates(_unit_features(home, task, teacher, rows))))
+
+
+def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """UMAP of `features [n, D]`, n of 3 or more: `[n, 2]`, the same numbers every time (so it runs on one thread).
+
+    Reference: McInnes, Healy and Melville 2018, arXiv 1802.03426.
+    """
+    import umap  # it loads numba, which takes seconds and which nothing else needs
+
+    dimensions = min(PCA_DIMENSIONS, *features.shape)
+    drawing = umap.UMAP(
+        n_neighbors=min(UMAP_NEIGHBORS, len(features) - 1),
+        min_dist=UMAP_MIN_DISTANCE,
+        # The spectral start needs more points than its eigenvectors.
+        init="spectral" if len(features) > UMAP_NEIGHBORS else "random",
+        random_state=SEED,
+        n_jobs=1,
+    )
+    return np.asarray(drawing.fit_transform(_pca(features, dimensions)), dtype=np.float32)
+
+
+_SAMPLE_STREAM = 0x3A9
+
+
+def _unit_features(home: Path, task: Task, teacher: TeacherRecord, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Features `[rows, D]` scaled to length 1, so that near means alike in direction."""
+    features = FeatureStore(home, task, teacher).read_features(rows)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = features / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
+
+
+def _pca(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    projected = PCA(dimensions, svd_solver="randomized", random_state=SEED).fit_transform(features)
+    return np.asarray(projected, dtype=np.float32)
+
+
+def _parameters() -> dict[str, Any]:
+    return {
+        "kind": "umap",
+        "images": LARGEST_MAP,
+        "seed": SEED,
+        "dimensions": PCA_DIMENSIONS,
+        "neighbors": UMAP_NEIGHBORS,
+        "distance": UMAP_MIN_DISTANCE,
+        "umap": version("umap-learn"),
+    }
+
+
+def _path(home: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
+    if kind not in KINDS:
+        raise UnknownNameError("kind of map", kind, KINDS)
+    key = canonical_hash([task.revision, _parameters() | {"kind": kind}])
+    return home / "maps" / task.name / FeatureStore(home, task, teacher).folder.name / f"{kind}-{key}.safetensors"
+
+
+def _write(home: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> None:
+    with replacing(_path(home, task, teacher, drawn.kind)) as temporary:
+        save_file({"rows": drawn.rows, "coordinates": drawn.coordinates}, temporary)

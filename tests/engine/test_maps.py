@@ -1,0 +1,133 @@
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine import maps
+from engine.errors import UnknownNameError
+from engine.features import FeatureStore
+from engine.files import write_json
+from engine.jobs import status, worker
+from engine.tasks import open_task, write_revision
+from engine.tasks.task import Task
+from engine.teachers import get_teacher
+
+TEACHER = "mnist"  # the smallest network of the catalogue
+
+
+@pytest.fixture
+def task(home):
+    return open_task("emoji-fluent", home)
+
+
+def pretend(home, task, rows, features, teacher=TEACHER):
+    """Put made-up features into the cache, as if the teacher had looked at `rows`."""
+    record = get_teacher(teacher)
+    pseudo_labels = np.full((len(rows), len(record.classes)), 1 / len(record.classes), dtype=np.float16)
+    FeatureStore(home, task, record).write(rows, 0, features.astype(np.float16), pseudo_labels)
+
+
+def clusters(labels, dimensions=16, spread=0.05, seed=0):
+    """Features whose direction is the class's, with a little noise: `[len(labels), dimensions]`."""
+    generator = np.random.default_rng(seed)
+    centers = generator.normal(size=(labels.max() + 1, dimensions))
+    return centers[labels] + spread * generator.normal(size=(len(labels), dimensions))
+
+
+def run(job):
+    return worker.run(job.folder, {maps.KIND: maps.execute_map})
+
+
+def test_a_map_shows_training_images_only(task):
+    rows = maps.map_rows(task)
+    assert np.array_equal(rows, task.train_rows)
+    assert not set(rows) & set(task.test_rows)
+
+
+def test_of_many_images_a_sample_is_drawn_the_same_each_time(task, monkeypatch):
+    monkeypatch.setattr(maps, "LARGEST_MAP", 100)
+    rows = maps.map_rows(task)
+    assert len(rows) == len(set(rows)) == 100
+    assert set(rows) <= set(task.train_rows)
+    assert np.array_equal(rows, np.sort(rows))
+    assert np.array_equal(rows, maps.map_rows(task))
+
+
+def test_pca_waits_for_three_images_and_then_shows_those_seen(home, task):
+    assert maps.pca_map(home, task, TEACHER) is None
+    pretend(home, task, task.train_rows[:2], np.eye(2, 8))
+    assert maps.pca_map(home, task, TEACHER) is None
+    seen = task.train_rows[5:45]
+    pretend(home, task, seen, clusters(task.labels[seen]))
+    pretend(home, task, task.test_rows[:9], np.ones((9, 16)))
+    assert set(maps.pca_map(home, task, TEACHER).rows) == set(seen) | set(task.train_rows[:2])
+
+
+def test_pca_is_the_projection_on_the_first_two_principal_directions_of_unit_features(home, task):
+    rows = task.train_rows[:50]
+    features = clusters(task.labels[rows]).astype(np.float16)
+    pretend(home, task, rows, features)
+    drawn = maps.pca_map(home, task, TEACHER)
+    unit = features.astype(np.float64) / np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
+    centered = unit - unit.mean(axis=0)
+    directions = np.linalg.svd(centered)[2][:2]
+    directions *= np.sign(directions[[0, 1], np.abs(directions).argmax(axis=1)])[:, None]
+    np.testing.assert_allclose(drawn.coordinates, centered @ directions.T, atol=1e-3)
+
+
+def test_umap_keeps_far_clusters_apart_and_is_the_same_each_time():
+    labels = np.repeat([0, 1, 2], 20)
+    features = clusters(labels).astype(np.float32)
+    drawn = maps.umap_coordinates(features)
+    centers = np.stack([drawn[labels == label].mean(axis=0) for label in range(3)])
+    nearest = np.linalg.norm(drawn[:, None] - centers, axis=2).argmin(axis=1)
+    assert np.array_equal(nearest, labels)
+    assert np.array_equal(drawn, maps.umap_coordinates(features))
+
+
+def test_umap_of_a_handful_of_images():
+    drawn = maps.umap_coordinates(clusters(np.array([0, 0, 1, 1, 1])).astype(np.float32))
+    assert drawn.shape == (5, 2)
+    assert np.isfinite(drawn).all()
+
+
+def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypatch):
+    monkeypatch.setattr(maps, "LARGEST_MAP", 40)
+    assert maps.read_map(home, task, TEACHER, "umap") is None
+    job = maps.request_map(home, task, TEACHER, "cpu")
+    assert maps.request_map(home, task, TEACHER, "cpu") == job
+    assert run(job) == worker.DONE, status(job).message
+    drawn = maps.read_map(home, task, TEACHER, "umap")
+    assert np.array_equal(drawn.rows, maps.map_rows(task))
+    assert drawn.coordinates.shape == (40, 2)
+    assert np.isfinite(drawn.coordinates).all()
+    assert np.array_equal(maps.seen_rows(home, task, TEACHER), drawn.rows)
+    # A map of other parameters is another map.
+    monkeypatch.setattr(maps, "UMAP_NEIGHBORS", 5)
+    assert maps.read_map(home, task, TEACHER, "umap") is None
+
+
+def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
+    path = maps._path(home, task, get_teacher(TEACHER), "umap")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a map")
+    assert maps.read_map(home, task, TEACHER, "umap") is None
+    assert not path.exists()
+
+
+def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):
+    job = maps.request_map(home, task, TEACHER, "cpu")
+    moved = task.splits.copy()
+    moved[task.train_rows[0]] = "test"
+    split = write_revision(task.folder / "splits", "split", task.images.image_ids, pa.array(moved.tolist()))
+    write_json(task.folder / "task.json", dataclasses.asdict(dataclasses.replace(task.record, split=split)))
+    assert run(job) == worker.FAILED
+    assert "has changed since" in status(job).message
+    changed = Task(task.folder, dataclasses.replace(task.record, split=split))
+    assert maps.request_map(home, changed, TEACHER, "cpu").id != job.id
+
+
+def test_there_is_no_other_kind_of_map(home, task):
+    with pytest.raises(UnknownNameError, match="pca"):
+        maps.read_map(home, task, TEACHER, "tsne")
