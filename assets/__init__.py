@@ -1,0 +1,1 @@
+"""What ships beside the code: tasks, teachers, recorded results, and the scripts that made them."""
