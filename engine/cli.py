@@ -17,6 +17,7 @@ from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "main.py"
+WORKER_NICENESS = 5  # a worker leaves the processor to the app and to whatever else its user does
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -42,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m engine",
         description="Find the pretrained networks that fit your images, and distill them into one small student.",
     )
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    verbs = parser.add_subparsers(metavar="COMMAND")
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
@@ -289,6 +291,8 @@ def _job(options: argparse.Namespace) -> int:
     from engine.handlers import HANDLERS
     from engine.jobs import worker
 
+    if hasattr(os, "nice"):
+        os.nice(WORKER_NICENESS)
     return worker.run(options.folder, HANDLERS)
 
 

@@ -6,6 +6,7 @@ images must take no part in that. Coordinates lie in maps/<task>/<teacher>-<key>
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from engine.jobs import Job, Reporter, request
 from engine.tasks import Task, open_task
 from engine.teachers import TeacherRecord, get_teacher
 
+ASSETS = Path(__file__).resolve().parents[1] / "assets" / "maps"  # of the program's own tasks, so that none waits
 KIND = "map"
 KINDS = ("pca", "umap")
 LARGEST_MAP = 5000  # images: the most that a map of a few seconds holds; of more, a seeded sample is drawn
@@ -69,16 +71,27 @@ def pca_map(home: Path, task: Task, teacher: str) -> Map | None:
 
 
 def read_map(home: Path, task: Task, teacher: str, kind: str) -> Map | None:
-    """The map of `map_rows` that was made before, or None. Raises UnknownNameError for a kind that is none."""
-    path = _path(home, task, get_teacher(teacher), kind)
-    if not path.exists():
-        return None
-    try:
-        with safetensors.safe_open(path, framework="numpy") as stored:
-            return Map(kind, stored.get_tensor("rows"), stored.get_tensor("coordinates"))
-    except (safetensors.SafetensorError, OSError):
-        path.unlink(missing_ok=True)  # it can be made again
-        return None
+    """The map of `map_rows` that was made before, in this workspace or for the program's own tasks, or None.
+
+    Raises UnknownNameError for a kind that is none.
+    """
+    record = get_teacher(teacher)
+    made = _path(home / "maps", task, record, kind)
+    for path in (made, _path(ASSETS, task, record, kind)):
+        try:
+            with safetensors.safe_open(path, framework="numpy") as stored:
+                return Map(kind, stored.get_tensor("rows").astype(np.int64), stored.get_tensor("coordinates"))
+        except FileNotFoundError:
+            continue
+        except (safetensors.SafetensorError, OSError):
+            made.unlink(missing_ok=True)  # it can be made again
+    return None
+
+
+def write_map(root: Path, task: Task, teacher: str, drawn: Map) -> None:
+    """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
+    with replacing(_path(root, task, get_teacher(teacher), drawn.kind)) as temporary:
+        save_file({"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}, temporary)
 
 
 def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:
@@ -100,15 +113,27 @@ def execute_map(job: Job, report: Reporter) -> None:
     if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
         raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
-    def progress(done: int, total: int, stage: str) -> None:
+    def tell(done: int, total: int | None, stage: str) -> None:
         report.check_cancelled()
         report.progress(done, total, "images", stage)
 
-    rows = map_rows(task)
-    extract(home, task, [teacher], rows, device=job.device, progress=progress)
-    report.check_cancelled()
-    report.progress(0, None, "images", f"Drawing the map of {len(rows):,} images")
-    _write(home, task, teacher, Map("umap", rows, umap_coordinates(_unit_features(home, task, teacher, rows))))
+    write_map(home / "maps", task, teacher.name, draw_umap(home, task, teacher.name, job.device, tell))
+
+
+def draw_umap(
+    home: Path,
+    task: Task,
+    teacher: str,
+    device: str,
+    progress: Callable[[int, int | None, str], None] = lambda done, total, stage: None,
+) -> Map:
+    """Extract what is missing of the features of `map_rows`, and draw their UMAP. Raises as `engine.features.extract`;
+    `progress` may raise to stop.
+    """
+    rows, record = map_rows(task), get_teacher(teacher)
+    extract(home, task, [record], rows, device=device, progress=progress)
+    progress(0, None, f"Drawing the map of {len(rows):,} images")
+    return Map("umap", rows, umap_coordinates(_unit_features(home, task, record, rows)))
 
 
 def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -158,13 +183,8 @@ def _parameters() -> dict[str, Any]:
     }
 
 
-def _path(home: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
+def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
     key = canonical_hash([task.revision, _parameters() | {"kind": kind}])
-    return home / "maps" / task.name / FeatureStore(home, task, teacher).folder.name / f"{kind}-{key}.safetensors"
-
-
-def _write(home: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> None:
-    with replacing(_path(home, task, teacher, drawn.kind)) as temporary:
-        save_file({"rows": drawn.rows, "coordinates": drawn.coordinates}, temporary)
+    return root / task.name / FeatureStore(root, task, teacher).folder.name / f"{kind}-{key}.safetensors"

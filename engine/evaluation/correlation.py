@@ -59,10 +59,10 @@ def weighted_kendall(first: npt.ArrayLike, second: npt.ArrayLike, level: float =
     1.0
     """
     x, y = _two(first, second)
-    value = _weighted_tau(x, y)
+    value = weighted_tau(x, y)
     if value is None:
         return RankCorrelation(None, None, len(x))
-    interval = _jackknife_interval(_weighted_tau, x, y, value, level)
+    interval = _jackknife_interval(weighted_tau, x, y, value, level)
     return RankCorrelation(value, interval, len(x))
 
 
@@ -74,7 +74,8 @@ def _two(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[FloatArray, Float
     return x, y
 
 
-def _weighted_tau(x: FloatArray, y: FloatArray) -> float | None:
+def weighted_tau(x: FloatArray, y: FloatArray) -> float | None:
+    """The value of `weighted_kendall` alone, for checked `x [n]` and `y [n]`; None where one side ties all items."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     value = float(stats.weightedtau(x, y).statistic)

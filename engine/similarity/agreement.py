@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, as_matrix
-from engine.evaluation.correlation import weighted_kendall
+from engine.evaluation.correlation import weighted_tau
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ def agreement(scores: npt.ArrayLike) -> Agreement:
     ([[3.0, 1.0, 2.0], [3.0, 1.0, 2.0]], 1.0, [3.0, 1.0, 2.0])
     """
     table = as_matrix(scores, "scores")
+    if table.shape[1] < 2:
+        raise InvalidInputError("Metrics can agree on the order of two teachers or more, and there is one.")
     ranks = ranks_of(table)
-    kendall = tuple(tuple(weighted_kendall(one, other).value for other in table) for one in table)
+    kendall = tuple(tuple(weighted_tau(one, other) for other in table) for one in table)
     return Agreement(ranks, kendall, ranks.mean(axis=0))
 
 

@@ -16,6 +16,11 @@ from engine.teachers import get_teacher
 TEACHER = "mnist"  # the smallest network of the catalogue
 
 
+@pytest.fixture(autouse=True)
+def nothing_bundled(monkeypatch, tmp_path):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+
+
 @pytest.fixture
 def task(home):
     return open_task("emoji-fluent", home)
@@ -56,7 +61,7 @@ def test_of_many_images_a_sample_is_drawn_the_same_each_time(task, monkeypatch):
 
 def test_pca_waits_for_three_images_and_then_shows_those_seen(home, task):
     assert maps.pca_map(home, task, TEACHER) is None
-    pretend(home, task, task.train_rows[:2], np.eye(2, 8))
+    pretend(home, task, task.train_rows[:2], np.eye(2, 16))
     assert maps.pca_map(home, task, TEACHER) is None
     seen = task.train_rows[5:45]
     pretend(home, task, seen, clusters(task.labels[seen]))
@@ -109,11 +114,22 @@ def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypat
 
 
 def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
-    path = maps._path(home, task, get_teacher(TEACHER), "umap")
+    path = maps._path(home / "maps", task, get_teacher(TEACHER), "umap")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a map")
     assert maps.read_map(home, task, TEACHER, "umap") is None
     assert not path.exists()
+
+
+def test_a_map_that_comes_with_the_program_is_there_at_once(home, task, tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
+    rows = maps.map_rows(task)
+    drawn = maps.Map("umap", rows, np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32))
+    maps.write_map(tmp_path / "assets", task, TEACHER, drawn)
+    found = maps.read_map(home, task, TEACHER, "umap")
+    assert np.array_equal(found.rows, rows)
+    assert np.array_equal(found.coordinates, drawn.coordinates)
+    assert maps.read_map(home, task, "letters", "umap") is None
 
 
 def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):

@@ -22,7 +22,7 @@ def test_agreement_of_metrics():
 
 
 def test_one_teacher_or_a_missing_score_is_refused():
-    with pytest.raises(InvalidInputError, match="two items"):
+    with pytest.raises(InvalidInputError, match="two teachers"):
         agreement([[1.0], [2.0]])
     with pytest.raises(InvalidInputError, match="scores row 0, column 1"):
         agreement([[1.0, np.nan]])
