@@ -42,7 +42,8 @@ def describe(name: str) -> str:
         return torch.cuda.get_device_name()
     if name == "mps":
         return f"Apple GPU ({platform.machine()})"
-    return f"CPU, {torch.get_num_threads()} threads ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} {'thread' if threads == 1 else 'threads'} ({platform.machine()})"
 
 
 def set_up(name: str, threads: int | None = None) -> torch.device:

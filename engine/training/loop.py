@@ -238,22 +238,15 @@ def _check(spec: TrainSpec, data: TrainData) -> None:
 
 
 def _groups(student: Student, spec: TrainSpec) -> list[dict[str, Any]]:
-    """Parameters by learning rate (body, heads) and weight decay (matrices and kernels, the rest)."""
-    heads = {id(p) for p in student.network.classifier.parameters()}
-    heads |= {id(p) for p in student.heads.parameters()}
+    """Parameters by learning rate (student, teachers' heads) and weight decay (matrices and kernels, the rest)."""
     if spec.objective == "linear-probe":
-        for parameter in student.parameters():
-            parameter.requires_grad_(id(parameter) in heads)
+        student.requires_grad_(False)
+        student.network.classifier.requires_grad_(True)
     groups = []
-    for in_head in (False, True):
+    for part, factor in ((student.network, 1.0), (student.heads, spec.head_factor)):
         for decayed in (False, True):
-            chosen = [
-                p
-                for p in student.parameters()
-                if p.requires_grad and (id(p) in heads) == in_head and (p.ndim > 1) == decayed
-            ]
+            chosen = [p for p in part.parameters() if p.requires_grad and (p.ndim > 1) == decayed]
             if chosen:
-                factor = spec.head_factor if in_head else 1.0
                 groups.append({"params": chosen, "factor": factor, "weight_decay": spec.weight_decay * decayed})
     return groups
 

@@ -74,7 +74,7 @@ def test_the_budget_is_counted_in_student_images_with_gradient(objective):
 
 
 def test_the_labels_alone_count_when_lambda_is_one():
-    tiny = {**TINY, "images": 640, "learning_rate": 0.02, "head_factor": 1.0}
+    tiny = {**TINY, "images": 640}
     fine_tuned = train(recipe("fine-tune", **tiny), made_up(), 0)
     distilled = train(recipe("distill", labeled_share=1.0, **tiny), made_up(), 0)
     assert equal(weights(fine_tuned), weights(distilled))
