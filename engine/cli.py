@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m engine",
         description="Find the pretrained networks that fit your images, and distill them into one small student.",
     )
-    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    parser.set_defaults(run=lambda _: _help(parser))
     verbs = parser.add_subparsers(metavar="COMMAND")
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     job = verb("job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
     return parser
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 0
 
 
 def _task_options(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -64,6 +65,7 @@ class ImageTable:
         except (pa.ArrowException, KeyError) as error:
             raise self._damaged(error) from error
         self._cached_group: tuple[int, list[bytes]] = (-1, [])
+        self._of_thread = threading.local()
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -83,13 +85,24 @@ class ImageTable:
     def content(self, row: int) -> bytes:
         """The bytes of one image file. Raises DamagedFileError if the table is damaged there."""
         group = int(np.searchsorted(self._group_starts, row, side="right")) - 1
-        if self._cached_group[0] != group:
-            try:
-                column = self._file.read_row_group(group, columns=["bytes"])["bytes"].to_pylist()
-            except (OSError, pa.ArrowException) as error:
-                raise self._damaged(error) from error
+        held, column = self._cached_group  # one assignment, so that threads never see a half of it
+        if held != group:
+            column = self._read_group(group)
             self._cached_group = (group, column)
-        return self._cached_group[1][row - int(self._group_starts[group])]
+        return column[row - int(self._group_starts[group])]
+
+    def _read_group(self, group: int) -> list[bytes]:
+        try:
+            contents: list[bytes] = self._open().read_row_group(group, columns=["bytes"])["bytes"].to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(error) from error
+        return contents
+
+    def _open(self) -> pq.ParquetFile:
+        """A reader of its own for each thread: Arrow's is not made to be shared."""
+        if not hasattr(self._of_thread, "file"):
+            self._of_thread.file = pq.ParquetFile(self.path, memory_map=True)
+        return self._of_thread.file
 
     def open(self, row: int) -> Image.Image:
         """One image as RGB. Raises as `decode`."""

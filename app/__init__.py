@@ -1,0 +1,1 @@
+"""The web app: Streamlit pages that ask the engine and draw what it answers."""

@@ -1,0 +1,90 @@
+"""Grids of small images, as data URIs in one HTML block: hundreds of them cost one message to the browser."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+
+from engine.tasks import Task
+from engine.tasks.views import square
+
+LARGEST = 96  # pixels of a thumbnail's side; smaller originals stay as they are
+SMALL_ORIGINAL = 40  # pixels; so small an image is sent without loss
+MARK_COLOR = "#1b938b"  # at least 3:1 against the backgrounds of both themes
+_CHECK = (
+    f'<span aria-hidden="true" style="position:absolute;top:0;right:0;width:16px;height:16px;font-size:11px;'
+    f'line-height:16px;text-align:center;color:#fff;background:{MARK_COLOR};border-radius:0 4px 0 6px">✓</span>'
+)
+_reading = threading.Lock()  # sessions share an opened task, and its image table reads one group at a time
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """One image of a grid. `caption` is under it, `alt` is what a screen reader says, `marked` gives it a frame."""
+
+    row: int
+    alt: str
+    caption: str = ""
+    marked: bool = False
+
+
+def thumbnails(task: Task, rows: Sequence[int]) -> list[str]:
+    """Small squared images of a task as data URIs, in the order of `rows`."""
+    if not rows:
+        return []
+    return _thumbnails(str(task.folder), task.images.content_hash, task.record.resize, tuple(map(int, rows)), task)
+
+
+def grid(task: Task, items: Sequence[Thumbnail], size: int = 64) -> None:
+    """A wrapping grid of thumbnails, each `size` pixels wide."""
+    st.html(grid_html(task, items, size))
+
+
+def grid_html(task: Task, items: Sequence[Thumbnail], size: int = 64) -> str:
+    """The HTML of `grid`; every text in it is escaped."""
+    sources = thumbnails(task, [item.row for item in items])
+    figures = "".join(_figure(item, source, size) for item, source in zip(items, sources, strict=True))
+    return f'<div style="display:flex;flex-wrap:wrap;gap:6px;align-items:flex-start">{figures}</div>'
+
+
+def _figure(item: Thumbnail, source: str, size: int) -> str:
+    frame = f"3px solid {MARK_COLOR}" if item.marked else "1px solid rgba(128,128,128,.35)"
+    picture = (
+        f'<img src="{source}" alt="{html.escape(item.alt, quote=True)}" title="{html.escape(item.alt, quote=True)}" '
+        f'width="{size}" height="{size}" '
+        f'style="display:block;box-sizing:border-box;border:{frame};border-radius:4px;background:#fff">'
+    )
+    caption = ""
+    if item.caption:
+        caption = (
+            f'<figcaption style="font-size:.72rem;line-height:1.15;overflow-wrap:anywhere;opacity:.85;'
+            f'padding-top:2px">{html.escape(item.caption)}</figcaption>'
+        )
+    check = _CHECK if item.marked else ""
+    return f'<figure style="margin:0;width:{size}px;position:relative">{picture}{check}{caption}</figure>'
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _thumbnails(folder: str, content: str, resize: str, rows: tuple[int, ...], _task: Task) -> list[str]:
+    with _reading:
+        return [_data_uri(square(image, resize)) for image in _task.images.decoded(rows)]
+
+
+def _data_uri(image: Image.Image) -> str:
+    if max(image.size) > LARGEST:
+        image = image.resize((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    if max(image.size) <= SMALL_ORIGINAL:
+        image.save(buffer, "PNG")
+        kind = "png"
+    else:
+        image.save(buffer, "WEBP", quality=82)
+        kind = "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

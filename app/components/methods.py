@@ -1,0 +1,65 @@
+"""How each method looks: one color, one dash, one marker and one icon, here and nowhere else.
+
+No chart tells methods apart by color alone: a line has its dash and its marker as well, a bar its name beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from engine.errors import WorkbenchError
+from engine.runs import METHODS, get_method
+
+
+@dataclass(frozen=True)
+class Look:
+    """color: hexadecimal, at least 3:1 against both themes. dash, symbol: Plotly's names."""
+
+    color: str
+    dash: str
+    symbol: str
+
+
+_LOOKS = {
+    "fine-tune": Look("#7b8794", "dot", "circle"),
+    "linear-probe": Look("#a1793a", "longdash", "square-open"),
+    "fixmatch": Look("#d1691f", "dash", "square"),
+    "distill-nearest": Look("#16907f", "dashdot", "triangle-up"),
+    "distill-weighted": Look("#3f6fd8", "solid", "diamond"),
+    "distill-equal": Look("#8d5fcb", "longdashdot", "cross"),
+    "distill-random": Look("#c2527a", "5px,2px,1px,2px", "x"),
+}
+_UNKNOWN = Look("#7b8794", "solid", "circle-open")  # a recorded method that this version does not have
+
+# DistillWeighted with another p than the default: the same line with another marker, by how strongly p selects.
+_OTHER_P = ((2.0, "#7b86e6", "diamond-open"), (8.0, "#5c86df", "diamond-wide"), (math.inf, "#4a63d4", "diamond-tall"))
+
+
+def look(method: str) -> Look:
+    """How the method with this key is drawn; every key has a look, also one that this version does not know."""
+    if method in _LOOKS:
+        return _LOOKS[method]
+    try:
+        p = get_method(method).p
+    except WorkbenchError:
+        return _UNKNOWN
+    if p is None:
+        return _UNKNOWN
+    color, symbol = next((color, symbol) for most, color, symbol in _OTHER_P if p <= most)
+    return replace(_LOOKS["distill-weighted"], color=color, symbol=symbol)
+
+
+def title(method: str) -> str:
+    """The method's name on screen; an unknown key stands for itself."""
+    try:
+        return get_method(method).title
+    except WorkbenchError:
+        return method
+
+
+def order(method: str) -> int:
+    """Place of the method in every list and chart: as in `METHODS`, variants after their base, unknown ones last."""
+    keys = list(METHODS)
+    base = method.partition("(")[0]
+    return keys.index(base) if base in keys else len(keys)

@@ -1,0 +1,107 @@
+"""What every page has: its header, what to say when something is missing, and errors as sentences."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec
+
+import streamlit as st
+
+from app import state
+from app.components import wording
+from engine.errors import UnknownNameError, WorkbenchError
+from engine.tasks import Task
+
+P = ParamSpec("P")
+_log = logging.getLogger("distill-workbench")
+
+
+def header(title: str, lead: str) -> None:
+    """The page's title and one or two sentences that say what it is for."""
+    st.title(title, anchor=False)
+    st.markdown(lead)
+
+
+def link(name: str, label: str, icon: str = ":material/arrow_forward:") -> None:
+    """A link to the page called `name`, such as "task"."""
+    st.page_link(f"views/{name}.py", label=label, icon=icon)
+
+
+def go(name: str) -> None:
+    """Open the page called `name` at once."""
+    st.switch_page(f"views/{name}.py")
+
+
+def missing(text: str, name: str, label: str, icon: str = ":material/info:") -> None:
+    """Say what is missing, and link to the page on which to get it."""
+    with st.container(border=True):
+        st.markdown(f"{icon} {text}")
+        link(name, label)
+
+
+def required_task() -> Task:
+    """The chosen task; without one the page says so, links to Start, and ends. Raises as `state.task`."""
+    try:
+        task = state.task()
+    except UnknownNameError as error:
+        missing(str(error), "start", "Choose a task", ":material/error:")
+        st.stop()
+    if task is None:
+        missing("No task is chosen yet: everything on this page is about one.", "start", "Choose a task")
+        st.stop()
+    return task
+
+
+def sidebar() -> None:
+    """What is chosen, beside every page."""
+    name = state.task_name()
+    if not name:
+        return
+    try:
+        task = state.open_task(name)
+    except WorkbenchError:
+        return
+    labels = wording.count(state.labels_per_class(), "label")
+    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels} per class, draw {state.seed()}")
+
+
+def queue_problem() -> None:
+    """Say so if nothing can run, since the workspace refuses."""
+    if problem := state.queue_problem(state.device()):
+        st.error(f"No job can run: {escape(problem)}", icon=":material/error:")
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turn whatever is raised inside into a sentence on the page; the traceback goes to the server's log."""
+    try:
+        yield
+    except WorkbenchError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+    except Exception:  # the last resort of a page: anything may be raised, and a user never sees a traceback
+        _log.exception("A page could not be shown")
+        st.error(
+            "This page could not be shown because of an error in the program; details are in the server's log. "
+            "Load it again, or go back to Start.",
+            icon=":material/error:",
+        )
+        link("start", "Start", ":material/home:")
+
+
+def guarded(function: Callable[P, None]) -> Callable[P, None]:
+    """A fragment's body whose errors become sentences: a fragment reruns by itself, outside of its page's guard."""
+
+    @functools.wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> None:
+        with errors_as_sentences():
+            function(*args, **kwargs)
+
+    return inner
+
+
+def escape(text: str) -> str:
+    """Text from files or users as Markdown that shows it literally."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#+!|$~:^" else character for character in text)

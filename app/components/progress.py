@@ -1,0 +1,258 @@
+"""Runs while they happen: a row for each, with its stage, rate, time left and curve, and what can be done about it.
+
+All of it is read from disk at each look, so a page that was closed and opened again shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.components import charts, page, wording
+from app.components.charts import Curve
+from app.components.methods import title
+from engine import devices, jobs
+from engine.errors import WorkbenchError
+from engine.jobs import Job, Status
+from engine.runs import CURVE_EVENT, Comparison, Entry, entries, roots
+from engine.runs.speed import estimate_seconds, known_speed
+
+POLL_SECONDS = 1.5  # between two looks while something can still change
+FOLLOW = "the run that trains"  # an option beside the runs
+STOPPED = ("failed", "cancelled", "interrupted")
+_BADGES: dict[str, tuple[str, str, Any]] = {  # state -> word, icon, color
+    "queued": ("Waiting", ":material/schedule:", "gray"),
+    "running": ("Running", ":material/play_arrow:", "blue"),
+    "done": ("Done", ":material/check:", "green"),
+    "failed": ("Failed", ":material/error:", "red"),
+    "cancelled": ("Cancelled", ":material/cancel:", "orange"),
+    "interrupted": ("Interrupted", ":material/restart_alt:", "orange"),
+}
+
+
+def draw_runs(home: Path, comparison: Comparison) -> None:
+    """All runs of a comparison, live until the last one has ended; then the whole page is drawn once more."""
+    settled = is_settled(entries(home, comparison))
+
+    @st.fragment(run_every=None if settled else POLL_SECONDS)
+    @page.guarded
+    def look() -> None:
+        found = entries(home, comparison)
+        _draw(home, comparison, found)
+        if not settled and is_settled(found):
+            st.rerun()
+
+    look()
+
+
+def is_settled(found: Sequence[Entry]) -> bool:
+    """Whether nothing changes any more unless the user asks for it."""
+    return all(entry.status.terminal for entry in found)
+
+
+def curve_of(entry: Entry) -> Curve:
+    """A run's curve as far as it has come, from its result or its events."""
+    if entry.result is not None:
+        points = entry.result["curve"]
+    else:
+        try:
+            points = [event for event in jobs.read_events(entry.job).events if event.get("kind") == CURVE_EVENT]
+        except WorkbenchError:  # the row says what is wrong with the run; a curve is not worth another sentence
+            points = []
+    return Curve(entry.spec.method, entry.spec.seed, points)
+
+
+def is_training(now: Status) -> bool:
+    """Whether the student is trained at this moment, not prepared for."""
+    return now.state == "running" and now.stage.startswith("Training")
+
+
+def seconds_left(home: Path, found: Sequence[Entry]) -> float | None:
+    """About how long until the last run has ended; None while too little is known."""
+    total = 0.0
+    for entry in found:
+        if entry.status.terminal:
+            continue
+        speed = known_speed(home, entry.spec.train, entry.spec.device)
+        whole = estimate_seconds(speed, entry.spec.train) if speed else None
+        if is_training(entry.status) and entry.status.seconds_left is not None:
+            total += entry.status.seconds_left
+        elif whole is not None:
+            total += whole
+        else:
+            return None
+    return total
+
+
+def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
+    if not found:
+        st.warning("The folders of these runs were removed: start the comparison again.", icon=":material/folder_off:")
+        return
+    _draw_head(home, comparison, found)
+    waiting = _queue_places(home, found)
+    for entry in found:
+        _draw_run(entry, waiting)
+    _draw_curves(comparison, found)
+
+
+def _draw_head(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
+    done = sum(entry.status.state == "done" for entry in found)
+    text = f"{done} of {wording.count(len(found), 'run')} done"
+    left = seconds_left(home, found)
+    if not is_settled(found):
+        text += f" · about {wording.duration(left)} left" if left is not None else " · time left not known yet"
+    st.progress(sum(_share(entry.status) for entry in found) / len(found), text=text)
+    with st.container(horizontal=True):
+        open_runs = [entry.job for entry in found if not entry.status.terminal]
+        stopped = [entry.job for entry in found if entry.status.state in STOPPED]
+        if open_runs:
+            _button("Cancel all", ":material/cancel:", f"cancel-{comparison.id}", _cancel, open_runs)
+        if stopped:
+            _button("Resume all", ":material/restart_alt:", f"resume-{comparison.id}", _resume, stopped)
+        if done:
+            page.link("results", "See the results", ":material/bar_chart:")
+
+
+def _draw_run(entry: Entry, waiting: Mapping[str, int]) -> None:
+    now = entry.status
+    with st.container(border=True, gap="xsmall", key=f"run-{entry.run}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{title(entry.spec.method)}** · seed {entry.spec.seed}", width="content")
+            word, icon, color = _BADGES[now.state]
+            st.badge("Stopping" if now.cancel_requested else word, icon=icon, color=color)
+            st.markdown(_detail(entry, waiting), width="content")
+            cancellable = not now.terminal and not now.cancel_requested
+            if cancellable or now.state in STOPPED:
+                st.space("stretch")
+            if cancellable:
+                _button("Cancel", ":material/close:", f"cancel-{entry.run}", _cancel, [entry.job], small=True)
+            if now.state in STOPPED:
+                _button("Resume", ":material/restart_alt:", f"resume-{entry.run}", _resume, [entry.job], small=True)
+        if now.state == "running":
+            st.progress(_stage_share(now), text=progress_text(now))
+            if told := _latest(curve_of(entry)):
+                st.caption(told)
+        if now.state == "failed" and now.message:
+            st.error(page.escape(now.message), icon=":material/error:")
+
+
+def progress_text(now: Status) -> str:
+    """Stage, what is done of it, rate and time left, in one line."""
+    text = now.stage or "Starting"
+    if now.total:
+        text += f" · {now.done:,} of {now.total:,} {now.unit}"
+    if now.rate:
+        text += f" · {now.rate:,.0f} {now.unit}/s"
+    if now.seconds_left is not None:
+        text += f" · {wording.duration(now.seconds_left)} left"
+    return text
+
+
+def _detail(entry: Entry, waiting: Mapping[str, int]) -> str:
+    """What there is to say about a run that is not running."""
+    if entry.result is not None:
+        low, high = entry.result["interval"]["low"], entry.result["interval"]["high"]
+        return (
+            f"{wording.percent(entry.result['accuracy'])} held out "
+            f":gray[({100 * low:.1f} to {100 * high:.1f} over test images) · "
+            f"{wording.duration(entry.result['seconds'])} of training]"
+        )
+    if entry.run in waiting:
+        missing = entry.spec.device not in devices.available()
+        where = f"this machine has no {entry.spec.device} device" if missing else f"place {waiting[entry.run]} in queue"
+        return f":gray[{where}]"
+    if entry.status.state == "interrupted":
+        return ":gray[its process ended; the queue takes it up again]"
+    if entry.status.state == "cancelled":
+        return ":gray[it goes on from its last checkpoint when it is resumed]"
+    return ""
+
+
+def _latest(curve: Curve) -> str | None:
+    if not curve.points:
+        return None
+    point = curve.points[-1]
+    losses = ", ".join(f"{name} {value:.2f}" for name, value in point["losses"].items() if name != "confident share")
+    told = f"After {point['images']:,} images: {wording.percent(point['accuracy'])} held out · loss: {losses} (nats)"
+    if "confident share" in point["losses"]:
+        told += f" · sure of {wording.percent(point['losses']['confident share'], 0)} of the unlabeled images"
+    return told
+
+
+def _draw_curves(comparison: Comparison, found: Sequence[Entry]) -> None:
+    curves = [curve for entry in found if (curve := curve_of(entry)).points]
+    if not curves:
+        st.caption("The curves begin with the first evaluation of a student.")
+        return
+    most = max(entry.spec.train.images for entry in found)
+    best = max(point["accuracy"] for curve in curves for point in curve.points)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Held-out accuracy over images seen** :gray[(higher is better)]")
+        charts.draw_curves(curves, "images", f"live-curves-{comparison.id}", (most, max(best, 0.3)))
+    with right:
+        st.markdown("**Loss by part** :gray[(nats, lower is better)]")
+        charts.draw_losses(_choose_loss(comparison, found), f"live-losses-{comparison.id}")
+
+
+def _choose_loss(comparison: Comparison, found: Sequence[Entry]) -> Curve:
+    """The curve whose losses are drawn: the one that a user picks, or follows the run that trains."""
+    begun = _with_points(found)
+    curves = {entry.run: curve_of(entry) for entry in begun}
+    training = [entry.run for entry in begun if entry.status.state == "running"]
+    names = {run: f"{title(curve.method)}, seed {curve.seed}" for run, curve in curves.items()}
+    chosen = st.selectbox(
+        "Run",
+        [*([FOLLOW] if not is_settled(found) else []), *curves],
+        format_func=lambda run: names.get(run, "The run that trains now"),
+        key=f"loss-of-{comparison.id}",
+        label_visibility="collapsed",
+    )
+    latest = training[-1] if training else list(curves)[-1]
+    return curves.get(str(chosen), curves[latest])
+
+
+def _with_points(found: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in found if curve_of(entry).points]
+
+
+def _queue_places(home: Path, found: Sequence[Entry]) -> dict[str, int]:
+    """Place in its device's queue of each run that waits, from 1."""
+    places: dict[str, int] = {}
+    for device in {entry.spec.device for entry in found if entry.status.state == "queued"}:
+        places |= {job.id: i for i, job in enumerate(jobs.queued_jobs(roots(home), device), start=1)}
+    return places
+
+
+def _stage_share(now: Status) -> float:
+    return min(1.0, now.done / now.total) if now.total else 0.0
+
+
+def _share(now: Status) -> float:
+    """How much of a run is behind it, roughly: training counts, what comes before it does not."""
+    if now.state == "done":
+        return 1.0
+    return _stage_share(now) if is_training(now) else 0.0
+
+
+def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Job], *, small: bool = False) -> None:
+    if st.button(label, icon=icon, key=key, type="tertiary" if small else "secondary"):
+        try:
+            act(chosen)
+        except WorkbenchError as error:
+            st.error(page.escape(str(error)), icon=":material/error:")
+            return
+        st.rerun()
+
+
+def _cancel(chosen: Sequence[Job]) -> None:
+    for job in chosen:
+        jobs.request_cancel(job)
+
+
+def _resume(chosen: Sequence[Job]) -> None:
+    for job in chosen:
+        jobs.resume(job)

@@ -1,0 +1,101 @@
+"""Numbers as a person reads them: shares, durations, counts, moments. The same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from engine.runs import Comparison
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share 0..1 as percent: 0.615 -> "61.5 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign: 0.052 -> "+5.2"."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """A length of time, rounded to what matters: 8 -> "8 s", 95 -> "1 min 35 s", 4000 -> "1 h 7 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: (1, "seed") -> "1 seed", (3, "seed") -> "3 seeds"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in a sentence: "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 moment as "20 Nov 2026, 07:30 UTC"; a text that is none stays as it is."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{when.day} {when:%b %Y, %H:%M} {when.tzname() or ''}".strip()
+
+
+def described(comparison: Comparison) -> str:
+    """A comparison in a few words: when it was made and what it holds."""
+    shared = comparison.shared
+    parts = [moment(comparison.created), count(len(comparison.runs), "run")]
+    if "images" in shared:
+        parts.append(f"{shared['images']:,} student images each")
+    if "labels_per_class" in shared:
+        parts.append(f"{count(shared['labels_per_class'], 'label')} per class")
+    return " · ".join(parts)
+
+
+_SHARED = {  # in the order of the sentence
+    "task": "task {}",
+    "labels_per_class": "{} labels per class",
+    "images": "{:,} student images each",
+    "student": "student {}",
+    "size": "images of {0} × {0} pixels",
+    "start": "start from {} weights",
+    "device": "device {}",
+    "task_revision": "task revision {}",
+    "split": "split {}",
+}
+_NAMES = {
+    "task": "the task",
+    "task_revision": "the task's revision",
+    "split": "the split",
+    "labels_per_class": "the number of labels per class",
+    "student": "the student's architecture",
+    "start": "the student's first weights",
+    "size": "the image size",
+    "images": "the budget of student images",
+    "device": "the device",
+    "seeds": "the seeds",
+}
+
+
+def shared_sentence(shared: Mapping[str, Any]) -> str:
+    """What the runs of a comparison share, in one sentence."""
+    parts = [form.format(shared[name]) for name, form in _SHARED.items() if name in shared]
+    if seeds := shared.get("seeds"):
+        parts.insert(2, f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(str(seed) for seed in seeds)}")
+    return f"These runs share: {', '.join(parts)}." if parts else "These runs share nothing that was written down."
+
+
+def differs_sentence(differs: Sequence[str]) -> str | None:
+    """What the runs of a comparison do not share, in one sentence; None if they share all that matters."""
+    if not differs:
+        return None
+    names = listed([_NAMES.get(name, name.replace("_", " ")) for name in differs])
+    return f"These runs do not share: {names}. Their numbers do not compare fairly."

@@ -1,0 +1,44 @@
+"""The one entry point of the web app: `streamlit run app/main.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # Streamlit puts the folder of this file there, not the project's
+    sys.path.insert(0, str(ROOT))
+
+from app import state  # noqa: E402 - needs the project's folder on the path
+from app.components import page  # noqa: E402
+
+st.set_page_config(page_title="Distill Workbench", page_icon=str(ROOT / "app" / "icon.png"), layout="wide")
+
+
+def _page(name: str, icon: str, help: str, *, default: bool = False) -> st.Page:
+    return st.Page(f"views/{name}.py", title=name.capitalize(), icon=icon, url_path=name, default=default, help=help)
+
+
+def main() -> None:
+    """Show the page that the URL names."""
+    chosen = st.navigation(
+        [
+            _page("start", ":material/home:", "What this is, and the tasks to choose from.", default=True),
+            _page("task", ":material/photo_library:", "The task's images by class, and how many of them are labeled."),
+            _page("teachers", ":material/school:", "Teachers ranked by similarity to the task, and their weights."),
+            _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
+            _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
+            _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
+        ]
+    )
+    with page.errors_as_sentences():
+        state.synchronize_url()
+        state.queue(state.device())
+        page.sidebar()
+        page.queue_problem()
+        chosen.run()
+
+
+main()

@@ -1,0 +1,281 @@
+"""What a session has chosen. The only module that touches `st.session_state` and `st.query_params`.
+
+Task, teacher and comparison are kept in the URL, so that a link opens what its sender saw; the rest lives as long as
+the session.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine import devices, runs, tasks
+from engine.errors import WorkbenchError
+from engine.files import workspace
+from engine.runs import QueueThread, Ranking
+from engine.runs.looking import missing_outputs
+from engine.runs.methods import DEFAULT_P
+from engine.similarity import METRICS
+from engine.tasks import Task
+from engine.teachers import all_teachers, teacher_names
+
+LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
+DEFAULT_LABELS = 5
+URL_KEYS = ("task", "teacher", "comparison")  # in this order: a new task forgets the other two
+SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
+_WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
+
+
+def synchronize_url() -> None:
+    """Take up what a link or the browser's back button brought, and put what is chosen into the URL. Once a run."""
+    written = st.session_state.setdefault(_WRITTEN, {})
+    brought = {key: value for key in URL_KEYS if (value := st.query_params.get(key)) and value != written.get(key)}
+    setters: dict[str, Callable[[str], None]] = {"task": set_task, "teacher": set_teacher, "comparison": set_comparison}
+    for key, value in brought.items():
+        setters[key](value)
+    for key in URL_KEYS:
+        _write_url(key, st.session_state.get(key))
+
+
+def home() -> Path:
+    """The workspace folder."""
+    return workspace()
+
+
+def task_name() -> str | None:
+    """Name of the chosen task, whether or not there is one of that name."""
+    return st.session_state.get("task")
+
+
+def task() -> Task | None:
+    """The chosen task, opened once for all sessions; None while none is chosen.
+
+    Raises UnknownNameError if a link named a task that is not there, DamagedFileError or StorageError.
+    """
+    name = task_name()
+    return open_task(name) if name else None
+
+
+def open_task(name: str) -> Task:
+    """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
+    record = home() / "tasks" / name / "task.json"
+    if not record.exists():
+        tasks.open_task(name, home())  # copies a bundled task into the workspace
+    return _opened_task(str(home()), name, record.stat().st_mtime_ns)
+
+
+def set_task(name: str) -> None:
+    """Choose a task; what was chosen for another one is forgotten."""
+    if name != task_name():
+        _put("task", name)
+        for key in ("teacher", "comparison", "manual_alpha"):
+            _put(key, None)
+
+
+def labels_per_class() -> int:
+    """How many images of each class are labeled."""
+    return int(st.session_state.get("labels_per_class", DEFAULT_LABELS))
+
+
+def set_labels_per_class(count: int | None) -> None:
+    """Choose the label budget; None leaves it."""
+    if count:
+        _put("labels_per_class", int(count))
+        _put("manual_alpha", None)
+
+
+def seed() -> int:
+    """Which draw of labeled images the pages show and rank on."""
+    return int(st.session_state.get("seed", 0))
+
+
+def set_seed(value: int | None) -> None:
+    """Choose the draw of labeled images; None leaves it."""
+    if value is not None:
+        _put("seed", max(0, int(value)))
+
+
+def metric() -> str:
+    """Key of the similarity metric."""
+    chosen = st.session_state.get("metric", runs.DEFAULT_METRIC)
+    return chosen if chosen in METRICS else runs.DEFAULT_METRIC
+
+
+def set_metric(key: str | None) -> None:
+    """Choose the similarity metric; None leaves it."""
+    if key:
+        _put("metric", key)
+
+
+def p() -> float:
+    """Exponent of the weights, from 0 (equal shares) to infinity (the one nearest teacher)."""
+    return float(st.session_state.get("p", DEFAULT_P))
+
+
+def set_p(value: float | None) -> None:
+    """Choose the exponent of the weights, which ends weights set by hand; None leaves it."""
+    if value is not None and not math.isnan(value) and value >= 0:
+        _put("p", float(value))
+        _put("manual_alpha", None)
+
+
+def manual_alpha() -> dict[str, float] | None:
+    """Weights set by hand, by teacher; None where metric and p decide."""
+    chosen = st.session_state.get("manual_alpha")
+    return dict(chosen) if chosen else None
+
+
+def set_manual_alpha(alpha: Mapping[str, float] | None) -> None:
+    """Set weights by hand, or None to let metric and p decide."""
+    _put("manual_alpha", dict(alpha) if alpha else None)
+
+
+def teacher() -> str | None:
+    """Name of the chosen teacher; None while none is chosen or the one a link named is not there."""
+    chosen = st.session_state.get("teacher")
+    return chosen if chosen in teacher_names() else None
+
+
+def set_teacher(name: str | None) -> None:
+    """Choose a teacher."""
+    _put("teacher", name)
+
+
+def comparison() -> str | None:
+    """Id of the chosen comparison, whether or not there is one of that id."""
+    return st.session_state.get("comparison")
+
+
+def set_comparison(comparison_id: str | None) -> None:
+    """Choose a comparison."""
+    _put("comparison", comparison_id)
+
+
+def device() -> str:
+    """Device on which jobs of this session run; at first the fastest one."""
+    chosen = st.session_state.get("device")
+    return chosen if chosen in devices.available() else devices.resolve(None)
+
+
+def set_device(name: str | None) -> None:
+    """Choose a device; None leaves it."""
+    if name:
+        _put("device", name)
+
+
+def note(key: str, default: Any = None) -> Any:
+    """A small thing that one page remembers, such as the page of a list; key names the page first: "task.page"."""
+    return st.session_state.get(f"note {key}", default)
+
+
+def set_note(key: str, value: Any) -> None:
+    """Remember a small thing of one page."""
+    _put(f"note {key}", value)
+
+
+def bound(name: str, value: Any, setter: Callable[[Any], None]) -> dict[str, Any]:
+    """Arguments that tie a widget to a value here: `st.toggle("Live", **bound("live", live(), set_live))`.
+
+    The widget shows `value` at every run, also after its page was left, and a change calls `setter` before the rerun.
+    """
+    key = f"widget {name}"
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: setter(st.session_state[key])}
+
+
+def queue(device: str) -> QueueThread:
+    """The thread of this server that runs the device's queued jobs; started when first asked for."""
+    return _queue(str(home()), device).running()
+
+
+def queue_problem(device: str) -> str | None:
+    """Why the device's queue had to be started again, as a sentence; None while all is well."""
+    return _queue(str(home()), device).problem
+
+
+def ranking(task: Task) -> Ranking | None:
+    """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing.
+
+    Raises WorkbenchError if no teacher may teach the task, or the metric gives no number.
+    """
+    choice = (labels_per_class(), seed())
+    keys = ",".join(record.key for record in all_teachers())
+    arguments = (str(home()), task.name, task.revision, metric(), *choice, keys)
+    try:
+        return _ranking(*arguments, task)
+    except _MissingOutputsError:
+        return None
+
+
+def missing(task: Task) -> int:
+    """How many outputs of teachers (images times teachers) a ranking of this session's choice still lacks."""
+    return missing_outputs(home(), task, labels_per_class=labels_per_class(), seed=seed())
+
+
+class _MissingOutputsError(WorkbenchError):
+    """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
+
+
+# Streamlit leaves arguments that begin with "_" out of a cache's key; all others here are its key.
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _opened_task(home: str, name: str, changed: int) -> Task:
+    return tasks.open_task(name, Path(home))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _ranking(
+    home: str, name: str, revision: str, metric: str, labels_per_class: int, seed: int, teachers: str, _task: Task
+) -> Ranking:
+    if missing_outputs(Path(home), _task, labels_per_class=labels_per_class, seed=seed):
+        raise _MissingOutputsError
+    return runs.rank(Path(home), _task, metric=metric, labels_per_class=labels_per_class, seed=seed)
+
+
+@st.cache_resource(show_spinner=False)
+def _queue(home: str, device: str) -> _Queue:
+    return _Queue(Path(home), device)
+
+
+class _Queue:
+    """A device's thread, started again if it ended because the workspace refused; why it did is kept."""
+
+    def __init__(self, home: Path, device: str) -> None:
+        self._home, self._device = home, device
+        self._thread: QueueThread | None = None
+        self._lock = threading.Lock()  # sessions ask at the same time
+        self._started = 0.0
+        self.problem: str | None = None
+
+    def running(self) -> QueueThread:
+        with self._lock:
+            if time.monotonic() - self._started > SETTLED:
+                self.problem = None
+            if self._thread is None or not self._thread.is_alive():
+                self.problem = str(self._thread.error) if self._thread and self._thread.error else None
+                self._thread = QueueThread(self._home, self._device)
+                self._thread.start()
+                self._started = time.monotonic()
+            return self._thread
+
+
+def _put(key: str, value: Any) -> None:
+    st.session_state[key] = value
+    if key in URL_KEYS:
+        _write_url(key, value)
+
+
+def _write_url(key: str, value: str | None) -> None:
+    st.session_state.setdefault(_WRITTEN, {})[key] = value
+    if value is None:
+        if key in st.query_params:
+            del st.query_params[key]
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value

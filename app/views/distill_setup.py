@@ -1,0 +1,294 @@
+"""The form of the Distill page: what shall run, what it comes to, how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.components import page, wording
+from app.views.distill_fields import advanced_changes
+from engine import devices, jobs
+from engine.jobs import Job
+from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, plan, weighted
+from engine.runs.speed import estimate_seconds, known_speed, request_speed
+from engine.tasks import Task
+from engine.teachers import IMAGENET, all_teachers, cost
+from engine.training import TrainSpec, recipe
+
+DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted")
+SEED_COUNTS = (1, 3, 5)
+SIZES = (32, 48, 64, 96, 128, 160, 224)
+NAMES = {"tf_efficientnet_lite0": "EfficientNet-Lite0", "tf_efficientnet_lite1": "EfficientNet-Lite1"}
+NAMES["tf_efficientnet_lite2"] = "EfficientNet-Lite2"
+LARGEST_BUDGET = 100_000_000
+MEASURE_POLL = 1.0  # s
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form says. methods: keys as the engine knows them. changes: fields of TrainSpec."""
+
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    device: str
+    alpha: Mapping[str, float] | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def specs(self, task: Task) -> list[RunSpec]:
+        """The runs. Raises WorkbenchError for what cannot be run."""
+        return plan(
+            task,
+            self.methods,
+            self.seeds,
+            labels_per_class=state.labels_per_class(),
+            device=self.device,
+            metric=state.metric(),
+            alpha=self.alpha,
+            **self.changes,
+        )
+
+    def train_specs(self) -> dict[str, TrainSpec]:
+        """How each method trains. Raises InvalidInputError."""
+        return {key: recipe(get_method(key).objective, **self.changes) for key in self.methods}
+
+
+def ask() -> Choice:
+    """Draw the form and give what it says."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        methods = _ask_methods()
+    with right:
+        seeds, images, device = _ask_budget()
+        architecture, size = _ask_student()
+    more = st.expander("Advanced training settings", icon=":material/tune:", key="distill-advanced", on_change="rerun")
+    with more:
+        changes = advanced_changes(device)
+    changed = {"images": images, "architecture": architecture, "size": size} | changes
+    defaults = recipe("distill")
+    return Choice(
+        methods=methods,
+        seeds=seeds,
+        device=device,
+        alpha=state.manual_alpha(),
+        changes={name: value for name, value in changed.items() if value != getattr(defaults, name)},
+    )
+
+
+def draw_plan(task: Task, choice: Choice, home: Path) -> None:
+    """What the choice comes to: the student's cost, steps by method, the weights, the time. Raises WorkbenchError."""
+    trains = choice.train_specs()
+    first = next(iter(trains.values()))
+    parameters, gflops = _cost(first.architecture, len(task.classes), first.size)
+    st.caption(
+        f"Student: {parameters / 1e6:.2f} M parameters, {gflops:.3f} G multiply-accumulates per image of "
+        f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
+    )
+    st.table(_steps_table(home, choice, trains), border="horizontal", hide_index=True, alt="Steps of each method")
+    _draw_weights(task, choice)
+    _draw_time(home, choice, trains)
+
+
+def _ask_methods() -> tuple[str, ...]:
+    st.markdown("**Methods**")
+    chosen = []
+    for key, method in METHODS.items():
+        shown = _own_weighted() if key == "distill-weighted" else method
+        label = shown.title + (", weights set by hand" if key == "distill-weighted" and state.manual_alpha() else "")
+        if st.checkbox(
+            f"**{label}** · {method.summary}",
+            value=key in DEFAULT_METHODS,
+            key=f"distill-method-{key}",
+            persist_state="session",
+            wrap=True,
+        ):
+            chosen.append(shown.key)
+    if chosen and "fine-tune" not in chosen:
+        st.caption(":material/info: Without fine-tuning there is nothing to hold the other methods against.")
+    return tuple(chosen)
+
+
+def _own_weighted() -> Any:
+    """DistillWeighted with the exponent that the Teachers page set; with weights set by hand it has none."""
+    return METHODS["distill-weighted"] if state.manual_alpha() else weighted(state.p())
+
+
+def _ask_budget() -> tuple[tuple[int, ...], int, str]:
+    count = st.segmented_control(
+        "Seeds",
+        SEED_COUNTS,
+        default=SEED_COUNTS[0],
+        required=True,
+        key="distill-seeds",
+        persist_state="session",
+        help="Each seed draws its own labeled images, order and augmentation. Several seeds give an interval that "
+        "covers the choice of labels; one seed gives an interval over test images only.",
+    )
+    images = st.number_input(
+        "Image budget of each run",
+        1,
+        LARGEST_BUDGET,
+        recipe("distill").images,
+        step=1000,
+        key="distill-images",
+        persist_state="session",
+        help="Student images with gradient: labeled and other images alike, counted each time they are trained on. "
+        "All methods get the same.",
+    )
+    there = devices.available()
+    if len(there) > 1:
+        st.segmented_control(
+            "Device",
+            there,
+            required=True,
+            format_func=devices.describe,
+            **state.bound("distill-device", state.device(), state.set_device),
+        )
+    else:
+        st.caption(f"Device: {devices.describe(there[0])}, the only one of this machine.")
+    first = state.seed()
+    return tuple(range(first, first + int(count or 1))), int(images or 1), state.device()
+
+
+def _ask_student() -> tuple[str, int]:
+    left, right = st.columns([3, 2])
+    with left:
+        architecture = st.selectbox(
+            "Student",
+            list(NAMES),
+            format_func=lambda key: NAMES.get(key, key),
+            key="distill-architecture",
+            accept_new_options=True,
+            persist_state="session",
+            help="These three have their ImageNet weights here. Any other timm architecture can be typed.",
+        )
+    with right:
+        size = st.selectbox(
+            "Image size",
+            SIZES,
+            index=SIZES.index(64),
+            format_func=lambda pixels: f"{pixels} px",
+            key="distill-size",
+            persist_state="session",
+        )
+    return str(architecture or next(iter(NAMES))).strip(), int(size or 64)
+
+
+def _weights_origin(train: TrainSpec) -> str:
+    here = {record.architecture for record in all_teachers() if record.collection == IMAGENET}
+    if train.start == "random":
+        return "It starts from random weights."
+    if train.architecture in here:
+        return "Its ImageNet weights are here."
+    return (
+        "Its ImageNet weights are downloaded when its first run starts; without the internet, choose one of "
+        f"{wording.listed(list(NAMES.values()))}, or let it start from random weights."
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
+    return cost(architecture, classes, size)
+
+
+def _steps_table(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> dict[str, list[str]]:
+    speeds = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+    return {
+        "Method": [get_method(key).title for key in trains],
+        "Steps": [f"{train.steps:,}" for train in trains.values()],
+        "Images a step": [_images_per_step(train) for train in trains.values()],
+        "About": [
+            wording.duration(estimate_seconds(speed, trains[key])) if speed else "not measured"
+            for key, speed in speeds.items()
+        ],
+    }
+
+
+def _images_per_step(train: TrainSpec) -> str:
+    if not train.uses_unlabeled:
+        return f"{train.images_per_step} labeled"
+    return f"{train.labeled_batch} labeled + {train.unlabeled_batch}"
+
+
+def _draw_weights(task: Task, choice: Choice) -> None:
+    if not any(get_method(key).objective == "distill" for key in choice.methods):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/balance: {_weights_sentence(task, choice)}", width="content")
+        page.link("teachers", "Teachers and weights", ":material/school:")
+
+
+def _weights_sentence(task: Task, choice: Choice) -> str:
+    if not any(key.startswith("distill-weighted") for key in choice.methods):
+        return "These methods set their weights themselves."
+    by_hand = state.manual_alpha()
+    if by_hand:
+        number = effective_teachers(active_weights(by_hand))
+        return f"Weights set by hand: effective number of teachers {number:.1f}."
+    ranking = state.ranking(task)
+    if ranking is None:
+        return (
+            f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the teachers have not looked at the "
+            "labeled images yet, and the first run lets them."
+        )
+    number = effective_teachers(active_weights(ranking.alpha(state.p())))
+    told = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"
+    if not ranking.possible:
+        return f"{told}: no ranking is possible with these labels, so all teachers weigh the same."
+    each = " Each seed draws its own labels, and so its own weights." if len(choice.seeds) > 1 else ""
+    return f"{told}, seed {state.seed()}.{each}"
+
+
+def _shown_p() -> str:
+    return f"{state.p():g}".replace("inf", "∞")
+
+
+def _draw_time(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> None:
+    missing = [train for train in trains.values() if known_speed(home, train, choice.device) is None]
+    if missing:
+        _measure(home, missing, choice.device)
+        return
+    each = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+    total = len(choice.seeds) * sum(estimate_seconds(speed, trains[key]) for key, speed in each.items() if speed)
+    runs = wording.count(len(trains) * len(choice.seeds), "run")
+    machine = next(speed.machine for speed in each.values() if speed)
+    st.markdown(
+        f":material/timer: **About {wording.duration(total)}** for {runs}, one after the other "
+        f":gray[(measured on this machine: {machine}; the teachers' first look at all images comes on top, once)]"
+    )
+
+
+def _measure(home: Path, missing: Sequence[TrainSpec], device: str) -> None:
+    """Let the queue measure what the estimate lacks, and draw the page again when it has."""
+    job = _measurement(home, missing, device)
+    state.queue(device)
+
+    @st.fragment(run_every=MEASURE_POLL)
+    @page.guarded
+    def look() -> None:
+        now = jobs.status(job)
+        if now.state == "done":
+            st.rerun()
+        elif now.terminal:
+            st.caption(f":material/timer_off: No time estimate: {page.escape(now.message or now.state)}")
+        elif now.state == "running":
+            st.caption(":material/timer: Measuring how fast the student trains here: two seconds a method.")
+        else:
+            st.caption(":material/timer: The time is estimated once the runs in the queue are done.")
+
+    look()
+
+
+def _measurement(home: Path, missing: Sequence[TrainSpec], device: str) -> Job:
+    """The job that measures. One that failed is not asked for again in this session: it would fail at every click."""
+    budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
+    specs = tuple(replace(train, images=max(budget, train.images_per_step)) for train in missing)
+    asked, job = state.note("distill.measurement", (None, None))
+    if job is None or asked != (specs, device) or jobs.status(job).state == "done":
+        job = request_speed(home, specs, device)
+        state.set_note("distill.measurement", ((specs, device), job))
+    return job

@@ -1,0 +1,249 @@
+"""Features: a map of the task's images as one teacher sees them; picked points show their images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components import images, page, scatter, waiting, wording
+from engine import jobs, maps
+from engine.errors import WorkbenchError
+from engine.jobs import Job
+from engine.maps import Map
+from engine.runs import candidates
+from engine.tasks import Task
+from engine.teachers import TeacherRecord
+
+SHOWN = 60  # picked images beside the map; more are counted
+TITLES = {"umap": "UMAP", "pca": "PCA"}
+
+
+def render() -> None:
+    """The page."""
+    task = page.required_task()
+    page.header(
+        "Features",
+        "Each point is an image of the task, placed by a teacher's features: near points look alike to the teacher. "
+        "A teacher that fits keeps the classes apart.",
+    )
+    teacher = _choose_teacher(task)
+    if teacher is None:
+        page.missing("No teacher may teach this task.", "start", "Choose another task")
+        return
+    _draw_map(task, teacher)
+    page.link("distill", "Next: distill a student")
+
+
+def _choose_teacher(task: Task) -> TeacherRecord | None:
+    allowed = {candidate.teacher.name: candidate.teacher for candidate in candidates(task) if candidate.allowed}
+    if not allowed:
+        return None
+    ranking = state.ranking(task)
+    order = [ranked.teacher.name for ranked in ranking.ranked] if ranking and ranking.ranked else sorted(allowed)
+    chosen = state.teacher() if state.teacher() in allowed else order[0]
+    ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked} if ranking else {}
+
+    def name(key: str) -> str:
+        return f"{ranks[key]}. {allowed[key].title}" if key in ranks else allowed[key].title
+
+    st.selectbox(
+        "Teacher" + (", the most similar first" if ranks else ""),
+        order,
+        format_func=name,
+        width=440,
+        **state.bound("features teacher", chosen, state.set_teacher),
+    )
+    return allowed[chosen]
+
+
+@st.fragment
+@page.guarded
+def _draw_map(task: Task, teacher: TeacherRecord) -> None:
+    """Map and picked images; picking, and every control of the map, redraws only this part of the page."""
+    home = state.home()
+    umap = maps.read_map(home, task, teacher.name, "umap")
+    if umap is None:
+        _umap_job(task, teacher)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = _choose_kind(ready=umap is not None)
+        lasso = _choose_tool()
+        highlighted = _choose_classes(task)
+    drawn = umap if kind == "umap" else scatter.pca(home, task, teacher.name)
+    if drawn is None:
+        st.info(
+            "This teacher has not looked at enough of the task's images yet: the map comes as soon as it has.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    points = scatter.point_table(task, drawn, task.labeled_rows(state.labels_per_class(), state.seed()))
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        picked = scatter.draw(
+            points,
+            task,
+            highlighted,
+            lasso=lasso,
+            key=f"map {task.name} {teacher.name} {drawn.kind}",
+            alt=f"{TITLES[drawn.kind]} of {len(points):,} training images of {task.record.title} in the features of "
+            f"{teacher.title}, colored by class",
+        )
+        _explain(task, drawn, points)
+    with right:
+        signature = (task.name, teacher.name, drawn.kind, lasso, tuple(highlighted), len(points))
+        _show_picked(task, points, _remembered(signature, picked))
+    _table(points)
+
+
+def _choose_kind(*, ready: bool) -> str:
+    wanted = state.note("features.kind", "umap")
+    kind = st.segmented_control(
+        "Map",
+        list(TITLES),
+        format_func=lambda kind: TITLES[kind] + ("" if ready or kind == "pca" else " (not ready yet)"),
+        required=True,
+        help="PCA shows the two directions in which the features vary most. UMAP keeps neighbors together; distances "
+        "between far groups mean little.",
+        **state.bound("map kind", wanted if ready else "pca", lambda value: state.set_note("features.kind", value)),
+    )
+    return str(kind) if ready else "pca"
+
+
+def _choose_tool() -> bool:
+    tool = st.segmented_control(
+        "Tool",
+        ["Pick", "Lasso"],
+        required=True,
+        help="Pick: click a point, shift-click to add one, drag to move the map, double-click to clear. "
+        "Lasso: draw around points.",
+        **state.bound("map tool", state.note("features.tool", "Pick"), lambda t: state.set_note("features.tool", t)),
+    )
+    return tool == "Lasso"
+
+
+def _choose_classes(task: Task) -> list[str]:
+    noted = f"features.classes {task.name}"
+    chosen = st.multiselect(
+        "Highlight classes",
+        task.classes,
+        placeholder="All classes",
+        width=360,
+        **state.bound("map classes", state.note(noted, []), lambda value: state.set_note(noted, value)),
+    )
+    return list(chosen)
+
+
+def _umap_job(task: Task, teacher: TeacherRecord) -> None:
+    """Ask for the UMAP, by itself if this session has no other one under way, and show how far it is."""
+
+    def ask() -> Job:
+        job = maps.request_map(state.home(), task, teacher.name, state.device())
+        state.set_note("features.job", str(job.folder))
+        state.set_note(f"features.job {task.revision} {teacher.name}", str(job.folder))
+        state.queue(job.device)
+        return job
+
+    mine = _job(state.note(f"features.job {task.revision} {teacher.name}"))
+    latest = _job(state.note("features.job"))
+    if mine is not None and jobs.status(mine).state == "done":
+        mine = None  # what it drew was removed
+    if mine is None and (latest is None or jobs.status(latest).terminal):
+        mine = ask()
+    if mine is not None:
+        waiting.wait_for(
+            mine,
+            f"UMAP of {wording.count(len(maps.map_rows(task)), 'image')}",
+            ask,
+            half_way=lambda: len(maps.seen_rows(state.home(), task, teacher.name)),
+        )
+    elif st.button("Draw the UMAP as well", icon=":material/scatter_plot:", help="Another one is being drawn already."):
+        ask()
+        st.rerun()
+
+
+def _job(folder: str | None) -> Job | None:
+    try:
+        return jobs.load(Path(folder)) if folder else None
+    except WorkbenchError:
+        return None
+
+
+def _explain(task: Task, drawn: Map, points: pd.DataFrame) -> None:
+    everyone = maps.map_rows(task)
+    text = f"{wording.count(len(points), 'training image')}"
+    if len(drawn.rows) < len(everyone):
+        text += f" of {len(everyone):,}, those that this teacher has looked at so far"
+    if len(everyone) < len(task.train_rows):
+        text += f", a sample drawn by lot from {len(task.train_rows):,}"
+    text += (
+        f". ◆ {int(points['Labeled'].sum()):,} labeled in this draw, ● the others; their class is shown here, methods "
+        "do not see it. Held-out images are left out: nothing may be chosen by looking at them. The axes have no unit."
+    )
+    st.caption(text)
+
+
+def _remembered(signature: tuple[object, ...], picked: list[int]) -> list[int]:
+    """The picked rows, also after a control changed the map, which makes the browser forget what was picked."""
+    before = state.note("features.picked", {"signature": None, "event": [], "rows": []})
+    same_images = before["signature"] and before["signature"][0] == signature[0]
+    if before["signature"] != signature:
+        rows = picked or (before["rows"] if same_images else [])
+    else:
+        rows = before["rows"] if picked == before["event"] else picked
+    state.set_note("features.picked", {"signature": signature, "event": picked, "rows": rows})
+    return rows
+
+
+def _forget_picked() -> None:
+    state.set_note("features.picked", state.note("features.picked") | {"rows": []})
+
+
+def _show_picked(task: Task, points: pd.DataFrame, rows: list[int]) -> None:
+    if not rows:
+        with st.container(border=True):
+            st.markdown(
+                ":material/ads_click: **Pick** a point to see its image; shift-click adds one.  \n"
+                ":material/gesture: Switch to **Lasso** to draw around many."
+            )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{wording.count(len(rows), 'image')}**", width="content")
+        st.space("stretch")
+        st.button("Clear", icon=":material/close:", type="tertiary", on_click=_forget_picked)
+    labels = task.labels[np.array(rows)]
+    named = Counter(task.classes[label] if label >= 0 else scatter.UNKNOWN for label in labels)
+    most = [f"{count:,} {page.escape(name)}" for name, count in named.most_common(6)]
+    others = len(named) - len(most)
+    st.caption(", ".join(most) + (f", and {wording.count(others, 'other class', 'other classes')}" if others else ""))
+    spread = np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)
+    labeled = set(points.loc[points["Labeled"], "row"])
+    items = [
+        images.Thumbnail(
+            row,
+            f"{name}, {'labeled' if row in labeled else 'unlabeled'}, {task.images.image_ids[row]}",
+            caption=name,
+            marked=row in labeled,
+        )
+        for row, label in ((rows[i], labels[i]) for i in spread)
+        for name in [task.classes[label] if label >= 0 else scatter.UNKNOWN]
+    ]
+    with st.container(height=470 if len(items) > 20 else "content", border=False):
+        images.grid(task, items, size=68)
+    if len(rows) > SHOWN:
+        st.caption(f"{SHOWN} of them are shown, spread evenly over all.")
+
+
+def _table(points: pd.DataFrame) -> None:
+    table = st.expander("The map as a table", on_change="rerun", key="map table")
+    if table.open:
+        table.dataframe(
+            points.drop(columns="row"), hide_index=True, alt="Image, class, label and place of each point of the map"
+        )
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,31 @@
+"""Draws the UMAPs of the bundled tasks into assets/maps: `python -m assets.build.maps`; half an hour on two cores.
+
+One small file for each task and teacher, so that the Features page shows a map at once, without numba and without one
+look of the teacher. A map is found only while task, teacher, parameters and the version of umap-learn are the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from assets.build.tasks import OUT
+from engine import maps
+from engine.runs import candidates
+from engine.tasks import bundled_names, open_task
+
+
+def write_maps(home: Path) -> None:
+    """Draw what is missing. The workspace `home` keeps the features, so that it can stop and go on."""
+    for name in bundled_names():
+        task = open_task(name, home)
+        for candidate in candidates(task):
+            teacher = candidate.teacher.name
+            if candidate.allowed and maps.read_map(home, task, teacher, "umap") is None:
+                maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(home, task, teacher, "cpu"))
+                print(f"{name}: {teacher}", flush=True)
+
+
+if __name__ == "__main__":
+    write_maps(OUT.parent / "maps-workspace")
+    sys.exit(0)

@@ -1,0 +1,159 @@
+"""Runs in the real format without the training: real specs, real jobs, made-up numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from engine import jobs
+from engine.evaluation import wilson_interval
+from engine.files import write_json
+from engine.jobs import Job, Reporter, states, worker
+from engine.runs import (
+    CURVE_EVENT,
+    KIND,
+    Comparison,
+    RunSpec,
+    as_document,
+    finished_results,
+    get_method,
+    plan,
+    run_spec_from,
+    runs_root,
+    start,
+)
+from engine.runs.execution import RESULT
+from engine.tasks import Task, open_task
+
+TEST_IMAGES = 415
+FINAL = {"fine-tune": 0.50, "fixmatch": 0.53, "distill-nearest": 0.58, "distill-weighted": 0.60}
+ALPHA = {"emoji-google": 0.7, "imagenet-lite0": 0.2, "openclipart": 0.1}
+POINTS = 6
+
+
+def planned(home: Path, methods: Sequence[str], seeds: Sequence[int], **changes: Any) -> tuple[Task, Comparison]:
+    """A comparison on the smallest bundled task whose runs wait in the queue."""
+    task = open_task("emoji-fluent", home)
+    return task, start(home, plan(task, methods, seeds, device="cpu", **changes))
+
+
+def finish(home: Path, comparison: Comparison) -> None:
+    """Let every run end, each with a result, a curve and a student."""
+    for run in comparison.runs:
+        if jobs.status(jobs.load(runs_root(home) / run)).state == "done":
+            continue
+        assert worker.run(runs_root(home) / run, {KIND: _make}) == worker.DONE
+
+
+def fail(home: Path, run: str, message: str) -> None:
+    """Let a run end with an error of ours."""
+
+    def broken(job: Job, report: Reporter) -> None:
+        from engine.errors import UnavailableError
+
+        raise UnavailableError(message)
+
+    assert worker.run(runs_root(home) / run, {KIND: broken}) == worker.FAILED
+
+
+def half_way(home: Path, run: str) -> Job:
+    """Leave a run in the middle of its training; this very process counts as its worker."""
+    job = jobs.load(runs_root(home) / run)
+    running = states.begin(job, os.getpid())
+    assert running is not None
+    spec = run_spec_from(job.spec)
+    with Reporter(job, running) as report:
+        for point in curve(spec)[: POINTS // 2]:
+            report.event(kind=CURVE_EVENT, **point)
+        half = spec.train.images // 2
+        report.progress(half, spec.train.images, "images", "Training the student")
+        states.keep(job, report.latest())
+    return job
+
+
+def recorded(home: Path, folder: Path) -> dict[str, Any]:
+    """A recorded comparison in `folder`, as the program ships them, made in a workspace of its own."""
+    _, comparison = planned(home, ["fine-tune", "fixmatch", "distill-weighted"], [0, 1, 2], images=24_000)
+    finish(home, comparison)
+    about = {
+        "created": "2026-11-19T12:00:00+00:00",
+        "command": "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json",
+        "machine": "CPU, 2 threads (x86_64)",
+    }
+    document = as_document(comparison, finished_results(home, comparison)) | about
+    write_json(folder / "emoji-fluent.json", document)
+    return document
+
+
+def curve(spec: RunSpec) -> list[dict[str, Any]]:
+    """Points of a curve that rises to the method's end, a little differently for each seed."""
+    end = FINAL.get(spec.method, 0.55) + 0.01 * (spec.seed % 3)
+    points = []
+    for i in range(1, POINTS + 1):
+        step = round(spec.train.steps * i / POINTS)
+        losses = {"labels": 2.0 / i}
+        if spec.train.uses_unlabeled:
+            losses |= (
+                {"consistency": 0.4, "confident share": 0.2 * i} if spec.method == "fixmatch" else {"teachers": 3 / i}
+            )
+        points.append(
+            {
+                "step": step,
+                "steps": spec.train.steps,
+                "images": step * spec.train.images_per_step,
+                "seconds": 12.0 * i,
+                "losses": losses,
+                "accuracy": round(TEST_IMAGES * end * (0.4 + 0.6 * i / POINTS)) / TEST_IMAGES,
+            }
+        )
+    return points
+
+
+def _make(job: Job, report: Reporter) -> None:
+    spec = run_spec_from(job.spec)
+    points = curve(spec)
+    for point in points:
+        report.event(kind=CURVE_EVENT, **point)
+    accuracy = points[-1]["accuracy"]
+    taught = get_method(spec.method).objective == "distill"
+    result = {
+        "task": spec.task,
+        "method": spec.method,
+        "title": get_method(spec.method).title,
+        "seed": spec.seed,
+        "accuracy": accuracy,
+        "interval": asdict(wilson_interval(round(accuracy * TEST_IMAGES), TEST_IMAGES)),
+        "test_images": TEST_IMAGES,
+        "labeled_images": 45,
+        "train_images": 1000,
+        "labels_per_class": spec.labels_per_class,
+        "similarities": {name: 40.0 * share for name, share in ALPHA.items()} if taught else {},
+        "alpha": ALPHA if taught else {},
+        "active_alpha": ALPHA if taught else {},
+        "effective_teachers": 2.23 if taught else None,
+        "ranking_possible": True,
+        "ranking_problem": None,
+        "machine": "CPU, 2 threads (x86_64)",
+        "steps": spec.train.steps,
+        "images": points[-1]["images"],
+        "seconds": points[-1]["seconds"],
+        "prepare_seconds": 3.0,
+        "evaluate_seconds": 2.0,
+        "curve": points,
+    }
+    save_file({"classifier.weight": torch.zeros(9, 4)}, job.folder / "student.safetensors")
+    record = {
+        "task": spec.task,
+        "architecture": spec.train.architecture,
+        "num_classes": 9,
+        "classes": list("abcdefghi"),
+    }
+    geometry = {"input_size": 64, "mean": [0.5] * 3, "std": [0.5] * 3, "resize": "pad", "interpolation": "bicubic"}
+    write_json(job.folder / "student.json", record | geometry)
+    write_json(job.folder / RESULT, result)

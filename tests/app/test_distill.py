@@ -1,0 +1,193 @@
+import math
+
+import pytest
+
+from app import state
+from app.views import distill_setup
+from engine import jobs
+from engine.runs import entries, list_comparisons, runs_root
+from engine.runs.speed import Speed
+from engine.training import recipe
+from tests.app import made_runs
+from tests.app.pages import button, open_page, progress_of, shown, text_of
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """No queue works here; what it would have worked on is noted."""
+    devices = []
+    monkeypatch.setattr(state, "queue", devices.append)
+    return devices
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Every student trains 100 images a second, so nothing is measured."""
+    speed = Speed(100.0, "CPU, 2 threads (x86_64)", "2026-11-20T07:00:00+00:00")
+    monkeypatch.setattr(distill_setup, "known_speed", lambda home, spec, device: speed)
+
+
+def checkbox(app, method):
+    return next(box for box in app.checkbox if box.key == f"distill-method-{method}")
+
+
+def budget(app):
+    return next(found for found in app.number_input if found.key == "distill-images")
+
+
+def test_without_a_task_the_page_leads_to_start(home):
+    assert "No task is chosen yet" in text_of(open_page("distill"))
+
+
+def test_the_form_begins_with_three_methods_one_seed_and_the_default_budget(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    assert [box.key for box in app.checkbox if box.value] == [
+        f"distill-method-{key}" for key in ("fine-tune", "fixmatch", "distill-weighted")
+    ]
+    assert budget(app).value == recipe("distill").images
+    assert button(app, "Start").label == "Start 3 runs"
+    assert "epoch" not in text_of(app)
+
+
+def test_a_budget_is_shown_as_steps_and_time_for_each_method(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    budget(app).set_value(24_000)
+    steps = shown(app.run()).table[0].value
+    assert list(steps["Steps"]) == ["750", "300", "300"]
+    assert list(steps["Images a step"]) == ["32 labeled", "10 labeled + 70", "32 labeled + 48"]
+    # 10 s to start, 24,000 images at 100 a second, 15 % for evaluations, three times
+    assert "About 14 min** for 3 runs" in text_of(app)
+
+
+def test_starting_writes_the_comparison_and_puts_it_into_the_url(home, measured, asked):
+    app = open_page("distill", task="emoji-fluent")
+    checkbox(app, "fixmatch").uncheck()
+    checkbox(app, "distill-weighted").uncheck()
+    checkbox(app, "distill-nearest").check()
+    budget(app).set_value(320)
+    shown(app.run())
+    shown(button(app, "Start 2 runs").click().run())
+    [comparison] = list_comparisons(home)
+    found = entries(home, comparison)
+    assert [(e.spec.method, e.spec.seed, e.spec.train.images) for e in found] == [
+        ("fine-tune", 0, 320),
+        ("distill-nearest", 0, 320),
+    ]
+    assert app.query_params["comparison"] in (comparison.id, [comparison.id])
+    assert "cpu" in asked
+    assert "place 1 in queue" in text_of(app)
+    assert progress_of(app)[0].startswith("0 of 2 runs done")
+
+
+def test_seeds_labels_and_weights_of_other_pages_go_into_the_runs(home, measured):
+    app = open_page("distill", {"labels_per_class": 2, "seed": 3, "p": 4.0}, task="emoji-fluent")
+    assert "DistillWeighted, p = 4" in checkbox(app, "distill-weighted").label
+    next(found for found in app.segmented_control if found.key == "distill-seeds").set_value(3)
+    shown(app.run())
+    shown(button(app, "Start 9 runs").click().run())
+    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    assert {spec.seed for spec in specs} == {3, 4, 5}
+    assert {spec.labels_per_class for spec in specs} == {2}
+    assert {spec.p for spec in specs} == {None, 4.0}
+
+
+def test_weights_set_by_hand_are_used(home, measured):
+    chosen = {"mnist": 0.25, "cifar10": 0.75}
+    app = open_page("distill", {"task": "emoji-fluent", "manual_alpha": chosen})
+    assert "Weights set by hand: effective number of teachers 1.8" in text_of(app)  # exp(0.562)
+    shown(button(app, "Start").click().run())
+    [weighted] = [e.spec for e in entries(home, list_comparisons(home)[0]) if e.spec.method == "distill-weighted"]
+    assert dict(weighted.alpha) == {"cifar10": 0.75, "mnist": 0.25}
+
+
+def test_p_without_end_is_shown_as_such(home, measured):
+    app = open_page("distill", {"p": math.inf}, task="emoji-fluent")
+    assert "DistillWeighted, p = ∞" in checkbox(app, "distill-weighted").label
+
+
+def test_an_architecture_that_does_not_exist_is_refused_with_the_engines_sentence(home, measured):
+    app = open_page("distill", {"distill-architecture": "efficientnet_lite9"}, task="emoji-fluent")
+    assert "There is no timm architecture named" in text_of(app)
+    assert not [found for found in app.button if found.label.startswith("Start")]
+
+
+def test_a_budget_of_less_than_a_step_is_refused(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    budget(app).set_value(40)
+    assert "less than one step" in text_of(shown(app.run()))
+
+
+def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    next(found for found in app.number_input if found.key == "distill-labeled_share").set_value(0.35)
+    shown(app.run())
+    shown(button(app, "Start").click().run())
+    trains = [entry.spec.train for entry in entries(home, list_comparisons(home)[0])]
+    assert {train.labeled_share for train in trains} == {0.35}
+    assert {train.learning_rate for train in trains} == {recipe("distill").learning_rate}
+
+
+def test_the_speed_is_measured_by_a_job_that_is_asked_for_once(home):
+    app = open_page("distill", task="emoji-fluent")
+    assert "not measured" in list(app.table[0].value["About"])
+    assert "The time is estimated once" in text_of(app)
+    shown(app.run())
+    assert len(jobs.list_jobs(home / "jobs")) == 1
+
+
+def test_a_running_run_shows_stage_rate_loss_and_accuracy(home):
+    _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune"], [0], images=24_000)
+    made_runs.half_way(home, comparison.runs[0])
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert any(text.startswith("Training the student · 12,000 of 24,000 images") for text in progress_of(app))
+    told = text_of(app)
+    assert "After 12,000 images: 37.1 % held out · loss: labels 0.67, consistency 0.40 (nats)" in told
+    assert "sure of 60 % of the unlabeled images" in told
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_cancelling_one_run_leaves_the_others(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    shown(app.button(key=f"cancel-{comparison.runs[1]}").click().run())
+    assert [entry.status.state for entry in entries(home, comparison)] == ["queued", "cancelled"]
+    shown(app.button(key=f"resume-{comparison.runs[1]}").click().run())
+    assert [entry.status.state for entry in entries(home, comparison)] == ["queued", "queued"]
+    shown(app.button(key=f"cancel-{comparison.id}").click().run())
+    assert [entry.status.state for entry in entries(home, comparison)] == ["cancelled", "cancelled"]
+
+
+def test_a_failed_run_says_why(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.fail(home, comparison.runs[0], "The weights could not be downloaded: connect to the internet.")
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert "The weights could not be downloaded: connect to the internet." in app.error[0].value.replace("\\", "")
+
+
+def test_unfinished_comparisons_on_disk_are_offered(home, measured):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    app = open_page("distill", task="fashion-mnist")
+    shown(app.button(key=f"watch-{comparison.id}").click().run())
+    assert "place 1 in queue" in text_of(app)
+    assert app.session_state["task"] == "emoji-fluent"
+
+
+def test_a_comparison_whose_runs_were_removed_says_so(home, measured):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    job = jobs.load(runs_root(home) / comparison.runs[0])
+    jobs.request_cancel(job)
+    jobs.remove(job)
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert "were removed" in text_of(app)
+
+
+def test_a_link_to_a_comparison_that_is_gone_says_so_and_offers_a_new_one(home, measured):
+    app = open_page("distill", task="emoji-fluent", comparison="emoji-fluent-00000000")
+    assert "There is no comparison named" in app.warning[0].value
+    assert button(app, "Start")
+
+
+def test_nothing_is_measured_while_the_form_is_closed(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert not jobs.list_jobs(home / "jobs")

@@ -1,0 +1,150 @@
+import json
+
+import numpy as np
+import pytest
+
+from app import state
+from app.components import scatter
+from engine import jobs, maps
+from engine.jobs import list_jobs
+from engine.maps import Map
+from engine.tasks import open_task
+from tests.app.made_features import look
+from tests.app.pages import button, open_page, progress_of, shown, text_of
+
+TEACHER = "emoji-google"
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch, tmp_path):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+@pytest.fixture
+def task(home):
+    """A task at whose labeled images every teacher has looked."""
+    task = open_task("emoji-fluent", home)
+    look(home, task, task.labeled_rows(5, 0), {TEACHER: 4.0})
+    return task
+
+
+@pytest.fixture
+def mapped(home, task):
+    """The same, with a finished UMAP in the workspace."""
+    rows = maps.map_rows(task)
+    coordinates = np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32)
+    maps.write_map(home / "maps", task, TEACHER, Map("umap", rows, coordinates))
+    return task
+
+
+def traces(app):
+    return json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+
+
+def points(app):
+    return [row for trace in traces(app) for row in trace["customdata"]]
+
+
+def pick(app, rows, kind="umap"):
+    picked = {"selection": {"points": [{"customdata": int(row)} for row in rows]}}
+    app.session_state[f"map emoji-fluent {TEACHER} {kind}"] = picked
+    return shown(app.run())
+
+
+def test_pca_of_what_was_seen_is_there_at_once_while_umap_waits_in_the_queue(home, task):
+    app = open_page("features", task="emoji-fluent")
+    assert app.selectbox(key="widget features teacher").value == TEACHER  # the most similar one
+    assert sorted(points(app)) == list(task.labeled_rows(5, 0))
+    assert "45 training images of 604" in text_of(app)
+    assert progress_of(app) == ["UMAP of 604 images · next on cpu"]
+    (job,) = list_jobs(home / "jobs")
+    assert (job.kind, jobs.status(job).state) == ("map", "queued")
+
+
+def test_without_any_features_the_page_says_what_it_waits_for(home):
+    app = open_page("features", task="emoji-fluent")
+    assert not app.get("plotly_chart")
+    assert "has not looked at enough" in app.info[0].value
+    assert progress_of(app) == ["UMAP of 604 images · next on cpu"]
+
+
+def test_a_second_teacher_does_not_fill_the_queue_by_itself(home, task):
+    app = open_page("features", task="emoji-fluent")
+    shown(app.selectbox(key="widget features teacher").set_value("cifar10").run())
+    assert app.query_params["teacher"] == "cifar10"
+    assert len(list_jobs(home / "jobs")) == 1
+    shown(button(app, "Draw the UMAP as well").click().run())
+    assert {job.spec["teacher"] for job in list_jobs(home / "jobs")} == {TEACHER, "cifar10"}
+
+
+def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
+    app = open_page("features", task="emoji-fluent")
+    assert sorted(points(app)) == list(mapped.train_rows)
+    assert not list_jobs(home / "jobs")
+    assert not set(points(app)) & set(mapped.test_rows)
+    shown(app.segmented_control(key="widget map kind").set_value("pca").run())
+    assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
+
+
+def test_labeled_images_have_another_marker(home, mapped):
+    app = open_page("features", task="emoji-fluent")
+    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
+    figure = scatter._figure(table, mapped.classes, [], lasso=False)
+    diamonds = [
+        row
+        for trace in figure.data
+        for row, symbol in zip(trace.customdata, trace.marker.symbol, strict=True)
+        if symbol == scatter.DIAMOND
+    ]
+    assert sorted(diamonds) == list(mapped.labeled_rows(5, 0))
+    assert [trace["name"] for trace in traces(app)] == list(mapped.classes)
+
+
+def test_picked_points_show_their_images_with_class_names(home, mapped):
+    app = open_page("features", task="emoji-fluent")
+    assert "**Pick** a point" in text_of(app)
+    rows = mapped.train_rows[[3, 80, 300]]
+    app = pick(app, rows)
+    assert "**3 images**" in text_of(app)
+    for row in rows:
+        name = mapped.classes[mapped.labels[row]].replace("&", "&amp;")
+        assert "<figcaption" in app.html[0].value
+        assert f"{name}, unlabeled, " in app.html[0].value or f"{name}, labeled, " in app.html[0].value
+
+
+def test_a_large_lasso_shows_a_spread_and_counts_them_all(home, mapped):
+    app = pick(open_page("features", task="emoji-fluent"), mapped.train_rows)
+    assert "**604 images**" in text_of(app)
+    assert app.html[0].value.count("<img") == 60
+    assert "60 of them are shown" in text_of(app)
+
+
+def test_what_was_picked_outlives_a_change_of_the_map_and_can_be_cleared(home, mapped):
+    app = pick(open_page("features", task="emoji-fluent"), mapped.train_rows[:2])
+    app.segmented_control(key="widget map tool").set_value("Lasso")
+    app = pick(app, [])  # the browser forgets, since the chart is another one
+    assert "**2 images**" in text_of(app)
+    shown(button(app, "Clear").click().run())
+    assert "**Pick** a point" in text_of(app)
+
+
+def test_highlighted_classes_keep_their_color_and_all_others_turn_gray(home, mapped):
+    app = open_page("features", task="emoji-fluent")
+    shown(app.multiselect(key="widget map classes").set_value(["Flags"]).run())
+    gray, flags = traces(app)
+    assert (gray["name"], gray["marker"]["color"]) == ("other classes", scatter.GRAY)
+    assert flags["name"] == "Flags"
+    assert flags["marker"]["color"] == scatter.class_colors(9)[mapped.classes.index("Flags")]
+
+
+def test_the_colors_of_many_classes_are_all_different():
+    assert len(set(scatter.class_colors(45))) == 45
+
+
+def test_the_map_as_a_table(home, mapped):
+    app = open_page("features", session={"map table": True}, task="emoji-fluent")
+    table = app.dataframe[0].value
+    assert list(table.columns) == ["Image", "Class", "Labeled", "x", "y"]
+    assert len(table) == 604
+    assert table["Labeled"].sum() == 45

@@ -1,0 +1,49 @@
+import tomllib
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from app.components.methods import look, order, title
+from engine.runs import METHODS
+
+THEME = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+
+
+def luminance(color):
+    """Relative luminance as WCAG 2.2 defines it."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first, second):
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("method", [*METHODS, *(f"distill-weighted({p})" for p in (1, 4, 100))])
+def test_lines_can_be_seen_on_both_themes(method, theme):
+    assert contrast(look(method).color, THEME[theme]["backgroundColor"]) >= 3  # WCAG 1.4.11 for graphics
+
+
+def test_no_two_methods_share_color_dash_or_marker():
+    for first, second in combinations([look(method) for method in METHODS], 2):
+        assert first.color != second.color
+        assert first.dash != second.dash
+        assert first.symbol != second.symbol
+
+
+def test_other_exponents_look_like_their_method_and_differ_from_it():
+    base = look("distill-weighted")
+    others = [look(f"distill-weighted({p})") for p in ("1", "4", "100", "inf")]
+    assert {found.dash for found in others} == {base.dash}
+    assert base.symbol not in {found.symbol for found in others}
+
+
+def test_a_method_of_another_version_still_has_name_look_and_place():
+    assert title("distill-from-the-future") == "distill-from-the-future"
+    assert look("distill-from-the-future").symbol == "circle-open"
+    assert order("distill-from-the-future") == len(METHODS)
+    assert order("distill-weighted(4)") == order("distill-weighted")

@@ -1,0 +1,181 @@
+import io
+import time
+import zipfile
+
+import pytest
+
+from app import state
+from app.views import results_replay, results_source
+from engine.export import student_archive
+from engine.runs import recorded, runs_root
+from engine.runs import recorded as recorded_module
+from tests.app import made_runs
+from tests.app.pages import button, open_page, progress_of, shown, text_of
+
+METHODS = ["fine-tune", "fixmatch", "distill-weighted"]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch, tmp_path):
+    """No queue works here, and nothing is recorded unless a test records it."""
+    monkeypatch.setattr(state, "queue", lambda device: None)
+    folder = tmp_path / "results"
+    folder.mkdir()
+    monkeypatch.setattr(results_source, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))
+    return folder
+
+
+@pytest.fixture
+def three_seeds(home):
+    _, comparison = made_runs.planned(home, METHODS, [0, 1, 2], images=24_000)
+    made_runs.finish(home, comparison)
+    return comparison
+
+
+def table(app, column="Held-out accuracy, %"):
+    return next(found.value for found in app.dataframe if column in found.value.columns)
+
+
+def test_without_any_comparison_the_page_leads_to_distill(home):
+    app = open_page("results", task="emoji-fluent")
+    assert "No comparison of this task has been run yet." in text_of(app)
+
+
+def test_the_table_says_what_each_number_rests_on(home, three_seeds):
+    rows = table(open_page("results", task="emoji-fluent", comparison=three_seeds.id))
+    assert list(rows["Method"]) == ["Fine-tuning", "FixMatch", "DistillWeighted"]
+    # Made-up students: 50, 51 and 52 % of 415 images, rounded to whole images (208, 212, 216).
+    assert rows["Held-out accuracy, %"][0] == "51.1"
+    assert rows["95 % interval, %"][0] == "48.7 to 53.5"  # 51.08 plus or minus 4.303 * 0.964 / sqrt(3)
+    assert set(rows["Interval from"]) == {"t interval over 3 seeds"}
+    assert rows["To fine-tuning, points"][0] == "–"
+    assert rows["To fine-tuning, points"][2].startswith("+9.9 (")
+    assert set(rows["Seeds"]) == {"0, 1, 2"}
+    assert set(rows["Student images"]) == {"24,000"}
+    assert list(rows["Steps"]) == ["750", "300", "300"]
+    assert set(rows["Training seconds"]) == {"72.0"}
+    assert set(rows["Test images"]) == {"415"}
+
+
+def test_one_seed_has_an_interval_over_test_images_and_the_page_says_what_it_leaves_out(home):
+    _, comparison = made_runs.planned(home, METHODS, [0])
+    made_runs.finish(home, comparison)
+    app = open_page("results", task="emoji-fluent")
+    rows = table(app)
+    assert set(rows["Interval from"]) == {"Wilson interval over 415 images"}
+    assert rows["To fine-tuning, points"][2] == "+9.9 (one seed, no interval)"
+    assert "not the choice of labels" in text_of(app)
+    assert "epoch" not in text_of(app).lower()
+
+
+def test_bars_and_curves_are_described_in_words(home, three_seeds):
+    app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    told = [chart.proto.alt for chart in app.get("plotly_chart")]
+    assert "DistillWeighted 61.0 % (58.6 % to 63.4 %)" in told[0]
+    assert "FixMatch 54.0 % after 24,000 images (3 seeds)" in told[1]
+
+
+def test_curves_can_be_read_over_seconds(home, three_seeds):
+    app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    next(found for found in app.segmented_control if found.key == "results-axis").set_value("seconds")
+    shown(app.run())
+    assert "after 72 seconds" in app.get("plotly_chart")[1].proto.alt
+
+
+def test_what_is_shared_and_what_is_not_is_said(home):
+    _, fair = made_runs.planned(home, METHODS, [0])
+    made_runs.finish(home, fair)
+    assert "These runs share: task emoji-fluent, 5 labels per class, seed 0" in text_of(
+        open_page("results", task="emoji-fluent")
+    ).replace("\\", "")
+
+
+def test_runs_that_do_not_share_a_budget_are_marked(home):
+    from engine.runs import plan, start
+
+    task, _ = made_runs.planned(home, ["fine-tune"], [0])
+    specs = plan(task, ["fine-tune"], [0], device="cpu") + plan(task, ["fixmatch"], [0], device="cpu", images=8000)
+    mixed = start(home, specs)
+    made_runs.finish(home, mixed)
+    app = open_page("results", task="emoji-fluent", comparison=mixed.id)
+    assert app.warning[0].value.startswith("These runs do not share: the budget of student images.")
+
+
+def test_the_weights_used_are_listed(home, three_seeds):
+    app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    weights = table(app, "Teacher")
+    assert list(weights["Teacher"]) == ["emoji-google", "imagenet-lite0", "openclipart"]
+    assert list(weights["DistillWeighted"]) == ["0.70", "0.20", "0.10"]
+    assert "Effective number of teachers: DistillWeighted 2.2" in text_of(app)
+
+
+def test_a_comparison_in_the_making_shows_what_is_there(home):
+    _, comparison = made_runs.planned(home, METHODS, [0])
+    app = open_page("results", task="emoji-fluent")
+    assert "No run of this comparison has finished yet." in text_of(app)
+    made_runs.finish(home, comparison)
+    assert len(table(shown(app.run()))) == 3
+
+
+def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home, quiet, tmp_path):
+    made_runs.recorded(tmp_path / "elsewhere", quiet)
+    app = open_page("results", task="emoji-fluent")
+    told = text_of(app).replace("\\", "")
+    assert "Recorded" in told
+    assert "made 19 Nov 2026, 12:00 UTC on CPU, 2 threads (x86_64)" in told
+    assert app.code[0].value == "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json"
+    assert len(table(app)) == 3
+    assert not app.get("download_button")[1:], "there is no student of a recorded run to download"
+
+
+def test_own_comparisons_come_first_and_the_recorded_one_stays_at_hand(home, quiet, tmp_path, three_seeds):
+    made_runs.recorded(tmp_path / "elsewhere", quiet)
+    app = open_page("results", task="emoji-fluent")
+    choice = app.selectbox[0]
+    assert choice.value == three_seeds.id
+    choice.set_value("recorded")
+    assert "These runs came with the program" in text_of(shown(app.run()))
+    assert app.query_params["comparison"] in ("recorded", ["recorded"])
+
+
+def test_the_recorded_comparison_is_found_by_its_task_only(tmp_path):
+    assert recorded_module.recorded_comparison("../secret", tmp_path) is None
+
+
+def test_the_replay_plays_the_runs_own_events_twenty_times_as_fast(home, three_seeds, monkeypatch):
+    app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    began = time.time()
+    shown(button(app, "Replay at 20×").click().run())
+    monkeypatch.setattr(results_replay.time, "time", lambda: began + 9)  # 180 s of training: half of the third run
+    shown(app.run())
+    assert any("2 of 9 runs replayed · DistillWeighted, seed 0" in text for text in progress_of(app))
+    monkeypatch.setattr(results_replay.time, "time", lambda: began + 1000)
+    shown(app.run())
+    assert any(text.startswith("9 of 9 runs replayed") for text in progress_of(app))
+    shown(button(app, "End the replay").click().run())
+    assert button(app, "Replay at 20×")
+
+
+def test_a_moment_of_the_replay_holds_only_what_had_happened():
+    point = {"losses": {}, "accuracy": 0.5}
+    runs = tuple(
+        {
+            "method": m,
+            "seed": 0,
+            "curve": [{"seconds": 5.0, "images": 10} | point, {"seconds": 10.0, "images": 20} | point],
+        }
+        for m in ("fine-tune", "fixmatch")
+    )
+    now = results_replay.at(runs, 16.0)
+    assert [len(curve.points) for curve in now.curves] == [2, 1]
+    assert now.shares == [1.0, 0.6]
+    assert now.running == 1
+    assert results_replay.at(runs, 20.0).running is None
+
+
+def test_the_student_comes_as_a_zip(home, three_seeds):
+    run = three_seeds.runs[2]
+    with zipfile.ZipFile(io.BytesIO(student_archive(runs_root(home) / run))) as archive:
+        names = {"README.md", "result.json", "student.json", "student.safetensors"}
+        assert set(archive.namelist()) == {f"{run}/{name}" for name in names}
+        assert b"timm.create_model" in archive.read(f"{run}/README.md")

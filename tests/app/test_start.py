@@ -1,0 +1,76 @@
+import json
+import re
+
+import pytest
+
+from app import state
+from engine import tasks
+from engine.tasks import add_task_file, bundled_record
+from tests.app.pages import button, open_page, text_of
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):
+    app = open_page("start")
+    said = text_of(app)
+    for name in tasks.bundled_names():
+        record = bundled_record(name)
+        assert record["title"] in said
+        assert record["summary"] in said
+    assert "9 classes · 840 images, of which 236 are held out" in said
+    pictures = [re.findall(r'<img src="data:image/(png|webp);base64,[^"]+" alt="([^"]+)"', h.value) for h in app.html]
+    assert len(pictures) == len(tasks.bundled_names())
+    assert {alt for _, alt in pictures[0]} == {c.replace("&", "&amp;") for c in tasks.open_task("emoji-fluent").classes}
+
+
+def test_choosing_a_task_opens_its_page_and_puts_it_into_the_url(home):
+    app = open_page("start")
+    app.button(key="choose-emoji-fluent").click().run()
+    assert app.title[0].value == "Emoji"
+    assert app.query_params["task"] == "emoji-fluent"
+
+
+def test_the_chosen_task_says_so(home):
+    app = open_page("start", task="emoji-fluent")
+    assert app.button(key="choose-emoji-fluent").label == "Open this task"
+    assert app.button(key="choose-quickdraw").label == "Choose this task"
+
+
+def test_tasks_of_the_workspace_are_listed_apart(home, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    content = (tasks.catalogue.ASSETS / "emoji-fluent.parquet").read_bytes()
+    (own / "leaves.parquet").write_bytes(content)
+    record = bundled_record("emoji-fluent") | {"name": "leaves", "title": "Leaves_of *trees*"}
+    (own / "leaves.json").write_text(json.dumps(record))
+    assert "Your own tasks" not in text_of(open_page("start"))
+    add_task_file(own / "leaves.parquet", home)
+    said = text_of(open_page("start"))
+    assert "Your own tasks" in said
+    assert r"Leaves\_of \*trees\*" in said  # a title is never markup
+
+
+def test_a_damaged_task_is_a_sentence_on_its_card_and_the_others_can_be_chosen(home):
+    tasks.open_task("quickdraw", home)
+    (home / "tasks" / "quickdraw" / "task.json").write_text("{")
+    app = open_page("start")
+    assert [error for error in app.error if "not valid JSON" in error.value]
+    button(app, "Choose this task").click().run()
+    assert app.title[0].value == "Emoji"
+
+
+@pytest.mark.parametrize("page", ["task", "teachers", "features"])
+def test_pages_about_a_task_lead_back_to_start_without_one(home, page):
+    app = open_page(page)
+    assert "No task is chosen yet" in text_of(app)
+    assert [link.label for link in app.get("page_link")] == ["Choose a task"]
+
+
+def test_a_link_to_a_task_that_is_not_there_says_so(home):
+    app = open_page("task", task="quickdrow")
+    assert "There is no task named 'quickdrow'" in text_of(app).replace("\\", "")
+    assert "quickdraw" in text_of(app)

@@ -1,0 +1,75 @@
+import time
+
+import pytest
+
+from app import state
+from app.components.page import escape
+from engine.tasks import open_task
+from tests.app.pages import open_page, shown
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+def test_a_link_brings_task_teacher_and_comparison(home):
+    app = open_page("task", task="emoji-fluent", teacher="mnist", comparison="abc")
+    chosen = {key: app.session_state[key] for key in state.URL_KEYS}
+    assert chosen == {"task": "emoji-fluent", "teacher": "mnist", "comparison": "abc"}
+
+
+def test_the_url_is_written_again_after_a_change_of_page(home):
+    app = open_page("task", task="emoji-fluent", teacher="mnist")
+    app.query_params.clear()  # as the browser does when another page is opened
+    app.switch_page("views/start.py").run()
+    assert app.query_params["task"] == "emoji-fluent"
+    assert app.query_params["teacher"] == "mnist"
+
+
+def test_another_task_forgets_teacher_and_comparison_of_the_one_before(home):
+    app = open_page("task", task="emoji-fluent", teacher="mnist", comparison="abc")
+    app.switch_page("views/start.py").run()
+    app.button(key="choose-quickdraw").click().run()
+    assert app.query_params["task"] == "quickdraw"
+    assert "teacher" not in app.query_params
+    assert "comparison" not in app.query_params
+
+
+def test_going_back_in_the_browser_takes_up_the_older_url(home):
+    app = open_page("task", task="emoji-fluent")
+    app.query_params["task"] = "quickdraw"
+    assert shown(app.run()).title[0].value == "Doodles"
+
+
+def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("WORKBENCH_HOME", str(home))
+    home.mkdir(parents=True)
+    (home / "locks").write_text("a file where a folder should be")
+    app = open_page("start")
+    deadline = time.monotonic() + 40
+    while not app.error and time.monotonic() < deadline:
+        app.run()
+    assert "No job can run" in app.error[0].value
+    (home / "locks").unlink()
+    while app.error and time.monotonic() < deadline:
+        app.run()
+    assert not app.error
+    assert state.queue("cpu").is_alive()
+    state.queue("cpu").stop()
+
+
+def test_a_task_is_opened_again_when_its_record_changes(home):
+    task = open_task("emoji-fluent", home)
+    assert state.open_task("emoji-fluent") is state.open_task("emoji-fluent")
+    path = task.folder / "task.json"
+    path.write_text(path.read_text().replace('"Emoji"', '"Renamed"'))
+    assert state.open_task("emoji-fluent").record.title == "Renamed"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a_b *c*", r"a\_b \*c\*"), ("<b>", r"\<b\>"), (":red[x]", r"\:red\[x\]"), ("plain", "plain")]
+)
+def test_text_of_users_is_never_markup(text, shown):
+    assert escape(text) == shown

@@ -1,0 +1,90 @@
+import re
+
+import numpy as np
+import pytest
+
+from app import state
+from engine.tasks import open_task
+from tests.app.pages import open_page, shown
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+def counts(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def choose_labels(app, count):
+    return shown(app.segmented_control(key="widget labels per class").set_value(count).run())
+
+
+def test_the_counts_follow_the_label_budget(home):
+    app = open_page("task", task="emoji-fluent")
+    everyone = {"Classes": "9", "Held-out images": "236"}
+    assert counts(app) == everyone | {"Labeled images": "45", "Unlabeled images": "559"}
+    assert counts(choose_labels(app, 20)) == everyone | {"Labeled images": "180", "Unlabeled images": "424"}
+
+
+def test_the_sheet_marks_the_labeled_images_of_the_draw(home):
+    app = open_page("task", task="emoji-fluent")
+    sheet = app.html[0].value
+    assert sheet.count("<h4") == 9
+    assert len(re.findall(r'alt="[^"]+, labeled"', sheet)) == sheet.count("✓") == 45
+    assert len(re.findall(r'alt="Flags, labeled"', sheet)) == 5
+    shown(app.number_input(key="widget seed").set_value(1).run())
+    assert app.html[0].value != sheet  # another draw, other images
+    assert app.html[0].value.count("✓") == 45
+
+
+def test_many_classes_come_in_pages(home):
+    app = open_page("task", task="quickdraw")
+    assert re.findall(r"<h4[^>]*>([^<]+) <small>", app.html[0].value)[0] == "sweater"
+    assert app.html[0].value.count("<h4") == 10
+    app.get_by_key("widget contact sheet").set_value(5).run()
+    assert re.findall(r"<h4[^>]*>([^<]+) <small>", app.html[0].value)[-1] == "zigzag"
+    assert app.html[0].value.count("<h4") == 5
+
+
+def test_one_label_per_class_says_what_it_rules_out(home):
+    app = open_page("task", task="emoji-fluent")
+    assert not app.info
+    app = choose_labels(app, 1)
+    assert "PARC" in app.info[0].value
+    assert "no similarity ranking" in app.info[0].value
+    assert not choose_labels(app, 2).info
+
+
+def test_a_class_with_fewer_labels_than_the_budget_is_named(home):
+    app = choose_labels(open_page("task", task="emoji-fluent"), 20)
+    assert not app.warning
+    least = open_task("emoji-fluent", home).available_labels()
+    name = open_task("emoji-fluent", home).classes[int(np.argmin(least))]
+    app = open_page("task", session={"labels_per_class": int(least.min()) + 1}, task="emoji-fluent")
+    assert app.warning[0].value.startswith("1 class has fewer labeled images than this budget")
+    assert name.replace("&", "").split()[0] in app.warning[0].value
+
+
+def test_facts_and_the_counts_of_each_class_are_a_click_away(home):
+    app = open_page("task", task="emoji-fluent")
+    assert not app.table  # nothing is computed while it is closed
+    app = open_page("task", session={"task facts": True}, task="emoji-fluent")
+    facts = app.table[0].value.iloc[:, 0]
+    task = open_task("emoji-fluent", home)
+    assert facts["License"] == task.record.license
+    assert facts["Source"] == task.record.source
+    assert facts["Held-out images"] == task.record.split_rule
+    table = app.dataframe[0].value
+    assert list(table["Class"]) == list(task.classes)
+    assert table["Labeled"].sum() == 45
+    assert table["Unlabeled"].sum() == 559
+    assert table["Held out"].sum() == 236
+
+
+def test_the_choice_of_another_page_is_kept(home):
+    app = choose_labels(open_page("task", task="emoji-fluent"), 10)
+    app.switch_page("views/start.py").run()
+    app.switch_page("views/task.py").run()
+    assert counts(app)["Labeled images"] == "90"

@@ -1,0 +1,136 @@
+import json
+import math
+
+import pytest
+
+from app import state
+from engine import jobs
+from engine.handlers import HANDLERS
+from engine.jobs import list_jobs, worker
+from engine.runs import candidates, rank
+from engine.tasks import open_task
+from tests.app.made_features import look
+from tests.app.pages import button, open_page, progress_of, shown, text_of
+
+STRENGTHS = {"emoji-google": 4.0, "imagenet-lite0": 2.0, "mnist": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+@pytest.fixture
+def task(home):
+    """A task at whose labeled images of up to two draws every teacher has looked."""
+    task = open_task("emoji-fluent", home)
+    look(home, task, task.labeled_rows(5, 0), STRENGTHS)
+    return task
+
+
+def bars(app, key="similarity"):
+    """Traces of the chart whose key begins with `key`, as the browser gets them."""
+    chart = next(c for c in app.get("plotly_chart") if key in c.proto.id)
+    return json.loads(chart.proto.figure.spec or chart.proto.spec)["data"]
+
+
+def weights(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_missing_outputs_start_a_look_that_can_be_cancelled_and_tried_again(home):
+    app = open_page("teachers", task="emoji-fluent")
+    (job,) = list_jobs(home / "jobs")
+    assert (job.kind, jobs.status(job).state) == ("look", "queued")
+    assert progress_of(app) == ["Teachers look at the labeled images · next on cpu"]
+    assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
+    shown(button(app, "Cancel").click().run())
+    assert jobs.status(job).state == "cancelled"
+    app.run()
+    shown(button(app, "Try again").click().run())
+    assert jobs.status(job).state == "queued"
+
+
+def test_the_page_ranks_as_soon_as_the_look_is_done(home):
+    """With the real networks: what the job leaves is what the ranking needs."""
+    app = open_page("teachers", session={"labels_per_class": 2}, task="emoji-fluent")
+    (job,) = list_jobs(home / "jobs")
+    assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
+    app = shown(app.run())
+    assert app.subheader[0].value == "Similarity to the task"
+    ranking = rank(home, open_task("emoji-fluent", home), labels_per_class=2)
+    assert list(app.dataframe[0].value["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
+
+
+def test_the_table_has_similarities_and_records_the_most_similar_first(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    table = app.dataframe[0].value
+    ranking = rank(home, task)
+    assert ranking.ranked[0].teacher.name == "emoji-google"
+    assert list(table["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
+    assert list(table["PARC"]) == [ranked.similarity for ranked in ranking.ranked]
+    first = table.iloc[0]
+    assert first["Relation to the task"] == "same collection, other parts of it"
+    assert first["Parameters, M"] == ranking.ranked[0].teacher.parameters / 1e6
+    assert first["License"] == ranking.ranked[0].teacher.license
+
+
+def test_another_metric_ranks_anew(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    shown(app.selectbox(key="widget metric").set_value("knn").run())
+    table = app.dataframe[0].value
+    ranking = rank(home, task, metric="knn")
+    assert list(table["Nearest neighbor"]) == [ranked.similarity for ranked in ranking.ranked]
+    assert "static" not in app.selectbox(key="widget metric").options  # it does not look at the images
+
+
+def test_the_slider_goes_from_equal_shares_to_the_nearest_teacher(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    everyone = len(rank(home, task).candidates)
+    slider = "widget p"
+    shown(app.select_slider(key=slider).set_value(0.0).run())
+    assert weights(app) == {
+        "Effective number of teachers": f"{everyone}.0 of {everyone}",
+        "Take part": f"{everyone} of {everyone}",
+    }
+    shown(app.select_slider(key=slider).set_value(math.inf).run())
+    assert weights(app) == {"Effective number of teachers": f"1.0 of {everyone}", "Take part": f"1 of {everyone}"}
+    shown(app.segmented_control(key="widget preset").set_value(0.0).run())
+    assert app.select_slider(key=slider).value == 0.0
+    assert weights(app)["Take part"] == f"{everyone} of {everyone}"
+
+
+def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
+    look(home, task, task.labeled_rows(1, 3), STRENGTHS)
+    app = open_page("teachers", session={"labels_per_class": 1, "seed": 3}, task="emoji-fluent")
+    assert app.info[0].value.startswith("No ranking possible:")
+    everyone = len(rank(home, task).candidates)
+    assert weights(app)["Effective number of teachers"] == f"{everyone}.0 of {everyone}"
+    assert app.select_slider(key="widget p").disabled
+    assert "PARC" not in app.dataframe[0].value.columns
+
+
+def test_a_clicked_bar_chooses_its_teacher_once(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    app.session_state["similarity parc 0"] = {"selection": {"points": [{"customdata": ["mnist"]}]}}
+    shown(app.run())
+    assert app.query_params["teacher"] == "mnist"
+    assert app.selectbox(key="widget teacher").value == "mnist"
+    shown(app.selectbox(key="widget teacher").set_value("cifar10").run())
+    assert app.query_params["teacher"] == "cifar10"
+
+
+def test_the_record_of_the_teacher_in_the_url_is_shown(home, task):
+    app = open_page("teachers", task="emoji-fluent", teacher="imagenet-lite2")
+    assert app.selectbox(key="widget teacher").value == "imagenet-lite2"
+    assert "1,281,167 images" in text_of(app)
+
+
+def test_a_teacher_of_the_same_images_is_listed_with_the_reason(home):
+    task = open_task("openclipart", home)
+    look(home, task, task.labeled_rows(5, 0), {})
+    app = open_page("teachers", task="openclipart")
+    excluded = app.table[0].value
+    assert list(excluded["Teacher"]) == ["Clip art in 13 subjects"]
+    assert "would leak" in excluded["Reason"].iloc[0]
+    assert "Clip art in 13 subjects" not in list(app.dataframe[0].value["Teacher"])
