@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,6 @@ _CHECK = (
     f'<span aria-hidden="true" style="position:absolute;top:0;right:0;width:16px;height:16px;font-size:11px;'
     f'line-height:16px;text-align:center;color:#fff;background:{MARK_COLOR};border-radius:0 4px 0 6px">✓</span>'
 )
-_reading = threading.Lock()  # sessions share an opened task, and its image table reads one group at a time
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,7 @@ def _figure(item: Thumbnail, source: str, size: int) -> str:
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _thumbnails(folder: str, content: str, resize: str, rows: tuple[int, ...], _task: Task) -> list[str]:
-    with _reading:
-        return [_data_uri(square(image, resize)) for image in _task.images.decoded(rows)]
+    return [_data_uri(square(image, resize)) for image in _task.images.decoded(rows)]
 
 
 def _data_uri(image: Image.Image) -> str:

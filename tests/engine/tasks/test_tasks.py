@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -196,3 +197,12 @@ def test_render_mirrors_and_crops():
 @pytest.mark.parametrize(("resize", "size"), [("squash", (4, 2)), ("pad", (4, 4)), ("crop", (2, 2))])
 def test_square(resize, size):
     assert square(Image.new("RGB", (4, 2)), resize).size == size
+
+
+def test_threads_may_read_one_table_at_once(emoji):
+    rows = list(range(0, len(emoji.images), 7))
+    expected = [emoji.images.content(row) for row in rows]
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: emoji.images.content(rows[i]) == expected[i], shuffled))
+    assert all(found)
