@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -11,10 +12,14 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # Streamlit puts the folder of this file there, not the project's
     sys.path.insert(0, str(ROOT))
 
+st.set_page_config(page_title="Distill Workbench", page_icon=str(ROOT / "app" / "icon.png"), layout="wide")
+
+if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes seconds, once a server
+    with st.spinner("Starting the engine. Only the first visit waits for it."):
+        importlib.import_module("app.state")
+
 from app import state  # noqa: E402 - needs the project's folder on the path
 from app.components import page  # noqa: E402
-
-st.set_page_config(page_title="Distill Workbench", page_icon=str(ROOT / "app" / "icon.png"), layout="wide")
 
 
 def _page(name: str, icon: str, help: str, *, default: bool = False) -> st.Page:

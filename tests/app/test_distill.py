@@ -54,7 +54,10 @@ def test_a_budget_is_shown_as_steps_and_time_for_each_method(home, measured):
     budget(app).set_value(24_000)
     steps = shown(app.run()).table[0].value
     assert list(steps["Steps"]) == ["750", "300", "300"]
-    assert list(steps["Images a step"]) == ["32 labeled", "10 labeled + 70", "32 labeled + 48"]
+    both = [
+        f"{train.labeled_batch} labeled + {train.unlabeled_batch}" for train in map(recipe, ("fixmatch", "distill"))
+    ]
+    assert list(steps["Images a step"]) == ["32 labeled", *both]
     # 10 s to start, 24,000 images at 100 a second, 15 % for evaluations, three times
     assert "About 14 min** for 3 runs" in text_of(app)
 

@@ -1,0 +1,114 @@
+"""The pictures of the README, from the running workbench: `python -m assets.build.screenshots`.
+
+Walks through a bundled task with real runs and a real browser, so they show what a user gets. Needs the packages of
+the tests. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.chromium import launched
+from tests.browser.server import serving
+from tests.browser.workbench import PATIENCE, Workbench
+
+OUT = Path(__file__).resolve().parents[1] / "screenshots"
+SIZE = {"width": 1440, "height": 900}
+LARGEST = 150_000  # bytes of a picture
+COLORS = (256, 128, 64, 32)  # tried in turn until a picture is small enough
+LONG = 10 * PATIENCE
+DRAWN = 1500  # ms until charts and pictures stand
+
+
+def main(arguments: list[str]) -> int:
+    """Take the four pictures."""
+    parser = argparse.ArgumentParser(description="Take the README's pictures of the workbench.")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--task", default="emoji-fluent")
+    parser.add_argument("--images", type=int, default=24_000, help="budget of the runs on the picture of Distill")
+    parser.add_argument("--dark", action="store_true", help="in the dark theme")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder) / "home", Path(folder) / "log") as server,
+        launched() as browser,
+    ):
+        tab = browser.new_page(viewport=SIZE, color_scheme="dark" if options.dark else "light")
+        workbench = Workbench(tab, server.url)
+        for name, show in SHOWN.items():
+            show(workbench, options)
+            tab.wait_for_timeout(DRAWN)
+            path = options.out / f"{name}.png"
+            path.write_bytes(small(tab.screenshot()))
+            print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
+    return 0
+
+
+def small(picture: bytes) -> bytes:
+    """The same picture as a PNG of at most `LARGEST` bytes, with as many colors as that allows."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    for colors in COLORS:
+        packed = io.BytesIO()
+        image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            packed, "PNG", optimize=True
+        )
+        if packed.tell() <= LARGEST:
+            break
+    return packed.getvalue()
+
+
+def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
+    """All teachers, ranked."""
+    workbench.open(f"teachers?task={options.task}")
+    workbench.await_text("Effective number of teachers", LONG)
+    workbench.settle()
+
+
+def features(workbench: Workbench, options: argparse.Namespace) -> None:
+    """The UMAP with a lasso's images beside it."""
+    workbench.go("features")
+    ready = workbench.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
+    expect(ready).to_be_visible(timeout=LONG)
+    workbench.settle()
+    workbench.choose("Lasso")
+    workbench.lasso(0.2)
+    workbench.tab.get_by_test_id("stMain").locator("figure img").first.wait_for()
+
+
+def distill(workbench: Workbench, options: argparse.Namespace) -> None:
+    """Runs in the middle of their training."""
+    workbench.go("distill")
+    budget = workbench.tab.get_by_role("spinbutton", name="Image budget of each run")
+    budget.fill(str(options.images))
+    budget.press("Enter")
+    expect(workbench.tab.get_by_text("one after the other")).to_be_visible(timeout=LONG)
+    workbench.button("Start 3 runs").click()
+    workbench.await_text("1 of 3 runs done", LONG)
+    expect(workbench.tab.get_by_text("sure of")).to_be_visible(timeout=LONG)  # FixMatch has reached its first point
+
+
+def results(workbench: Workbench, options: argparse.Namespace) -> None:
+    """The recorded comparison; without one, the runs of the picture before, once they are done."""
+    workbench.await_text("3 of 3 runs done", LONG)
+    workbench.open(f"results?task={options.task}&comparison=recorded")
+    workbench.await_text("DistillWeighted")
+
+
+SHOWN: dict[str, Callable[[Workbench, argparse.Namespace], None]] = {
+    "teachers": teachers,
+    "features": features,
+    "distill": distill,
+    "results": results,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
