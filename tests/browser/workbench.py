@@ -28,6 +28,7 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.tab.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         self.tab.on("pageerror", lambda error: self.said.append(f"exception: {error}"))
         self.tab.on("console", self._hear)
 

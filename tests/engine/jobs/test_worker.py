@@ -1,3 +1,4 @@
+import functools
 import os
 import signal
 import subprocess
@@ -86,7 +87,9 @@ def test_sigterm_unwinds_and_puts_the_job_back_without_counting_the_start(worksp
 
 def test_interrupting_a_worker_by_hand_cancels_it(workspace: Workspace) -> None:
     job = workspace.add("busy")
-    process = subprocess.Popen(command(job), start_new_session=True)
+    # A shell that runs the tests in the background has told them to ignore SIGINT, and children inherit that.
+    hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command(job), start_new_session=True, preexec_fn=hears)
     until((job.folder / "ready").exists)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == worker.CANCELLED
