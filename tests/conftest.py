@@ -13,6 +13,13 @@ from engine.tasks import open_task
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def exact_small_numbers():
+    """Training flushes denormal numbers to zero, for the whole thread; no other test is to feel it."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """An empty workspace."""

@@ -20,6 +20,7 @@ from playwright.sync_api import ElementHandle, expect
 from engine import jobs
 from engine.devices import describe, resolve
 from engine.runs import entries, list_comparisons
+from engine.training import recipe
 from tests.browser.chromium import launched
 from tests.browser.server import Server, serving
 from tests.browser.workbench import PATIENCE, Workbench
@@ -112,9 +113,10 @@ def training(server: Server) -> bool:
 def methods(workbench: Workbench) -> Iterator[float]:
     """Distill: another method in the form."""
     workbench.open(f"distill?task={TASK}")
+    row = f"DistillEqual{recipe('distill').steps:,}"  # of the table of steps
     for there in (True, False):
         box = workbench.tab.get_by_test_id("stCheckbox").filter(has_text="DistillEqual ").locator("input")
-        yield timed(workbench, box.element_handle(), "DistillEqual30032 labeled", there)
+        yield timed(workbench, box.element_handle(), row, there)
 
 
 def presets(workbench: Workbench) -> Iterator[float]:
