@@ -105,7 +105,7 @@ def _draw_head(home: Path, comparison: Comparison, found: Sequence[Entry]) -> No
     if not is_settled(found):
         text += f" · about {wording.duration(left)} left" if left is not None else " · time left not known yet"
     st.progress(sum(_share(entry.status) for entry in found) / len(found), text=text)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         open_runs = [entry.job for entry in found if not entry.status.terminal]
         stopped = [entry.job for entry in found if entry.status.state in STOPPED]
         if open_runs:
