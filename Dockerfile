@@ -15,7 +15,7 @@ COPY requirements.txt ./
 RUN python -m pip install --no-cache-dir --requirement requirements.txt
 COPY . ./
 
-USER workbench
+USER 1000
 VOLUME ["/workspace"]
 EXPOSE 8501
 STOPSIGNAL SIGINT
