@@ -110,10 +110,16 @@ def _draw_cards(shown: Shown) -> None:
                 wording.percent(mean.accuracy),
                 f"{100 * found.mean:+.1f} points" if found else None,
                 delta_description=_paired(found) if found else None,
+                delta_color="normal" if found and _is_clear(found) else "off",
                 border=True,
                 height="stretch",
                 help=f"95 % interval {results_source.in_percent(mean.interval)} ({mean.interval.method}).",
             )
+
+
+def _is_clear(found: PairedDifference) -> bool:
+    """Whether the seeds tell which side of 0 a difference lies on; only then has it a color."""
+    return found.interval is not None and 0 not in found.interval
 
 
 def _paired(found: PairedDifference) -> str:

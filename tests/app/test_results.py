@@ -68,6 +68,15 @@ def test_one_seed_has_an_interval_over_test_images_and_the_page_says_what_it_lea
     assert "epoch" not in text_of(app).lower()
 
 
+def test_a_difference_has_a_color_only_where_the_seeds_tell_its_side(home, three_seeds):
+    clear = open_page("results", task="emoji-fluent", comparison=three_seeds.id).metric[2]
+    assert (clear.label, clear.proto.delta) == ("DistillWeighted", "+9.9 points")
+    assert clear.proto.color == clear.proto.MetricColor.GREEN
+    _, one = made_runs.planned(home, METHODS, [0], images=24_000)  # of the runs above those with seed 0
+    unclear = open_page("results", task="emoji-fluent", comparison=one.id).metric[2]
+    assert unclear.proto.color == unclear.proto.MetricColor.GRAY
+
+
 def test_bars_and_curves_are_described_in_words(home, three_seeds):
     app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
     told = [chart.proto.alt for chart in app.get("plotly_chart")]
