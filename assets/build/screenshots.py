@@ -102,6 +102,8 @@ def results(workbench: Workbench, options: argparse.Namespace) -> None:
     """The recorded comparison."""
     workbench.open(f"results?task={options.task}&comparison=recorded")
     workbench.await_text("DistillWeighted")
+    expect(workbench.tab.locator(".js-plotly-plot .main-svg").nth(3)).to_be_visible(timeout=LONG)  # both charts
+    workbench.settle()
 
 
 SHOWN: dict[str, Callable[[Workbench, argparse.Namespace], None]] = {
