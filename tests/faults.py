@@ -36,7 +36,7 @@ def run(home: Path, kills: int, lot: random.Random) -> dict:
             if now.terminal:
                 break
             time.sleep(0.01)
-        time.sleep(lot.uniform(0, 12))
+        time.sleep(lot.uniform(0, 6))
         now = jobs.status(job)
         if now.state == "running" and now.pid:
             os.kill(now.pid, signal.SIGKILL)
