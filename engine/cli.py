@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -64,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)
     compare.add_argument(
-        "--methods", default="fine-tune,fixmatch,distill-weighted", help="comma-separated; distill-weighted(4) sets p"
+        "--methods",
+        default="fine-tune,fixmatch,distill-weighted",
+        help="comma-separated; distill-weighted(4) sets p, distill-consensus(neighbors=0) a training field",
     )
     compare.add_argument("--seeds", default="0", help="comma-separated (default 0)")
     compare.add_argument("--images", type=int, help="budget of each run: student images with gradient")
@@ -398,7 +401,9 @@ def _print_comparison(document: dict[str, Any]) -> None:
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    """The names in a comma-separated list; commas in brackets do not separate."""
+    parts = None if text is None else re.split(r",(?![^(]*\))", text)
+    return parts and [name.strip() for name in parts if name.strip()]
 
 
 def _integer(option: str, text: str) -> int:

@@ -17,7 +17,9 @@ import safetensors
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from threadpoolctl import threadpool_limits
 
+from engine.consensus import Consensus, agree
 from engine.devices import describe, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
@@ -195,20 +197,30 @@ def _train_data(
     views = list(range(k))
     teachers = [get_teacher(name) for name in teaching.alpha] if spec.train.uses_unlabeled else []
     extract(home, task, teachers, rows, views=views, device=spec.device, progress=_progress(report))
+    known, labels = np.searchsorted(rows, labeled), task.labels[labeled]
+    consensus = None
+    if spec.train.objective == "consensus" and teachers:
+        report.progress(0, len(rows), "images", "Bringing the teachers to one opinion")
+        features = {t.name: FeatureStore(home, task, t).read_features(rows) for t in teachers}
+        how = Consensus(spec.train.sharpness, spec.train.neighbors, spec.train.spread)
+        with threadpool_limits(spec.threads):  # so that sums do not depend on the machine's cores
+            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), how)
+        consensus = torch.from_numpy(agreed).half()
     report.progress(0, len(rows), "images", "Reading the images")
     signals = {}
-    for teacher in teachers:
+    for teacher in teachers if spec.train.uses_pseudo_labels else []:
         store = FeatureStore(home, task, teacher)
         seen = [torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in views]
         signals[teacher.name] = TeacherSignal(teaching.alpha[teacher.name], torch.stack(seen))
     ids = [task.images.image_ids[row] for row in rows]
     return TrainData(
         images=_pixels(task, rows, size),
-        labeled=torch.from_numpy(np.searchsorted(rows, labeled)),
-        labels=torch.from_numpy(task.labels[labeled]),
+        labeled=torch.from_numpy(known),
+        labels=torch.from_numpy(labels),
         classes=len(task.classes),
         flip=task.record.flip,
         signals=signals,
+        consensus=consensus,
         boxes=torch.from_numpy(np.stack([boxes(ids, view, flip=task.record.flip) for view in views]))
         if k > 1
         else None,

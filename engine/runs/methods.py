@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.errors import InvalidInputError, UnknownNameError
+from engine.training import recipe
 
 DEFAULT_P = 12.0  # ours
+CONSENSUS_P = 6.0  # on the development tasks better than 12, and as good as 3
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class Method:
 
     key: its name in commands, specs and URLs. title: its name on screen.
     objective: what training minimizes. p: the exponent of the weights (0 equal ... infinity nearest), None where no
-    teacher takes part. by_lot: one teacher is drawn instead of weighted.
+    teacher takes part. by_lot: one teacher is drawn instead of weighted. settings: fields of TrainSpec in which a
+    variant differs from its method.
     """
 
     key: str
@@ -26,6 +31,7 @@ class Method:
     objective: str
     p: float | None = None
     by_lot: bool = False
+    settings: tuple[tuple[str, Any], ...] = ()
 
 
 FINE_TUNE = Method(
@@ -73,16 +79,34 @@ _ALL = (
         "distill",
         by_lot=True,
     ),
+    Method(
+        "distill-consensus",
+        "DistillConsensus",
+        "The student learns from your labels and from what all teachers agree on for each image, in your own classes.",
+        "consensus",
+        p=CONSENSUS_P,
+    ),
 )
 METHODS = {method.key: method for method in _ALL}
+SHARED = (
+    "objective",
+    "images",
+    "architecture",
+    "start",
+    "size",
+    "precision",
+)  # a comparison's runs have these in common
+_VARIANT = re.compile(r"(?P<base>[a-z-]+)\((?P<settings>[a-z_]+=[^()]*)\)")
 _WITH_P = re.compile(r"distill-weighted\((?P<p>[0-9.]+(e[+-]?[0-9]+)?|inf)\)")
 
 
 def get_method(name: str) -> Method:
-    """The method called `name`; "distill-weighted(4)" sets its p.
+    """The method called `name`; "distill-weighted(4)" sets its p, "distill-consensus(neighbors=0)" fields of its spec.
 
-    Raises UnknownNameError, or InvalidInputError for a p that is not a number from 0 up.
+    Raises UnknownNameError, or InvalidInputError for a p that is not a number from 0 up or a field that does not exist.
     """
+    if match := _VARIANT.fullmatch(name):
+        return _variant(get_method(match["base"]), match["settings"])
     if match := _WITH_P.fullmatch(name):
         try:
             p = float(match["p"])
@@ -101,3 +125,25 @@ def weighted(p: float) -> Method:
         return base
     shown = "∞" if math.isinf(p) else f"{p:g}"
     return Method(f"distill-weighted({p:g})", f"DistillWeighted, p = {shown}", base.summary, base.objective, p=p)
+
+
+def _variant(base: Method, text: str) -> Method:
+    """A method with other settings, for ablations; `text` is like "neighbors=0,sharpness=1"."""
+    settings: dict[str, Any] = {}
+    for setting in text.split(","):
+        name, _, value = (part.strip() for part in setting.partition("="))
+        if name in SHARED:
+            raise InvalidInputError(f"{name} is the same for all methods of a comparison: set it for all of them.")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    p = settings.pop("p", base.p)
+    if p is not None and not (isinstance(p, int | float) and p >= 0):
+        raise InvalidInputError(f"{base.key}: p is {p!r} and must be a number from 0 up.")
+    recipe(base.objective, **settings)  # refuses an unknown field or value
+    fields = dict(sorted(settings.items()))
+    shown = {**({"p": p} if p != base.p else {}), **fields}
+    key = ",".join(f"{name}={json.dumps(value)}" for name, value in shown.items())
+    title = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
+    return replace(base, key=f"{base.key}({key})", title=f"{base.title}, {title}", p=p, settings=tuple(fields.items()))

@@ -17,7 +17,7 @@ from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import check_architecture
-from engine.training import TrainSpec, recipe, spec_from
+from engine.training import WITH_TEACHERS, TrainSpec, recipe, spec_from
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def plan(
                 seed=seed,
                 device=place,
                 threads=torch.get_num_threads() if place == "cpu" else None,
-                train=recipe(method.objective, **changes),
+                train=recipe(method.objective, **{**changes, **dict(method.settings)}),
                 metric=metric,
             )
-            specs.append(_with_teachers(spec, method, allowed, alpha) if method.objective == "distill" else spec)
+            specs.append(_with_teachers(spec, method, allowed, alpha) if method.objective in WITH_TEACHERS else spec)
     return specs
 
 

@@ -68,5 +68,5 @@ def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
 def _path(home: Path, spec: TrainSpec, device: str) -> Path:
     """One file for each shape of a step; the length of the run and the rates do not matter."""
     shape = [spec.objective, spec.architecture, spec.size, spec.labeled_batch, spec.unlabeled_batch]
-    shape += [spec.batch_norm, spec.precision, spec.uses_unlabeled, describe(device)]
+    shape += [spec.batch_norm, spec.precision, spec.uses_unlabeled, spec.strong, describe(device)]
     return home / "speeds" / f"{canonical_hash(shape)}.json"

@@ -2,11 +2,12 @@
 
 from engine.training.data import EvaluationData, TeacherSignal, TrainData
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, predict, train
-from engine.training.spec import OBJECTIVES, TrainSpec, recipe, spec_from
+from engine.training.spec import OBJECTIVES, WITH_TEACHERS, TrainSpec, recipe, spec_from
 from engine.training.student import build_student, input_statistics
 
 __all__ = [
     "OBJECTIVES",
+    "WITH_TEACHERS",
     "Checkpoint",
     "EvaluationData",
     "Hooks",

@@ -26,6 +26,7 @@ class TrainData:
     classes: int
     flip: bool  # whether augmentation may mirror
     signals: dict[str, TeacherSignal] = field(default_factory=dict)  # by teacher
+    consensus: Float16[Tensor, "N classes"] | None = None  # what all teachers say of each image in the task's classes
     boxes: Float[Tensor, "K N 5"] | None = None  # of the K views; not needed when K = 1
 
 

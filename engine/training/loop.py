@@ -114,7 +114,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         head_classes = {name: signal.pseudo_labels.shape[2] for name, signal in self.data.signals.items()}
-        if not self.spec.uses_unlabeled:
+        if not self.spec.uses_pseudo_labels:
             head_classes = {}
         self.student = build_student(self.spec, self.data.classes, head_classes, self.seed).to(self.device)
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
@@ -229,7 +229,9 @@ def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
 def _check(spec: TrainSpec, data: TrainData) -> None:
     if not len(data.labeled):
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
-    if spec.objective == "distill" and spec.uses_unlabeled:
+    if spec.objective == "consensus" and spec.uses_unlabeled and data.consensus is None:
+        raise InvalidInputError("Nothing is known of what the teachers agree on: choose a teacher.")
+    if spec.uses_pseudo_labels:
         if not data.signals:
             raise InvalidInputError("Distillation needs at least one teacher with a weight above 0: choose one.")
         total = sum(signal.alpha for signal in data.signals.values())

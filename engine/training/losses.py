@@ -23,6 +23,11 @@ def distillation_loss(
     return torch.stack(terms).sum()
 
 
+def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]) -> Float[Tensor, ""]:
+    """Mean over images of CE(consensus, softmax(h∘φ)) in nats: the student's own head learns from all teachers."""
+    return F.cross_entropy(logits, consensus)
+
+
 def sharpen(pseudo_labels: Float[Tensor, "B Z"], temperature: float) -> Float[Tensor, "B Z"]:
     """Pseudo-labels at another temperature: q^(1/T), renormalized; the same as softmax(logits / T)."""
     if temperature == 1:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.training import augment
 from engine.training.data import TrainData
-from engine.training.losses import distillation_loss, fixmatch_loss, sharpen, supervised_loss
+from engine.training.losses import consensus_loss, distillation_loss, fixmatch_loss, sharpen, supervised_loss
 from engine.training.spec import TrainSpec
 from engine.training.streams import batch_positions, generator
 from engine.training.student import Student
@@ -49,12 +49,18 @@ class Batches:
         draws = generator(self.seed, "unlabeled augmentation", step)
         if self.data.boxes is None:
             views = torch.zeros(len(places), dtype=torch.int64)
-            images = augment.weak(self._pixels(places), draws, flip=self.data.flip)
+            augmented = augment.strong if self.spec.strong else augment.weak
+            images = augmented(self._pixels(places), draws, flip=self.data.flip)
         else:
             views = torch.randint(len(self.data.boxes), (len(places),), generator=draws)
             images = augment.crop(self._pixels(places), self.data.boxes[views, places])
         targets = [self.data.signals[name].pseudo_labels[views, places] for name in teachers]
         return images, [sharpen(target.to(self.device).float(), self.spec.temperature) for target in targets]
+
+    def consensus(self, step: int) -> Float[Tensor, "B classes"]:
+        """What the teachers agree on for the images of `with_targets`."""
+        assert self.data.consensus is not None
+        return self.data.consensus[self.others(step)].to(self.device).float()
 
     def weak_and_strong(self, step: int) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 3 S S"]]:
         """FixMatch's two views of images of the whole training split."""
@@ -103,6 +109,30 @@ def distill(student: Student, batches: Batches, step: int) -> Loss:
     return loss, {"labels": on_labels, "teachers": on_teachers}
 
 
+def consensus(student: Student, batches: Batches, step: int) -> Loss:
+    """λ · cross-entropy on the labels + (1 − λ) · cross-entropy with the consensus, both over the task's classes.
+
+    With a teachers' share β, the second part is (1 − β) of that and β of the paper's loss on the same images.
+    """
+    spec = batches.spec
+    if not spec.uses_unlabeled:
+        return fine_tune(student, batches, step)
+    labeled, labels = batches.labeled(step)
+    teachers = list(student.heads)
+    others, targets = batches.with_targets(step, teachers)
+    labeled_features, other_features = _features(student, labeled, others, spec.batch_norm)
+    head = student.network.classifier
+    on_labels = supervised_loss(head(labeled_features), labels)
+    on_consensus = consensus_loss(head(other_features), batches.consensus(step))
+    loss = spec.labeled_share * on_labels + (1 - spec.labeled_share) * (1 - spec.teachers_share) * on_consensus
+    parts = {"labels": on_labels, "consensus": on_consensus}
+    if teachers:
+        alpha = [batches.data.signals[name].alpha for name in teachers]
+        parts["teachers"] = distillation_loss(student.head_logits(other_features), targets, alpha)
+        loss = loss + (1 - spec.labeled_share) * spec.teachers_share * parts["teachers"]
+    return loss, parts
+
+
 def fixmatch(student: Student, batches: Batches, step: int) -> Loss:
     """Cross-entropy on the labels + λ_u · FixMatch's consistency (Sohn et al. 2020, section 2.3)."""
     spec = batches.spec
@@ -123,6 +153,7 @@ BY_NAME: dict[str, Objective] = {
     "linear-probe": linear_probe,
     "fixmatch": fixmatch,
     "distill": distill,
+    "consensus": consensus,
 }
 
 

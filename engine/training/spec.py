@@ -8,7 +8,9 @@ from typing import Any
 
 from engine.errors import InvalidInputError
 
-OBJECTIVES = ("fine-tune", "linear-probe", "fixmatch", "distill")
+OBJECTIVES = ("fine-tune", "linear-probe", "fixmatch", "distill", "consensus")
+WITH_TEACHERS = ("distill", "consensus")
+WITH_OTHERS = ("fixmatch", *WITH_TEACHERS)
 BATCH_NORMS = ("joint", "separate", "frozen")
 
 # What differs between objectives, all ours. About 80 images a step fill a small device. FixMatch's published ratio, 7
@@ -19,6 +21,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "linear-probe": {"labeled_batch": 32, "unlabeled_batch": 0, "learning_rate": 0.1},  # a head alone may learn quickly
     "fixmatch": {"labeled_batch": 32, "unlabeled_batch": 48},
     "distill": {"labeled_batch": 32, "unlabeled_batch": 48, "head_factor": 5.0},
+    "consensus": {"labeled_batch": 32, "unlabeled_batch": 48, "head_factor": 5.0},
 }
 
 
@@ -43,6 +46,11 @@ class TrainSpec:
     labeled_share: float = 0.2  # λ: the labels' share of distillation's loss; ours: .5 did as well in development
     temperature: float = 1.0  # of the pseudo-labels; ours
     views: int = 1  # K: how many fixed views the pseudo-labels are computed for; ours
+    sharpness: float = 2.0  # of the consensus; these three: engine.consensus
+    neighbors: int = 10
+    spread: float = 0.8
+    teachers_share: float = 0.0  # of the consensus' part, what goes to the paper's loss over the teachers' own classes
+    strong: bool = False  # whether the student sees FixMatch's strong view of an image that the consensus describes
     batch_norm: str = "joint"  # labeled and other images share a step's statistics; ours
     fixmatch_threshold: float = 0.95  # FixMatch, section 4
     fixmatch_weight: float = 1.0  # λ_u of FixMatch
@@ -57,12 +65,14 @@ class TrainSpec:
         _one_of("precision", self.precision, ("fp32", "bf16"))
         for name in ("labeled_batch", "images", "size", "views", "evaluations"):
             _at_least(name, getattr(self, name), 1)
-        _at_least("unlabeled_batch", self.unlabeled_batch, 1 if self.objective in ("fixmatch", "distill") else 0)
-        if not 0 <= self.labeled_share <= 1:
-            raise InvalidInputError(f"labeled_share is {self.labeled_share}: choose a number from 0 to 1.")
-        for name in ("learning_rate", "head_factor", "temperature"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}: choose a number above 0.")
+        _at_least("unlabeled_batch", self.unlabeled_batch, 1 if self.objective in WITH_OTHERS else 0)
+        _at_least("neighbors", self.neighbors, 0)
+        for name in ("labeled_share", "teachers_share", "spread"):
+            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1):
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}: choose a number from 0 to 1.")
+        for name in ("learning_rate", "head_factor", "temperature", "sharpness"):
+            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}: choose a number above 0.")
         if self.images < self.images_per_step:
             raise InvalidInputError(
                 f"A budget of {self.images} images is less than one step of {self.images_per_step}: ask for more."
@@ -71,7 +81,13 @@ class TrainSpec:
     @property
     def uses_unlabeled(self) -> bool:
         """Whether a step takes images beyond the labeled ones. With λ = 1 distillation is fine-tuning."""
-        return self.objective == "fixmatch" or (self.objective == "distill" and self.labeled_share < 1)
+        return self.objective == "fixmatch" or (self.objective in WITH_TEACHERS and self.labeled_share < 1)
+
+    @property
+    def uses_pseudo_labels(self) -> bool:
+        """Whether the student has heads over the teachers' own classes while it learns."""
+        own = self.objective == "distill" or (self.objective == "consensus" and self.teachers_share > 0)
+        return own and self.uses_unlabeled
 
     @property
     def images_per_step(self) -> int:
@@ -111,6 +127,10 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
         raise InvalidInputError(f"{name} is {value!r}: choose one of {', '.join(known)}.")
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise InvalidInputError(f"{name} is {value}: choose {least} or more.")
+    if not (_is_number(value) and value >= least):
+        raise InvalidInputError(f"{name} is {value!r}: choose {least} or more.")

@@ -43,7 +43,7 @@ def _made_up(spec: TrainSpec) -> TrainData:
     generator = torch.Generator().manual_seed(0)
     shape = (IMAGES, 3, spec.size, spec.size)
     signals = {}
-    if spec.objective == "distill":
+    if spec.uses_pseudo_labels:
         labels = torch.rand(1, IMAGES, TEACHER_CLASSES, generator=generator).softmax(2).half()
         signals = {"made-up": TeacherSignal(1.0, labels.expand(spec.views, -1, -1))}
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(spec.views, IMAGES, 5)
@@ -54,5 +54,6 @@ def _made_up(spec: TrainSpec) -> TrainData:
         classes=CLASSES,
         flip=True,
         signals=signals,
+        consensus=torch.full((IMAGES, CLASSES), 1 / CLASSES).half() if spec.objective == "consensus" else None,
         boxes=whole if spec.views > 1 else None,
     )

@@ -15,6 +15,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.runs"],
     ["engine.predict", "engine.export"],
     ["engine.training"],
+    ["engine.consensus"],
     ["engine.weighting", "engine.maps", "engine.probes"],
     ["engine.similarity", "engine.features"],
     ["engine.teachers", "engine.tasks"],
@@ -24,7 +25,7 @@ FLOORS = [  # from the top; the README draws the same list
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
-ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes"}
+ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes", "engine.consensus"}
 
 
 def room_of(module):

@@ -81,13 +81,17 @@ def relabeled(home, rows):
     return open_task("emoji-fluent", home)
 
 
-def test_test_labels_never_reach_the_student(home, small, tmp_path):
+LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "distill-consensus"])
+
+
+@LEARN_FROM_TEACHERS
+def test_test_labels_never_reach_the_student(home, small, tmp_path, method):
     """The same task with every test label changed trains the same student, bit for bit."""
     task = open_task("emoji-fluent", home)
     other_home = tmp_path / "other"
     students = []
     for place, t in ((home, task), (other_home, relabeled(other_home, task.test_rows))):
-        [spec] = plan(t, ["distill-weighted"], [0], **small)
+        [spec] = plan(t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
 
@@ -111,7 +115,8 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
     assert {s.pseudo_labels.shape[1] for s in given[0].signals.values()} == {len(task.train_rows)}
 
 
-def test_unlabeled_images_keep_their_labels_to_themselves(home, small, tmp_path, monkeypatch):
+@LEARN_FROM_TEACHERS
+def test_unlabeled_images_keep_their_labels_to_themselves(home, small, tmp_path, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
     task = open_task("emoji-fluent", home)
     drawn = task.labeled_rows(2, 0)
@@ -121,9 +126,28 @@ def test_unlabeled_images_keep_their_labels_to_themselves(home, small, tmp_path,
     monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
-        [spec] = plan(t, ["distill-nearest"], [0], **small)
+        [spec] = plan(t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
+
+
+def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeypatch):
+    """What the teachers agree on is made from the training split's features and the labeled subset's labels alone."""
+    task = open_task("emoji-fluent", home)
+    given = []
+    original = execution.agree
+
+    def remember(features, alpha, labeled, labels, *rest):
+        given.append((features, labeled, labels))
+        return original(features, alpha, labeled, labels, *rest)
+
+    monkeypatch.setattr(execution, "agree", remember)
+    [spec] = plan(task, ["distill-consensus"], [0], **{**small, "images": 80})
+    run_here(home, spec)
+    [(features, labeled, labels)] = given
+    assert {len(f) for f in features.values()} == {len(task.train_rows)}
+    assert task.train_rows[labeled].tolist() == task.labeled_rows(2, 0).tolist()
+    assert labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
 
 
 def test_equal_and_nearest_are_weighted_at_its_ends(home, small):

@@ -33,6 +33,30 @@ def test_methods_are_the_weights_at_their_exponent():
     assert get_method("distill-weighted(12)") == get_method("distill-weighted")
 
 
+def test_a_variant_changes_fields_of_the_spec_for_an_ablation(emoji, small):
+    variant = get_method("distill-consensus(sharpness=1, p=3,neighbors=0)")
+    assert (variant.p, dict(variant.settings)) == (3, {"neighbors": 0, "sharpness": 1})
+    assert get_method(variant.key) == variant
+    [spec] = plan(emoji, [variant.key], [0], **small)
+    assert (spec.p, spec.train.neighbors, spec.train.sharpness, spec.train.spread) == (3, 0, 1, 0.8)
+    assert get_method("distill-consensus").settings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fine-tune(images=99)", "the same for all methods"),
+        ("distill-consensus(magic=1)", "no field magic"),
+        ("distill-consensus(neighbors=-1)", "neighbors is -1"),
+        ("distill-consensus(p=-1)", "p is -1"),
+        ("distill-consensus(spread=much)", "spread is 'much'"),
+    ],
+)
+def test_a_wrong_variant_names_what_is_wrong(name, said):
+    with pytest.raises(InvalidInputError, match=said):
+        get_method(name)
+
+
 @pytest.mark.parametrize("name", ["distill-weighted(x)", "distill-weighted(-1)", "magic", ""])
 def test_an_unknown_method_names_the_known_ones(name):
     with pytest.raises(UnknownNameError, match="method"):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from engine.training.losses import distillation_loss, fixmatch_loss, sharpen
+from engine.training.losses import consensus_loss, distillation_loss, fixmatch_loss, sharpen
 
 
 def test_distillation_loss_agrees_with_a_hand_calculation():
@@ -15,6 +15,13 @@ def test_distillation_loss_agrees_with_a_hand_calculation():
     q_b = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     expected = 0.25 * math.log(2) + 0.75 * (math.log(4) + math.log(4 / 3)) / 2
     assert distillation_loss([a, b], [q_a, q_b], [0.25, 0.75]).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_consensus_loss_agrees_with_a_hand_calculation():
+    # Logits (log 1, log 3) -> (1/4, 3/4): a consensus of (1/2, 1/2) costs (log 4 + log 4/3) / 2, one of (0, 1) log 4/3.
+    logits = torch.log(torch.tensor([[1.0, 3.0], [1.0, 3.0]]))
+    expected = ((math.log(4) + math.log(4 / 3)) / 2 + math.log(4 / 3)) / 2
+    assert consensus_loss(logits, torch.tensor([[0.5, 0.5], [0.0, 1.0]])).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_sharpening_is_the_softmax_at_that_temperature():

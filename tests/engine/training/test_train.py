@@ -8,6 +8,7 @@ import torch
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.training import (
     OBJECTIVES,
+    WITH_TEACHERS,
     EvaluationData,
     Hooks,
     TeacherSignal,
@@ -36,7 +37,8 @@ def made_up(signals=None, **changes):
         noise = torch.rand(1, N, 7, generator=generator).softmax(2).half()
         truth = torch.nn.functional.one_hot(labels, CLASSES)[None].half()
         signals = {"noise": TeacherSignal(0.25, noise), "truth": TeacherSignal(0.75, truth)}
-    return replace(TrainData(images, labeled, labels[labeled], CLASSES, False, signals), **changes)
+    consensus = torch.nn.functional.one_hot(labels, CLASSES).half()
+    return replace(TrainData(images, labeled, labels[labeled], CLASSES, False, signals, consensus), **changes)
 
 
 def weights(trained):
@@ -76,9 +78,29 @@ def test_the_budget_is_counted_in_student_images_with_gradient(objective):
 def test_the_labels_alone_count_when_lambda_is_one():
     tiny = {**TINY, "images": 640}
     fine_tuned = train(recipe("fine-tune", **tiny), made_up(), 0)
-    distilled = train(recipe("distill", labeled_share=1.0, **tiny), made_up(), 0)
-    assert equal(weights(fine_tuned), weights(distilled))
-    assert fine_tuned.images == distilled.images
+    for objective in WITH_TEACHERS:
+        distilled = train(recipe(objective, labeled_share=1.0, **tiny), made_up(), 0)
+        assert equal(weights(fine_tuned), weights(distilled))
+        assert fine_tuned.images == distilled.images
+
+
+def test_a_consensus_that_gives_all_to_the_teachers_heads_is_the_papers_loss():
+    """With a teachers' share of 1 the consensus has no weight, so what is left is λ·labels + (1 − λ)·teachers."""
+    paper = weights(train(recipe("distill", **TINY), made_up(), 0))
+    joined = weights(train(recipe("consensus", teachers_share=1.0, **TINY), made_up(), 0))
+    difference = max((paper[k].float() - joined[k].float()).abs().max().item() for k in paper)
+    assert difference < 1e-4  # the order of the sums
+
+
+def test_the_consensus_teaches_what_no_label_says():
+    """Class 3 has no labeled image; only the consensus tells the student of it."""
+    data = made_up()
+    known = data.labels != 3
+    data = replace(data, labeled=data.labeled[known], labels=data.labels[known])
+    spec = recipe("consensus", **{**TINY, "images": 4000, "learning_rate": 0.03})
+    truth = torch.arange(N) % CLASSES
+    answers = predict(train(spec, data, 0).network, data.images).argmax(1)
+    assert (answers[truth == 3] == 3).float().mean() > 0.8
 
 
 def test_one_hot_weights_are_that_teacher_alone():
@@ -144,7 +166,7 @@ def test_views_are_what_the_student_sees():
 
 def test_it_learns_the_easy_task():
     data = made_up()
-    spec = recipe("distill", **{**TINY, "images": 4000, "learning_rate": 0.1})
+    spec = recipe("distill", **{**TINY, "images": 4000, "learning_rate": 0.03})
     trained = train(spec, data, 0)
     predicted = predict(trained.network, data.images).argmax(1)
     assert (predicted == torch.arange(N) % CLASSES).float().mean() > 0.6  # chance is .25

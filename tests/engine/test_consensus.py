@@ -1,0 +1,134 @@
+"""The consensus on made-up clusters, and on hand-made graphs."""
+
+import numpy as np
+import pytest
+
+from engine.consensus import EDGE_POWER, Consensus, agree, joint_features, sharpen
+from engine.errors import InvalidInputError
+from engine.probes import fit_ridge
+
+
+def clusters(classes=4, each=30, dimensions=12, noise=0.6, seed=0):
+    """Two teachers that see the same clusters in different noise: features, true labels."""
+    draws = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(classes), each)
+    features = {}
+    for teacher in ("one", "two"):
+        centers = draws.normal(size=(classes, dimensions))
+        features[teacher] = (centers[truth] + noise * draws.normal(size=(len(truth), dimensions))).astype(np.float32)
+    return features, truth
+
+
+LABELED = np.array([0, 1, 30, 31, 60, 61, 90, 91])  # two of each class of `clusters`
+HALVES = {"one": 0.5, "two": 0.5}
+
+
+def test_every_image_gets_probabilities():
+    features, truth = clusters()
+    opinions = agree(features, HALVES, LABELED, truth[LABELED], 4)
+    assert opinions.shape == (120, 4)
+    assert opinions.dtype == np.float32
+    assert np.allclose(opinions.sum(axis=1), 1, atol=1e-5)
+    assert (opinions.argmax(axis=1) == truth).mean() > 0.95
+
+
+def test_without_neighbors_and_sharpening_it_is_the_weighted_mean_of_the_probes():
+    features, truth = clusters()
+    alpha = {"one": 0.25, "two": 0.75}
+    plain = agree(features, alpha, LABELED, truth[LABELED], 4, Consensus(sharpness=1, neighbors=0))
+    probes = {name: fit_ridge(f[LABELED], truth[LABELED], 4).predict_proba(f) for name, f in features.items()}
+    expected = 0.25 * probes["one"] + 0.75 * probes["two"]
+    others = np.setdiff1d(np.arange(120), LABELED)
+    assert np.allclose(plain[others], expected[others], atol=1e-6)
+    assert np.array_equal(plain[LABELED], np.eye(4, dtype=np.float32)[truth[LABELED]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neighbors_correct_the_probes(seed):
+    """With two labels a class and much noise the probes err; the unlabeled images around mend most of that."""
+    features, truth = clusters(each=60, dimensions=20, noise=1.3, seed=seed)
+    labeled = np.concatenate([np.flatnonzero(truth == c)[:2] for c in range(4)])
+    right = {}
+    for neighbors in (0, 10):
+        opinions = agree(features, HALVES, labeled, truth[labeled], 4, Consensus(2, neighbors, 0.8))
+        right[neighbors] = (opinions.argmax(axis=1) == truth).mean()
+    assert right[10] > right[0] + 0.05
+
+
+def test_spreading_agrees_with_a_hand_calculation():
+    """Three images in a plane, centered: A and B point one way, C the other; each has one neighbor at least.
+
+    A = (1, 0), B = (1, 0), C = (-2, 0): cosines A-B 1, A-C -1, B-C -1, clipped at 0. So the graph is the one edge A-B,
+    normalized to 1. From (1, 0) at A, p at B: B's fixed point is b = s·a + (1 − s)·p, a = s·b + (1 − s)·1.
+    """
+    features = {"t": np.array([[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]], dtype=np.float32)}
+    labeled, labels = np.array([0, 2]), np.array([0, 1])
+    probe = fit_ridge(features["t"][labeled], labels, 2).predict_proba(features["t"])[1]
+    s = 0.5
+    a = (s * (1 - s) * probe[0] + (1 - s)) / (1 - s**2)
+    b = s * a + (1 - s) * probe[0]
+    total = s * (s * (1 - s) * probe[1]) / (1 - s**2) + (1 - s) * probe[1] + b  # the same for the other class
+    opinions = agree(features, {"t": 1.0}, labeled, labels, 2, Consensus(1, 1, s))
+    assert opinions[1, 0] == pytest.approx(b / total, rel=1e-5)
+    assert opinions[2].tolist() == [0, 1]
+
+
+def test_products_of_joint_features_are_the_weighted_cosines():
+    features, _ = clusters(each=3)
+    joint = joint_features(features, {"one": 0.3, "two": 0.7}).astype(float)
+    centered = {n: f.astype(float) - f.astype(float).mean(axis=0) for n, f in features.items()}
+    unit = {n: c / np.linalg.norm(c, axis=1, keepdims=True) for n, c in centered.items()}
+    expected = 0.3 * unit["one"] @ unit["one"].T + 0.7 * unit["two"] @ unit["two"].T
+    assert np.allclose(joint @ joint.T, expected, atol=1e-5)
+    assert EDGE_POWER == 3
+
+
+def test_sharpening_makes_opinions_surer_and_keeps_their_order():
+    opinions = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    squared = sharpen(opinions, 2)
+    assert squared[0].tolist() == pytest.approx([25 / 38, 9 / 38, 4 / 38])
+    assert squared[1].tolist() == [1, 0, 0]
+    assert np.array_equal(sharpen(opinions, 1), opinions)
+
+
+def test_a_teacher_without_weight_has_no_say():
+    features, truth = clusters()
+    alone = agree(features, {"one": 1.0}, LABELED, truth[LABELED], 4)
+    silent = agree(features, {"one": 1.0, "two": 0.0}, LABELED, truth[LABELED], 4)
+    assert np.allclose(alone, silent, atol=1e-6)
+
+
+@pytest.mark.parametrize("labeled", [[0], [0, 30]])
+def test_few_labels_give_numbers(labeled):
+    features, truth = clusters()
+    opinions = agree(features, HALVES, np.array(labeled), truth[labeled], 4)
+    assert np.isfinite(opinions).all()
+    assert np.allclose(opinions.sum(axis=1), 1, atol=1e-5)
+
+
+def test_equal_features_and_two_images_give_numbers():
+    same = {"t": np.ones((2, 3), dtype=np.float32)}
+    opinions = agree(same, {"t": 1.0}, np.array([0, 1]), np.array([0, 1]), 2)
+    assert np.allclose(opinions, np.eye(2), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "labeled", "labels", "said"),
+    [
+        ({}, [0], [0], "at least one teacher"),
+        ({"three": 1.0}, [0], [0], "'three' has a weight and no features"),
+        (HALVES, [], [], "one label for each"),
+        (HALVES, [0, 1], [0], "one label for each"),
+    ],
+)
+def test_what_is_missing_is_said(alpha, labeled, labels, said):
+    features, _ = clusters()
+    with pytest.raises(InvalidInputError, match=said):
+        agree(features, alpha, np.array(labeled, dtype=int), np.array(labels, dtype=int), 4)
+
+
+def test_features_of_different_lengths_are_refused():
+    features, truth = clusters()
+    features["two"] = features["two"][:-1]
+    with pytest.raises(InvalidInputError, match="different numbers of images"):
+        agree(features, HALVES, LABELED, truth[LABELED], 4)
