@@ -78,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--views", type=int, help="K, the number of fixed views that the teachers describe")
     compare.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any other training field")
 
+    benchmark = verb("benchmark", _benchmark, "put comparisons of several tasks into one table of gains")
+    benchmark.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what `compare --json` printed")
+    benchmark.add_argument("--json", action="store_true", help="print one JSON document")
+
     work = verb("work", _work, "work on the queue until it is empty")
     work.add_argument("--device", help="auto, cuda, mps or cpu")
 
@@ -250,6 +254,14 @@ def _compare(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _benchmark(options: argparse.Namespace) -> int:
+    from engine.benchmark import as_document, tabulate
+    from engine.files import read_json
+
+    table = tabulate([read_json(path) for path in options.files])
+    return _print_json(as_document(table)) if options.json else _print_benchmark(table)
+
+
 def _work(options: argparse.Namespace) -> int:
     from engine import jobs
     from engine.devices import resolve
@@ -398,6 +410,51 @@ def _print_comparison(document: dict[str, Any]) -> None:
         _print_table(rows, tuple(rows[0]))
     for result in document["results"]:
         print(f"run {result['run']}: {100 * result['accuracy']:.1f} %")
+
+
+def _print_benchmark(table: Any) -> int:
+    common = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in table.common.items())
+    print(f"Accuracy in % of held-out images (higher is better); shared: {common}")
+    cells = {(cell.task, cell.method): cell for cell in table.cells}
+    rows = []
+    for task in table.tasks:
+        own = [cell for cell in table.cells if cell.task == task]
+        row = {"task": task, "seeds": len(own[0].seeds), "test images": own[0].test_images}
+        for method in table.methods:
+            cell = cells.get((task, method))
+            row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_points(cell.interval, '')}"
+        rows.append(row)
+    _print_table(rows, tuple(rows[0]))
+    _print_gains("Gain in points, paired by task and seed (above 0 is better)", table.gains)
+    if table.without_relatives:
+        left_out = ", ".join(table.related)
+        _print_gains(
+            f"The same without tasks whose collection a teacher knows in part ({left_out})", table.without_relatives
+        )
+    return 0
+
+
+def _print_gains(title: str, gains: Sequence[Any]) -> None:
+    rows = [
+        {
+            "method": gain.method,
+            "over": gain.reference,
+            "mean": f"{100 * gain.mean:+.1f}",
+            "other seeds": _points(gain.over_seeds, "+"),
+            "other tasks too": _points(gain.over_tasks, "+"),
+            "tasks": len(gain.by_task),
+            "seeds": len(gain.seeds),
+            "by task": ", ".join(f"{task} {100 * value:+.1f}" for task, value in gain.by_task.items()),
+        }
+        for gain in gains
+    ]
+    if rows:
+        print(f"\n{title}")
+        _print_table(rows, tuple(rows[0]))
+
+
+def _points(interval: Any, sign: str) -> str:
+    return "unknown" if interval is None else f"({100 * interval.low:{sign}.1f} to {100 * interval.high:{sign}.1f})"
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -32,7 +32,7 @@ from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective
 from engine.runs.spec import RunSpec, run_spec_from
 from engine.tasks import Task, open_task
 from engine.tasks.views import boxes
-from engine.teachers import Network, cost, get_teacher
+from engine.teachers import Network, cost, get_teacher, relation
 from engine.training import (
     Checkpoint,
     EvaluationData,
@@ -269,6 +269,7 @@ def _result(
         "similarities": teaching.similarities,
         "alpha": teaching.all_alpha,
         "active_alpha": teaching.alpha,
+        "related_teachers": [n for n in teaching.alpha if _relation(task, n) == "disjoint"],
         "effective_teachers": effective_teachers(teaching.alpha) if teaching.alpha else None,
         "ranking_possible": teaching.ranking_possible,
         "ranking_problem": teaching.problem,
@@ -282,6 +283,10 @@ def _result(
         "versions": {"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _relation(task: Task, teacher: str) -> str:
+    return relation(get_teacher(teacher), task.record.collection, task.record.parts)
 
 
 def _json_p(spec: RunSpec) -> float | str | None:

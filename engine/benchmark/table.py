@@ -1,0 +1,144 @@
+"""One table from several comparisons, as `python -m engine compare --json` printed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.evaluation import Interval, bootstrap_over_targets, mean_over_targets, t_interval, wilson_interval
+from engine.runs import get_method
+
+REFERENCES = ("fine-tune", "fixmatch")
+# What comparisons must have in common before their differences may be averaged.
+COMMON = ("labels_per_class", "student", "start", "size", "images")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one task. accuracy: mean over `seeds`, 0..1, higher is better."""
+
+    task: str
+    method: str
+    accuracy: float
+    interval: Interval
+    seeds: tuple[int, ...]
+    test_images: int
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Mean over tasks of a method's accuracy minus the reference's, paired by task and seed; shares, above 0 is better.
+
+    over_seeds: where the mean over *these* tasks would lie with other seeds. over_tasks: with other tasks as well. Each
+    is None where there are too few to tell.
+    """
+
+    method: str
+    reference: str
+    mean: float
+    by_task: Mapping[str, float]
+    seeds: tuple[int, ...]
+    over_seeds: Interval | None
+    over_tasks: Interval | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All cells, and each method's gains over each reference that was run.
+
+    without_relatives: the same gains over the tasks in which no active teacher saw other parts of the task's own
+    collection; empty where that leaves no task or leaves none out.
+    """
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    common: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+    gains: tuple[Gain, ...]
+    related: tuple[str, ...]  # tasks with such a teacher
+    without_relatives: tuple[Gain, ...]
+
+
+def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
+    """The table of several comparisons, one for each task.
+
+    Raises InvalidInputError if there is none, if a task comes twice, or if they differ in labels a class, student,
+    start, size or budget; DamagedFileError for a document that is no comparison.
+    """
+    if not documents:
+        raise InvalidInputError("A benchmark needs at least one comparison: name a file or a task.")
+    try:
+        accuracies = {d["task"]: _accuracies(d) for d in documents}
+        common = {name: documents[0]["shared"].get(name) for name in COMMON}
+        for document in documents:
+            _require_common(common, document)
+        cells = tuple(_cell(d, method, by_seed) for d in documents for method, by_seed in accuracies[d["task"]].items())
+        related = tuple(d["task"] for d in documents if any(r.get("related_teachers") for r in d["results"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
+    if len(accuracies) < len(documents):
+        raise InvalidInputError("A task comes twice: give one comparison for each task.")
+    methods = tuple(dict.fromkeys(cell.method for cell in cells))
+    apart = {task: found for task, found in accuracies.items() if task not in related}
+    return Table(
+        tasks=tuple(accuracies),
+        methods=methods,
+        common=common,
+        cells=cells,
+        gains=_gains(accuracies, methods),
+        related=related,
+        without_relatives=_gains(apart, methods) if 0 < len(apart) < len(accuracies) else (),
+    )
+
+
+def as_document(table: Table) -> dict[str, Any]:
+    """The JSON value of a table."""
+    return asdict(table)
+
+
+def _accuracies(document: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+    """Accuracy by method and seed."""
+    found: dict[str, dict[int, float]] = {}
+    for result in document["results"]:
+        found.setdefault(get_method(result["method"]).key, {})[int(result["seed"])] = float(result["accuracy"])
+    return found
+
+
+def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    for name, value in common.items():
+        if name in document["differs"] or document["shared"].get(name) != value:
+            raise InvalidInputError(
+                f"The comparisons differ in {name.replace('_', ' ')} ({value} and {document['shared'].get(name)}, task "
+                f"{document['task']!r}): their gains cannot be averaged. Run them with the same settings."
+            )
+
+
+def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]) -> Cell:
+    images = int(document["results"][0]["test_images"])
+    values = [by_seed[seed] for seed in sorted(by_seed)]
+    interval = t_interval(values) or wilson_interval(round(values[0] * images), images)
+    return Cell(document["task"], method, float(np.mean(values)), interval, tuple(sorted(by_seed)), images)
+
+
+def _gains(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], methods: Sequence[str]) -> tuple[Gain, ...]:
+    pairs = [(method, reference) for reference in REFERENCES for method in methods if method != reference]
+    found = [_gain(accuracies, method, reference) for method, reference in pairs if reference in methods]
+    return tuple(gain for gain in found if gain is not None)
+
+
+def _gain(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], method: str, reference: str) -> Gain | None:
+    """The gain over the tasks and seeds that have both, or None if no seed is shared by all of those tasks."""
+    both = {t: (m[method], m[reference]) for t, m in accuracies.items() if method in m and reference in m}
+    if not both:
+        return None
+    seeds = sorted(set.intersection(*({*own} & {*other} for own, other in both.values())))
+    if not seeds:
+        return None
+    differences = [[own[seed] - other[seed] for seed in seeds] for own, other in both.values()]
+    mean, over_seeds = mean_over_targets(differences)
+    by_task = {task: float(np.mean(row)) for task, row in zip(both, differences, strict=True)}
+    return Gain(method, reference, mean, by_task, tuple(seeds), over_seeds, bootstrap_over_targets(differences))
