@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _task_options(compare)
     compare.add_argument(
         "--methods",
-        default="fine-tune,fixmatch,distill-weighted",
+        default="fine-tune,fixmatch,distill-weighted,distill-consensus",
         help="comma-separated; distill-weighted(4) sets p, distill-consensus(neighbors=0) a training field",
     )
     compare.add_argument("--seeds", default="0", help="comma-separated (default 0)")

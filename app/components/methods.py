@@ -29,6 +29,7 @@ _LOOKS = {
     "distill-weighted": Look("#3f6fd8", "solid", "diamond"),
     "distill-equal": Look("#8d5fcb", "longdashdot", "cross"),
     "distill-random": Look("#c2527a", "5px,2px,1px,2px", "x"),
+    "distill-consensus": Look("#3b8f2a", "10px,2px", "star"),
 }
 _UNKNOWN = Look("#7b8794", "solid", "circle-open")  # a recorded method that this version does not have
 

@@ -29,6 +29,16 @@ DISTILLATION = (
     Number("temperature", "Temperature", 0.1, 10.0, 0.1, "%.1f",
            "Above 1 softens the teachers' pseudo-labels, below 1 sharpens them."),
 )  # fmt: skip
+CONSENSUS = (
+    Number("sharpness", "Consensus: sharpness", 0.1, 10.0, 0.5, "%.1f",
+           "Exponent on the probabilities that the teachers agree on: above 1 makes them surer."),
+    Number("neighbors", "Consensus: neighbors", 0, 100, 1, "%d",
+           "How many similar images an image hears; 0 lets each image stand alone."),
+    Number("spread", "Consensus: spread", 0.0, 1.0, 0.05, "%.2f",
+           "The neighbors' share in what is said of an image."),
+    Number("teachers_share", "Consensus: teachers' own classes", 0.0, 1.0, 0.05, "%.2f",
+           "Share of DistillWeighted's loss beside the consensus."),
+)  # fmt: skip
 OPTIMIZATION = (
     Number("learning_rate", "Learning rate", 0.0001, 1.0, 0.005, "%.4f",
            "Of the student, at its peak. Too high and the loss is no longer a number."),
@@ -63,6 +73,10 @@ def advanced_changes(device: str) -> dict[str, Any]:
             help="Teachers describe each image in K fixed crops, and the student learns on those. They look K times "
             "as long before the first run; what they saw is kept.",
         )
+    st.markdown("**DistillConsensus**")
+    with st.grid(4, min_column_width=180):
+        for field in CONSENSUS:
+            chosen[field.name] = _number(field)
     st.markdown("**Optimization**")
     with st.grid(4, min_column_width=180):
         for field in OPTIMIZATION:
@@ -110,12 +124,13 @@ def advanced_changes(device: str) -> dict[str, Any]:
 
 
 def _number(field: Number) -> float:
-    return float(
+    kind = type(field.step)  # whole numbers stay whole
+    return kind(
         st.number_input(
             field.label,
-            field.least,
-            field.most,
-            float(_default(field.name)),
+            kind(field.least),
+            kind(field.most),
+            kind(_default(field.name)),
             field.step,
             field.form,
             key=f"distill-{field.name}",

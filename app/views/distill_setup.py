@@ -18,9 +18,9 @@ from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, ge
 from engine.runs.speed import estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, all_teachers, cost
-from engine.training import TrainSpec, recipe
+from engine.training import WITH_TEACHERS, TrainSpec, recipe
 
-DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted")
+DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
 SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 NAMES = {"tf_efficientnet_lite0": "EfficientNet-Lite0", "tf_efficientnet_lite1": "EfficientNet-Lite1"}
@@ -215,7 +215,7 @@ def _images_per_step(train: TrainSpec) -> str:
 
 
 def _draw_weights(task: Task, choice: Choice) -> None:
-    if not any(get_method(key).objective == "distill" for key in choice.methods):
+    if not any(get_method(key).objective in WITH_TEACHERS for key in choice.methods):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/balance: {_weights_sentence(task, choice)}", width="content")

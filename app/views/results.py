@@ -17,6 +17,7 @@ from engine.runs import Comparison, runs_root
 
 POLL_SECONDS = 3.0  # between two looks for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
+FAVORITES = ("distill-consensus", "distill-weighted")  # whose student is offered first
 
 
 def render() -> None:
@@ -222,9 +223,10 @@ def _draw_download(home: Path, shown: Shown) -> None:
 
 
 def _favorite(shown: Shown) -> str:
-    """The method offered first: the last one of the page's order that teachers took part in, whatever its accuracy."""
+    """The method offered first, whatever its accuracy: of those that teachers took part in, the first of FAVORITES."""
     taught = [result["method"] for result in shown.results if result.get("active_alpha")]
-    return next((method for method in taught if method.startswith("distill-weighted")), (taught or [""])[0])
+    favored = (method for favorite in FAVORITES for method in taught if method.startswith(favorite))
+    return next(favored, (taught or [""])[0])
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ def distill(workbench: Workbench, options: argparse.Namespace) -> None:
     """Runs in the middle of their training."""
     workbench.go("distill")
     expect(workbench.tab.get_by_text("one after the other")).to_be_visible(timeout=LONG)
-    workbench.button("Start 3 runs").click()
-    workbench.await_text("2 of 3 runs done", LONG)
+    workbench.button("Start 4 runs").click()
+    workbench.await_text("3 of 4 runs done", LONG)
     expect(workbench.tab.get_by_text(TAUGHT)).to_be_visible(timeout=LONG)
     workbench.tab.get_by_test_id("stMain").hover()
     workbench.tab.mouse.wheel(0, SCROLL)

@@ -5,7 +5,7 @@ import pytest
 from app import state
 from app.views import distill_setup
 from engine import jobs
-from engine.runs import entries, list_comparisons, runs_root
+from engine.runs import entries, get_method, list_comparisons, runs_root
 from engine.runs.speed import Speed
 from engine.training import recipe
 from tests.app import made_runs
@@ -39,13 +39,13 @@ def test_without_a_task_the_page_leads_to_start(home):
     assert "No task is chosen yet" in text_of(open_page("distill"))
 
 
-def test_the_form_begins_with_three_methods_one_seed_and_the_default_budget(home, measured):
+def test_the_form_begins_with_four_methods_one_seed_and_the_default_budget(home, measured):
     app = open_page("distill", task="emoji-fluent")
     assert [box.key for box in app.checkbox if box.value] == [
-        f"distill-method-{key}" for key in ("fine-tune", "fixmatch", "distill-weighted")
+        f"distill-method-{key}" for key in distill_setup.DEFAULT_METHODS
     ]
     assert budget(app).value == recipe("distill").images
-    assert button(app, "Start").label == "Start 3 runs"
+    assert button(app, "Start").label == "Start 4 runs"
     assert "epoch" not in text_of(app)
 
 
@@ -53,19 +53,21 @@ def test_a_budget_is_shown_as_steps_and_time_for_each_method(home, measured):
     app = open_page("distill", task="emoji-fluent")
     budget(app).set_value(24_000)
     steps = shown(app.run()).table[0].value
-    assert list(steps["Steps"]) == ["750", "300", "300"]
+    assert list(steps["Steps"]) == ["750", "300", "300", "300"]
     both = [
-        f"{train.labeled_batch} labeled + {train.unlabeled_batch}" for train in map(recipe, ("fixmatch", "distill"))
+        f"{train.labeled_batch} labeled + {train.unlabeled_batch}"
+        for train in map(recipe, ("fixmatch", "distill", "consensus"))
     ]
     assert list(steps["Images a step"]) == ["32 labeled", *both]
-    # 10 s to start, 24,000 images at 100 a second, 15 % for evaluations, three times
-    assert "About 14 min** for 3 runs" in text_of(app)
+    # 10 s to start, 24,000 images at 100 a second, 15 % for evaluations, four times
+    assert "About 19 min** for 4 runs" in text_of(app)
 
 
 def test_starting_writes_the_comparison_and_puts_it_into_the_url(home, measured, asked):
     app = open_page("distill", task="emoji-fluent")
     checkbox(app, "fixmatch").uncheck()
     checkbox(app, "distill-weighted").uncheck()
+    checkbox(app, "distill-consensus").uncheck()
     checkbox(app, "distill-nearest").check()
     budget(app).set_value(320)
     shown(app.run())
@@ -87,11 +89,11 @@ def test_seeds_labels_and_weights_of_other_pages_go_into_the_runs(home, measured
     assert "DistillWeighted, p = 4" in checkbox(app, "distill-weighted").label
     next(found for found in app.segmented_control if found.key == "distill-seeds").set_value(3)
     shown(app.run())
-    shown(button(app, "Start 9 runs").click().run())
+    shown(button(app, "Start 12 runs").click().run())
     specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
     assert {spec.seed for spec in specs} == {3, 4, 5}
     assert {spec.labels_per_class for spec in specs} == {2}
-    assert {spec.p for spec in specs} == {None, 4.0}
+    assert {spec.p for spec in specs} == {None, 4.0, get_method("distill-consensus").p}
 
 
 def test_weights_set_by_hand_are_used(home, measured):
