@@ -404,6 +404,7 @@ def _print_comparison(document: dict[str, Any]) -> None:
                 "to fine-tuning": "" if difference is None else f"{100 * difference['mean']:+.1f}",
                 "student images": f"{mean['images']:,}",
                 "seconds": f"{mean['seconds']:.0f}",
+                "at equal seconds": "" if (at := mean["at_equal_seconds"]) is None else f"{100 * at:.1f}",
             }
         )
     if rows:

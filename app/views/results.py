@@ -165,6 +165,10 @@ def _draw_table(shown: Shown) -> None:
     st.subheader("The same as a table", anchor=False)
     table = results_source.table(shown)
     st.dataframe(table, hide_index=True, alt="Held-out accuracy of each method with its interval and what it rests on")
+    st.caption(
+        "At equal seconds: the accuracy when the quickest of these methods was done, read off each method's curve. "
+        "A slower method's learning rate had not fallen yet."
+    )
     st.download_button(
         "Download the table (CSV)",
         table.to_csv(index=False),

@@ -113,6 +113,7 @@ def table(shown: Shown) -> pd.DataFrame:
             "Student images": f"{mean.images:,}",
             "Steps": f"{steps[mean.method]:,}",
             "Training seconds": f"{mean.seconds:,.1f}",
+            "At equal seconds, %": "–" if mean.at_equal_seconds is None else f"{100 * mean.at_equal_seconds:.1f}",
             "Test images": f"{mean.test_images:,}",
         }
         for mean in shown.means

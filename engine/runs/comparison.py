@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.errors import DamagedFileError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, paired_difference, t_interval, wilson_interval
 from engine.files import canonical_hash, read_json, write_json
@@ -42,7 +44,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class MethodMean:
-    """One method over its seeds. `interval` is over seeds where there are several, else over test images alone."""
+    """One method over its seeds. `interval` is over seeds where there are several, else over test images alone.
+
+    at_equal_seconds: its accuracy when, seed by seed, the quickest of the compared methods was done, read off its curve
+    between the points around that moment; None without a curve that has a point before it. A slower method's learning
+    rate had not fallen yet.
+    """
 
     method: str
     title: str
@@ -53,6 +60,7 @@ class MethodMean:
     seconds: float  # of training, mean over seeds
     test_images: int
     difference: PairedDifference | None  # to fine-tuning, by seed
+    at_equal_seconds: float | None
 
 
 def runs_root(home: Path) -> Path:
@@ -166,7 +174,10 @@ def method_means(results: Sequence[Mapping[str, Any]]) -> list[MethodMean]:
     for result in results:
         by_method.setdefault(result["method"], {})[result["seed"]] = result
     reference = {seed: r["accuracy"] for seed, r in by_method.get(FINE_TUNE.key, {}).items()}
-    return [_mean(method, found, reference) for method, found in by_method.items()]
+    quickest = {
+        seed: min(m[seed]["seconds"] for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
+    }
+    return [_mean(method, found, reference, quickest) for method, found in by_method.items()]
 
 
 def as_document(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -188,7 +199,9 @@ def finished_results(home: Path, comparison: Comparison) -> list[dict[str, Any]]
     return [{"run": e.run, **e.result} for e in entries(home, comparison) if e.result is not None]
 
 
-def _mean(method: str, by_seed: Mapping[int, Mapping[str, Any]], reference: Mapping[int, float]) -> MethodMean:
+def _mean(
+    method: str, by_seed: Mapping[int, Mapping[str, Any]], reference: Mapping[int, float], quickest: Mapping[int, float]
+) -> MethodMean:
     seeds = tuple(sorted(by_seed))
     accuracies = [by_seed[seed]["accuracy"] for seed in seeds]
     first = by_seed[seeds[0]]
@@ -204,7 +217,19 @@ def _mean(method: str, by_seed: Mapping[int, Mapping[str, Any]], reference: Mapp
         seconds=sum(by_seed[seed]["seconds"] for seed in seeds) / len(seeds),
         test_images=first["test_images"],
         difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
+        at_equal_seconds=_at_seconds(by_seed, quickest),
     )
+
+
+def _at_seconds(by_seed: Mapping[int, Mapping[str, Any]], moments: Mapping[int, float]) -> float | None:
+    """Mean over seeds of the accuracy at each seed's moment, on straight lines between the points of its curve."""
+    found = []
+    for seed, result in by_seed.items():
+        seconds = [point["seconds"] for point in result.get("curve", ())]
+        if len(seconds) < 2 or seconds[0] > moments[seed]:
+            return None
+        found.append(float(np.interp(moments[seed], seconds, [point["accuracy"] for point in result["curve"]])))
+    return sum(found) / len(found)
 
 
 def _path(home: Path, comparison_id: str) -> Path:

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
-from engine.runs import METHODS, common_ground, get_method, plan, run_spec_from
+from engine.runs import METHODS, common_ground, get_method, method_means, plan, run_spec_from
 from engine.runs.spec import as_json
 
 
@@ -97,3 +97,18 @@ def test_weights_set_by_hand_sum_to_1(emoji, small):
     [spec] = plan(emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 3.0, "mnist": 1.0})
     assert spec.alpha == {"cifar10": 0.75, "mnist": 0.25}
     assert spec.p is None
+
+
+def test_accuracy_at_equal_seconds_is_read_off_the_curves():
+    def result(method, seed, points):
+        curve = [{"seconds": seconds, "accuracy": accuracy} for seconds, accuracy in points]
+        last = {"seconds": points[-1][0], "accuracy": points[-1][1], "images": 10, "test_images": 100}
+        return {"method": method, "seed": seed, "curve": curve, **last}
+
+    quick = [result("fine-tune", 0, [(5, 0.2), (10, 0.4)]), result("fine-tune", 1, [(5, 0.3), (20, 0.5)])]
+    slow = [result("fixmatch", 0, [(8, 0.1), (16, 0.5)]), result("fixmatch", 1, [(20, 0.3), (30, 0.9)])]
+    fine_tune, fixmatch = method_means(quick + slow)
+    assert fine_tune.at_equal_seconds == pytest.approx(0.45)  # its ends
+    assert fixmatch.at_equal_seconds == pytest.approx((0.2 + 0.3) / 2)  # a quarter of the way up; its first point
+    late = result("fixmatch", 0, [(11, 0.1), (16, 0.5)])
+    assert method_means([quick[0], late])[1].at_equal_seconds is None
