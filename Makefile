@@ -46,7 +46,7 @@ format: setup-dev ## put the code into its format
 	@$(BIN)/ruff format .
 
 bench: setup-dev ## measure speed: ratios in one process
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
 faults: setup-dev ## kill a run at random moments, again and again, and compare its weights
 	@$(BIN)/python -m tests.faults

@@ -1,39 +1,54 @@
-"""`make bench`: ratios measured in one process, printed as JSON. Single times on a shared machine mean little."""
+"""`make bench`: ratios measured in one process, printed as JSON. Single times on a shared machine mean little.
+
+On a CPU the clock is the processor time of this process, which other programs move less than the wall; on a GPU it is
+the wall, after the device has finished. `make bench ONLY=loop` measures one part.
+"""
 
 import json
+import shutil
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from engine.devices import available, describe
+from engine.devices import available, describe, set_up
+from engine.features import extract
+from engine.features.extraction import BATCH_IMAGES
 from engine.similarity import METRICS, score
-from engine.training import TeacherSignal, TrainData, recipe
+from engine.tasks import open_task
+from engine.teachers import get_teacher, load_teacher
+from engine.training import TeacherSignal, TrainData, augment, build_student, recipe
 from engine.training.loop import _Run
 
 ROUNDS = 7
 IMAGES, CLASSES = 256, 10
 
 
-def paired_ratio(first: Callable[[], object], second: Callable[[], object], rounds: int = ROUNDS) -> dict:
+def paired_ratio(
+    first: Callable[[], object], second: Callable[[], object], rounds: int = ROUNDS, device: str = "cpu"
+) -> dict:
     """Median of time(first) / time(second) over rounds that run both in turn, with the range."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
     first(), second()
     ratios = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began = clock()
         first()
-        middle = time.perf_counter()
+        middle = clock()
         second()
-        ratios.append((middle - began) / (time.perf_counter() - middle))
+        ratios.append((middle - began) / (clock() - middle))
     return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios), "rounds": rounds}
 
 
 def step_of(spec, data: TrainData, device: str) -> Callable[[], object]:
     """A function that does one step of training and waits for it."""
-    run = _Run(spec, data, 0, torch.device(device))
+    run = _Run(spec, data, 0, set_up(device))
 
     def step() -> None:
         run.advance()
@@ -62,8 +77,69 @@ def distillation_step(device: str) -> dict:
     found = {}
     for teachers, classes in ((1, 1000), (30, 100), (30, 1000)):
         distill = step_of(recipe("distill"), made_up(teachers, classes), device)
-        found[f"{teachers} teachers, {teachers * classes} classes"] = paired_ratio(distill, fine)
+        found[f"{teachers} teachers, {teachers * classes} classes"] = paired_ratio(distill, fine, device=device)
+    consensus = step_of(recipe("consensus"), replace(made_up(1, 1), consensus=torch.rand(IMAGES, CLASSES)), device)
+    found["consensus"] = paired_ratio(consensus, fine, device=device)
+    fixmatch = step_of(recipe("fixmatch"), made_up(1, 1), device)
+    found["FixMatch, for comparison"] = paired_ratio(fixmatch, fine, device=device)
     return found
+
+
+def bare_step(spec, data: TrainData, device: str) -> Callable[[], object]:
+    """Forward, backward and update of the same student on one batch that lies on the device, and nothing else."""
+    student = build_student(spec, CLASSES, {}, 0).to(set_up(device)).train()
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    images = data.images[: spec.labeled_batch].float().to(device)
+    labels = data.labels[: spec.labeled_batch].to(device)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(student.network(images)[1], labels).backward()
+        optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def loop(device: str) -> dict:
+    """How much of a bare loop's speed ours keeps: 1 is all of it. A fine-tuning step of 80 images."""
+    spec, data = recipe("fine-tune", labeled_batch=80), made_up(1, 1)
+    bare, whole, weak = bare_step(spec, data, device), step_of(spec, data, device), augment.weak
+
+    def without_augmentation() -> None:
+        augment.weak = lambda pixels, generator, *, flip: pixels.float()
+        try:
+            whole()
+        finally:
+            augment.weak = weak
+
+    return {
+        "with augmentation": paired_ratio(bare, whole, device=device),
+        "without augmentation": paired_ratio(bare, without_augmentation, device=device),
+    }
+
+
+def extraction(device: str) -> dict:
+    """How much of a bare forward pass's speed feature extraction keeps, decoding, resizing and writing included."""
+    images, teacher = 640, get_teacher("imagenet-lite0")
+    network = load_teacher(teacher, set_up(device))
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        task = open_task("emoji-fluent", home)
+        rows = task.train_rows[:images]
+        pixels = torch.randint(256, (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
+
+        def bare() -> None:
+            with torch.inference_mode():
+                for start in range(0, len(rows), BATCH_IMAGES):
+                    network(pixels[: len(rows) - start].to(device))[0].cpu()
+
+        def whole() -> None:
+            shutil.rmtree(home / "features", ignore_errors=True)
+            extract(home, task, [teacher], rows, device=device)
+
+        return {f"{len(rows)} images, {teacher.name}": paired_ratio(bare, whole, 3, device)}
 
 
 def metric_panel() -> dict:
@@ -84,15 +160,24 @@ def metric_panel() -> dict:
     return {name: {"seconds": round(s, 3), "share": round(s / total, 3)} for name, s in seconds.items()}
 
 
-def main() -> int:
+PARTS: dict[str, tuple[str, Callable[[], object]]] = {
+    "steps": ("step / fine-tuning step of as many images", lambda: {d: distillation_step(d) for d in available()}),
+    "loop": ("bare loop / our loop, time", lambda: {d: loop(d) for d in available()}),
+    "extraction": ("bare forward pass / extraction, time", lambda: {d: extraction(d) for d in available()}),
+    "metrics": ("metrics", metric_panel),
+}
+
+
+def main(chosen: Sequence[str]) -> int:
     """Measure, and print one JSON document."""
-    document = {"machine": {d: describe(d) for d in available()}}
-    document["distillation step / fine-tuning step"] = {device: distillation_step(device) for device in available()}
-    document["metrics"] = metric_panel()
+    document: dict[str, object] = {"machine": {d: describe(d) for d in available()}}
+    for name in chosen or PARTS:
+        title, measure = PARTS[name]
+        document[title] = measure()
     json.dump(document, sys.stdout, indent=1)
     print()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
