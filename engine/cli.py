@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,8 @@ def _job(options: argparse.Namespace) -> int:
 
     if hasattr(os, "nice"):
         os.nice(WORKER_NICENESS)
+    with suppress(OSError):  # Linux may weigh whole sessions, and a worker is one: then this is what counts
+        Path("/proc/self/autogroup").write_text(str(WORKER_NICENESS))
     return worker.run(options.folder, HANDLERS)
 
 

@@ -73,6 +73,10 @@ class TrainSpec:
         for name in ("learning_rate", "head_factor", "temperature", "sharpness"):
             if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidInputError(f"{name} is {getattr(self, name)!r}: choose a number above 0.")
+        if self.strong and self.views > 1:
+            raise InvalidInputError(
+                "Strong views are drawn at random, fixed views are not: set views to 1 or strong to false."
+            )
         if self.images < self.images_per_step:
             raise InvalidInputError(
                 f"A budget of {self.images} images is less than one step of {self.images_per_step}: ask for more."

@@ -215,6 +215,9 @@ def test_training_without_labels_or_teachers_is_refused():
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"colour": 1}, "no field colour"),
         ({"batch_norm": "none"}, "batch_norm is 'none'"),
+        ({"objective": "consensus", "strong": True, "views": 4}, "fixed views are not"),
+        ({"spread": 1.5}, "spread is 1.5"),
+        ({"sharpness": 0}, "sharpness is 0"),
     ],
 )
 def test_a_wrong_spec_names_its_field(changes, said):
