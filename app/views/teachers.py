@@ -141,7 +141,8 @@ def _excluded(excluded: Sequence[Candidate]) -> None:
     rows = [
         {
             "Teacher": candidate.teacher.title,
-            "Reason": f"It learned from the collection {_collection(candidate)}, and the task's images come from there "
+            "Reason": candidate.reason
+            or f"It learned from the collection {_collection(candidate)}, and the task's images come from there "
             "too: what it knows of them would leak into the result.",
         }
         for candidate in excluded

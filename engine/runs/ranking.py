@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
-from engine.features import FeatureStore, extract
+from engine.errors import DamagedFileError, InvalidInputError, TooFewLabelsError, UnknownNameError
+from engine.features import FeatureStore, describes, extract
 from engine.similarity import METRICS, score
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
@@ -27,11 +27,22 @@ class Candidate:
 
     teacher: TeacherRecord
     relation: str  # "other", "disjoint" (allowed, and said so) or "same" (refused)
+    lacking: int = 0  # training images of which a teacher without a network says nothing: they came after it
 
     @property
     def allowed(self) -> bool:
         """Whether it may teach."""
-        return self.relation != "same"
+        return self.relation != "same" and not self.lacking
+
+    @property
+    def reason(self) -> str | None:
+        """Why it may not teach, where that is not what it has seen; None otherwise."""
+        if not self.lacking:
+            return None
+        return (
+            f"Its network is not here, and of {self.lacking:,} training images what it says is missing or damaged: add "
+            "it again from a table of all images."
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Ranking:
     """Teachers of a task, the most similar first.
 
     problem: one sentence when no ranking is possible with these labels; `ranked` is then empty.
+    unranked: candidates that the metric cannot judge, such as those without pseudo-labels where it needs them.
     """
 
     metric: str
@@ -59,9 +71,12 @@ class Ranking:
     ranked: tuple[Ranked, ...]
     excluded: tuple[Candidate, ...]
     problem: str | None = None
+    unranked: tuple[TeacherRecord, ...] = ()
 
     def alpha(self, p: float) -> dict[str, float]:
-        """Each candidate's weight at exponent `p`, before small ones are dropped; sums to 1."""
+        """The weight at exponent `p` of each candidate that has pseudo-labels, before small ones are dropped; sums
+        to 1. A teacher without pseudo-labels is ranked, but has nothing that the distillation loss could weigh.
+        """
         names, similarities = self._similarities()
         rule = METRICS[self.metric].rule
         return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
@@ -73,15 +88,36 @@ class Ranking:
 
     def _similarities(self) -> tuple[list[str], NDArray[np.float64]]:
         if self.problem is not None:
-            return [t.name for t in self.candidates], np.zeros(len(self.candidates))
-        by_name = sorted(self.ranked, key=lambda r: r.teacher.name)
+            names = [t.name for t in self.candidates if t.has_pseudo_labels]
+            return names, np.zeros(len(names))
+        by_name = sorted((r for r in self.ranked if r.teacher.has_pseudo_labels), key=lambda r: r.teacher.name)
         return [r.teacher.name for r in by_name], np.array([r.similarity for r in by_name])
 
 
 def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
-    """All teachers, or the named ones, with their relation to the task. Raises UnknownNameError."""
+    """All teachers that can look at the task's images, or the named ones, with their relation to the task.
+
+    Raises UnknownNameError, or InvalidInputError for a named one that is known by its outputs for another task only.
+    """
     records = all_teachers() if names is None else [get_teacher(name) for name in names]
-    return [Candidate(t, relation(t, task.record.collection, task.record.parts)) for t in records]
+    found = []
+    for teacher in records:
+        if describes(teacher, task):
+            lacking = 0 if teacher.has_network else _lacking(task, teacher)
+            found.append(Candidate(teacher, relation(teacher, task.record.collection, task.record.parts), lacking))
+        elif names is not None:
+            raise InvalidInputError(
+                f"The network of teacher {teacher.name!r} is not here, only what it says of the images of task "
+                f"{teacher.weights.task!r} as they were then: leave it out."
+            )
+    return found
+
+
+def _lacking(task: Task, teacher: TeacherRecord) -> int:
+    try:
+        return len(FeatureStore(task.folder.parents[1], task, teacher).missing(task.train_rows, 0))
+    except DamagedFileError:
+        return len(task.train_rows)
 
 
 def rank(
@@ -115,11 +151,16 @@ def rank(
     extract(home, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
     problem = None
+    judged = [c for c in allowed if _can_judge(metric, c.teacher)]
+    if not judged:
+        raise InvalidInputError(
+            f"The metric {metric!r} needs pseudo-labels, and none of the teachers has any: choose another metric."
+        )
     try:
-        scores = [_similarity(home, task, c.teacher, metric, rows) for c in allowed]
-        order = sorted(range(len(allowed)), key=lambda i: (-scores[i], allowed[i].teacher.name))
+        scores = [_similarity(home, task, c.teacher, metric, rows) for c in judged]
+        order = sorted(range(len(judged)), key=lambda i: (-scores[i], judged[i].teacher.name))
         ranked = tuple(
-            Ranked(allowed[i].teacher, allowed[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
+            Ranked(judged[i].teacher, judged[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
             for i in order
         )
     except TooFewLabelsError as error:
@@ -133,6 +174,7 @@ def rank(
         ranked=ranked,
         excluded=tuple(c for c in everyone if not c.allowed),
         problem=problem,
+        unranked=tuple(c.teacher for c in allowed if c not in judged),
     )
 
 
@@ -157,13 +199,18 @@ def effective_teachers(alpha: dict[str, float]) -> float:
 _LOT_STREAM = 0x107
 
 
+def _can_judge(metric: str, teacher: TeacherRecord) -> bool:
+    chosen = METRICS[metric]
+    return teacher.has_pseudo_labels or "pseudo_labels" not in (*chosen.needs, *chosen.needs_one_of)
+
+
 def _similarity(home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]) -> float:
     outputs = FeatureStore(home, task, teacher).read(rows)
     value = score(
         metric,
         features=outputs.features,
         labels=task.labels[rows],
-        pseudo_labels=outputs.pseudo_labels,
+        pseudo_labels=outputs.pseudo_labels if teacher.has_pseudo_labels else None,
     )
     if not math.isfinite(value):
         raise InvalidInputError(f"The metric {metric!r} gives no number for teacher {teacher.name!r}: choose another.")

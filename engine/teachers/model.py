@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -18,7 +19,8 @@ from engine.teachers.weights import teacher_state
 class Network(nn.Module):
     """A timm model whose forward gives pooled penultimate features and logits, with its normalization inside.
 
-    Takes pixels `[B, 3, S, S]` in 0..255, of any number type; gives features `[B, D]` and logits `[B, Z]`.
+    Takes pixels `[B, 3, S, S]` in 0..255, of any number type; gives features `[B, D]` and logits `[B, Z]`, where Z is 0
+    for a network without classes.
     """
 
     scale: Tensor
@@ -48,7 +50,8 @@ class Network(nn.Module):
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B Z"]]:
         """Features and logits."""
         features = self.features(pixels)
-        return features, self.classifier(features)
+        head = self.model.get_classifier()
+        return features, head(features) if isinstance(head, nn.Linear) else features[:, :0]
 
 
 def check_architecture(architecture: str) -> None:
@@ -70,13 +73,34 @@ def create(architecture: str, classes: int) -> Any:
     return model.to(memory_format=torch.channels_last)
 
 
+def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None = None) -> Any:
+    """A timm model with random weights and a linear head over `classes`, or without a head where that is 0.
+
+    `arguments` are the architecture's own. Raises UnknownNameError, or InvalidInputError for what timm cannot build.
+    """
+    check_architecture(architecture)
+    try:
+        model: Any = timm.create_model(architecture, num_classes=classes, **(arguments or {}))
+    except Exception as error:  # each architecture refuses arguments in its own way
+        given = ", ".join(f"{name}={value!r}" for name, value in (arguments or {}).items()) or "no arguments"
+        raise InvalidInputError(
+            f"timm cannot build {architecture} with {given} ({_last_line(error)}): choose another size or architecture."
+        ) from error
+    if classes and not isinstance(model.get_classifier(), nn.Linear):
+        raise InvalidInputError(
+            f"The architecture {architecture!r} has no linear head over pooled features: choose another one, or leave "
+            "its classes out."
+        )
+    return model.to(memory_format=torch.channels_last)
+
+
 def load_teacher(record: TeacherRecord, device: torch.device) -> Network:
     """A teacher, ready to be run: its weights checked and loaded, no gradient, in evaluation mode.
 
     Raises DamagedFileError if the weights do not fit the architecture.
     """
     state = teacher_state(record)
-    model = create(record.architecture, len(record.classes))
+    model = build(record.architecture, len(record.classes), dict(record.model_args))
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -95,5 +119,49 @@ def cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
 
 
+def cost_unbuilt(
+    architecture: str, classes: int, size: int, arguments: Mapping[str, Any] | None = None
+) -> tuple[int, float]:
+    """As `cost`, on PyTorch's meta device: no weight and no number is stored, however large the network is."""
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model = build(architecture, classes, arguments).eval().requires_grad_(False)
+        model(torch.zeros(1, 3, size, size))
+    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
+
+
+def trial(network: Network, size: int) -> int:
+    """Run two made-up images of `size` × `size` pixels through a network; gives the width D of its features.
+
+    Raises InvalidInputError if what comes out is not one vector of finite numbers per image, or if its classes are not
+    a linear function of these features, as the workbench computes them.
+    """
+    pixels = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 255
+    network.eval()
+    try:
+        with torch.inference_mode():
+            features, logits = network(pixels)
+            whole = network.model((pixels * network.scale - network.shift).contiguous()) if logits.shape[1] else None
+    except Exception as error:  # each architecture refuses a size in its own way
+        raise InvalidInputError(
+            f"The network cannot look at an image of {size} × {size} pixels ({_last_line(error)}): choose another size."
+        ) from error
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        raise InvalidInputError("The network gives no vector of features per image: choose another architecture.")
+    if not (torch.isfinite(features.half()).all() and torch.isfinite(logits).all()):
+        raise InvalidInputError(
+            "The network gives numbers that are infinite, or no number, for a trial image: its weights, mean or "
+            "standard deviation are not those it was trained with."
+        )
+    if whole is not None and not (
+        isinstance(whole, Tensor) and whole.shape == logits.shape and torch.allclose(whole, logits, 1e-3, 1e-3)
+    ):
+        raise InvalidInputError(
+            "The classes of this architecture are not a linear function of its pooled features: add it without class "
+            "names, so that its features alone are used, or choose another."
+        )
+    return int(features.shape[1])
+
+
 def _last_line(error: Exception) -> str:
-    return str(error).splitlines()[-1].strip()
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines[-1].strip() if lines else type(error).__name__)[:300]
