@@ -75,8 +75,8 @@ def _list(options: argparse.Namespace, print_rows: PrintRows) -> int:
             **record,
             "classes": len(record["classes"]),
             "accuracy": _accuracy(record),
-            "million_parameters": _number(record["parameters"], 1e6, 2),
-            "gflops": _number(record["gflops"], 1, 3),
+            "million_parameters": _number(record["parameters"] or None, 1e6, 2),
+            "gflops": _number(record["gflops"] or None, 1, 3),
         }
         for record in records
     ]
@@ -197,7 +197,10 @@ def _progress(make: MakeProgress) -> Callable[[int, int | None, str, str], None]
     lines: dict[str, Callable[[int, int, str], None]] = {}
 
     def tell(done: int, total: int | None, unit: str, stage: str) -> None:
-        lines.setdefault(unit, make(unit))(done, done if total is None else total, stage)
+        if total is None:
+            print(f"{stage}{f': {done:,} {unit}' if done else ''}", file=sys.stderr)
+        else:
+            lines.setdefault(unit, make(unit))(done, total, stage)
 
     return tell
 

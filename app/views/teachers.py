@@ -47,6 +47,7 @@ def render() -> None:
     teachers_weights.draw(ranking, relations)
     _excluded(ranking.excluded)
     with st.container(horizontal=True, gap="medium"):
+        page.link("add_teacher", "Add a teacher", ":material/add_circle:")
         page.link("features", "See the images as a teacher does", ":material/scatter_plot:")
         page.link("distill", "Next: distill a student")
 

@@ -112,7 +112,7 @@ def add_outputs(
     """
     tell = progress or silent
     about = completed(about, title=Path(file_name).stem)
-    check_free(about.name)
+    check_free(about.name, about.title)
     table = _opened(path, file_name)
     columns = find_columns(table.schema_arrow, file_name, image_column)
     rows_of, _ = _image_names(task)
@@ -138,8 +138,8 @@ def add_outputs(
             std=(1.0, 1.0, 1.0),
             init="unknown",
             accuracy_note=" ".join(notes),
-            parameters=None,
-            gflops=None,
+            parameters=0,
+            gflops=0.0,
             gflops_note="its network is not here",
             command=f"python -m engine teachers add {file_name} --task {task.name}",
             weights=WeightSource(

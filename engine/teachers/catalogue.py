@@ -79,11 +79,15 @@ def check_name(name: str) -> None:
         raise InvalidInputError(f"{name!r} cannot name a teacher, because the program uses this word: choose another.")
 
 
-def check_free(name: str) -> None:
-    """Raises InvalidInputError if there is a teacher of that name already, or as `check_name`."""
+def check_free(name: str, title: str = "") -> None:
+    """Raises InvalidInputError if there is a teacher of that name or title already, or as `check_name`."""
     folder = teacher_folder(name)
     if name in bundled_names() or folder.exists():
         raise InvalidInputError(f"There is a teacher named {name!r} already: choose another name, or remove it first.")
+    if title and any(title.casefold() == record.title.casefold() for record in all_teachers()):
+        raise InvalidInputError(
+            f"There is a teacher titled {title!r} already: choose another title, so that they can be told apart."
+        )
 
 
 def remove_teacher(name: str) -> None:

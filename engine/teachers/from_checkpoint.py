@@ -75,7 +75,7 @@ def add_checkpoint(
     """
     tell = progress or silent
     about = completed(about, title=Path(file_name).stem)
-    check_free(about.name)
+    check_free(about.name, about.title)
     names, size = checked_classes(classes), checked_size(size)
     mean, std = checked_normalization(mean, std)
     check_architecture(architecture)

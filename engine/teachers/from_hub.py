@@ -17,7 +17,16 @@ from engine.jobs import Job, Reporter, request
 from engine.teachers.about import MOST_CLASSES, About, about_from, checked_size, completed, three_numbers
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_weights
-from engine.teachers.hub import HUB_FILE, NoSuchFileError, Progress, hub_file, hub_folder, local_file, silent
+from engine.teachers.hub import (
+    CONFIG_FILE,
+    HUB_FILE,
+    NoSuchFileError,
+    Progress,
+    hub_file,
+    hub_folder,
+    local_file,
+    silent,
+)
 from engine.teachers.install import QUEUE, checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
 from engine.teachers.record import TeacherRecord
@@ -59,7 +68,7 @@ def add_from_hub(name: str, about: About, size: int | None = None, progress: Pro
         collections=collections or (f"unknown: {found.name}",),
         license=(known.license if known else "") or found.license or "not stated by timm",
     )
-    check_free(about.name)
+    check_free(about.name, about.title)
     size = checked_size(size or found.size)
     arguments = dict(found.arguments)
     if found.fixed_size and size != found.size:
@@ -86,6 +95,15 @@ def add_from_hub(name: str, about: About, size: int | None = None, progress: Pro
         tell=tell,
     )
     return install_network(record, model)
+
+
+def weights_here(name: str) -> bool:
+    """Whether the weights that `add_from_hub` would take are on this machine. Raises as it does for the name."""
+    bare = name.removeprefix("timm/")
+    if bare not in {entry.name for entry in pretrained()}:
+        return any(local_file(name, file) for file in HUB_FILES) and local_file(name, CONFIG_FILE) is not None
+    found = _from_registry(bare)
+    return any(local_file(found.repository, file) for file in found.files)
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,7 @@ def _from_registry(name: str) -> _Found:
 
 
 def _from_repository(repository: str, tell: Progress) -> _Found:
-    path = hub_file(repository, "config.json", tell)
+    path = hub_file(repository, CONFIG_FILE, tell)
     try:
         if path.stat().st_size > LARGEST_CONFIG:
             raise DamagedFileError(f"{path} is larger than the {LARGEST_CONFIG:,} bytes allowed: copy it again.")

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import workspace
 
-HUB_FILE = "model.safetensors"
+HUB_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 Progress = Callable[[int, int | None, str, str], None]  # done, total (None: not known), unit, stage; raises to stop
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -76,9 +76,12 @@ def hub_file(repository: str, file: str, progress: Progress = silent) -> Path:
     except Exception as error:  # the hub's client raises a dozen unrelated classes when there is no network
         if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
             raise NoSuchFileError(f"The repository {repository} has no file {file}.") from error
+        host = urlsplit(constants.ENDPOINT).hostname
+        reason = f"{host} cannot be reached" if isinstance(error, OSError) else type(error).__name__
+        needed = f"{file} and {HUB_FILE}" if file == CONFIG_FILE else file
         raise UnavailableError(
-            f"The weights {repository} could not be downloaded ({type(error).__name__}): connect to the internet, or "
-            f"copy {file} of that repository to {hub_folder() / repository / file}."
+            f"The weights {repository} could not be downloaded ({reason}): connect to the internet, or copy {needed} "
+            f"of that repository to {hub_folder() / repository}."
         ) from error
 
 

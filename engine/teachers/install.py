@@ -39,6 +39,7 @@ def install(name: str, fill: Callable[[Path], TeacherRecord]) -> TeacherRecord:
     folder = teacher_folder(name)
     with replacing_folder(folder) as temporary:
         record = fill(temporary)
+        check_free(name, record.title)
         write_json(temporary / RECORD, as_json(record))
     if get_teacher(name) != record:
         raise InvalidInputError(f"There is a teacher named {name!r} already: choose another name, or remove it first.")

@@ -41,13 +41,13 @@ class TeacherRecord:
     std: tuple[float, float, float]
     resize: str  # how its training images became square
     init: str  # "imagenet" or "random" start of its training; "published" = trained by others
-    training_images: int | None  # None where nobody says, here and below
+    training_images: int | None  # None where nobody says, as in the next two
     held_out_images: int | None
     held_out_accuracy: float | None  # 0..1, top-1
     accuracy_source: str  # "measured" by this project's scripts, "published", or "unknown"
     accuracy_note: str
-    parameters: int | None  # with its own classification head
-    gflops: float | None  # multiply-accumulates / 1e9 of one image at input_size, as timm counts
+    parameters: int  # with its own classification head; 0 where its network is not here, as in the next one
+    gflops: float  # multiply-accumulates / 1e9 of one image at input_size, as timm counts
     gflops_note: str
     license: str
     seed: int | None

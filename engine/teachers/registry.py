@@ -133,6 +133,12 @@ def pretrained() -> tuple[Pretrained, ...]:
     return tuple(_entry(name, costs) for name in sorted(timm.list_models(pretrained=True)))
 
 
+@cache
+def architectures() -> list[str]:
+    """Names of all architectures that timm can build, sorted."""
+    return sorted(timm.list_models())
+
+
 def known_licenses() -> list[str]:
     """Licenses that timm states, the most frequent first; "" stands for those it does not state."""
     found = [entry.license for entry in pretrained() if entry.usable]
