@@ -164,7 +164,7 @@ def _rank(options: argparse.Namespace) -> int:
         "excluded": [
             {"teacher": c.teacher.name, "reason": c.reason or _seen(task.record.title)} for c in ranking.excluded
         ],
-        "unranked": [teacher.name for teacher in ranking.unranked],
+        "unranked": [{"teacher": u.teacher.name, "reason": u.reason} for u in ranking.unranked],
     }
     if options.json:
         return _print_json(document)
@@ -175,8 +175,8 @@ def _rank(options: argparse.Namespace) -> int:
         _print_table([{**row, "similarity": f"{row['similarity']:.2f}"} for row in rows], tuple(rows[0]))
     for candidate in ranking.excluded:
         print(f"left out: {candidate.teacher.name}: {candidate.reason or _seen(task.record.title)}")
-    for teacher in ranking.unranked:
-        print(f"not ranked: {teacher.name}: it has no pseudo-labels, and {ranking.metric} needs them")
+    for unranked in ranking.unranked:
+        print(f"not ranked: {unranked.teacher.name}: {unranked.reason}")
     return 0
 
 

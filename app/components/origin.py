@@ -8,7 +8,6 @@ import streamlit as st
 
 from app.components import page, wording
 from engine.runs import Ranking
-from engine.similarity import METRICS
 from engine.teachers import TeacherRecord
 
 WORDS = {
@@ -39,11 +38,8 @@ def cannot_teach(ranking: Ranking) -> None:
             f":material/info: {_titles(silent)} {'has' if len(silent) == 1 else 'have'} no classes, so no "
             "pseudo-labels: ranked here and shown on maps, but without a weight in distillation."
         )
-    if ranking.unranked:
-        st.caption(
-            f":material/info: Not ranked: {_titles(ranking.unranked)}. {METRICS[ranking.metric].title} looks at "
-            "pseudo-labels, and there are none."
-        )
+    for unranked in ranking.unranked:
+        st.caption(f":material/info: Not ranked: {page.escape(unranked.teacher.title)}. {page.escape(unranked.reason)}")
 
 
 def _titles(teachers: Any) -> str:

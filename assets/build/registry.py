@@ -21,7 +21,7 @@ COLUMNS = ("name", "parameters", "gflops", "width")
 def write_costs() -> None:
     """Count every network with pretrained weights that this version of timm knows, and write the table.
 
-    A network that cannot be built or run without its weights is left out and said.
+    One that cannot be built, or gives no features of an image, stands there with zeros, and is said.
     """
     rows = []
     names = timm.list_models(pretrained=True)
@@ -29,13 +29,14 @@ def write_costs() -> None:
         try:
             rows.append((name, *count(name)))
         except Exception as error:  # a thousand networks, each with its own way to refuse
-            say(f"{name} is left out ({type(error).__name__}: {next(iter(str(error).splitlines()), '')[:120]})")
+            rows.append((name, 0, "0", 0))
+            say(f"{name} cannot be used ({type(error).__name__}: {next(iter(str(error).splitlines()), '')[:120]})")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows)
     write_bytes(COSTS, text.getvalue().encode())
-    say(f"{COSTS.name}: {len(rows):,} of {len(names):,} networks, {COSTS.stat().st_size:,} bytes")
+    say(f"{COSTS.name}: {len(rows):,} networks, {COSTS.stat().st_size:,} bytes")
 
 
 def count(name: str) -> tuple[int, str, int]:

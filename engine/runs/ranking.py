@@ -56,11 +56,19 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Unranked:
+    """A teacher that the metric cannot judge, and why: it has no pseudo-labels, or its outputs are not usable."""
+
+    teacher: TeacherRecord
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Teachers of a task, the most similar first.
 
     problem: one sentence when no ranking is possible with these labels; `ranked` is then empty.
-    unranked: candidates that the metric cannot judge, such as those without pseudo-labels where it needs them.
+    unranked: candidates that the metric cannot judge; they have no weight.
     """
 
     metric: str
@@ -71,7 +79,7 @@ class Ranking:
     ranked: tuple[Ranked, ...]
     excluded: tuple[Candidate, ...]
     problem: str | None = None
-    unranked: tuple[TeacherRecord, ...] = ()
+    unranked: tuple[Unranked, ...] = ()
 
     def alpha(self, p: float) -> dict[str, float]:
         """The weight at exponent `p` of each candidate that has pseudo-labels, before small ones are dropped; sums
@@ -151,20 +159,21 @@ def rank(
     extract(home, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
     problem = None
-    judged = [c for c in allowed if _can_judge(metric, c.teacher)]
-    if not judged:
-        raise InvalidInputError(
-            f"The metric {metric!r} needs pseudo-labels, and none of the teachers has any: choose another metric."
-        )
+    scored: list[tuple[Candidate, float]] = []
+    unranked: list[Unranked] = []
     try:
-        scores = [_similarity(home, task, c.teacher, metric, rows) for c in judged]
-        order = sorted(range(len(judged)), key=lambda i: (-scores[i], judged[i].teacher.name))
-        ranked = tuple(
-            Ranked(judged[i].teacher, judged[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
-            for i in order
-        )
+        for candidate in allowed:
+            try:
+                scored.append((candidate, _similarity(home, task, candidate.teacher, metric, rows)))
+            except TooFewLabelsError:
+                raise
+            except InvalidInputError as error:  # one odd teacher is not to hide all others
+                unranked.append(Unranked(candidate.teacher, str(error)))
+        ranked = _in_order(scored)
     except TooFewLabelsError as error:
-        problem = str(error)
+        problem, unranked = str(error), []
+    if problem is None and not ranked:
+        raise InvalidInputError(f"No teacher can be ranked: {unranked[0].reason}")
     return Ranking(
         metric=metric,
         labeled_images=len(rows),
@@ -174,7 +183,7 @@ def rank(
         ranked=ranked,
         excluded=tuple(c for c in everyone if not c.allowed),
         problem=problem,
-        unranked=tuple(c.teacher for c in allowed if c not in judged),
+        unranked=tuple(unranked),
     )
 
 
@@ -199,12 +208,15 @@ def effective_teachers(alpha: dict[str, float]) -> float:
 _LOT_STREAM = 0x107
 
 
-def _can_judge(metric: str, teacher: TeacherRecord) -> bool:
-    chosen = METRICS[metric]
-    return teacher.has_pseudo_labels or "pseudo_labels" not in (*chosen.needs, *chosen.needs_one_of)
+def _in_order(scored: Sequence[tuple[Candidate, float]]) -> tuple[Ranked, ...]:
+    best_first = sorted(scored, key=lambda pair: (-pair[1], pair[0].teacher.name))
+    return tuple(Ranked(c.teacher, c.relation, s, 1 + sum(other > s for _, other in scored)) for c, s in best_first)
 
 
 def _similarity(home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]) -> float:
+    chosen = METRICS[metric]
+    if not teacher.has_pseudo_labels and "pseudo_labels" in (*chosen.needs, *chosen.needs_one_of):
+        raise InvalidInputError(f"{chosen.title} looks at pseudo-labels, and {teacher.title} has none.")
     outputs = FeatureStore(home, task, teacher).read(rows)
     value = score(
         metric,

@@ -120,6 +120,16 @@ def diff(model: nn.Module, state: Mapping[str, Tensor]) -> KeyDiff:
     )
 
 
+def refuse_whole_numbers(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Raises InvalidInputError if a weight of `model` is a whole number in `state`, so that its digits are lost."""
+    for key, wanted in model.state_dict().items():
+        if wanted.is_floating_point() != state[key].is_floating_point():
+            raise InvalidInputError(
+                f"The tensor {key!r} of {name} has the type {_type(state[key])} where the architecture has "
+                f"{_type(wanted)}: save the weights as float32 or float16."
+            )
+
+
 def as_event(found: KeyDiff, most: int = 200) -> dict[str, Any]:
     """A difference as fields of an event, at most `most` names of each kind."""
     return {name: value[:most] if isinstance(value, tuple) else value for name, value in asdict(found).items()}
@@ -232,8 +242,7 @@ def _checked(state: Mapping[str, Tensor], name: str, size: int) -> dict[str, Ten
             raise InvalidInputError(f"The tensor {shown!r} of {name} is sparse or quantized: save it as plain numbers.")
         if value.dtype not in NUMBERS + COUNTS:
             raise InvalidInputError(
-                f"The tensor {shown!r} of {name} has the type {str(value.dtype).removeprefix('torch.')}: save it as "
-                "float32 or float16."
+                f"The tensor {shown!r} of {name} has the type {_type(value)}: save it as float32 or float16."
             )
         amount = value.numel() * value.element_size()
         total += amount
@@ -288,6 +297,10 @@ def _memory_limits() -> tuple[int, int, int] | None:
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:160]
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ import timm
 from engine.jobs import Job, Reporter, request
 from engine.teachers.about import About, about_from, checked_classes, checked_normalization, checked_size, completed
 from engine.teachers.catalogue import check_free
-from engine.teachers.checkpoint import MismatchError, as_event, diff, read_weights
+from engine.teachers.checkpoint import MismatchError, as_event, diff, read_weights, refuse_whole_numbers
 from engine.teachers.hub import Progress, silent
 from engine.teachers.install import QUEUE, checked_record, install_network, job_progress, with_upload
 from engine.teachers.model import build, check_architecture
@@ -90,6 +90,7 @@ def add_checkpoint(
         state = {key: value for key, value in state.items() if not key.startswith(tuple(f"{h}." for h in heads))}
     if found := diff(model, state):
         raise MismatchError(file_name, architecture, found)
+    refuse_whole_numbers(model, state, file_name)
     model.load_state_dict(state, strict=True)
     record = checked_record(
         about,

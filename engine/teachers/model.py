@@ -15,6 +15,8 @@ from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.teachers.record import TeacherRecord
 from engine.teachers.weights import teacher_state
 
+LONGEST_NAME = 80  # letters of a name in a message
+
 
 class Network(nn.Module):
     """A timm model whose forward gives pooled penultimate features and logits, with its normalization inside.
@@ -55,9 +57,14 @@ class Network(nn.Module):
 
 
 def check_architecture(architecture: str) -> None:
-    """Raises UnknownNameError for a name that timm does not know."""
+    """Raises UnknownNameError for a name that timm does not know, also of weights behind a dot."""
     if not timm.is_model(architecture):
-        raise UnknownNameError("timm architecture", architecture, timm.list_models())
+        raise UnknownNameError("timm architecture", architecture[:LONGEST_NAME], timm.list_models())
+    try:
+        timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:
+        known = timm.list_models(f"{architecture.partition('.')[0]}.*", pretrained=True)
+        raise UnknownNameError("timm architecture", architecture[:LONGEST_NAME], known) from error
 
 
 def create(architecture: str, classes: int) -> Any:
@@ -151,6 +158,11 @@ def trial(network: Network, size: int) -> int:
         raise InvalidInputError(
             "The network gives numbers that are infinite, or no number, for a trial image: its weights, mean or "
             "standard deviation are not those it was trained with."
+        )
+    if torch.equal(features[0], features[1]):
+        raise InvalidInputError(
+            "The network gives the same features for different images, so it tells nothing apart: its weights are not "
+            "those that were trained."
         )
     if whole is not None and not (
         isinstance(whole, Tensor) and whole.shape == logits.shape and torch.allclose(whole, logits, 1e-3, 1e-3)

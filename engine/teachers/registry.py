@@ -14,6 +14,7 @@ from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
 from engine.errors import DamagedFileError, UnknownNameError
 from engine.files import read_json
+from engine.teachers.model import LONGEST_NAME
 from engine.teachers.weights import IMAGENET
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "registry"
@@ -122,7 +123,7 @@ def get_pretrained(name: str) -> Pretrained:
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) and "." not in name else None
     full = f"{name}.{config.tag}" if config is not None and config.tag else name
     if full not in by_name:
-        raise UnknownNameError("set of pretrained weights", name, by_name)
+        raise UnknownNameError("set of pretrained weights", name[:LONGEST_NAME], by_name)
     return by_name[full]
 
 
