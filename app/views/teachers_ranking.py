@@ -23,7 +23,6 @@ RELATIONS = {"other": "another collection", "disjoint": "same collection, other 
 COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the backgrounds of both themes
 PATTERNS = {"other": "", "disjoint": "/"}  # so that color is not the only sign
 INITS = {"imagenet": "from ImageNet weights", "random": "from random weights", "published": "by its publisher"}
-INITS["unknown"] = "from weights that nobody has named"
 
 Row = tuple[TeacherRecord, str, float | None, int | None]  # record, relation to the task, similarity, rank
 
@@ -174,19 +173,14 @@ def _record(teacher: TeacherRecord, relation: str) -> None:
     """Everything that is known of one teacher."""
     named = [name.split(",")[0] for name in teacher.classes[:8]]  # ImageNet's names are lists of synonyms
     classes = ", ".join(named) + (", …" if len(teacher.classes) > 8 else "")
-    held_out = f" of {teacher.held_out_images:,} images" if teacher.held_out_images else ""
     facts = {
-        "Classes": f"{len(teacher.classes):,}: {classes}",
+        "Classes": f"{len(teacher.classes):,}: {classes}" if teacher.classes else "none, so no pseudo-labels",
         "Collection": teacher.collection + (f" ({', '.join(teacher.parts)})" if teacher.parts else " (all of it)"),
-        "Training": f"{_counted(teacher.training_images)}, {INITS.get(teacher.init, teacher.init)}",
-        "Held-out accuracy": teacher.accuracy_note
-        if teacher.held_out_accuracy is None
-        else f"{wording.percent(teacher.held_out_accuracy)}{held_out}, {teacher.accuracy_source}. "
-        f"{teacher.accuracy_note}",
-        "Network": f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
-        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image"
-        if teacher.has_network
-        else f"not here, only what it says of the images of task {teacher.weights.task}",
+        "Saw before": ", ".join(teacher.further_collections),
+        "Training": _training(teacher),
+        "Held-out accuracy": _held_out(teacher),
+        "Network": _network(teacher),
+        "Note": "" if teacher.has_network else teacher.accuracy_note,
         "License": teacher.license,
         "Made by": teacher.command,
     }
@@ -195,11 +189,30 @@ def _record(teacher: TeacherRecord, relation: str) -> None:
         if relation == "disjoint":
             st.badge("Same collection, other parts of it", icon=":material/join_inner:", color="orange")
             st.caption("Its images and the task's are of one kind, but none is in both. That is allowed, and marked.")
-        st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items()))
+        st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items() if value))
 
 
-def _counted(images: int | None) -> str:
-    return "a number of images that nobody has told" if images is None else f"{images:,} images"
+def _training(teacher: TeacherRecord) -> str:
+    if teacher.training_images is None:
+        return f"on images whose number is not known{', by its publisher' if teacher.init == 'published' else ''}"
+    return f"{teacher.training_images:,} images, {INITS.get(teacher.init, teacher.init)}"
+
+
+def _held_out(teacher: TeacherRecord) -> str:
+    if teacher.held_out_accuracy is None:
+        return "not known"
+    images = f" of {teacher.held_out_images:,} images" if teacher.held_out_images else ""
+    accuracy = wording.percent(teacher.held_out_accuracy)
+    return f"{accuracy}{images}, {teacher.accuracy_source}. {teacher.accuracy_note}"
+
+
+def _network(teacher: TeacherRecord) -> str:
+    if not teacher.has_network:
+        return f"not here, only what it says of the images of task {teacher.weights.task}"
+    return (
+        f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
+        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image"
+    )
 
 
 def short_title(teacher: TeacherRecord) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 import timm
 from timm.models import PretrainedCfg
-from torch import nn
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
 from engine.jobs import Job, Reporter, request
@@ -77,14 +76,12 @@ def add_from_hub(name: str, about: About, size: int | None = None, progress: Pro
     tell(0, 3, "steps", "Reading the weights")
     state = read_weights(path, path.name)
     tell(1, 3, "steps", "Building the network")
-    model, classes = _loaded(found, found.classes, state, arguments, path), found.classes
-    if classes and not isinstance(model.get_classifier(), nn.Linear):  # then its features serve, its classes do not
-        model, classes = _loaded(found, (), state, arguments, path), ()
+    model = _loaded(found, state, arguments, path)
     record = checked_record(
         about,
         model,
         architecture=found.architecture,
-        classes=classes,
+        classes=found.classes,
         size=size,
         mean=found.mean,
         std=found.std,
@@ -222,11 +219,9 @@ def _weights(repository: str, files: Sequence[str], tell: Progress) -> Path:
     )
 
 
-def _loaded(
-    found: _Found, classes: tuple[str, ...], state: Mapping[str, Any], arguments: Mapping[str, Any], path: Path
-) -> Any:
+def _loaded(found: _Found, state: Mapping[str, Any], arguments: Mapping[str, Any], path: Path) -> Any:
     """The network with its weights. timm loads them, because it also renames and resizes what older files hold."""
-    options = {"pretrained": True, "num_classes": len(classes), **arguments}
+    options = {"pretrained": True, "num_classes": len(found.classes), **arguments}
     try:
         if found.architecture == found.name:
             overlay = {"state_dict": dict(state), "custom_load": False}

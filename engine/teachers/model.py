@@ -36,10 +36,12 @@ class Network(nn.Module):
 
     def features(self, pixels: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Pooled penultimate output."""
-        x = pixels.to(self.scale.dtype) * self.scale - self.shift
-        x = self.model.forward_features(x.contiguous(memory_format=torch.channels_last))
-        features: Tensor = self.model.forward_head(x, pre_logits=True)  # [B, D]
+        features: Tensor = self.model.forward_head(self._unpooled(pixels), pre_logits=True)  # [B, D]
         return features
+
+    def _unpooled(self, pixels: Tensor) -> Any:
+        x = pixels.to(self.scale.dtype) * self.scale - self.shift
+        return self.model.forward_features(x.contiguous(memory_format=torch.channels_last))
 
     @property
     def classifier(self) -> nn.Linear:
@@ -51,9 +53,12 @@ class Network(nn.Module):
         self, pixels: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B 3 S S"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B Z"]]:
         """Features and logits."""
-        features = self.features(pixels)
-        head = self.model.get_classifier()
-        return features, head(features) if isinstance(head, nn.Linear) else features[:, :0]
+        x, head = self._unpooled(pixels), self.model.get_classifier()
+        features = self.model.forward_head(x, pre_logits=True)
+        if isinstance(head, nn.Linear):
+            return features, head(features)
+        # Some heads normalize first, or are two. Without a head there are no classes.
+        return features, self.model.forward_head(x) if self.model.num_classes else features[:, :0]
 
 
 def check_architecture(architecture: str) -> None:
@@ -81,7 +86,7 @@ def create(architecture: str, classes: int) -> Any:
 
 
 def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None = None) -> Any:
-    """A timm model with random weights and a linear head over `classes`, or without a head where that is 0.
+    """A timm model with random weights and its own kind of head over `classes`, or without a head where that is 0.
 
     `arguments` are the architecture's own. Raises UnknownNameError, or InvalidInputError for what timm cannot build.
     """
@@ -93,11 +98,6 @@ def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None =
         raise InvalidInputError(
             f"timm cannot build {architecture} with {given} ({_last_line(error)}): choose another size or architecture."
         ) from error
-    if classes and not isinstance(model.get_classifier(), nn.Linear):
-        raise InvalidInputError(
-            f"The architecture {architecture!r} has no linear head over pooled features: choose another one, or leave "
-            "its classes out."
-        )
     return model.to(memory_format=torch.channels_last)
 
 
@@ -139,8 +139,8 @@ def cost_unbuilt(
 def trial(network: Network, size: int) -> int:
     """Run two made-up images of `size` × `size` pixels through a network; gives the width D of its features.
 
-    Raises InvalidInputError if what comes out is not one vector of finite numbers per image, or if its classes are not
-    a linear function of these features, as the workbench computes them.
+    Raises InvalidInputError if what comes out is not one vector of finite numbers per image, if it is the same for
+    both, or if the classes are not those that the network gives when it is asked in one piece.
     """
     pixels = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 255
     network.eval()
@@ -168,8 +168,8 @@ def trial(network: Network, size: int) -> int:
         isinstance(whole, Tensor) and whole.shape == logits.shape and torch.allclose(whole, logits, 1e-3, 1e-3)
     ):
         raise InvalidInputError(
-            "The classes of this architecture are not a linear function of its pooled features: add it without class "
-            "names, so that its features alone are used, or choose another."
+            "The classes of this architecture are not a function of its pooled features: add it without class names, "
+            "so that its features alone are used, or choose another."
         )
     return int(features.shape[1])
 

@@ -195,6 +195,15 @@ def test_a_checkpoint_without_class_names_serves_with_its_features(home, tmp_pat
     assert outputs(record)[1].shape == (2, 0)
 
 
+def test_heads_that_are_more_than_linear_give_the_classes_of_the_whole_network(home, tmp_path):
+    torch.manual_seed(0)
+    whole = timm.create_model("levit_128s", num_classes=3).eval()  # two heads, each behind its own normalization
+    record = add_own(own(tmp_path, whole.state_dict()), architecture="levit_128s", size=224)
+    pixels = torch.randint(256, (2, 3, 224, 224), generator=torch.Generator().manual_seed(1)).float() / 127.5 - 1
+    with torch.inference_mode():
+        assert torch.allclose(outputs(record, 224)[1], whole(pixels), atol=1e-4)
+
+
 def test_names_and_shapes_that_do_not_fit_are_told_one_by_one(home, tmp_path):
     state = dict(network(4).state_dict())
     state["extra.weight"] = state.pop("conv1.weight") if "conv1.weight" in state else state.pop(next(iter(state)))
