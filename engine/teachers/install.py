@@ -17,6 +17,7 @@ from torch import nn
 from engine.errors import InvalidInputError, UnavailableError
 from engine.files import make_folder, replacing, replacing_folder, sha256, workspace, write_json
 from engine.jobs import Reporter
+from engine.jobs.records import remove_temporary
 from engine.teachers.about import About
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.hub import Progress
@@ -25,7 +26,7 @@ from engine.teachers.record import TeacherRecord, WeightSource, as_json
 
 QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
 WEIGHTS = "weights.safetensors"
-OLD_UPLOAD = 86_400  # s after which an upload that nobody took is removed
+OLD_UPLOAD = 86_400  # s after which an upload that nobody took, or a teacher that was never finished, is removed
 GFLOPS_NOTE = "multiply-accumulates / 1e9 of one image at input_size, convolutions and linear layers, as timm counts"
 NOT_KNOWN = "Nobody has said how well it does on images of its own collection."
 
@@ -37,6 +38,7 @@ def install(name: str, fill: Callable[[Path], TeacherRecord]) -> TeacherRecord:
     """
     check_free(name)
     folder = teacher_folder(name)
+    remove_temporary(folder.parent, older_than=OLD_UPLOAD)  # of one that was killed half-way
     with replacing_folder(folder) as temporary:
         record = fill(temporary)
         check_free(name, record.title)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 
 import pytest
@@ -266,6 +267,18 @@ def test_removing_takes_everything_and_spares_the_program_s_own(home, tmp_path):
         remove_teacher(record.name)
     with pytest.raises(InvalidInputError, match="comes with the program"):
         remove_teacher("cifar10")
+
+
+def test_what_a_killed_adding_left_is_no_teacher_and_goes_after_a_day(home, tmp_path):
+    left = home / "teachers" / ".tmp-0123456789ab-half"
+    left.mkdir(parents=True)
+    (left / "record.json").write_text("{}")
+    assert (added_teachers(), damaged_teachers()) == ([], {})
+    add_own(own(tmp_path))
+    assert left.exists()  # it might be somebody else's, at work just now
+    os.utime(left, (0, 0))
+    add_own(own(tmp_path), title="Another")
+    assert not left.exists()
 
 
 def test_a_damaged_record_hides_its_teacher_alone(home, tmp_path):
