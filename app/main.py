@@ -22,8 +22,9 @@ from app import state  # noqa: E402 - needs the project's folder on the path
 from app.components import page  # noqa: E402
 
 
-def _page(name: str, icon: str, help: str, *, default: bool = False) -> st.Page:
-    return st.Page(f"views/{name}.py", title=name.capitalize(), icon=icon, url_path=name, default=default, help=help)
+def _page(name: str, icon: str, help: str, *, default: bool = False, title: str | None = None) -> st.Page:
+    title, url = title or name.capitalize(), name.replace("_", "-")
+    return st.Page(f"views/{name}.py", title=title, icon=icon, url_path=url, default=default, help=help)
 
 
 def main() -> None:
@@ -33,6 +34,12 @@ def main() -> None:
             _page("start", ":material/home:", "What this is, and the tasks to choose from.", default=True),
             _page("task", ":material/photo_library:", "The task's images by class, and how many of them are labeled."),
             _page("teachers", ":material/school:", "Teachers ranked by similarity to the task, and their weights."),
+            _page(
+                "add_teacher",
+                ":material/add_circle:",
+                "Your own teachers: pretrained networks, files, tables.",
+                title="Add a teacher",
+            ),
             _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine import cli_teachers
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
@@ -53,11 +54,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    for name, run, text in (
-        ("tasks", _tasks, "list the tasks"),
-        ("teachers", _teachers, "list the teachers"),
-    ):
-        verb(name, run, text).add_argument("--json", action="store_true", help="print one JSON document")
+    verb("tasks", _tasks, "list the tasks").add_argument("--json", action="store_true", help="print one JSON document")
+    cli_teachers.add_parser(verbs, _print_rows, ProgressLine)
 
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
     _task_options(ranking)
@@ -135,24 +133,6 @@ def _tasks(options: argparse.Namespace) -> int:
     return _print_rows(options, {"tasks": rows}, rows, shown)
 
 
-def _teachers(options: argparse.Namespace) -> int:
-    from engine.teachers import all_teachers, as_json
-
-    records = [as_json(record) for record in all_teachers()]
-    rows = [
-        {
-            **record,
-            "classes": len(record["classes"]),
-            "accuracy": f"{100 * record['held_out_accuracy']:.1f} % {record['accuracy_source']}",
-            "million_parameters": f"{record['parameters'] / 1e6:.2f}",
-            "gflops": f"{record['gflops']:.3f}",
-        }
-        for record in records
-    ]
-    shown = ("name", "architecture", "classes", "input_size", "accuracy", "million_parameters", "gflops", "collection")
-    return _print_rows(options, {"teachers": records}, rows, shown)
-
-
 def _rank(options: argparse.Namespace) -> int:
     from engine.devices import resolve
     from engine.runs import rank
@@ -189,7 +169,10 @@ def _rank(options: argparse.Namespace) -> int:
         "seed": ranking.seed,
         "problem": ranking.problem,
         "ranking": rows,
-        "excluded": [{"teacher": c.teacher.name, "reason": _seen(task.record.title)} for c in ranking.excluded],
+        "excluded": [
+            {"teacher": c.teacher.name, "reason": c.reason or _seen(task.record.title)} for c in ranking.excluded
+        ],
+        "unranked": [{"teacher": u.teacher.name, "reason": u.reason} for u in ranking.unranked],
     }
     if options.json:
         return _print_json(document)
@@ -199,7 +182,9 @@ def _rank(options: argparse.Namespace) -> int:
         print(f"{ranking.metric} on {ranking.labeled_images} labeled images of {task.name} (higher is better)")
         _print_table([{**row, "similarity": f"{row['similarity']:.2f}"} for row in rows], tuple(rows[0]))
     for candidate in ranking.excluded:
-        print(f"left out: {candidate.teacher.name}: {_seen(task.record.title)}")
+        print(f"left out: {candidate.teacher.name}: {candidate.reason or _seen(task.record.title)}")
+    for unranked in ranking.unranked:
+        print(f"not ranked: {unranked.teacher.name}: {unranked.reason}")
     return 0
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine import maps
+from engine.features import given
 from engine.jobs import Handler
 from engine.runs import execute, looking, speed
 from engine.runs.execution import KIND as RUN
+from engine.teachers import from_checkpoint, from_hub
 
 HANDLERS: Mapping[str, Handler] = {
     RUN: execute,
     looking.KIND: looking.execute_look,
     speed.KIND: speed.execute_speed,
     maps.KIND: maps.execute_map,
+    from_hub.KIND: from_hub.execute_hub,
+    from_checkpoint.KIND: from_checkpoint.execute_checkpoint,
+    given.KIND: given.execute_outputs,
 }

@@ -17,7 +17,7 @@ from engine.jobs import Job
 from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, plan, weighted
 from engine.runs.speed import estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
-from engine.teachers import IMAGENET, all_teachers, cost
+from engine.teachers import IMAGENET, bundled_names, cost, get_teacher
 from engine.training import WITH_TEACHERS, TrainSpec, recipe
 
 DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
@@ -179,7 +179,8 @@ def _ask_student() -> tuple[str, int]:
 
 
 def _weights_origin(train: TrainSpec) -> str:
-    here = {record.architecture for record in all_teachers() if record.collection == IMAGENET}
+    bundled = map(get_teacher, bundled_names())  # an added teacher never serves as a start
+    here = {record.architecture for record in bundled if record.collection == IMAGENET}
     if train.start == "random":
         return "It starts from random weights."
     if train.architecture in here:

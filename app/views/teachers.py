@@ -47,6 +47,7 @@ def render() -> None:
     teachers_weights.draw(ranking, relations)
     _excluded(ranking.excluded)
     with st.container(horizontal=True, gap="medium"):
+        page.link("add_teacher", "Add a teacher", ":material/add_circle:")
         page.link("features", "See the images as a teacher does", ":material/scatter_plot:")
         page.link("distill", "Next: distill a student")
 
@@ -141,7 +142,8 @@ def _excluded(excluded: Sequence[Candidate]) -> None:
     rows = [
         {
             "Teacher": candidate.teacher.title,
-            "Reason": f"It learned from the collection {_collection(candidate)}, and the task's images come from there "
+            "Reason": candidate.reason
+            or f"It learned from the collection {_collection(candidate)}, and the task's images come from there "
             "too: what it knows of them would leak into the result.",
         }
         for candidate in excluded

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -9,12 +11,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import origin, page, wording
 from engine.runs import Ranking
 from engine.similarity import METRICS, Metric
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
+LINE_LETTERS = 23  # of a title beside its bar
 ROW_PIXELS = 34  # height of one bar with its air
 RELATIONS = {"other": "another collection", "disjoint": "same collection, other parts of it"}
 COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the backgrounds of both themes
@@ -46,6 +49,7 @@ def draw(task: Task, ranking: Ranking, relations: Mapping[str, str]) -> None:
             **state.bound("teacher", chosen, _choose_listed),
         )
         _record(records[chosen], relations[chosen])
+    origin.cannot_teach(ranking)
     _table(ranking, relations)
 
 
@@ -150,15 +154,16 @@ def _row(teacher: TeacherRecord, relation: str, similarity: float | None, rank: 
     return {
         "Rank": rank,
         "Teacher": teacher.title,
+        "Origin": origin.WORDS[teacher.origin],
         metric: similarity,
         "Classes": len(teacher.classes),
         "Collection": teacher.collection,
         "Relation to the task": RELATIONS.get(relation, ""),
         "Architecture": teacher.architecture,
-        "Input size, px": teacher.input_size,
-        "Parameters, M": teacher.parameters / 1e6,
-        "GFLOPs": teacher.gflops,
-        "Held-out accuracy, %": 100 * teacher.held_out_accuracy,
+        "Input size, px": teacher.input_size or None,
+        "Parameters, M": teacher.parameters / 1e6 if teacher.has_network else None,
+        "GFLOPs": teacher.gflops if teacher.has_network else None,
+        "Held-out accuracy, %": None if teacher.held_out_accuracy is None else 100 * teacher.held_out_accuracy,
         "Accuracy is": teacher.accuracy_source,
         "License": teacher.license,
     }
@@ -168,30 +173,49 @@ def _record(teacher: TeacherRecord, relation: str) -> None:
     """Everything that is known of one teacher."""
     named = [name.split(",")[0] for name in teacher.classes[:8]]  # ImageNet's names are lists of synonyms
     classes = ", ".join(named) + (", …" if len(teacher.classes) > 8 else "")
-    held_out = f" of {teacher.held_out_images:,} images" if teacher.held_out_images else ""
     facts = {
-        "Classes": f"{len(teacher.classes):,}: {classes}",
+        "Classes": f"{len(teacher.classes):,}: {classes}" if teacher.classes else "none, so no pseudo-labels",
         "Collection": teacher.collection + (f" ({', '.join(teacher.parts)})" if teacher.parts else " (all of it)"),
-        "Training": f"{teacher.training_images:,} images, {INITS.get(teacher.init, teacher.init)}",
-        "Held-out accuracy": f"{wording.percent(teacher.held_out_accuracy)}{held_out}, {teacher.accuracy_source}. "
-        f"{teacher.accuracy_note}",
-        "Network": f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
-        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image",
+        "Saw before": ", ".join(teacher.further_collections),
+        "Training": _training(teacher),
+        "Held-out accuracy": _held_out(teacher),
+        "Network": _network(teacher),
+        "Note": "" if teacher.has_network else teacher.accuracy_note,
         "License": teacher.license,
         "Made by": teacher.command,
     }
     with st.container(border=True):
+        origin.badge(teacher)
         if relation == "disjoint":
             st.badge("Same collection, other parts of it", icon=":material/join_inner:", color="orange")
             st.caption("Its images and the task's are of one kind, but none is in both. That is allowed, and marked.")
-        st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items()))
+        st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items() if value))
+
+
+def _training(teacher: TeacherRecord) -> str:
+    if teacher.training_images is None:
+        return f"on images whose number is not known{', by its publisher' if teacher.init == 'published' else ''}"
+    return f"{teacher.training_images:,} images, {INITS.get(teacher.init, teacher.init)}"
+
+
+def _held_out(teacher: TeacherRecord) -> str:
+    if teacher.held_out_accuracy is None:
+        return "not known"
+    images = f" of {teacher.held_out_images:,} images" if teacher.held_out_images else ""
+    accuracy = wording.percent(teacher.held_out_accuracy)
+    return f"{accuracy}{images}, {teacher.accuracy_source}. {teacher.accuracy_note}"
+
+
+def _network(teacher: TeacherRecord) -> str:
+    if not teacher.has_network:
+        return f"not here, only what it says of the images of task {teacher.weights.task}"
+    return (
+        f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
+        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image"
+    )
 
 
 def short_title(teacher: TeacherRecord) -> str:
     """A teacher's title in lines that leave room for the bars on a narrow screen."""
-    lines = [""]
-    for word in teacher.title.split():
-        if lines[-1] and len(lines[-1]) + len(word) > 22:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)
+    lines = textwrap.wrap(teacher.title, LINE_LETTERS)
+    return "<br>".join(html.escape(line, quote=False) for line in lines)  # Plotly takes tags for tags

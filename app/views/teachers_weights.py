@@ -102,7 +102,7 @@ def _bars(
     ranking: Ranking, relations: Mapping[str, str], everyone: Mapping[str, float], active: Mapping[str, float]
 ) -> None:
     titles = {teacher.name: short_title(teacher) for teacher in ranking.candidates}
-    ranked = [r.teacher.name for r in ranking.ranked] or sorted(everyone)
+    ranked = [r.teacher.name for r in ranking.ranked if r.teacher.name in everyone] or sorted(everyone)
     values = [active.get(name, 0.0) for name in ranked]
     figure = go.Figure(
         go.Bar(

@@ -1,4 +1,7 @@
-"""The cache of features and pseudo-labels, in shards: features/<task>/<teacher>-<key>/view-<k>/<shard>.safetensors.
+"""Features and pseudo-labels in shards: features/<task>/<teacher>-<key>/view-<k>/<shard>.safetensors.
+
+Of a teacher whose network is not here they lie with its record, in teachers/<teacher>/outputs/, and are no cache: they
+describe the whole images, so they serve for every view, and what is damaged there cannot be made again.
 
 A shard holds `rows [n]` of the task's image table, `features [n, D]` and `pseudo_labels [n, Z]` in half precision
 (about three significant digits; every consumer computes in float32 or float64). Labels are never in it.
@@ -15,12 +18,13 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from engine.errors import InvalidInputError
+from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import replacing
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 SHARD_IMAGES = 4096
+OUTPUTS = "outputs"  # folder of a teacher whose network is not here
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Outputs:
     """What one teacher says of some images, in the order that was asked for."""
 
     features: NDArray[np.float32]  # [images, D]
-    pseudo_labels: NDArray[np.float32]  # [images, Z], rows sum to 1
+    pseudo_labels: NDArray[np.float32]  # [images, Z], rows sum to 1; Z = 0 for a teacher without classes
 
 
 class FeatureStore:
@@ -36,6 +40,9 @@ class FeatureStore:
 
     def __init__(self, home: Path, task: Task, teacher: TeacherRecord) -> None:
         self.teacher = teacher
+        if not teacher.has_network:
+            self.folder = home / "teachers" / teacher.name / OUTPUTS
+            return
         # The geometry of the task is a part of the transform; its images are not, because the table only grows.
         geometry = task.record.resize + ("-flip" if task.record.flip else "")
         self.folder = home / "features" / task.name / f"{teacher.name}-{teacher.key}-{geometry}"
@@ -60,8 +67,11 @@ class FeatureStore:
     ) -> None:
         """Add one shard, atomically. Writing the same rows again is harmless."""
         name = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
-        with replacing(self.folder / f"view-{view}" / f"{name}.safetensors") as temporary:
+        with replacing(self._view(view) / f"{name}.safetensors") as temporary:
             save_file({"rows": rows, "features": features, "pseudo_labels": pseudo_labels}, temporary)
+
+    def _view(self, view: int) -> Path:
+        return self.folder / f"view-{view if self.teacher.has_network else 0}"
 
     def _gather(self, rows: NDArray[np.int64], view: int, name: str) -> NDArray[np.float32]:
         out: NDArray[np.float32] | None = None
@@ -89,10 +99,15 @@ class FeatureStore:
     def _shards(self, view: int) -> list[tuple[Path, NDArray[np.int64]]]:
         """Every readable shard and the rows it holds, sorted. A damaged shard is removed: it can be made again."""
         shards = []
-        for path in sorted((self.folder / f"view-{view}").glob("[0-9a-f]*.safetensors")):
+        for path in sorted(self._view(view).glob("[0-9a-f]*.safetensors")):
             try:
                 with safetensors.safe_open(path, framework="numpy") as shard:
                     shards.append((path, shard.get_tensor("rows")))
-            except (safetensors.SafetensorError, OSError):
+            except (safetensors.SafetensorError, OSError) as error:
+                if not self.teacher.has_network:
+                    raise DamagedFileError(
+                        f"{path} is damaged, and with it what the teacher {self.teacher.name!r} says of images: remove "
+                        "this teacher, and add it again from its file."
+                    ) from error
                 path.unlink(missing_ok=True)
         return shards

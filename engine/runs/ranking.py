@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
-from engine.features import FeatureStore, extract
+from engine.errors import DamagedFileError, InvalidInputError, TooFewLabelsError, UnknownNameError
+from engine.features import FeatureStore, describes, extract
 from engine.similarity import METRICS, score
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
@@ -27,11 +27,22 @@ class Candidate:
 
     teacher: TeacherRecord
     relation: str  # "other", "disjoint" (allowed, and said so) or "same" (refused)
+    lacking: int = 0  # training images of which a teacher without a network says nothing: they came after it
 
     @property
     def allowed(self) -> bool:
         """Whether it may teach."""
-        return self.relation != "same"
+        return self.relation != "same" and not self.lacking
+
+    @property
+    def reason(self) -> str | None:
+        """Why it may not teach, where that is not what it has seen; None otherwise."""
+        if not self.lacking:
+            return None
+        return (
+            f"Its network is not here, and of {self.lacking:,} training images what it says is missing or damaged: add "
+            "it again from a table of all images."
+        )
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,19 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Unranked:
+    """A teacher that the metric cannot judge, and why: it has no pseudo-labels, or its outputs are not usable."""
+
+    teacher: TeacherRecord
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Teachers of a task, the most similar first.
 
     problem: one sentence when no ranking is possible with these labels; `ranked` is then empty.
+    unranked: candidates that the metric cannot judge; they have no weight.
     """
 
     metric: str
@@ -59,9 +79,12 @@ class Ranking:
     ranked: tuple[Ranked, ...]
     excluded: tuple[Candidate, ...]
     problem: str | None = None
+    unranked: tuple[Unranked, ...] = ()
 
     def alpha(self, p: float) -> dict[str, float]:
-        """Each candidate's weight at exponent `p`, before small ones are dropped; sums to 1."""
+        """The weight at exponent `p` of each candidate that has pseudo-labels, before small ones are dropped; sums
+        to 1. A teacher without pseudo-labels is ranked, but has nothing that the distillation loss could weigh.
+        """
         names, similarities = self._similarities()
         rule = METRICS[self.metric].rule
         return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
@@ -73,15 +96,36 @@ class Ranking:
 
     def _similarities(self) -> tuple[list[str], NDArray[np.float64]]:
         if self.problem is not None:
-            return [t.name for t in self.candidates], np.zeros(len(self.candidates))
-        by_name = sorted(self.ranked, key=lambda r: r.teacher.name)
+            names = [t.name for t in self.candidates if t.has_pseudo_labels]
+            return names, np.zeros(len(names))
+        by_name = sorted((r for r in self.ranked if r.teacher.has_pseudo_labels), key=lambda r: r.teacher.name)
         return [r.teacher.name for r in by_name], np.array([r.similarity for r in by_name])
 
 
 def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
-    """All teachers, or the named ones, with their relation to the task. Raises UnknownNameError."""
+    """All teachers that can look at the task's images, or the named ones, with their relation to the task.
+
+    Raises UnknownNameError, or InvalidInputError for a named one that is known by its outputs for another task only.
+    """
     records = all_teachers() if names is None else [get_teacher(name) for name in names]
-    return [Candidate(t, relation(t, task.record.collection, task.record.parts)) for t in records]
+    found = []
+    for teacher in records:
+        if describes(teacher, task):
+            lacking = 0 if teacher.has_network else _lacking(task, teacher)
+            found.append(Candidate(teacher, relation(teacher, task.record.collection, task.record.parts), lacking))
+        elif names is not None:
+            raise InvalidInputError(
+                f"The network of teacher {teacher.name!r} is not here, only what it says of the images of task "
+                f"{teacher.weights.task!r} as they were then: leave it out."
+            )
+    return found
+
+
+def _lacking(task: Task, teacher: TeacherRecord) -> int:
+    try:
+        return len(FeatureStore(task.folder.parents[1], task, teacher).missing(task.train_rows, 0))
+    except DamagedFileError:
+        return len(task.train_rows)
 
 
 def rank(
@@ -115,15 +159,21 @@ def rank(
     extract(home, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
     problem = None
+    scored: list[tuple[Candidate, float]] = []
+    unranked: list[Unranked] = []
     try:
-        scores = [_similarity(home, task, c.teacher, metric, rows) for c in allowed]
-        order = sorted(range(len(allowed)), key=lambda i: (-scores[i], allowed[i].teacher.name))
-        ranked = tuple(
-            Ranked(allowed[i].teacher, allowed[i].relation, scores[i], 1 + sum(s > scores[i] for s in scores))
-            for i in order
-        )
+        for candidate in allowed:
+            try:
+                scored.append((candidate, _similarity(home, task, candidate.teacher, metric, rows)))
+            except TooFewLabelsError:
+                raise
+            except InvalidInputError as error:  # one odd teacher is not to hide all others
+                unranked.append(Unranked(candidate.teacher, str(error)))
+        ranked = _in_order(scored)
     except TooFewLabelsError as error:
-        problem = str(error)
+        problem, unranked = str(error), []
+    if problem is None and not ranked:
+        raise InvalidInputError(f"No teacher can be ranked: {unranked[0].reason}")
     return Ranking(
         metric=metric,
         labeled_images=len(rows),
@@ -133,6 +183,7 @@ def rank(
         ranked=ranked,
         excluded=tuple(c for c in everyone if not c.allowed),
         problem=problem,
+        unranked=tuple(unranked),
     )
 
 
@@ -157,13 +208,21 @@ def effective_teachers(alpha: dict[str, float]) -> float:
 _LOT_STREAM = 0x107
 
 
+def _in_order(scored: Sequence[tuple[Candidate, float]]) -> tuple[Ranked, ...]:
+    best_first = sorted(scored, key=lambda pair: (-pair[1], pair[0].teacher.name))
+    return tuple(Ranked(c.teacher, c.relation, s, 1 + sum(other > s for _, other in scored)) for c, s in best_first)
+
+
 def _similarity(home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]) -> float:
+    chosen = METRICS[metric]
+    if not teacher.has_pseudo_labels and "pseudo_labels" in (*chosen.needs, *chosen.needs_one_of):
+        raise InvalidInputError(f"{chosen.title} looks at pseudo-labels, and {teacher.title} has none.")
     outputs = FeatureStore(home, task, teacher).read(rows)
     value = score(
         metric,
         features=outputs.features,
         labels=task.labels[rows],
-        pseudo_labels=outputs.pseudo_labels,
+        pseudo_labels=outputs.pseudo_labels if teacher.has_pseudo_labels else None,
     )
     if not math.isfinite(value):
         raise InvalidInputError(f"The metric {metric!r} gives no number for teacher {teacher.name!r}: choose another.")

@@ -92,7 +92,9 @@ def plan(
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
     if "architecture" in changes:
         check_architecture(changes["architecture"])
-    allowed = {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed}
+    # A teacher without pseudo-labels has nothing that the distillation loss could teach.
+    able = [c for c in candidates(task, teachers) if c.allowed and c.teacher.has_pseudo_labels]
+    allowed = {c.teacher.name: c.teacher.key for c in able}
     specs = []
     for seed in dict.fromkeys(seeds):
         for method in chosen:

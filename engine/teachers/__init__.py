@@ -1,25 +1,50 @@
-"""Teachers: the catalogue of source models, where weights come from, how a model is built, what it costs."""
+"""Teachers: the catalogue of source models, where weights come from, how a model is built and what it costs, adding."""
 
-from engine.teachers.catalogue import all_teachers, get_teacher, teacher_names
+from engine.teachers.about import About
+from engine.teachers.catalogue import (
+    added_teachers,
+    all_teachers,
+    bundled_names,
+    damaged_teachers,
+    get_teacher,
+    remove_teacher,
+    teacher_folder,
+    teacher_names,
+)
+from engine.teachers.from_checkpoint import add_checkpoint
+from engine.teachers.from_hub import add_from_hub
 from engine.teachers.model import Network, check_architecture, cost, create, load_teacher
 from engine.teachers.record import TeacherRecord, WeightSource, as_json, record_from, relation
+from engine.teachers.registry import Pretrained, Recommended, recommended, search
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
 __all__ = [
     "IMAGENET",
+    "About",
     "Network",
+    "Pretrained",
+    "Recommended",
     "TeacherRecord",
     "WeightSource",
+    "add_checkpoint",
+    "add_from_hub",
+    "added_teachers",
     "all_teachers",
     "as_json",
+    "bundled_names",
     "check_architecture",
     "cost",
     "create",
+    "damaged_teachers",
     "get_teacher",
     "imagenet_state",
     "load_teacher",
+    "recommended",
     "record_from",
     "relation",
+    "remove_teacher",
+    "search",
+    "teacher_folder",
     "teacher_names",
     "weight_file",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -14,11 +15,14 @@ from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.teachers.record import TeacherRecord
 from engine.teachers.weights import teacher_state
 
+LONGEST_NAME = 80  # letters of a name in a message
+
 
 class Network(nn.Module):
     """A timm model whose forward gives pooled penultimate features and logits, with its normalization inside.
 
-    Takes pixels `[B, 3, S, S]` in 0..255, of any number type; gives features `[B, D]` and logits `[B, Z]`.
+    Takes pixels `[B, 3, S, S]` in 0..255, of any number type; gives features `[B, D]` and logits `[B, Z]`, where Z is 0
+    for a network without classes.
     """
 
     scale: Tensor
@@ -32,10 +36,12 @@ class Network(nn.Module):
 
     def features(self, pixels: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Pooled penultimate output."""
-        x = pixels.to(self.scale.dtype) * self.scale - self.shift
-        x = self.model.forward_features(x.contiguous(memory_format=torch.channels_last))
-        features: Tensor = self.model.forward_head(x, pre_logits=True)  # [B, D]
+        features: Tensor = self.model.forward_head(self._unpooled(pixels), pre_logits=True)  # [B, D]
         return features
+
+    def _unpooled(self, pixels: Tensor) -> Any:
+        x = pixels.to(self.scale.dtype) * self.scale - self.shift
+        return self.model.forward_features(x.contiguous(memory_format=torch.channels_last))
 
     @property
     def classifier(self) -> nn.Linear:
@@ -47,14 +53,23 @@ class Network(nn.Module):
         self, pixels: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B 3 S S"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B Z"]]:
         """Features and logits."""
-        features = self.features(pixels)
-        return features, self.classifier(features)
+        x, head = self._unpooled(pixels), self.model.get_classifier()
+        features = self.model.forward_head(x, pre_logits=True)
+        if isinstance(head, nn.Linear):
+            return features, head(features)
+        # Some heads normalize first, or are two. Without a head there are no classes.
+        return features, self.model.forward_head(x) if self.model.num_classes else features[:, :0]
 
 
 def check_architecture(architecture: str) -> None:
-    """Raises UnknownNameError for a name that timm does not know."""
+    """Raises UnknownNameError for a name that timm does not know, also of weights behind a dot."""
     if not timm.is_model(architecture):
-        raise UnknownNameError("timm architecture", architecture, timm.list_models())
+        raise UnknownNameError("timm architecture", architecture[:LONGEST_NAME], timm.list_models())
+    try:
+        timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:
+        known = timm.list_models(f"{architecture.partition('.')[0]}.*", pretrained=True)
+        raise UnknownNameError("timm architecture", architecture[:LONGEST_NAME], known) from error
 
 
 def create(architecture: str, classes: int) -> Any:
@@ -70,13 +85,29 @@ def create(architecture: str, classes: int) -> Any:
     return model.to(memory_format=torch.channels_last)
 
 
+def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None = None) -> Any:
+    """A timm model with random weights and its own kind of head over `classes`, or without a head where that is 0.
+
+    `arguments` are the architecture's own. Raises UnknownNameError, or InvalidInputError for what timm cannot build.
+    """
+    check_architecture(architecture)
+    try:
+        model: Any = timm.create_model(architecture, num_classes=classes, **(arguments or {}))
+    except Exception as error:  # each architecture refuses arguments in its own way
+        given = ", ".join(f"{name}={value!r}" for name, value in (arguments or {}).items()) or "no arguments"
+        raise InvalidInputError(
+            f"timm cannot build {architecture} with {given} ({_last_line(error)}): choose another size or architecture."
+        ) from error
+    return model.to(memory_format=torch.channels_last)
+
+
 def load_teacher(record: TeacherRecord, device: torch.device) -> Network:
     """A teacher, ready to be run: its weights checked and loaded, no gradient, in evaluation mode.
 
     Raises DamagedFileError if the weights do not fit the architecture.
     """
     state = teacher_state(record)
-    model = create(record.architecture, len(record.classes))
+    model = build(record.architecture, len(record.classes), dict(record.model_args))
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -95,5 +126,54 @@ def cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
 
 
+def cost_unbuilt(
+    architecture: str, classes: int, size: int, arguments: Mapping[str, Any] | None = None
+) -> tuple[int, float]:
+    """As `cost`, on PyTorch's meta device: no weight and no number is stored, however large the network is."""
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model = build(architecture, classes, arguments).eval().requires_grad_(False)
+        model(torch.zeros(1, 3, size, size))
+    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
+
+
+def trial(network: Network, size: int) -> int:
+    """Run two made-up images of `size` × `size` pixels through a network; gives the width D of its features.
+
+    Raises InvalidInputError if what comes out is not one vector of finite numbers per image, if it is the same for
+    both, or if the classes are not those that the network gives when it is asked in one piece.
+    """
+    pixels = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 255
+    network.eval()
+    try:
+        with torch.inference_mode():
+            features, logits = network(pixels)
+            whole = network.model((pixels * network.scale - network.shift).contiguous()) if logits.shape[1] else None
+    except Exception as error:  # each architecture refuses a size in its own way
+        raise InvalidInputError(
+            f"The network cannot look at an image of {size} × {size} pixels ({_last_line(error)}): choose another size."
+        ) from error
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        raise InvalidInputError("The network gives no vector of features per image: choose another architecture.")
+    if not (torch.isfinite(features.half()).all() and torch.isfinite(logits).all()):
+        raise InvalidInputError(
+            "The network gives numbers that are infinite, or no number, for a trial image: its weights, mean or "
+            "standard deviation are not those it was trained with."
+        )
+    if torch.equal(features[0], features[1]):
+        raise InvalidInputError(
+            "The network gives the same features for different images, so it tells nothing apart: its weights are not "
+            "those that were trained."
+        )
+    if whole is not None and not (
+        isinstance(whole, Tensor) and whole.shape == logits.shape and torch.allclose(whole, logits, 1e-3, 1e-3)
+    ):
+        raise InvalidInputError(
+            "The classes of this architecture are not a function of its pooled features: add it without class names, "
+            "so that its features alone are used, or choose another."
+        )
+    return int(features.shape[1])
+
+
 def _last_line(error: Exception) -> str:
-    return str(error).splitlines()[-1].strip()
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines[-1].strip() if lines else type(error).__name__)[:300]

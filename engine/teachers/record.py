@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from engine.errors import DamagedFileError
@@ -14,11 +14,16 @@ from engine.files import canonical_hash
 class WeightSource:
     """Where a teacher's weights lie, and the checksum that they must have."""
 
-    source: str  # "bundled": a file of this project; "package": a file inside an installed Python package
+    # "bundled": a file of this project; "package": a file inside an installed Python package; "added": a file in the
+    # teacher's folder of the workspace; "outputs": no weights, but what the network says of one task's images.
+    source: str
     sha256: str
-    file: str = ""  # bundled: name in assets/teachers
+    file: str = ""  # bundled: name in assets/teachers; added: name in the teacher's folder
     package: str = ""  # package: name of the import package
     module_file: str = ""  # package: path inside it
+    task: str = ""  # outputs: the task whose images they describe
+    images: int = 0  # outputs: length of its image table when they were given
+    image_ids: str = ""  # outputs: hash of the ids in it, so that they are never taken for other images
 
 
 @dataclass(frozen=True)
@@ -36,37 +41,59 @@ class TeacherRecord:
     std: tuple[float, float, float]
     resize: str  # how its training images became square
     init: str  # "imagenet" or "random" start of its training; "published" = trained by others
-    training_images: int
-    held_out_images: int | None  # None where the publisher does not say
-    held_out_accuracy: float  # 0..1, top-1
-    accuracy_source: str  # "measured" by this project's scripts, or "published"
+    training_images: int | None  # None where nobody says, as in the next two
+    held_out_images: int | None
+    held_out_accuracy: float | None  # 0..1, top-1
+    accuracy_source: str  # "measured" by this project's scripts, "published", or "unknown"
     accuracy_note: str
-    parameters: int  # with its own classification head
+    parameters: int  # with its own classification head; 0 where its network is not here, as in the next one
     gflops: float  # multiply-accumulates / 1e9 of one image at input_size, as timm counts
     gflops_note: str
     license: str
     seed: int | None
     command: str  # what made it
     weights: WeightSource
+    origin: str = "bundled"  # or "timm", "checkpoint", "outputs": which way a user added it
+    further_collections: tuple[str, ...] = ()  # others that its training images came from, such as of its first weights
+    model_args: tuple[tuple[str, Any], ...] = ()  # arguments of the architecture beyond its classes
+    added: str = ""  # when a user added it: UTC, ISO 8601
+    source: str = ""  # where its weights were published
+
+    @property
+    def has_network(self) -> bool:
+        """Whether it can look at images; otherwise only its outputs for one task are here."""
+        return self.weights.source != "outputs"
+
+    @property
+    def has_pseudo_labels(self) -> bool:
+        """Whether it has classes of its own. One without can be ranked and mapped, but not distilled from."""
+        return bool(self.classes)
 
     @property
     def key(self) -> str:
         """Names this teacher's outputs in the feature cache: a hash of weights and transform."""
-        return canonical_hash(
-            [self.weights.sha256, self.architecture, self.input_size, list(self.mean), list(self.std)], length=10
-        )
+        identity = [self.weights.sha256, self.architecture, self.input_size, list(self.mean), list(self.std)]
+        return canonical_hash([*identity, *([list(map(list, self.model_args))] if self.model_args else [])], length=10)
 
 
 def record_from(value: Mapping[str, Any], where: str) -> TeacherRecord:
     """The record in a JSON value. Raises DamagedFileError that names missing or unknown fields and `where`."""
+    if not isinstance(value, Mapping):
+        raise DamagedFileError(f"{where} is not a teacher record: restore it.")
     known = {field.name for field in fields(TeacherRecord)}
-    if wrong := sorted(known ^ set(value)):
+    needed = {field.name for field in fields(TeacherRecord) if field.default is MISSING}
+    if wrong := sorted((set(value) - known) | (needed - set(value))):
         raise DamagedFileError(f"{where} is not a teacher record: check its fields {', '.join(wrong)}.")
     try:
-        lists = {name: tuple(value[name]) for name in ("classes", "parts", "mean", "std")}
-        return TeacherRecord(**{**value, **lists, "weights": WeightSource(**value["weights"])})
-    except TypeError as error:
+        lists = {name: tuple(value[name]) for name in _LISTS if name in value}
+        arguments = tuple((str(name), argument) for name, argument in value.get("model_args", ()))
+        weights = WeightSource(**value["weights"])
+        return TeacherRecord(**{**value, **lists, "model_args": arguments, "weights": weights})
+    except (TypeError, ValueError) as error:
         raise DamagedFileError(f"{where} is not a teacher record ({error}): restore it.") from error
+
+
+_LISTS = ("classes", "parts", "mean", "std", "further_collections")
 
 
 def as_json(record: TeacherRecord) -> dict[str, Any]:
@@ -78,6 +105,8 @@ def relation(teacher: TeacherRecord, collection: str, parts: tuple[str, ...]) ->
     """How a teacher's training images relate to a task's: "other" collection, "disjoint" parts of the same collection
     (allowed, and said so), or the "same" images (refused: what it knows of them would be leakage).
     """
+    if collection in teacher.further_collections:
+        return "same"
     if teacher.collection != collection:
         return "other"
     if teacher.parts and parts and not set(teacher.parts) & set(parts):

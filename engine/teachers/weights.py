@@ -1,35 +1,38 @@
-"""Where weights come from: a bundled file, a file in an installed package, or a repository of timm's hub.
+"""Where weights come from: a bundled file, a file in an installed package or the workspace, or timm's hub.
 
-Nothing else in the project opens a weight file. Every file is checked against its record before it is used.
+Every file is checked against its record before it is used; `engine.teachers.checkpoint` reads those without one.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
 import safetensors
 import timm
 import torch
-from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.errors import DamagedFileError, UnavailableError
-from engine.files import sha256, workspace
-from engine.teachers.catalogue import ASSETS, all_teachers
+from engine.files import sha256
+from engine.teachers.catalogue import ASSETS, bundled_names, get_teacher, teacher_folder
+from engine.teachers.hub import HUB_FILE, hub_file
 from engine.teachers.lite import convert_lite_state
 from engine.teachers.record import TeacherRecord
 
 IMAGENET = "imagenet"  # the collection whose networks serve as "ImageNet start" of a student
-HUB_FILE = "model.safetensors"
 
 
 def weight_file(record: TeacherRecord) -> Path:
     """The file of a teacher's weights. Raises UnavailableError if its package is not installed, DamagedFileError if
     the file is missing or does not match its checksum.
     """
+    if not record.has_network:
+        raise UnavailableError(
+            f"The teacher {record.name!r} has no network here, only what it says of the images of task "
+            f"{record.weights.task!r}: it can say nothing of others."
+        )
     if record.weights.source == "package":
         spec = importlib.util.find_spec(record.weights.package)
         if spec is None or not spec.submodule_search_locations:
@@ -39,6 +42,9 @@ def weight_file(record: TeacherRecord) -> Path:
             )
         path = Path(next(iter(spec.submodule_search_locations))) / record.weights.module_file
         way_out = f"reinstall the package {record.weights.package}"
+    elif record.weights.source == "added":
+        path = teacher_folder(record.name) / record.weights.file
+        way_out = "remove this teacher, and add it again"
     else:
         path = ASSETS / record.weights.file
         way_out = f"restore it, for instance with `git checkout -- assets/teachers/{record.weights.file}`"
@@ -66,22 +72,14 @@ def teacher_state(record: TeacherRecord) -> dict[str, Tensor]:
 
 
 def imagenet_state(architecture: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm architecture: from the catalogue where it has them, else from timm's hub.
+    """ImageNet weights of a timm architecture: from the program where it has them, else from timm's hub.
 
     `architecture` is one that timm knows. Raises UnavailableError if the weights cannot be had.
     """
-    for record in all_teachers():
+    for record in map(get_teacher, bundled_names()):  # one that a user added may be any network
         if record.collection == IMAGENET and record.architecture == architecture:
             return teacher_state(record)
     return _hub_state(architecture)
-
-
-def hub_folder() -> Path:
-    """Where weights that somebody copied by hand are looked for, as `<owner>/<name>/model.safetensors`:
-    `WORKBENCH_HUB`, or the folder `hub` of the workspace.
-    """
-    folder = os.environ.get("WORKBENCH_HUB")
-    return Path(folder).expanduser() if folder else workspace() / "hub"
 
 
 def _hub_state(architecture: str) -> dict[str, Tensor]:
@@ -93,7 +91,7 @@ def _hub_state(architecture: str) -> dict[str, Tensor]:
         )
     tagged = f"{config.architecture}.{config.tag}" if config.tag else str(config.architecture)
     repository = f"{config.hf_hub_id}{tagged}" if config.hf_hub_id.endswith("/") else config.hf_hub_id
-    path = _hub_file(repository)
+    path = hub_file(repository, HUB_FILE)
     try:
         # timm also renames and resizes what older files hold, so it does the loading.
         model = timm.create_model(tagged, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
@@ -102,16 +100,3 @@ def _hub_state(architecture: str) -> dict[str, Tensor]:
         raise DamagedFileError(f"{path} does not hold the weights of {tagged} ({reason}): copy it again.") from error
     state: dict[str, Tensor] = model.state_dict()
     return state
-
-
-def _hub_file(repository: str) -> Path:
-    copied = hub_folder() / repository / HUB_FILE
-    if copied.is_file():
-        return copied
-    try:
-        return Path(hf_hub_download(repository, HUB_FILE))
-    except Exception as error:  # the hub's client raises a dozen unrelated classes when there is no network
-        raise UnavailableError(
-            f"The weights {repository} could not be downloaded ({type(error).__name__}): connect to the internet, or "
-            f"copy {HUB_FILE} of that repository to {copied}."
-        ) from error

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [  # from the top; the README draws the same list
     ["app"],
     ["engine.cli"],
-    ["engine.benchmark"],
+    ["engine.benchmark", "engine.cli_teachers"],
     ["engine.handlers"],
     ["engine.runs"],
     ["engine.predict", "engine.export"],

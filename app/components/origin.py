@@ -1,0 +1,46 @@
+"""Where a teacher comes from, and what one without pseudo-labels cannot do: the same words on every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.components import page, wording
+from engine.runs import Ranking
+from engine.teachers import TeacherRecord
+
+WORDS = {
+    "bundled": "Bundled",
+    "timm": "Pretrained",
+    "checkpoint": "Your file",
+    "outputs": "Outputs only",
+}
+_ICONS: dict[str, tuple[str, Any]] = {
+    "bundled": (":material/inventory_2:", "gray"),
+    "timm": (":material/download:", "blue"),
+    "checkpoint": (":material/upload_file:", "green"),
+    "outputs": (":material/table:", "violet"),
+}
+
+
+def badge(teacher: TeacherRecord) -> None:
+    """Where a teacher comes from, in two words."""
+    icon, color = _ICONS[teacher.origin]
+    st.badge(WORDS[teacher.origin], icon=icon, color=color)
+
+
+def cannot_teach(ranking: Ranking) -> None:
+    """Say which teachers of a ranking take no part in distillation, or could not be ranked, and why."""
+    silent = [r.teacher for r in ranking.ranked if not r.teacher.has_pseudo_labels]
+    if silent:
+        st.caption(
+            f":material/info: {_titles(silent)} {'has' if len(silent) == 1 else 'have'} no classes, so no "
+            "pseudo-labels: ranked here and shown on maps, but without a weight in distillation."
+        )
+    for unranked in ranking.unranked:
+        st.caption(f":material/info: Not ranked: {page.escape(unranked.teacher.title)}. {page.escape(unranked.reason)}")
+
+
+def _titles(teachers: Any) -> str:
+    return wording.listed([page.escape(teacher.title) for teacher in teachers])

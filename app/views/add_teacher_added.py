@@ -1,0 +1,71 @@
+"""The teachers that were added so far, each with what is known of it, and a way to remove it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import state
+from app.components import origin, page, wording
+from engine.errors import WorkbenchError
+from engine.runs.teachers import remove_teacher
+from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
+
+
+def added() -> None:
+    """All of them."""
+    if problem := state.note("add.problem"):
+        st.error(page.escape(problem), icon=":material/error:")
+        state.set_note("add.problem", None)
+    records, damaged = added_teachers(), damaged_teachers()
+    if not records and not damaged:
+        st.info("No teacher was added yet: choose one of the ways above.", icon=":material/info:")
+    for name, sentence in damaged.items():
+        with st.container(border=True):
+            st.markdown(f":material/error: **{page.escape(name)}** cannot be used: {page.escape(sentence)}")
+            _remove_button(name, name)
+    for first in range(0, len(records), 2):
+        for column, record in zip(st.columns(2), records[first : first + 2], strict=False):
+            with column.container(border=True, height="stretch"):
+                _record(record)
+
+
+def _record(record: TeacherRecord) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{page.escape(record.title)}**", width="content")
+        origin.badge(record)
+        if not record.has_pseudo_labels:
+            st.badge("No pseudo-labels", icon=":material/label_off:", color="orange")
+    seen = ", ".join((record.collection, *record.further_collections))
+    network = (
+        f"{record.architecture} at {record.input_size} px, {record.parameters / 1e6:.2f} M parameters, "
+        f"{record.gflops:.3g} GFLOPs"
+        if record.has_network
+        else f"its network is not here; it speaks of task {record.weights.task} alone"
+    )
+    facts = {
+        "Name": record.name,
+        "Classes": f"{len(record.classes):,}" if record.classes else "none: it is ranked, not distilled from",
+        "Learned from": seen,
+        "Network": network,
+        "License": record.license,
+        "From": record.source,
+        "Added": wording.moment(record.added),
+    }
+    if not record.has_network:
+        facts["Note"] = record.accuracy_note
+    st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items()))
+    st.space("stretch")
+    _remove_button(record.name, record.title)
+
+
+def _remove_button(name: str, title: str) -> None:
+    with st.popover("Remove", icon=":material/delete:", key=f"remove {name}"):
+        st.markdown(f"Remove **{page.escape(title)}** with its files? What it said of images goes too.")
+        st.button("Remove it for good", key=f"really remove {name}", type="primary", on_click=_remove, args=(name,))
+
+
+def _remove(name: str) -> None:
+    try:
+        remove_teacher(state.home(), name)
+    except WorkbenchError as error:
+        state.set_note("add.problem", str(error))

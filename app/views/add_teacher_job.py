@@ -1,0 +1,74 @@
+"""The job that adds a teacher, as its part of the page shows it: progress, cancel, what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+from app.components import page, waiting
+from engine import jobs
+from engine.errors import WorkbenchError
+from engine.jobs import Job
+from engine.teachers.checkpoint import KeyDiff, from_event
+from engine.teachers.from_checkpoint import DIFF_EVENT
+
+
+def start(way: str, ask: Callable[[], Job]) -> None:
+    """Queue the job of one way to add a teacher; a refusal is shown as a sentence."""
+    with page.errors_as_sentences():
+        job = ask()
+        state.set_note(f"add.job.{way}", str(job.folder))
+        state.queue(job.device)
+
+
+def show(way: str, ask: Callable[[], Job] | None) -> None:
+    """The job that this session started last on this way, if any. `ask` starts it anew."""
+    folder = state.note(f"add.job.{way}")
+    if folder is None:
+        return
+    try:
+        job = jobs.load(Path(folder))
+    except WorkbenchError:
+        state.set_note(f"add.job.{way}", None)
+        return
+    now = jobs.status(job)
+    if now.state == "done":
+        with st.container(border=True):
+            st.markdown(":material/check_circle: Added. It is now ranked beside the others.")
+            page.link("teachers", "See it on the Teachers page", ":material/school:")
+        state.set_note(f"add.job.{way}", None)  # told once
+        return
+    if now.state in ("failed", "cancelled") and ask is None:
+        with st.container(border=True):
+            st.markdown(f":material/error: Not added: {page.escape(now.message or 'it was stopped')}")
+    else:
+        waiting.wait_for(job, "Adding the teacher", lambda: _again(way, ask or (lambda: job)))
+    if now.state == "failed" and (found := _difference(job)):
+        st.dataframe(
+            found.rows(),
+            hide_index=True,
+            column_config={
+                "tensor": "Tensor",
+                "problem": "Problem",
+                "file": "Shape in the file",
+                "architecture": "Shape in the architecture",
+            },
+            alt="Tensors of the file that do not fit the architecture",
+        )
+
+
+def _again(way: str, ask: Callable[[], Job]) -> Job:
+    job = ask()
+    state.set_note(f"add.job.{way}", str(job.folder))
+    return job
+
+
+def _difference(job: Job) -> KeyDiff | None:
+    try:
+        found = [event for event in jobs.read_events(job).events if event.get("kind") == DIFF_EVENT]
+    except WorkbenchError:
+        return None
+    return from_event(found[-1]) if found else None

@@ -1,0 +1,262 @@
+"""The commands about teachers: list them, search timm's registry, add one in any of three ways, remove one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidInputError
+from engine.files import make_folder, storage_error, workspace
+
+PrintRows = Callable[[argparse.Namespace, dict[str, Any], list[dict[str, Any]], tuple[str, ...]], int]
+MakeProgress = Callable[[str], Callable[[int, int, str], None]]  # of a unit
+MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
+IMAGENET_MEAN, IMAGENET_STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
+
+
+def add_parser(verbs: Any, print_rows: PrintRows, progress: MakeProgress) -> None:
+    """Add `teachers` and the commands under it to the command line."""
+    teachers = verbs.add_parser("teachers", help="list the teachers; search, add, remove", description=__doc__)
+    teachers.add_argument("--json", action="store_true", help="print one JSON document")
+    teachers.set_defaults(run=lambda options: _list(options, print_rows))
+    below = teachers.add_subparsers(metavar="search | recommended | add | remove")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = below.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    search = command("search", lambda o: _search(o, print_rows), "search timm's pretrained networks, offline")
+    search.add_argument("words", nargs="*", metavar="WORD", help="each in the name, the collections or the license")
+    search.add_argument("--most-parameters", type=float, metavar="M", help="in millions")
+    search.add_argument("--most-gflops", type=float, metavar="G", help="multiply-accumulates / 1e9 of one image")
+    search.add_argument("--sizes", metavar="FROM-TO", help="input size in pixels, such as 160-256")
+    search.add_argument("--licenses", help="comma-separated, such as apache-2.0,mit")
+    search.add_argument("--with-classes", action="store_true", help="only networks that give pseudo-labels")
+    search.add_argument("--json", action="store_true", help="print one JSON document")
+
+    recommended = command("recommended", lambda o: _recommended(o, print_rows), "teachers from fields far apart")
+    recommended.add_argument("--json", action="store_true", help="print one JSON document")
+
+    add = command("add", lambda o: _add(o, progress), "add a teacher to the workspace")
+    add.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a name of timm's (see search) or owner/name on the hub; a .safetensors, .pt or .pth file with "
+        "--architecture; or a .parquet file of features and pseudo-labels with --task",
+    )
+    add.add_argument("--name", help="made from the title if not given")
+    add.add_argument("--title", help="what it knows, in a few words")
+    add.add_argument("--collection", help="where its training images come from; comma-separated if several")
+    add.add_argument("--license")
+    add.add_argument("--size", type=int, help="input size in pixels")
+    add.add_argument("--architecture", help="of a checkpoint: timm's name")
+    add.add_argument("--classes", help="names of its classes: comma-separated, or a file with one on each line")
+    add.add_argument("--mean", default=IMAGENET_MEAN, help=f"of a checkpoint (default {IMAGENET_MEAN})")
+    add.add_argument("--std", default=IMAGENET_STD, help=f"of a checkpoint (default {IMAGENET_STD})")
+    add.add_argument("--task", help="of a table of features and pseudo-labels: the task whose images it describes")
+    add.add_argument("--image-column", help="of a table: the column that names the image")
+
+    remove = command("remove", _remove, "remove a teacher that was added, unless a run needs it")
+    remove.add_argument("name", metavar="NAME")
+
+
+def _list(options: argparse.Namespace, print_rows: PrintRows) -> int:
+    from engine.teachers import all_teachers, as_json, damaged_teachers
+
+    records = [as_json(record) for record in all_teachers()]
+    rows = [
+        {
+            **record,
+            "classes": len(record["classes"]),
+            "accuracy": _accuracy(record),
+            "million_parameters": _number(record["parameters"] or None, 1e6, 2),
+            "gflops": _number(record["gflops"] or None, 1, 3),
+        }
+        for record in records
+    ]
+    shown = ("name", "origin", "architecture", "classes", "input_size", "accuracy", "million_parameters", "gflops")
+    damaged = damaged_teachers()
+    for problem in damaged.values():
+        print(f"left out: {problem}", file=sys.stderr)
+    return print_rows(options, {"teachers": records, "damaged": damaged}, rows, (*shown, "collection"))
+
+
+def _search(options: argparse.Namespace, print_rows: PrintRows) -> int:
+    from engine.teachers import search
+
+    found = search(
+        " ".join(options.words),
+        most_parameters=options.most_parameters,
+        most_gflops=options.most_gflops,
+        sizes=_sizes(options.sizes),
+        licenses=None if options.licenses is None else _listed(options.licenses),
+        with_classes=options.with_classes,
+    )
+    rows = [
+        {
+            "name": entry.name,
+            "classes": entry.classes,
+            "size": entry.size,
+            "million_parameters": _number(entry.parameters, 1e6, 2),
+            "gflops": _number(entry.gflops, 1, 3),
+            "license": entry.license or "not stated",
+            "collections": ", ".join(entry.collections) or "not known",
+        }
+        for entry in found
+    ]
+    if not found and not options.json:
+        print("No pretrained network of timm fits: use fewer words, or wider limits.")
+        return 0
+    shown = ("name", "classes", "size", "million_parameters", "gflops", "license", "collections")
+    status = print_rows(options, {"found": [asdict(entry) for entry in found]}, rows[:MOST_SHOWN], shown)
+    if len(rows) > MOST_SHOWN and not options.json:
+        print(f"{len(rows) - MOST_SHOWN:,} more: add a word or a limit, or take --json.")
+    return status
+
+
+def _recommended(options: argparse.Namespace, print_rows: PrintRows) -> int:
+    from engine.teachers import recommended
+
+    rows = [{**asdict(entry), "add": entry.name} for entry in recommended()]
+    return print_rows(options, {"recommended": rows}, rows, ("field", "add", "license", "title", "source"))
+
+
+def _add(options: argparse.Namespace, make_progress: MakeProgress) -> int:
+    from engine.teachers import About, add_checkpoint, add_from_hub
+
+    home = make_folder(workspace())
+    collections = _listed(options.collection or "")
+    about = About(
+        title=options.title or "",
+        name=options.name or "",
+        collection=collections[0] if collections else "",
+        further_collections=tuple(collections[1:]),
+        license=options.license or "",
+    )
+    tell = _progress(make_progress)
+    path = Path(options.what)
+    if options.task:
+        from engine.features import add_outputs
+        from engine.tasks import open_task
+
+        record = add_outputs(
+            home,
+            open_task(options.task, home),
+            _file(path),
+            path.name,
+            about,
+            classes=_classes(options.classes),
+            image_column=options.image_column,
+            progress=tell,
+        )
+    elif options.architecture:
+        if options.size is None:
+            raise InvalidInputError("--size: say at which input size, in pixels, the network was trained.")
+        record = add_checkpoint(
+            _file(path),
+            path.name,
+            about,
+            architecture=options.architecture,
+            classes=_classes(options.classes),
+            size=options.size,
+            mean=_numbers("--mean", options.mean),
+            std=_numbers("--std", options.std),
+            progress=tell,
+        )
+    elif path.is_file():
+        raise InvalidInputError(
+            f"{path} is a file: say --architecture for a checkpoint, or --task for a table of features."
+        )
+    else:
+        record = add_from_hub(options.what, about, options.size, tell)
+    kinds = (
+        f"{len(record.classes):,} classes" if record.classes else "no classes: ranked and mapped, not distilled from"
+    )
+    seen = ", ".join((record.collection, *record.further_collections))
+    print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
+    if not record.has_network:
+        print(record.accuracy_note)
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from engine.runs.teachers import remove_teacher
+
+    remove_teacher(workspace(), options.name)
+    print(f"Removed {options.name}.")
+    return 0
+
+
+def _progress(make: MakeProgress) -> Callable[[int, int | None, str, str], None]:
+    lines: dict[str, Callable[[int, int, str], None]] = {}
+
+    def tell(done: int, total: int | None, unit: str, stage: str) -> None:
+        if total is None:
+            print(f"{stage}{f': {done:,} {unit}' if done else ''}", file=sys.stderr)
+        else:
+            lines.setdefault(unit, make(unit))(done, total, stage)
+
+    return tell
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise InvalidInputError(f"There is no file {path}: check its name.")
+    return path
+
+
+def _classes(text: str | None) -> list[str]:
+    """Class names from a file with one on each line, or a JSON list, or from the text itself, separated by commas."""
+    if not text:
+        return []
+    path = Path(text)
+    try:
+        if not path.is_file():
+            return _listed(text)
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path} is no text in UTF-8: save the class names as plain text.") from error
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if content.lstrip().startswith("["):
+        try:
+            return [str(name) for name in json.loads(content)]
+        except ValueError as error:
+            raise InvalidInputError(f"{path} is no JSON list of class names ({error}): correct it.") from error
+    return [line for line in content.splitlines() if line.strip()]
+
+
+def _sizes(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    try:
+        return int(first), int(last or first)
+    except ValueError:
+        raise InvalidInputError(f"--sizes {text!r}: write it as FROM-TO in pixels, such as 160-256.") from None
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidInputError(f"{option} {text!r}: write three numbers, such as {IMAGENET_MEAN}.") from None
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _accuracy(record: dict[str, Any]) -> str:
+    accuracy = record["held_out_accuracy"]
+    return "not known" if accuracy is None else f"{100 * accuracy:.1f} % {record['accuracy_source']}"
+
+
+def _number(value: float | None, unit: float, digits: int) -> str:
+    return "" if value is None else f"{value / unit:.{digits}f}"

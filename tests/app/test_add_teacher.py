@@ -1,0 +1,113 @@
+"""The page that adds teachers."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from app import state
+from engine import jobs
+from engine.features import add_outputs
+from engine.handlers import HANDLERS
+from engine.jobs import list_jobs, worker
+from engine.runs import rank
+from engine.tasks import open_task
+from engine.teachers import About, added_teachers, recommended
+from engine.teachers.from_hub import request_hub
+from tests.app.made_features import look
+from tests.app.pages import button, open_page, shown, text_of
+
+TIMM = "test_resnet.r160_in1k"
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+@pytest.fixture
+def hub(home, tmp_path, monkeypatch):
+    place = tmp_path / "hub" / "timm" / TIMM
+    place.mkdir(parents=True)
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_resnet").state_dict(), place / "model.safetensors")
+    monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
+
+
+def way(name):
+    return {"note add.way": name}
+
+
+def test_recommended_teachers_have_license_and_source_and_one_click_asks_for_it(home):
+    app = open_page("add_teacher")
+    text = text_of(app)
+    for entry in recommended():
+        assert f"https://huggingface.co/{entry.repository}" in text
+    assert len([b for b in app.button if b.label == "Add"]) == len(recommended())
+    shown(button(app, "Add").click().run())
+    [job] = list_jobs(home / "jobs")
+    assert (job.kind, job.spec["name"]) == ("add-hub", recommended()[0].name)
+
+
+def test_a_search_shows_what_fits(home):
+    app = open_page("add_teacher", session=way("search"))
+    shown(app.text_input(key="timm-words").set_value("mobilenetv4 small 050").run())
+    table = app.dataframe[0].value
+    assert list(table["Name"]) == ["mobilenetv4_conv_small_050.e3000_r224_in1k"]
+    assert list(table["License"]) == ["apache-2.0"]
+    shown(app.text_input(key="timm-words").set_value("no such network").run())
+    assert "No network fits" in app.info[0].value
+
+
+def test_a_job_that_failed_says_why_on_the_page(home, monkeypatch):
+    app = open_page("add_teacher")
+    shown(button(app, "Add").click().run())
+    [job] = list_jobs(home / "jobs")
+    assert worker.run(job.folder, HANDLERS) == worker.FAILED
+    app = shown(app.run())
+    assert "could not be downloaded" in text_of(app)
+    shown(button(app, "Try again").click().run())
+    assert jobs.status(job).state == "queued"
+
+
+@pytest.mark.parametrize(("name", "key"), [("checkpoint", "checkpoint-add"), ("outputs", "outputs-add")])
+def test_a_form_without_a_file_asks_for_one(home, name, key):
+    app = open_page("add_teacher", session=way(name), task="emoji-fluent")
+    shown(app.button(key=key).click().run())
+    assert "first" in app.error[0].value
+
+
+def test_a_table_needs_a_task(home):
+    app = open_page("add_teacher", session=way("outputs"))
+    assert "No task is chosen yet" in text_of(app)
+
+
+def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
+    job = request_hub(home, TIMM, About(title="<b>Bold</b> one"), None)
+    assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
+    app = open_page("add_teacher", session=way("added"))
+    text = text_of(app)
+    assert r"\<b\>Bold\</b\> one" in text
+    assert "Pretrained" in text
+    shown(app.button(key="really remove b-bold-b-one").click().run())
+    assert added_teachers() == []
+    assert "No teacher was added yet" in app.info[0].value
+
+
+def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, tmp_path):
+    task = open_task("emoji-fluent", home)
+    look(home, task, task.labeled_rows(5, 0), {}, usual=0.0)  # the bundled ones tell nothing apart
+    path = tmp_path / "table.parquet"
+    features = np.eye(len(task.classes))[np.maximum(task.labels, 0)].astype(np.float32)
+    features += np.random.default_rng(0).normal(0, 0.01, features.shape).astype(np.float32)
+    pq.write_table(pa.table({"image_id": task.images.image_ids, "features": list(features)}), path)
+    record = add_outputs(home, task, path, "t.parquet", About(title="<i>Ours</i>", collection="clinic"))
+    app = open_page("teachers", task="emoji-fluent")
+    table = app.dataframe[0].value
+    assert (table.iloc[0]["Teacher"], table.iloc[0]["Origin"]) == ("<i>Ours</i>", "Outputs only")
+    assert set(table.iloc[1:]["Origin"]) == {"Bundled"}
+    assert "no pseudo-labels: ranked here" in text_of(app)
+    assert record.name not in rank(home, task).alpha(12.0)
