@@ -36,7 +36,8 @@ def cannot_teach(ranking: Ranking) -> None:
     if silent:
         st.caption(
             f":material/info: {_titles(silent)} {'has' if len(silent) == 1 else 'have'} no classes, so no "
-            "pseudo-labels: ranked here and shown on maps, but without a weight in distillation."
+            "pseudo-labels: ranked here, shown on maps and heard in DistillConsensus, but without a weight in the "
+            "other methods."
         )
     for unranked in ranking.unranked:
         st.caption(f":material/info: Not ranked: {page.escape(unranked.teacher.title)}. {page.escape(unranked.reason)}")

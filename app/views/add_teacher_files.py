@@ -96,8 +96,8 @@ def outputs() -> None:
         st.caption(
             "One row for each image: its id or file name; **features**, a list of numbers, or columns f0, f1, …; and "
             "**pseudo_labels**, probabilities over the network's own classes that sum to 1, or columns p\\_cat, "
-            "p\\_dog, …. Features alone can be ranked and mapped, but not distilled from; pseudo-labels alone do for "
-            "all of it. Other columns are left alone."
+            "p\\_dog, …. Features alone can be ranked, mapped and heard in DistillConsensus, but not in the other "
+            "methods; pseudo-labels alone do for all of it. Other columns are left alone."
         )
         st.code(EXAMPLE, language=None)
     if st.button("Add this table", type="primary", icon=":material/add:", key="outputs-add"):

@@ -176,7 +176,7 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         device=spec.device,
         progress=_progress(report),
     )
-    alpha = ranking.alpha(spec.p)
+    alpha = ranking.alpha(spec.p, features_suffice=spec.train.features_suffice)
     similarities = {r.teacher.name: r.similarity for r in ranking.ranked}
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
 

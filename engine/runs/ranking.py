@@ -81,24 +81,27 @@ class Ranking:
     problem: str | None = None
     unranked: tuple[Unranked, ...] = ()
 
-    def alpha(self, p: float) -> dict[str, float]:
+    def alpha(self, p: float, *, features_suffice: bool = False) -> dict[str, float]:
         """The weight at exponent `p` of each candidate that has pseudo-labels, before small ones are dropped; sums
-        to 1. A teacher without pseudo-labels is ranked, but has nothing that the distillation loss could weigh.
+        to 1. A teacher without pseudo-labels is ranked, but has nothing that the distillation loss could weigh; where
+        features suffice, as for the consensus, it has its weight as well.
         """
-        names, similarities = self._similarities()
+        names, similarities = self._similarities(features_suffice)
         rule = METRICS[self.metric].rule
         return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
 
     @property
     def possible(self) -> bool:
         """Whether the similarities tell the teachers apart at all; otherwise every p gives equal shares."""
-        return self.problem is None and ranking_possible(self._similarities()[1], METRICS[self.metric].rule)
+        similarities = self._similarities(features_suffice=True)[1]
+        return self.problem is None and ranking_possible(similarities, METRICS[self.metric].rule)
 
-    def _similarities(self) -> tuple[list[str], NDArray[np.float64]]:
+    def _similarities(self, features_suffice: bool) -> tuple[list[str], NDArray[np.float64]]:
         if self.problem is not None:
-            names = [t.name for t in self.candidates if t.has_pseudo_labels]
+            names = [t.name for t in self.candidates if features_suffice or t.has_pseudo_labels]
             return names, np.zeros(len(names))
-        by_name = sorted((r for r in self.ranked if r.teacher.has_pseudo_labels), key=lambda r: r.teacher.name)
+        able = (r for r in self.ranked if features_suffice or r.teacher.has_pseudo_labels)
+        by_name = sorted(able, key=lambda r: r.teacher.name)
         return [r.teacher.name for r in by_name], np.array([r.similarity for r in by_name])
 
 

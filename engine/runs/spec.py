@@ -92,9 +92,7 @@ def plan(
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
     if "architecture" in changes:
         check_architecture(changes["architecture"])
-    # A teacher without pseudo-labels has nothing that the distillation loss could teach.
-    able = [c for c in candidates(task, teachers) if c.allowed and c.teacher.has_pseudo_labels]
-    allowed = {c.teacher.name: c.teacher.key for c in able}
+    allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
     specs = []
     for seed in dict.fromkeys(seeds):
         for method in chosen:
@@ -111,7 +109,9 @@ def plan(
                 train=recipe(method.objective, **{**changes, **dict(method.settings)}),
                 metric=metric,
             )
-            specs.append(_with_teachers(spec, method, allowed, alpha) if method.objective in WITH_TEACHERS else spec)
+            # A teacher without pseudo-labels has nothing that the distillation loss could teach.
+            able = {t.name: t.key for t in allowed if spec.train.features_suffice or t.has_pseudo_labels}
+            specs.append(_with_teachers(spec, method, able, alpha) if method.objective in WITH_TEACHERS else spec)
     return specs
 
 

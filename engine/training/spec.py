@@ -94,6 +94,11 @@ class TrainSpec:
         return own and self.uses_unlabeled
 
     @property
+    def features_suffice(self) -> bool:
+        """Whether a teacher without pseudo-labels can teach: the consensus is made from features."""
+        return self.objective == "consensus" and self.teachers_share == 0
+
+    @property
     def images_per_step(self) -> int:
         """Student images with gradient in one step."""
         return self.labeled_batch + (self.unlabeled_batch if self.uses_unlabeled else 0)

@@ -66,6 +66,16 @@ def test_one_without_pseudo_labels_is_ranked_but_not_weighed_nor_planned(home, t
     assert (left.teacher.name, left.reason) == ("silent", "NCE looks at pseudo-labels, and Silent has none.")
 
 
+def test_one_without_pseudo_labels_is_heard_where_features_suffice(home, task, tmp_path):
+    features, _ = knowing(task)
+    told(home, task, tmp_path, "Silent", features=features)
+    assert rank(home, task, teachers=["mnist", "silent"]).alpha(6.0, features_suffice=True)["silent"] > 0.9
+    [spec] = plan(task, ["distill-consensus"], [0], teachers=["mnist", "silent"])
+    assert set(spec.teachers) == {"mnist", "silent"}
+    [joined] = plan(task, ["distill-consensus(teachers_share=0.3)"], [0], teachers=["mnist", "silent"])
+    assert set(joined.teachers) == {"mnist"}
+
+
 def test_one_that_cannot_be_judged_hides_no_other(home, task, tmp_path):
     odd = np.zeros((len(task.images), 3))
     odd[task.train_rows[-1]] = 1  # tells one image from all others, and the labeled ones not at all
