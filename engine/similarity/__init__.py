@@ -15,14 +15,18 @@ from engine.similarity.intervals import Ranking, Subsamples, rank_by_metric, ran
 from engine.similarity.metrics import METRICS, Metric, metric, score
 from engine.similarity.neighbors import knn_cosine, knn_l2
 from engine.similarity.pairs import parc, rsa
+from engine.similarity.panel import Consensus, Panel, Standing, panel
 from engine.similarity.ridge import probe
 from engine.similarity.source_classes import leep, mixture_responsibilities, nce, nleep
 
 __all__ = [
     "METRICS",
     "Agreement",
+    "Consensus",
     "Metric",
+    "Panel",
     "Ranking",
+    "Standing",
     "Subsamples",
     "agreement",
     "debiased_linear_cka",
@@ -39,6 +43,7 @@ __all__ = [
     "nce",
     "nearest_class_mean",
     "nleep",
+    "panel",
     "parc",
     "probe",
     "random",

@@ -11,14 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
-from engine.evaluation.arrays import (
-    IntArray,
-    as_labels,
-    as_matrix,
-    as_probabilities,
-    encode,
-    require_same_length,
-)
+from engine.evaluation.arrays import IntArray, encode
 from engine.similarity.alignment import debiased_linear_cka, linear_cka, one_hot
 from engine.similarity.coding_rate import transrate
 from engine.similarity.discriminant import nearest_class_mean, sfda
@@ -28,6 +21,7 @@ from engine.similarity.h_score import h_score, regularized_h_score
 from engine.similarity.neighbors import knn_l2
 from engine.similarity.pairs import parc, rsa
 from engine.similarity.ridge import probe
+from engine.similarity.sample import Sample
 from engine.similarity.source_classes import leep, nce, nleep
 
 Input: TypeAlias = Literal["features", "labels", "pseudo_labels", "features2", "record"]
@@ -316,7 +310,13 @@ def score(
             f"{record.title} is not computed from arrays but from the teacher's record: "
             f"call engine.similarity.{name} instead."
         )
-    given = _checked(features, labels, pseudo_labels, features2)
+    return score_of(name, Sample.of(labels, features=features, pseudo_labels=pseudo_labels, features2=features2))
+
+
+def score_of(name: str, sample: Sample) -> float:
+    """`score` of arrays that are checked already. Raises as `score` does."""
+    record = metric(name)
+    given = {key: value for key in _INPUTS if (value := getattr(sample, key)) is not None}
     arguments = [*(_required(record, given, (need,)) for need in record.needs)]
     if record.needs_one_of:
         arguments.append(_required(record, given, record.needs_one_of))
@@ -335,24 +335,7 @@ def score(
     return value
 
 
-def _checked(
-    features: npt.ArrayLike | None,
-    labels: npt.ArrayLike | None,
-    pseudo_labels: npt.ArrayLike | None,
-    features2: npt.ArrayLike | None,
-) -> dict[Input, Array]:
-    """The inputs that are given, as arrays with the same number of rows."""
-    given: dict[Input, Array] = {}
-    if features is not None:
-        given["features"] = as_matrix(features, "features")
-    if labels is not None:
-        given["labels"] = as_labels(labels)
-    if pseudo_labels is not None:
-        given["pseudo_labels"] = as_probabilities(pseudo_labels)
-    if features2 is not None:
-        given["features2"] = as_matrix(features2, "features2")
-    require_same_length(**given)
-    return given
+_INPUTS: tuple[Input, ...] = ("features", "labels", "pseudo_labels", "features2")
 
 
 def _required(record: Metric, given: dict[Input, Array], names: tuple[Input, ...]) -> Array:
