@@ -6,6 +6,7 @@ Knows arrays only: features `[n, d]`, pseudo-labels `[n, Z]` and labels `[n]`, f
 from engine.similarity.agreement import Agreement, agreement, ranks_of
 from engine.similarity.alignment import debiased_linear_cka, linear_cka
 from engine.similarity.baselines import random, static
+from engine.similarity.cards import CARDS, Card
 from engine.similarity.coding_rate import transrate
 from engine.similarity.discriminant import nearest_class_mean, sfda
 from engine.similarity.evidence import logme
@@ -20,8 +21,10 @@ from engine.similarity.ridge import probe
 from engine.similarity.source_classes import leep, mixture_responsibilities, nce, nleep
 
 __all__ = [
+    "CARDS",
     "METRICS",
     "Agreement",
+    "Card",
     "Consensus",
     "Metric",
     "Panel",

@@ -22,7 +22,8 @@ CARDS: Mapping[str, Card] = {
         r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ [y_i\neq y_j]\bigr)_{i<j}",
         "z: the features, each dimension scaled to mean 0 and spread 1; y: the labels; ρ: Spearman's rank correlation.",
         "All pairs of labeled images: whether those with different labels lie farther apart.",
-        "With many classes nearly all pairs are different, so even a perfect teacher stays far below 100: compare teachers "
+        "With many classes nearly all pairs are different, so even a perfect teacher stays far below 100: compare "
+        "teachers "
         "of one task, never scores of two tasks. It cannot see classes that a linear head would separate.",
         "Bolya, Mittapalli, Hoffman 2021, Scalable Diverse Model Selection for Accessible Transfer Learning, "
         "arXiv 2111.06977",
@@ -30,8 +31,10 @@ CARDS: Mapping[str, Card] = {
     "rsa": Card(
         r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ 1-\mathrm{corr}(t_i,t_j)\bigr)_{i<j}",
         "z, t: the outputs of two networks, each dimension scaled to mean 0 and spread 1.",
-        "Whether two networks find the same pairs of images alike; here the teacher's features and its own pseudo-labels.",
-        "It does not look at your labels: a teacher that agrees with itself scores high on any images. It takes no part "
+        "Whether two networks find the same pairs of images alike; here the teacher's features and its own "
+        "pseudo-labels.",
+        "It does not look at your labels: a teacher that agrees with itself scores high on any images. It takes no "
+        "part "
         "in the consensus.",
         "Dwivedi, Roig 2019, Representation Similarity Analysis for Efficient Task Taxonomy & Transfer Learning, "
         "arXiv 1904.11740",
@@ -42,7 +45,8 @@ CARDS: Mapping[str, Card] = {
         "How much of the features' structure lines up with the classes.",
         "It grows with dimensions ÷ images even for noise, so it favors wide teachers when labels are few: read the "
         "debiased one beside it.",
-        "Kornblith, Norouzi, Lee, Hinton 2019, Similarity of Neural Network Representations Revisited, arXiv 1905.00414",
+        "Kornblith, Norouzi, Lee, Hinton 2019, Similarity of Neural Network Representations Revisited, arXiv "
+        "1905.00414",
     ),
     "cka_debiased": Card(
         r"\frac{\mathrm{HSIC}_u(X,Y)}{\sqrt{\mathrm{HSIC}_u(X,X)\,\mathrm{HSIC}_u(Y,Y)}}",
@@ -57,7 +61,8 @@ CARDS: Mapping[str, Card] = {
         r"\frac1n\sum_i\log\hat P(y_i\mid z_i),\qquad z_i=\arg\max_k q_{ik}",
         "q: the teacher's class probabilities; P̂: shares counted on the labeled images.",
         "Only the teacher's most likely class of each image.",
-        "With few images and many teacher classes each image gets a class of its own, and the score comes near 0, which "
+        "With few images and many teacher classes each image gets a class of its own, and the score comes near 0, "
+        "which "
         "is its best, for no merit.",
         "Tran, Nguyen, Hassner 2019, Transferability and Hardness of Supervised Classification Tasks, arXiv 1908.08142",
     ),
@@ -65,7 +70,8 @@ CARDS: Mapping[str, Card] = {
         r"\frac1n\sum_i\log\sum_k \hat P(y_i\mid k)\,q_{ik}",
         "q: the teacher's class probabilities; P̂(y | k): the labels' shares under the teacher's class k.",
         "The teacher's class probabilities; its features play no part.",
-        "Favors teachers with many classes when labels are few. A teacher with good features and foreign classes scores "
+        "Favors teachers with many classes when labels are few. A teacher with good features and foreign classes "
+        "scores "
         "low.",
         "Nguyen, Hassner, Seeger, Archambeau 2020, LEEP: A New Measure to Evaluate Transferability of Learned "
         "Representations, arXiv 2002.12462",
@@ -80,7 +86,8 @@ CARDS: Mapping[str, Card] = {
     ),
     "logme": Card(
         r"\frac1{nC}\sum_c\max_{\alpha,\beta}\log p(y_c\mid X,\alpha,\beta)",
-        "y with subscript c: 1 for the images of class c, 0 for others; α, β: precision of the weights and of the noise.",
+        "y with subscript c: 1 for the images of class c, 0 for others; α, β: precision of the weights and of the "
+        "noise.",
         "How well a linear model on the features explains the labels, with a price for each direction it needs.",
         "Values of different teachers lie close together, and size alone has predicted better on some benchmarks "
         "(arXiv 2510.06448): look at the interval.",
@@ -92,7 +99,8 @@ CARDS: Mapping[str, Card] = {
         "f: the features; E[f | y]: the class means.",
         "The share of variation between classes, each direction counted alike however small it is.",
         "With more dimensions than images it is C − 1 for every teacher and says nothing at all.",
-        "Bao, Li, Huang, Zhang, Zheng, Zamir, Guibas 2019, An Information-Theoretic Approach to Transferability in Task "
+        "Bao, Li, Huang, Zhang, Zheng, Zamir, Guibas 2019, An Information-Theoretic Approach to Transferability in "
+        "Task "
         "Transfer Learning",
     ),
     "regularized_h_score": Card(
@@ -105,10 +113,12 @@ CARDS: Mapping[str, Card] = {
     ),
     "gbc": Card(
         r"-\sum_{c\neq c'}\exp\bigl(-D_B(c,c')\bigr)",
-        "D with subscript B: Bhattacharyya distance between the classes, each taken for a round Gaussian on 64 principal "
+        "D with subscript B: Bhattacharyya distance between the classes, each taken for a round Gaussian on 64 "
+        "principal "
         "axes.",
         "How far the class clouds overlap.",
-        "Classes are not round, and a class with one or two images has no spread to speak of. The sum is ruled by the few "
+        "Classes are not round, and a class with one or two images has no spread to speak of. The sum is ruled by the "
+        "few "
         "pairs that overlap most.",
         "Pándy, Agostinelli, Uijlings, Ferrari, Mensink 2022, Transferability Estimation using Bhattacharyya Class "
         "Separability, arXiv 2111.12780",
@@ -135,7 +145,8 @@ CARDS: Mapping[str, Card] = {
         "The distance of each image to the means of the classes, its own included.",
         "It depends on the features' scale: large features make it sure of anything. Each image is part of its own "
         "class's mean, so with few labels it comes near 1.",
-        "Gholami, Akbari, Wang, Kamranian, Zhang 2023, ETran: Energy-Based Transferability Estimation, arXiv 2308.02027",
+        "Gholami, Akbari, Wang, Kamranian, Zhang 2023, ETran: Energy-Based Transferability Estimation, arXiv "
+        "2308.02027",
     ),
     "knn": Card(
         r"\frac{100}{n}\sum_i\bigl[y_{\mathrm{nn}(i)}=y_i\bigr]",
@@ -148,7 +159,8 @@ CARDS: Mapping[str, Card] = {
     "probe": Card(
         r"\frac{100}{n}\sum_i\bigl[\arg\max_c\,(W_{-i}^\top z_i)_c=y_i\bigr]",
         "W without i: ridge regression on the folds that image i is not in; z: the features, scaled.",
-        "What a linear classifier gets right on images that it did not learn from: the closest of all to what is wanted.",
+        "What a linear classifier gets right on images that it did not learn from: the closest of all to what is "
+        "wanted.",
         "Needs three labels a class and is coarse with few. It tests a classifier on frozen features; distillation may "
         "rank teachers differently.",
         "Hoerl, Kennard 1970, Ridge Regression: Biased Estimation for Nonorthogonal Problems, Technometrics 12",
