@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError, WorkbenchError
@@ -120,6 +121,7 @@ def teacher_panel(
             "random": [random(record.name, seed) for record in records],
         },
         draws=resamples,
+        threads=torch.get_num_threads(),
         progress=lambda done, total: progress(done, total, SCORING),
     )
     names = tuple(record.name for record in records)

@@ -6,11 +6,14 @@ paired, and the consensus has an interval of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_vector, encode, require_same_length
@@ -77,15 +80,17 @@ def panel(
     draws: int = 0,
     seed: int = 0,
     level: float = LEVEL,
+    threads: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Panel:
     """Every metric of `metrics` on every teacher, each given by the arrays that `score` takes beside the `labels [n]`.
 
     `records` has the scores `[S]` of metrics that read a teacher's record instead of arrays. With `draws` of half the
-    labels (0: none) each standing gets intervals. `progress(done, total)` is told after each teacher's draw; what it
-    raises ends the work. A metric that cannot be computed for every teacher gets a problem instead of scores; one that
-    fails on half of the labels gets a doubt. Raises InvalidInputError if there is no teacher, UnknownNameError for a
-    metric that does not exist.
+    labels (0: none) each standing gets intervals; `threads` share the draws, and change no number. NLEEP's mixture is
+    fitted once for each teacher, to all images, since it does not see the labels. `progress(done, total)` is told after
+    each teacher's draw; what it raises ends the work. A metric that cannot be computed for every teacher gets a problem
+    instead of scores; one that fails on half of the labels gets a doubt. Raises InvalidInputError if there is no
+    teacher, UnknownNameError for a metric that does not exist.
 
     >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> sure, unsure = np.eye(2)[labels], np.full((8, 2), 0.5)
@@ -103,16 +108,17 @@ def panel(
     chosen = subsamples(ids, draws=draws, seed=seed) if resampled else None
     tables = {name: _Table(name, len(teachers), draws if name in resampled else 0) for name in on_arrays}
     steps = draws + 1 if chosen else 1
-    for place, arrays in enumerate(teachers):
-        sample = Sample.of(ids, **arrays)
-        for name in on_arrays:
-            tables[name].score(place, sample)
-        progress(place * steps + 1, steps * len(teachers))
-        for number, rows in enumerate(chosen.rows if chosen else ()):
-            kept = sample.take(rows)
-            for name in resampled:
-                tables[name].draw(place, number, kept)
-            progress(place * steps + 2 + number, steps * len(teachers))
+    with _Workers(threads) as workers:
+        for place, arrays in enumerate(teachers):
+            sample = Sample.of(ids, **arrays)
+            for name in on_arrays:
+                tables[name].score(place, sample)
+            progress(place * steps + 1, steps * len(teachers))
+            drawn = workers.map(partial(_scores, sample, resampled), _rows(chosen))
+            for number, found in enumerate(drawn):
+                for name, value in found.items():
+                    tables[name].draw(place, number, value)
+                progress(place * steps + 2 + number, steps * len(teachers))
     standings = {
         name: tables[name].standing(chosen, doubts.get(name), level)
         if name in tables
@@ -140,12 +146,11 @@ class _Table:
             except InvalidInputError as error:
                 self.problem = str(error)
 
-    def draw(self, teacher: int, number: int, kept: Sample) -> None:
-        if self.problem is None and self.doubt is None:
-            try:
-                self.drawn[number, teacher] = score_of(self.name, kept)
-            except InvalidInputError as error:
-                self.doubt = f"On half of the labels it cannot be computed: {error}"
+    def draw(self, teacher: int, number: int, value: float | str) -> None:
+        if isinstance(value, str):
+            self.doubt = self.doubt or f"On half of the labels it cannot be computed: {value}"
+        else:
+            self.drawn[number, teacher] = value
 
     def standing(self, draws: Subsamples | None, doubt: str | None, level: float) -> Standing:
         if self.problem is not None:
@@ -154,6 +159,43 @@ class _Table:
         if draws is None or doubt is not None:
             return Standing(self.scores, ranks, None, doubt=doubt)
         return Standing(self.scores, ranks, ranking_from(self.scores, self.drawn, draws, level))
+
+
+def _scores(sample: Sample, metrics: Sequence[str], rows: IntArray) -> dict[str, float | str]:
+    """Each metric's score of one draw, or the sentence in its place."""
+    kept, found = sample.take(rows), dict[str, float | str]()
+    for name in metrics:
+        try:
+            found[name] = score_of(name, kept)
+        except InvalidInputError as error:
+            found[name] = str(error)
+    return found
+
+
+def _rows(draws: Subsamples | None) -> tuple[IntArray, ...]:
+    return draws.rows if draws else ()
+
+
+class _Workers:
+    """Threads that share the draws. The linear algebra gets one thread in each: its matrices are small."""
+
+    def __init__(self, threads: int) -> None:
+        self.pool = ThreadPoolExecutor(threads, "panel") if threads > 1 else None
+
+    def __enter__(self) -> _Workers:
+        self.limits = threadpool_limits(1, user_api="blas") if self.pool else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None and self.limits is not None:
+            self.pool.shutdown(cancel_futures=True)
+            self.limits.restore_original_limits()
+
+    def map(
+        self, function: Callable[[IntArray], dict[str, float | str]], items: Sequence[IntArray]
+    ) -> Iterator[dict[str, float | str]]:
+        """The results in the order of the items."""
+        return self.pool.map(function, items) if self.pool is not None else map(function, items)
 
 
 def _doubts(metrics: Sequence[str], labels: IntArray) -> dict[str, str]:

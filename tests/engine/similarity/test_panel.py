@@ -41,6 +41,13 @@ def test_intervals_are_those_of_a_ranking_by_this_metric_alone(found, name):
     assert alone.undecided == together.undecided
 
 
+def test_threads_change_no_number(found):
+    shared = panel(TEACHERS, LABELS, list(METRICS), records=RECORDS, draws=12, threads=2)
+    for name, standing in found.standings.items():
+        if standing.ranking is not None:
+            assert shared.standings[name].ranking.intervals == standing.ranking.intervals
+
+
 def test_a_score_lies_in_its_interval_and_shares_of_first_places_sum_to_1(found):
     for standing in found.standings.values():
         if standing.ranking is not None:
