@@ -80,34 +80,42 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
 
 def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metric: str) -> None:
     budgets, ranks = sorted(ranked), _ranks(ranked)
-    last = ranks[budgets[-1]]
+    last, places = ranks[budgets[-1]], list(range(len(budgets)))  # the numbers of labels, at equal steps
     order = sorted(records, key=lambda record: last[record.name])
     figure = go.Figure()
     for number, record in reversed(list(enumerate(order))):
         colored = number < FIRST_ONES
         color = LINE_COLORS[number] if colored else GRAY
         figure.add_scatter(
-            x=[str(b) for b in budgets],
+            x=places,
             y=[ranks[b][record.name] for b in budgets],
             mode="lines+markers",
             name=record.title,
             line={"color": color, "width": 3 if colored else 1.5, "dash": DASHES[number] if colored else "solid"},
             marker={"size": 9 if colored else 6, "color": color},
-            hovertemplate=f"{record.title}: rank %{{y}} at %{{x}} labels per class<extra></extra>",
+            customdata=budgets,
+            hovertemplate=f"{record.title}: rank %{{y}} at %{{customdata}} labels per class<extra></extra>",
         )
         figure.add_annotation(
-            x=str(budgets[-1]),
+            x=places[-1],
             y=last[record.name],
-            text=short_title(record).replace("<br>", " ")[:24],
+            text=short_title(record),
+            align="left",
             xanchor="left",
             xshift=12,
             showarrow=False,
-            font={"size": 12, "color": color},
+            font={"size": 11, "color": color},
         )
-    figure.update_xaxes(title="Labels per class", type="category", gridcolor=GRID)
+    figure.update_xaxes(
+        title="Labels per class",
+        tickvals=places,
+        ticktext=[str(b) for b in budgets],
+        range=[-0.15, max(places[-1], 1) + 0.15],
+        gridcolor=GRID,
+    )
     figure.update_yaxes(title="Rank", autorange="reversed", dtick=1, gridcolor=GRID, zeroline=False)
     figure.update_layout(
-        height=110 + 30 * len(order), margin={"l": 0, "r": 170, "t": 8, "b": 0}, dragmode=False, showlegend=False
+        height=110 + 34 * len(order), margin={"l": 0, "r": 150, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
     st.plotly_chart(
         figure,

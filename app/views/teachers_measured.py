@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
 from app.components import page, wording
 from app.components.progress import progress_text
-from app.views.teachers_ranking import COLORS, short_title
+from app.views import teachers_points
+from app.views.teachers_points import Point
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.runs import Entry, Ranking
 from engine.runs.speed import estimate_seconds, known_speed
 from engine.runs.verdict import (
     IMAGES,
+    Measured,
     Measurements,
     measurements,
     request_measurements,
@@ -30,10 +31,8 @@ from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
-GRID = "rgba(128, 138, 150, 0.22)"
 POLL_SECONDS = 1.5
 MOST_IMAGES = 100_000_000
-SYMBOLS = {"other": "circle", "disjoint": "diamond"}
 
 
 def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
@@ -115,41 +114,24 @@ def _in_accuracies(ranking: Ranking, found: Measurements, titles: Mapping[str, s
     return ", ".join(parts) + "."
 
 
-def _chart(ranking: Ranking, found: Measurements, shown: Sequence[tuple], relations: Mapping[str, str]) -> None:
+def _chart(
+    ranking: Ranking, found: Measurements, shown: Sequence[tuple[Measured, float]], relations: Mapping[str, str]
+) -> None:
     metric, records = METRICS[ranking.metric], {record.name: record for record in ranking.candidates}
-    figure = go.Figure()
-    for relation in SYMBOLS:
-        own = [(m, similarity) for m, similarity in shown if relations[m.teacher] == relation]
-        if own:
-            figure.add_scatter(
-                x=[similarity for _, similarity in own],
-                y=[100 * m.accuracy for m, _ in own],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (m.interval.high - m.accuracy) for m, _ in own],
-                    "arrayminus": [100 * (m.accuracy - m.interval.low) for m, _ in own],
-                    "thickness": 1,
-                    "width": 3,
-                },
-                mode="markers+text",
-                text=[short_title(records[m.teacher]) for m, _ in own],
-                textposition=["middle left" if k % 2 else "middle right" for k in range(len(own))],
-                textfont={"size": 11},
-                cliponaxis=False,
-                marker={"size": 11, "color": COLORS[relation], "symbol": SYMBOLS[relation]},
-                hovertemplate="%{text}: %{y:.1f} % at %{x:.4g}<extra></extra>",
-            )
+    points = [
+        Point(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
+        for m, similarity in shown
+    ]
+    figure = teachers_points.figure(ranking, points, relations, "%{y:.1f} % at %{x:.4g}")
     if found.fine_tuning is not None:
         figure.add_hline(
             y=100 * found.fine_tuning.accuracy,
-            line={"dash": "dash", "color": "#8d9795"},
+            line={"dash": "dash", "color": teachers_points.ERRORS},
             annotation={"text": "fine-tuning, no teacher", "font": {"size": 12}},
-            annotation_position="bottom right",
+            annotation_position="bottom left",
         )
-    figure.update_xaxes(title=f"Predicted: {metric.title} ({metric.unit})", gridcolor=GRID, zeroline=False)
-    figure.update_yaxes(title="Measured: held-out accuracy, %", gridcolor=GRID, zeroline=False)
-    figure.update_layout(height=440, margin={"l": 0, "r": 24, "t": 12, "b": 0}, dragmode=False, showlegend=False)
+    figure.update_xaxes(title=f"Predicted: {metric.title} ({metric.unit})")
+    figure.update_yaxes(title="Measured: held-out accuracy, %")
     st.plotly_chart(
         figure,
         key="predicted and measured",
@@ -157,6 +139,7 @@ def _chart(ranking: Ranking, found: Measurements, shown: Sequence[tuple], relati
         alt=f"Held-out accuracy of students of {wording.count(len(shown), 'teacher')} over {metric.title}; the table "
         "below has the same numbers",
     )
+    teachers_points.legend(ranking, points)
 
 
 def _offer(task: Task, found: Measurements | None) -> None:
