@@ -14,7 +14,7 @@ from engine.similarity import METRICS
 from engine.teachers import TeacherRecord
 
 AXES = {
-    "GFLOPs": ("GFLOPs per image (multiply-accumulates / 1e9)", lambda record: record.gflops),
+    "GFLOPs": ("GFLOPs per image", lambda record: record.gflops),
     "Parameters": ("Parameters, millions", lambda record: record.parameters / 1e6),
 }
 

@@ -104,10 +104,12 @@ def _in_accuracies(ranking: Ranking, found: Measurements, titles: Mapping[str, s
     parts = []
     first = next((r.teacher.name for r in ranking.ranked if r.teacher.name in measured), None)
     if first is not None:
-        parts.append(
-            f"The first of the ranking, {page.escape(titles[first])}, gave {wording.percent(measured[first].accuracy)}"
-        )
-    parts.append(f"the best, {page.escape(titles.get(best.teacher, best.teacher))}, {wording.percent(best.accuracy)}")
+        also = " and was the best" if first == best.teacher else ""
+        gave = wording.percent(measured[first].accuracy)
+        parts.append(f"The first of the ranking, {page.escape(titles[first])}, gave {gave}{also}")
+    if first != best.teacher:
+        title = page.escape(titles.get(best.teacher, best.teacher))
+        parts.append(f"the best, {title}, {wording.percent(best.accuracy)}")
     parts.append(f"the average teacher {wording.percent(mean)}")
     if found.fine_tuning is not None:
         parts.append(f"and no teacher at all (fine-tuning) {wording.percent(found.fine_tuning.accuracy)}")

@@ -102,7 +102,7 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
                 error_x=_error_bars([(r.similarity, intervals.get(r.teacher.name)) for r in found]),
                 name=f"from {described}",
                 orientation="h",
-                marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation], "opacity": 0.75},
+                marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation], "opacity": 0.5},
                 unselected={"marker": {"opacity": 0.35}},
                 hovertemplate="%{y}: %{x:.4g}<extra></extra>",
             )
@@ -155,7 +155,7 @@ def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict | None:
         "symmetric": False,
         "array": [interval.high - value if interval else 0.0 for value, interval in values],
         "arrayminus": [value - interval.low if interval else 0.0 for value, interval in values],
-        "color": "#5d6a68",
+        "color": "#808a88",
         "thickness": 2,
         "width": 5,
     }

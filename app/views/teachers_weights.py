@@ -57,7 +57,7 @@ def _all_weights(ranking: Ranking, by_hand: Mapping[str, float] | None) -> dict[
     """α of every candidate: those set by hand, or those that the similarities and p give."""
     if by_hand is None:
         return ranking.alpha(state.p())
-    return {teacher.name: by_hand.get(teacher.name, 0.0) for teacher in ranking.candidates}
+    return normalized({teacher.name: by_hand.get(teacher.name, 0.0) for teacher in ranking.candidates})
 
 
 def _set_by_hand(ranking: Ranking, active: Mapping[str, float]) -> None:

@@ -45,7 +45,7 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the higher-ranked teachers taught better. helped is None where too few were measured to say."""
+    """Whether the higher-ranked teachers taught better. helped is None where the runs are too few to say."""
 
     correlation: RankCorrelation | None
     helped: bool | None
@@ -113,7 +113,8 @@ def measurements(runs: Sequence[Entry]) -> Measurements | None:
 def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Verdict:
     """Hold the similarities against the accuracies, for the teachers that have both.
 
-    The ranking helped if the rank correlation is above 0 with its whole 95 % interval.
+    The ranking helped if the rank correlation is above 0 with its whole 95 % interval, and did not if it is not above 0
+    itself; between, nobody can say.
     """
     both = [found for found in measured if found.teacher in predicted]
     if len(both) < FEWEST:
@@ -133,9 +134,8 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
         sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
         return Verdict(correlation, False, sentence)
     if interval is not None and interval.low <= 0:
-        return Verdict(
-            correlation, False, f"The ranking did not help here so much that it could be told from chance ({told})."
-        )
+        sentence = f"It cannot be told from chance whether the ranking helped here ({told})."
+        return Verdict(correlation, None, sentence)
     return Verdict(correlation, True, f"The ranking helped: teachers that stood higher taught better ({told}).")
 
 

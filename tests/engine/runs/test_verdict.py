@@ -51,7 +51,7 @@ def test_chance_is_not_called_help():
     found = verdict(dict(a=1, b=2, c=3, d=4), measured(a=0.1, b=0.2, c=0.4, d=0.3))
     assert found.correlation.value == pytest.approx(0.8)
     assert found.correlation.interval.low < 0
-    assert found.helped is False
+    assert found.helped is None
     assert "told from chance" in found.sentence
 
 
