@@ -240,12 +240,35 @@ def _consensus(
         return found
     drawn = np.mean([ranks_of(_by_draw(tables[name].drawn)) for name in taking], axis=0)
     ranking = ranking_from(-agreed.mean_rank, -drawn, draws, level)  # ranking_from takes higher for better
-    lowest, highest = 1.0, float(len(agreed.mean_rank))
+    moved = np.mean([_moved_ranks(tables[name], draws) for name in taking], axis=0)
     return replace(
         found,
-        intervals=tuple(
-            Interval(max(lowest, -i.high), min(highest, -i.low), i.level, i.method) for i in ranking.intervals
-        ),
+        intervals=_rank_intervals(ranking.intervals, moved),
         probability_first=ranking.probability_first,
         undecided=ranking.undecided,
+    )
+
+
+def _moved_ranks(table: _Table, draws: Subsamples) -> FloatArray:
+    """Ranks `[B, S]` if the scores lay as far from where they are as each draw's from the mean draw, corrected."""
+    spread = (table.drawn - table.drawn.mean(axis=0)) * np.sqrt(draws.correction)
+    return ranks_of(_by_draw(table.scores + spread))
+
+
+def _rank_intervals(plain: Sequence[Interval], moved: FloatArray) -> tuple[Interval, ...]:
+    """Intervals of mean ranks, from the `plain` ones of their negatives, within 1 ... S.
+
+    Ranks do not move smoothly with scores, and the plain interval alone is too short (it held the truth in 77 % instead
+    of 90 % of simulations); so it is widened to the quantiles of the mean ranks that moved scores have (ours).
+    """
+    tail = (1 - plain[0].level) / 2
+    low, high = np.quantile(moved, [tail, 1 - tail], axis=0)
+    return tuple(
+        Interval(
+            float(max(1.0, min(-one.high, low[i]))),
+            float(min(moved.shape[1], max(-one.low, high[i]))),
+            one.level,
+            one.method,
+        )
+        for i, one in enumerate(plain)
     )

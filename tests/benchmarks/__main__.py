@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from engine.devices import available, describe
-from engine.similarity import METRICS, score
 from engine.training import TeacherSignal, TrainData, recipe
 from engine.training.loop import _Run
+from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7
 IMAGES, CLASSES = 256, 10
@@ -66,29 +65,11 @@ def distillation_step(device: str) -> dict:
     return found
 
 
-def metric_panel() -> dict:
-    """Each metric on n = 2,000, d = 1,280, C = 50, Z = 1,000, in seconds, and as a share of the whole panel."""
-    generator = np.random.default_rng(0)
-    labels = generator.integers(50, size=2000)
-    features = (generator.normal(size=(2000, 1280)) + generator.normal(size=(50, 1280))[labels]).astype(np.float32)
-    pseudo_labels = generator.dirichlet(np.full(1000, 0.05), size=2000).astype(np.float32)
-    pseudo_labels /= pseudo_labels.sum(1, keepdims=True)
-    seconds = {}
-    for name, metric in METRICS.items():
-        if "record" in metric.needs or name == "random":
-            continue
-        began = time.perf_counter()
-        score(name, features=features, labels=labels, pseudo_labels=pseudo_labels, features2=features[:, :640])
-        seconds[name] = time.perf_counter() - began
-    total = sum(seconds.values())
-    return {name: {"seconds": round(s, 3), "share": round(s / total, 3)} for name, s in seconds.items()}
-
-
 def main() -> int:
     """Measure, and print one JSON document."""
     document = {"machine": {d: describe(d) for d in available()}}
     document["distillation step / fine-tuning step"] = {device: distillation_step(device) for device in available()}
-    document["metrics"] = metric_panel()
+    document["ranking"] = {"many images": many_images(2000), "few labels": few_labels(3, 40)}
     json.dump(document, sys.stdout, indent=1)
     print()
     return 0

@@ -131,19 +131,16 @@ def test_progress_is_told_and_can_stop_the_work():
 
 def test_the_consensus_covers_the_truth_as_often_as_it_says():
     """Mean ranks of three teachers over three metrics; the truth is the mean over many labeled sets."""
-    labels, strengths, names = (
-        np.arange(24) % 3,
-        (0.8, 1.0, 1.3),
-        ["parc", "knn", "cka_debiased", "regularized_h_score"],
-    )
+    labels, strengths, names = np.arange(24) % 3, (0.8, 1.0, 1.3), ["parc", "cka_debiased", "regularized_h_score"]
 
     def teachers(seed):
         rng = np.random.default_rng(seed)
         return [{"features": s * np.eye(3, 6)[labels] * 2 + rng.normal(size=(24, 6))} for s in strengths]
 
-    truth = np.mean([panel(teachers(10_000 + i), labels, names).consensus.mean_ranks for i in range(80)], axis=0)
+    truth = np.mean([panel(teachers(10_000 + i), labels, names).consensus.mean_ranks for i in range(100)], axis=0)
     covered = []
-    for seed in range(30):
-        intervals = panel(teachers(seed), labels, names, draws=16, level=0.9).consensus.intervals
-        covered += [value in interval for value, interval in zip(truth, intervals, strict=True)]
+    for seed in range(40):
+        found = panel(teachers(seed), labels, names, draws=24, level=0.9).consensus
+        covered += [value in interval for value, interval in zip(truth, found.intervals, strict=True)]
+        assert all(value in interval for value, interval in zip(found.mean_ranks, found.intervals, strict=True))
     assert np.mean(covered) >= 0.85
