@@ -18,9 +18,10 @@ import streamlit as st
 from engine import devices, runs, tasks
 from engine.errors import WorkbenchError
 from engine.files import workspace
-from engine.runs import QueueThread, Ranking
+from engine.runs import QueueThread, Ranking, TeacherPanel
 from engine.runs.looking import missing_outputs
 from engine.runs.methods import DEFAULT_P
+from engine.runs.panel import known_panel
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import all_teachers, teacher_names
@@ -199,12 +200,13 @@ def queue_problem(device: str) -> str | None:
     return _queue(str(home()), device).problem
 
 
-def ranking(task: Task) -> Ranking | None:
+def ranking(task: Task, labels: int | None = None) -> Ranking | None:
     """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing.
 
-    Raises WorkbenchError if no teacher may teach the task, or the metric gives no number.
+    labels: another number of labels per class than the chosen one. Raises WorkbenchError if no teacher may teach the
+    task, or the metric gives no number.
     """
-    choice = (labels_per_class(), seed())
+    choice = (labels or labels_per_class(), seed())
     keys = ",".join(record.key for record in all_teachers())
     arguments = (str(home()), task.name, task.revision, metric(), *choice, keys)
     try:
@@ -213,9 +215,24 @@ def ranking(task: Task) -> Ranking | None:
         return None
 
 
-def missing(task: Task) -> int:
-    """How many outputs of teachers (images times teachers) a ranking of this session's choice still lacks."""
-    return missing_outputs(home(), task, labels_per_class=labels_per_class(), seed=seed())
+def missing(task: Task, labels: int | None = None) -> int:
+    """How many outputs of teachers (images times teachers) a ranking of this session's choice still lacks.
+
+    labels: another number of labels per class than the chosen one.
+    """
+    return missing_outputs(home(), task, labels_per_class=labels or labels_per_class(), seed=seed())
+
+
+def panel(task: Task) -> TeacherPanel | None:
+    """All metrics with intervals on this session's labeled images; None while nobody has computed them.
+
+    Raises InvalidInputError if no teacher may teach the task.
+    """
+    keys = ",".join(record.key for record in all_teachers())
+    try:
+        return _panel(str(home()), task.name, task.revision, labels_per_class(), seed(), keys, task)
+    except _MissingOutputsError:
+        return None
 
 
 class _MissingOutputsError(WorkbenchError):
@@ -237,6 +254,16 @@ def _ranking(
     if missing_outputs(Path(home), _task, labels_per_class=labels_per_class, seed=seed):
         raise _MissingOutputsError
     return runs.rank(Path(home), _task, metric=metric, labels_per_class=labels_per_class, seed=seed)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _panel(
+    home: str, name: str, revision: str, labels_per_class: int, seed: int, teachers: str, _task: Task
+) -> TeacherPanel:
+    found = known_panel(Path(home), _task, labels_per_class=labels_per_class, seed=seed)
+    if found is None:
+        raise _MissingOutputsError
+    return found
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
     _task_options(ranking)
     ranking.add_argument("--seed", type=int, default=0, help="which labeled images are drawn (default 0)")
+    ranking.add_argument(
+        "--resamples", type=int, default=0, help="draws of half the labels, for intervals; 200 are plenty (default 0)"
+    )
 
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)
@@ -104,7 +107,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True)
-    parser.add_argument("--metric", default="parc", help="the similarity metric (default parc)")
+    parser.add_argument("--metric", default="parc", help="the similarity metric (default parc); rank takes all, too")
     parser.add_argument("--labels-per-class", type=int, default=5)
     parser.add_argument("--teachers", help="comma-separated; all by default")
     parser.add_argument("--device", help="auto, cuda, mps or cpu")
@@ -135,56 +138,33 @@ def _tasks(options: argparse.Namespace) -> int:
 
 def _rank(options: argparse.Namespace) -> int:
     from engine.devices import resolve
-    from engine.runs import rank
+    from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
     from engine.tasks import open_task
 
-    home = make_folder(workspace())
+    home, named = make_folder(workspace()), _names(options.teachers)
     task = open_task(options.task, home)
-    ranking = rank(
+    found = teacher_panel(
         home,
         task,
-        metric=options.metric,
+        metrics=None if options.metric == ALL else [options.metric],
         labels_per_class=options.labels_per_class,
         seed=options.seed,
-        teachers=_names(options.teachers),
+        teachers=named,
+        resamples=options.resamples,
         device=resolve(options.device),
-        progress=ProgressLine("images × teachers"),
+        progress=ProgressLine("images × teachers", {SCORING: "scorings"}),
     )
-    rows = [
-        {
-            "rank": r.rank,
-            "teacher": r.teacher.name,
-            "similarity": r.similarity,
-            "collection": r.teacher.collection,
-            "relation": r.relation,
-        }
-        for r in ranking.ranked
-    ]
-    document = {
-        "task": task.name,
-        "task_revision": task.revision,
-        "metric": ranking.metric,
-        "labels_per_class": ranking.labels_per_class,
-        "labeled_images": ranking.labeled_images,
-        "seed": ranking.seed,
-        "problem": ranking.problem,
-        "ranking": rows,
-        "excluded": [
-            {"teacher": c.teacher.name, "reason": c.reason or _seen(task.record.title)} for c in ranking.excluded
-        ],
-        "unranked": [{"teacher": u.teacher.name, "reason": u.reason} for u in ranking.unranked],
-    }
+    document = as_document(found, task, named)
     if options.json:
         return _print_json(document)
-    if ranking.problem:
-        print(f"No ranking is possible: {ranking.problem}")
+    if len(found.metrics) == 1:
+        _print_ranking(document)
     else:
-        print(f"{ranking.metric} on {ranking.labeled_images} labeled images of {task.name} (higher is better)")
-        _print_table([{**row, "similarity": f"{row['similarity']:.2f}"} for row in rows], tuple(rows[0]))
-    for candidate in ranking.excluded:
-        print(f"left out: {candidate.teacher.name}: {candidate.reason or _seen(task.record.title)}")
-    for unranked in ranking.unranked:
-        print(f"not ranked: {unranked.teacher.name}: {unranked.reason}")
+        _print_panel(document)
+    for left_out in document["excluded"]:
+        print(f"left out: {left_out['teacher']}: {left_out['reason']}")
+    for unranked in document["unranked"]:
+        print(f"not ranked: {unranked['teacher']}: {unranked['reason']}")
     return 0
 
 
@@ -307,8 +287,9 @@ def _job(options: argparse.Namespace) -> int:
 class ProgressLine:
     """Progress of one piece of work on standard error, with rate and time left: at most one line a second."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit, self.began, self.printed, self.stage = unit, time.monotonic(), 0.0, ""
+    def __init__(self, unit: str, units: Mapping[str, str] | None = None) -> None:
+        self.unit, self.units = unit, units or {}  # of most stages, and of those that count something else
+        self.began, self.printed, self.stage = time.monotonic(), 0.0, ""
 
     def __call__(self, done: int, total: int, stage: str) -> None:
         """Tell that `done` of `total` units of `stage` are done."""
@@ -320,7 +301,8 @@ class ProgressLine:
         self.printed = moment
         rate = done / (moment - self.began) if moment > self.began else 0.0
         left = (total - done) / rate if rate else None
-        print(f"{stage}: {_progress(done, total, self.unit, rate, left)}", file=sys.stderr)
+        unit = self.units.get(stage, self.unit)
+        print(f"{stage}: {_progress(done, total, unit, rate, left)}", file=sys.stderr)
 
 
 class JobLines:
@@ -368,10 +350,74 @@ def _print_json(document: Any) -> int:
 
 def _print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     titles = {column: column.replace("_", " ") for column in columns}
-    text = [[str(row[column]) for column in columns] for row in rows]
+    text = [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(len(titles[c]), *(len(line[i]) for line in text)) for i, c in enumerate(columns)]
     for line in [[titles[c] for c in columns], ["-" * width for width in widths], *text]:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_ranking(document: Mapping[str, Any]) -> None:
+    """The teachers under one metric."""
+    if document["problem"]:
+        print(f"No ranking is possible: {document['problem']}")
+        return
+    print(f"{document['metric']} on {_labels(document)} (higher is better)")
+    places = [{**row, "score": row["similarity"]} for row in document["ranking"]]
+    rows = [{**_place_cells(p, ".2f"), "collection": p["collection"], "relation": p["relation"]} for p in places]
+    _print_table(rows, tuple(rows[0]))
+    if document["doubt"]:
+        print(f"no intervals: {document['doubt']}")
+    _print_undecided(document["undecided"], rows[0]["teacher"])
+
+
+def _print_panel(document: Mapping[str, Any]) -> None:
+    """The consensus of all metrics, and who comes first under each."""
+    if consensus := document["consensus"]:
+        count = len(consensus["metrics"])
+        print(f"Mean rank over the {count} metrics that look at the labels, on {_labels(document)}")
+        print("(lower is better; 1 is first under every metric)")
+        rows = [_place_cells(place, ".1f", "mean rank") for place in consensus["places"]]
+        _print_table(rows, tuple(rows[0]))
+        _print_undecided(consensus["undecided"], rows[0]["teacher"])
+        print()
+    rows = []
+    for found in document["metrics"]:
+        if found["problem"]:
+            continue
+        cells = _place_cells(found["places"][0], ".4g")
+        alike = sum(place["rank"] == 1 for place in found["places"])
+        first = cells.pop("teacher") if alike == 1 else f"{alike} alike"
+        del cells["rank"]
+        rows.append({"metric": found["metric"], "first": first, **cells, "unit": found["unit"]})
+    if rows:
+        print("First under each metric (higher is better)")
+        _print_table(rows, tuple(rows[0]))
+    for found in document["metrics"]:
+        if found["problem"]:
+            print(f"{found['metric']}: no ranking: {found['problem']}")
+        elif found["doubt"]:
+            print(f"{found['metric']}: no intervals: {found['doubt']}")
+
+
+def _place_cells(place: Mapping[str, Any], form: str, score: str = "similarity") -> dict[str, str]:
+    """A teacher's place as the cells of a row; interval and share of first places where there are any."""
+    cells = {"rank": str(place["rank"]), "teacher": place["teacher"], score: f"{place['score']:{form}}"}
+    if interval := place["interval"]:
+        cells[f"{100 * interval['level']:.0f} % interval"] = f"{interval['low']:{form}} to {interval['high']:{form}}"
+        cells["first in"] = f"{100 * place['probability_first']:.0f} %"
+    return cells
+
+
+def _print_undecided(undecided: Sequence[Sequence[str]] | None, first: str) -> None:
+    """Who may as well be first."""
+    others = [name for pair in undecided or () if first in pair for name in pair if name != first]
+    if others:
+        print(f"not told apart from {first}: {', '.join(others)}")
+
+
+def _labels(document: Mapping[str, Any]) -> str:
+    drawn = f", {document['resamples']} draws of half of them" if document["resamples"] else ""
+    return f"{document['labeled_images']} labeled images of {document['task']}{drawn}"
 
 
 def _print_comparison(document: dict[str, Any]) -> None:
@@ -471,7 +517,3 @@ def _fields(settings: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[name.strip()] = text.strip()
     return found
-
-
-def _seen(title: str) -> str:
-    return f"its training images may include those of {title!r}"

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from engine import maps
 from engine.features import given
 from engine.jobs import Handler
-from engine.runs import execute, looking, speed
+from engine.runs import execute, looking, panel, speed
 from engine.runs.execution import KIND as RUN
 from engine.teachers import from_checkpoint, from_hub
 
 HANDLERS: Mapping[str, Handler] = {
     RUN: execute,
     looking.KIND: looking.execute_look,
+    panel.KIND: panel.execute_panel,
     speed.KIND: speed.execute_speed,
     maps.KIND: maps.execute_map,
     from_hub.KIND: from_hub.execute_hub,

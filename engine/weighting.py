@@ -8,6 +8,7 @@ p = 0 is DistillEqual, p = infinity DistillNearest, anything between DistillWeig
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -93,6 +94,19 @@ def active(alpha: npt.ArrayLike, floor: float = SMALLEST_SHARE) -> FloatArray:
     shares = _shares(alpha)
     kept = np.where(shares >= min(floor, float(shares.max())), shares, 0.0)
     return np.asarray(kept / kept.sum())
+
+
+def normalized(shares: Mapping[str, float]) -> dict[str, float]:
+    """Weights set by hand, scaled to sum to 1. Raises InvalidInputError unless all are 0 or more and one is above 0.
+
+    >>> normalized({"a": 1, "b": 3, "c": 0})
+    {'a': 0.25, 'b': 0.75, 'c': 0.0}
+    """
+    values = as_vector(list(shares.values()), "shares")
+    if values.min() < 0 or not values.max() > 0:
+        raise InvalidInputError("Weights set by hand must be numbers from 0 up, and one of them above 0.")
+    scaled = values / values.max()  # first, so that the sum of huge values stays finite
+    return {name: float(share) for name, share in zip(shares, scaled / scaled.sum(), strict=True)}
 
 
 def _non_negative(similarities: npt.ArrayLike, rule: Rule) -> FloatArray:

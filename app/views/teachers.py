@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page, waiting, wording
-from app.views import teachers_ranking, teachers_weights
-from engine import jobs
-from engine.errors import WorkbenchError
-from engine.jobs import Job
-from engine.runs import Candidate, Ranking, candidates
-from engine.runs.looking import request_look
+from app.components import page, wording
+from app.views import (
+    teachers_agreement,
+    teachers_card,
+    teachers_cost,
+    teachers_filter,
+    teachers_jobs,
+    teachers_labels,
+    teachers_measured,
+    teachers_ranking,
+    teachers_weights,
+)
+from app.views.teachers_ranking import Row
+from engine.runs import Candidate, Ranking, TeacherPanel, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
+from engine.teachers import TeacherRecord
 
-AUTOMATIC = 50_000  # images times teachers; up to here, minutes on two cores, a look starts by itself
+CLOSER = ("Agreement", "Labels needed", "Cost", "Was it true?")
 
 
 def render() -> None:
@@ -34,17 +41,24 @@ def render() -> None:
     everyone = candidates(task)
     ranking = state.ranking(task)
     if ranking is None:
-        _look(task)
+        teachers_jobs.look(task)
         st.subheader("All teachers", anchor=False)
-        teachers_ranking.record_table([(c.teacher, c.relation, None, None) for c in everyone if c.allowed])
+        teachers_ranking.record_table([Row(c.teacher, c.relation) for c in everyone if c.allowed])
         _excluded([candidate for candidate in everyone if not candidate.allowed])
         return
     relations = {candidate.teacher.name: candidate.relation for candidate in everyone}
     _no_ranking(ranking)
     st.subheader("Similarity to the task", anchor=False)
-    teachers_ranking.draw(task, ranking, relations)
+    panel = state.panel(task)
+    if panel is None:
+        teachers_jobs.resample(task)
+    similar_first = [ranked.teacher for ranked in ranking.ranked] or list(ranking.candidates)
+    records = teachers_filter.ask(similar_first, task.name).ordered(similar_first)
+    teachers_ranking.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
     st.subheader("Weights", anchor=False)
     teachers_weights.draw(ranking, relations)
+    st.subheader("Look closer", anchor=False)
+    _look_closer(task, ranking, panel, records, relations)
     _excluded(ranking.excluded)
     with st.container(horizontal=True, gap="medium"):
         page.link("add_teacher", "Add a teacher", ":material/add_circle:")
@@ -68,57 +82,45 @@ def _choose_metric(task: Task) -> None:
             width=320,
             **state.bound("metric", state.metric(), state.set_metric),
         )
+        teachers_card.button(state.metric())
         page.link(
             "task",
             f"{wording.count(len(task.labeled_rows(budget, state.seed())), 'labeled image')}: {budget} per class, "
             f"draw {state.seed()}. Change",
             ":material/edit:",
         )
-    chosen = METRICS[state.metric()]
-    st.caption(
-        page.escape(f"{chosen.summary} Range: {chosen.range}. Unit: {chosen.unit}. Reference: {chosen.reference}.")
+    st.caption(page.escape(METRICS[state.metric()].summary))
+
+
+@st.fragment
+@page.guarded
+def _look_closer(
+    task: Task,
+    ranking: Ranking,
+    panel: TeacherPanel | None,
+    records: Sequence[TeacherRecord],
+    relations: Mapping[str, str],
+) -> None:
+    """One of four views; only the chosen one is computed, and choosing redraws only this part of the page."""
+    chosen = st.segmented_control(
+        "Look closer",
+        CLOSER,
+        default=CLOSER[0],
+        required=True,
+        label_visibility="collapsed",
+        key="teachers-closer",
+        persist_state="session",
     )
-
-
-def _look(task: Task) -> None:
-    """Ask for the teachers' outputs that a ranking lacks, and show how far that is."""
-    lacking = state.missing(task)
-    noted = f"look {task.name} {state.labels_per_class()} {state.seed()}"
-
-    def ask() -> Job:
-        job = request_look(
-            state.home(),
-            task,
-            labels_per_class=state.labels_per_class(),
-            seed=state.seed(),
-            device=state.device(),
-        )
-        state.set_note(noted, str(job.folder))
-        state.queue(job.device)
-        return job
-
-    job = _noted_job(state.note(noted))
-    if job is None and lacking <= AUTOMATIC:
-        job = ask()
-    if job is not None:
-        waiting.wait_for(job, "Teachers look at the labeled images", ask)
-        return
-    with st.container(border=True):
-        st.markdown(f":material/visibility: A ranking lacks {lacking:,} outputs (images × teachers). They are kept.")
-        if st.button("Let the teachers look", type="primary", icon=":material/play_arrow:"):
-            ask()
-            st.rerun()
-
-
-def _noted_job(folder: str | None) -> Job | None:
-    """The job that this session asked for before, unless it is gone, or done while outputs are missing again."""
-    if folder is None:
-        return None
-    try:
-        job = jobs.load(Path(folder))
-    except WorkbenchError:
-        return None
-    return None if jobs.status(job).state == "done" else job
+    if chosen == "Labels needed":
+        teachers_labels.draw(task, records)
+    elif chosen == "Cost":
+        teachers_cost.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
+    elif chosen == "Was it true?":
+        teachers_measured.draw(task, ranking, records, relations)
+    elif panel is not None:
+        teachers_agreement.draw(panel, records)
+    else:
+        st.caption(":material/hourglass_empty: All metrics are being computed; their agreement comes after that.")
 
 
 def _no_ranking(ranking: Ranking) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,9 +13,9 @@ import streamlit as st
 
 from app import state
 from app.components import origin, page, wording
-from engine.runs import Ranking
+from engine.evaluation import Interval
+from engine.runs import MetricPlaces, Place, Ranking
 from engine.similarity import METRICS, Metric
-from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 LINE_LETTERS = 23  # of a title beside its bar
@@ -24,62 +25,113 @@ COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the
 PATTERNS = {"other": "", "disjoint": "/"}  # so that color is not the only sign
 INITS = {"imagenet": "from ImageNet weights", "random": "from random weights", "published": "by its publisher"}
 
-Row = tuple[TeacherRecord, str, float | None, int | None]  # record, relation to the task, similarity, rank
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; what is None is not known yet."""
+
+    teacher: TeacherRecord
+    relation: str  # to the task
+    similarity: float | None = None
+    rank: int | None = None
+    place: Place | None = None  # with the interval
 
 
 @st.fragment
 @page.guarded
-def draw(task: Task, ranking: Ranking, relations: Mapping[str, str]) -> None:
+def draw(
+    ranking: Ranking, places: MetricPlaces | None, records: Sequence[TeacherRecord], relations: Mapping[str, str]
+) -> None:
     """Bars and the chosen teacher's record side by side; choosing redraws only this part of the page.
 
-    relations: of each teacher to the task.
+    places: the same teachers with intervals, None while there are none. records: of the teachers that are shown, in
+    their order. relations: of each teacher to the task.
     """
-    names = [ranked.teacher.name for ranked in ranking.ranked] or [teacher.name for teacher in ranking.candidates]
-    records = {teacher.name: teacher for teacher in ranking.candidates}
+    if not records:
+        st.info("No teacher is left: loosen the filter.", icon=":material/filter_list:")
+        return
+    by_name = {record.name: record for record in records}
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if ranking.ranked:
-            _bars(task, ranking)
+            _sureness(ranking, places)
+            _bars(ranking, places, [record.name for record in records])
     with right if ranking.ranked else left:
-        chosen = state.teacher() if state.teacher() in records else names[0]
+        chosen = state.teacher() if state.teacher() in by_name else records[0].name
         st.selectbox(
             "Record of the teacher",
-            names,
-            format_func=lambda name: records[name].title,
+            list(by_name),
+            format_func=lambda name: by_name[name].title,
             **state.bound("teacher", chosen, _choose_listed),
         )
-        _record(records[chosen], relations[chosen])
+        _record(by_name[chosen], relations[chosen])
     origin.cannot_teach(ranking)
-    _table(ranking, relations)
+    _table(ranking, places, records, relations)
 
 
-def _bars(task: Task, ranking: Ranking) -> None:
+def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
+    """How sure the first place is, in a sentence."""
+    if places is None or not places.places:
+        return
+    titles = {record.name: page.escape(record.title) for record in ranking.candidates}
+    if places.undecided is None:
+        if places.doubt:
+            st.caption(f":material/info: No intervals: {page.escape(places.doubt)}")
+        return
+    leading = [place.teacher for place in places.places if place.rank == 1]
+    if len(leading) > 1:
+        st.markdown(f"{len(leading)} teachers have the same value: this metric does not tell them apart here.")
+        return
+    first, share = leading[0], places.places[0].probability_first or 0.0
+    alike = {name for pair in places.undecided if first in pair for name in pair} - {first}
+    others = [titles[place.teacher] for place in places.places if place.teacher in alike]
+    told = (
+        f"These labels do not tell it from {wording.listed(others)}." if others else "It is told apart from all others."
+    )
+    st.markdown(f"**{titles[first]}** stays first in {100 * share:.0f} % of the resamples. {told}")
+
+
+def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -> None:
     metric = METRICS[ranking.metric]
+    by_name = {ranked.teacher.name: ranked for ranked in ranking.ranked}
+    intervals = {place.teacher: place.interval for place in places.places if place.interval} if places else {}
     figure = go.Figure()
     for relation, described in RELATIONS.items():
-        found = [ranked for ranked in ranking.ranked if ranked.relation == relation]
+        found = [by_name[name] for name in names if by_name[name].relation == relation]
         if found:
             figure.add_bar(
                 x=[ranked.similarity for ranked in found],
                 y=[short_title(ranked.teacher) for ranked in found],
                 customdata=[[ranked.teacher.name] for ranked in found],
-                text=[_shown(metric, ranked.similarity) for ranked in found],
-                textposition="outside",
-                cliponaxis=False,
+                error_x=_error_bars([(r.similarity, intervals.get(r.teacher.name)) for r in found]),
                 name=f"from {described}",
                 orientation="h",
-                marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation]},
-                unselected={"marker": {"opacity": 0.45}, "textfont": {"color": "#808a88"}},
+                marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation], "opacity": 0.5},
+                unselected={"marker": {"opacity": 0.35}},
                 hovertemplate="%{y}: %{x:.4g}<extra></extra>",
             )
-    order = [short_title(ranked.teacher) for ranked in reversed(ranking.ranked)]
-    figure.update_yaxes(categoryorder="array", categoryarray=order, automargin=True)
+    shown = [by_name[name] for name in names]
+    ends = [
+        max(r.similarity, 0.0, intervals[r.teacher.name].high if r.teacher.name in intervals else 0.0) for r in shown
+    ]
+    figure.add_scatter(
+        x=ends,
+        y=[short_title(ranked.teacher) for ranked in shown],
+        mode="text",
+        text=[f"  {_shown(metric, ranked.similarity)}" for ranked in shown],
+        textposition="middle right",
+        hoverinfo="skip",
+        cliponaxis=False,
+        showlegend=False,
+    )
+    order = [short_title(ranked.teacher) for ranked in reversed(shown)]
+    figure.update_yaxes(categoryorder="array", categoryarray=order, automargin=True, ticksuffix=" ")
     figure.update_xaxes(title=f"{metric.title} ({metric.unit}), higher is better", zeroline=True)
     figure.update_layout(
         height=90 + ROW_PIXELS * len(order),
         margin={"l": 0, "r": 48, "t": 28, "b": 0},
         dragmode=False,
-        showlegend=any(ranked.relation == "disjoint" for ranked in ranking.ranked),
+        showlegend=any(ranked.relation == "disjoint" for ranked in shown),
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         barmode="overlay",
     )
@@ -90,10 +142,27 @@ def _bars(task: Task, ranking: Ranking) -> None:
         config={"displayModeBar": False},
         on_select="rerun",
         selection_mode="points",
-        alt=f"{metric.title} of {len(order)} teachers to the task {task.record.title}, higher is better; the most "
-        f"similar is {best.teacher.title} with {_shown(metric, best.similarity)}",
+        alt=f"{metric.title} of {len(order)} teachers, higher is better; the most similar is {best.teacher.title} with "
+        f"{_shown(metric, best.similarity)}",
     )
-    _choose_clicked([point["customdata"] for point in event["selection"]["points"]])
+    if intervals:
+        st.caption(f"Lines are 95 % intervals ({next(iter(intervals.values())).method}).")
+    _choose_clicked([point["customdata"] for point in event["selection"]["points"] if "customdata" in point])
+
+
+def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict | None:
+    """Plotly's error bars of values with their intervals; None where no value has one."""
+    if all(interval is None for _, interval in values):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [interval.high - value if interval else 0.0 for value, interval in values],
+        "arrayminus": [value - interval.low if interval else 0.0 for value, interval in values],
+        "color": "#808a88",
+        "thickness": 2,
+        "width": 5,
+    }
 
 
 def _shown(metric: Metric, similarity: float) -> str:
@@ -118,19 +187,27 @@ def _choose_clicked(clicked: list[str | list[str]]) -> None:
             state.set_teacher(name)
 
 
-def _table(ranking: Ranking, relations: Mapping[str, str]) -> None:
-    rows: list[Row] = [(r.teacher, r.relation, r.similarity, r.rank) for r in ranking.ranked]
-    record_table(
-        rows or [(teacher, relations[teacher.name], None, None) for teacher in ranking.candidates],
-        METRICS[ranking.metric].title,
-    )
+def _table(
+    ranking: Ranking, places: MetricPlaces | None, records: Sequence[TeacherRecord], relations: Mapping[str, str]
+) -> None:
+    ranked = {r.teacher.name: r for r in ranking.ranked}
+    found = {place.teacher: place for place in places.places} if places else {}
+    rows = [
+        Row(
+            record,
+            relations[record.name],
+            ranked[record.name].similarity if ranked else None,
+            ranked[record.name].rank if ranked else None,
+            found.get(record.name),
+        )
+        for record in records
+    ]
+    record_table(rows, METRICS[ranking.metric].title)
 
 
 def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
-    """All teachers as a table, with what their records say."""
-    table = pd.DataFrame([_row(*row, metric=metric) for row in rows])
-    if table[metric].isna().all():
-        table = table.drop(columns=["Rank", metric])
+    """Teachers as a table, with what their records say."""
+    table = pd.DataFrame([_cells(row, metric) for row in rows]).dropna(axis="columns", how="all")
     st.dataframe(
         table,
         hide_index=True,
@@ -138,6 +215,9 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
             metric: st.column_config.NumberColumn(format="%.4g"),
+            "Low": st.column_config.NumberColumn(format="%.4g", help="Of the 95 % interval."),
+            "High": st.column_config.NumberColumn(format="%.4g", help="Of the 95 % interval."),
+            "First in, %": st.column_config.NumberColumn(format="%.0f", help="Of the resamples."),
             "Teacher": st.column_config.TextColumn(width=290),
             "Held-out accuracy, %": st.column_config.NumberColumn(
                 format="%.1f", help="On images of the teacher's own collection that it did not learn from."
@@ -150,15 +230,19 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
     )
 
 
-def _row(teacher: TeacherRecord, relation: str, similarity: float | None, rank: int | None, metric: str) -> dict:
+def _cells(row: Row, metric: str) -> dict:
+    teacher, interval = row.teacher, row.place.interval if row.place else None
     return {
-        "Rank": rank,
+        "Rank": row.rank,
         "Teacher": teacher.title,
         "Origin": origin.WORDS[teacher.origin],
-        metric: similarity,
+        metric: row.similarity,
+        "Low": interval.low if interval else None,
+        "High": interval.high if interval else None,
+        "First in, %": 100 * row.place.probability_first if row.place and interval else None,
         "Classes": len(teacher.classes),
         "Collection": teacher.collection,
-        "Relation to the task": RELATIONS.get(relation, ""),
+        "Relation to the task": RELATIONS.get(row.relation, ""),
         "Architecture": teacher.architecture,
         "Input size, px": teacher.input_size or None,
         "Parameters, M": teacher.parameters / 1e6 if teacher.has_network else None,

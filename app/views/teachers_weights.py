@@ -15,8 +15,10 @@ from app.views.teachers_ranking import COLORS, PATTERNS, ROW_PIXELS, short_title
 from engine.runs import Ranking, active_weights, effective_teachers
 from engine.runs.methods import DEFAULT_P
 from engine.similarity import METRICS
+from engine.weighting import normalized
 
 STEPS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, DEFAULT_P, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, math.inf)
+BY_HAND_PATTERN = "x"  # so that nobody takes them for weights of the ranking
 PRESETS = {0.0: "Equal", DEFAULT_P: f"Weighted ({DEFAULT_P:g})", math.inf: "Nearest"}
 RULES = {
     "clip": "Similarities below 0 count as 0; α is each similarity to the power p, divided by the sum of all.",
@@ -32,23 +34,62 @@ def draw(ranking: Ranking, relations: Mapping[str, str]) -> None:
 
     relations: of each teacher to the task.
     """
-    if state.manual_alpha():
+    by_hand = state.manual_alpha()
+    if by_hand:
         _by_hand_notice()
-    everyone = ranking.alpha(state.p())
+    everyone = _all_weights(ranking, by_hand)
     active = active_weights(everyone)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _numbers(ranking, active)
         _controls(ranking)
-        st.caption(
-            f"{RULES[METRICS[ranking.metric].rule]} Teachers whose α is below 0.001 are left out, and the others share "
-            "what is left."
-        )
+        rule = "The weights were set by hand." if by_hand else RULES[METRICS[ranking.metric].rule]
+        st.caption(f"{rule} Teachers whose α is below 0.001 are left out, and the others share what is left.")
+        _set_by_hand(ranking, active)
     with right:
-        _bars(ranking, relations, everyone, active)
+        _bars(ranking, relations, everyone, active, by_hand=by_hand is not None)
         table = st.expander("The weights as a table", on_change="rerun", key="weights table")
         if table.open:
             table.dataframe(weight_table(ranking, everyone, active), hide_index=True, alt="Weight α of each teacher")
+
+
+def _all_weights(ranking: Ranking, by_hand: Mapping[str, float] | None) -> dict[str, float]:
+    """α of every candidate: those set by hand, or those that the similarities and p give."""
+    if by_hand is None:
+        return ranking.alpha(state.p())
+    return normalized({teacher.name: by_hand.get(teacher.name, 0.0) for teacher in ranking.candidates})
+
+
+def _set_by_hand(ranking: Ranking, active: Mapping[str, float]) -> None:
+    """A table of shares that can be edited; using it replaces what the slider gives."""
+    box = st.expander("Set the weights by hand", icon=":material/edit:", key="weights by hand", on_change="rerun")
+    if not box.open:
+        return
+    ranked = [r.teacher for r in ranking.ranked] or list(ranking.candidates)
+    with box:
+        edited = st.data_editor(
+            pd.DataFrame(
+                {
+                    "name": [teacher.name for teacher in ranked],
+                    "Teacher": [teacher.title for teacher in ranked],
+                    "Share": [round(active.get(teacher.name, 0.0), 3) for teacher in ranked],
+                }
+            ),
+            hide_index=True,
+            column_order=("Teacher", "Share"),
+            disabled=("Teacher",),
+            column_config={
+                "Share": st.column_config.NumberColumn(min_value=0.0, step=0.001, format="%.3f", required=True)
+            },
+            key=f"weights by hand {ranking.metric} {state.p()} {bool(state.manual_alpha())}",
+            alt="Share of each teacher, to be edited",
+        )
+        shares = dict(zip(edited["name"], edited["Share"].astype(float), strict=True))
+        total = sum(shares.values())
+        st.caption(f"They sum to {total:.3f}; they are scaled to sum to 1.")
+        if st.button("Use these weights", icon=":material/check:", disabled=not total > 0):
+            state.set_manual_alpha(normalized(shares))
+            st.rerun()
 
 
 def weight_table(ranking: Ranking, everyone: Mapping[str, float], active: Mapping[str, float]) -> pd.DataFrame:
@@ -85,7 +126,7 @@ def _controls(ranking: Ranking) -> None:
         disabled=not ranking.possible,
         **state.bound("p", state.p(), state.set_p),
     )
-    preset = state.p() if state.p() in PRESETS else None
+    preset = state.p() if state.p() in PRESETS and not state.manual_alpha() else None
     st.segmented_control(
         "Presets",
         list(PRESETS),
@@ -99,7 +140,12 @@ def _controls(ranking: Ranking) -> None:
 
 
 def _bars(
-    ranking: Ranking, relations: Mapping[str, str], everyone: Mapping[str, float], active: Mapping[str, float]
+    ranking: Ranking,
+    relations: Mapping[str, str],
+    everyone: Mapping[str, float],
+    active: Mapping[str, float],
+    *,
+    by_hand: bool,
 ) -> None:
     titles = {teacher.name: short_title(teacher) for teacher in ranking.candidates}
     ranked = [r.teacher.name for r in ranking.ranked if r.teacher.name in everyone] or sorted(everyone)
@@ -113,7 +159,7 @@ def _bars(
             cliponaxis=False,
             marker={
                 "color": [COLORS[relations[name]] for name in ranked],
-                "pattern_shape": [PATTERNS[relations[name]] for name in ranked],
+                "pattern_shape": [BY_HAND_PATTERN if by_hand else PATTERNS[relations[name]] for name in ranked],
             },
             orientation="h",
             hovertemplate="%{y}: α = %{x:.4f}<extra></extra>",
@@ -137,6 +183,6 @@ def _bars(
 
 def _by_hand_notice() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(":material/edit: Weights were set by hand; moving the slider ends that.")
-        if st.button("Forget them", on_click=lambda: state.set_manual_alpha(None)):
-            st.rerun()
+        st.badge("Set by hand", icon=":material/edit:", color="orange")
+        st.markdown("The runs take these weights, not those of the ranking; slider and presets end that.")
+        st.button("Forget them", on_click=lambda: state.set_manual_alpha(None))

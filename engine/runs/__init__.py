@@ -17,6 +17,7 @@ from engine.runs.comparison import (
 )
 from engine.runs.execution import CURVE_EVENT, KIND, execute, read_result
 from engine.runs.methods import METHODS, Method, get_method, weighted
+from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
 from engine.runs.queue import QueueThread, roots, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
@@ -37,13 +38,17 @@ __all__ = [
     "METHODS",
     "Candidate",
     "Comparison",
+    "ConsensusPlaces",
     "Entry",
     "Method",
     "MethodMean",
+    "MetricPlaces",
+    "Place",
     "QueueThread",
     "Ranked",
     "Ranking",
     "RunSpec",
+    "TeacherPanel",
     "active_weights",
     "as_document",
     "candidates",
@@ -64,6 +69,7 @@ __all__ = [
     "run_spec_from",
     "runs_root",
     "start",
+    "teacher_panel",
     "weighted",
     "worker_command",
 ]

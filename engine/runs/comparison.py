@@ -74,14 +74,7 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
 
     Raises StorageError if the disk refuses.
     """
-    for spec in specs:
-        folder = runs_root(home) / spec.run_id
-        if not folder.exists():
-            create(runs_root(home), spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device)
-            continue
-        job = load(folder)
-        if status(job).state in ("failed", "cancelled", "interrupted"):
-            resume(job)
+    enqueue(home, specs)
     shared, differs = common_ground(specs)
     run_ids = tuple(spec.run_id for spec in specs)
     comparison = Comparison(
@@ -96,6 +89,24 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
     if not path.exists():
         write_json(path, asdict(comparison))
     return load_comparison(home, comparison.id)
+
+
+def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
+    """Queue runs, without a comparison of them. Done ones stay as they are, stopped ones are resumed.
+
+    Raises StorageError if the disk refuses.
+    """
+    queued = []
+    for spec in specs:
+        folder = runs_root(home) / spec.run_id
+        if not folder.exists():
+            queued.append(create(runs_root(home), spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device))
+            continue
+        job = load(folder)
+        if status(job).state in ("failed", "cancelled", "interrupted"):
+            resume(job)
+        queued.append(job)
+    return queued
 
 
 def load_comparison(home: Path, comparison_id: str) -> Comparison:

@@ -6,6 +6,7 @@ Knows arrays only: features `[n, d]`, pseudo-labels `[n, Z]` and labels `[n]`, f
 from engine.similarity.agreement import Agreement, agreement, ranks_of
 from engine.similarity.alignment import debiased_linear_cka, linear_cka
 from engine.similarity.baselines import random, static
+from engine.similarity.cards import CARDS, Card
 from engine.similarity.coding_rate import transrate
 from engine.similarity.discriminant import nearest_class_mean, sfda
 from engine.similarity.evidence import logme
@@ -15,14 +16,20 @@ from engine.similarity.intervals import Ranking, Subsamples, rank_by_metric, ran
 from engine.similarity.metrics import METRICS, Metric, metric, score
 from engine.similarity.neighbors import knn_cosine, knn_l2
 from engine.similarity.pairs import parc, rsa
+from engine.similarity.panel import Consensus, Panel, Standing, panel
 from engine.similarity.ridge import probe
 from engine.similarity.source_classes import leep, mixture_responsibilities, nce, nleep
 
 __all__ = [
+    "CARDS",
     "METRICS",
     "Agreement",
+    "Card",
+    "Consensus",
     "Metric",
+    "Panel",
     "Ranking",
+    "Standing",
     "Subsamples",
     "agreement",
     "debiased_linear_cka",
@@ -39,6 +46,7 @@ __all__ = [
     "nce",
     "nearest_class_mean",
     "nleep",
+    "panel",
     "parc",
     "probe",
     "random",

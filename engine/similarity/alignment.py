@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, compact
+from engine.similarity.points import Points
 
+KERNEL_IMAGES = 2_048  # up to here the kernel of a matrix with few columns is cheap enough, if the other one has it
 _ROUNDING = 1e-12  # a difference this small, relative to its terms, is 0
 
 
@@ -25,7 +26,12 @@ def linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     >>> round(linear_cka([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [[0.0, 2.0], [2.0, 0.0], [2.0, 2.0]]), 6)
     1.0
     """
-    x, y = _two(features, other)
+    return cka_of(*_two(features, other))
+
+
+def cka_of(x: Points, y: Points) -> float:
+    """`linear_cka` of points."""
+    _require_spread(x, y)
     cross, own_x, own_y = _squared_norm(x, y), _squared_norm(x, x), _squared_norm(y, y)
     return float(cross / np.sqrt(own_x) / np.sqrt(own_y))
 
@@ -39,9 +45,14 @@ def debiased_linear_cka(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     >>> round(debiased_linear_cka(x, x), 6)
     1.0
     """
-    x, y = _two(features, other)
-    if len(x) < 4:
-        raise TooFewLabelsError(f"The debiased CKA needs 4 images or more, and there are {len(x)}: label more images.")
+    return debiased_cka_of(*_two(features, other))
+
+
+def debiased_cka_of(x: Points, y: Points) -> float:
+    """`debiased_linear_cka` of points."""
+    _require_spread(x, y)
+    if x.n < 4:
+        raise TooFewLabelsError(f"The debiased CKA needs 4 images or more, and there are {x.n}: label more images.")
     own_x, own_y = _unbiased_hsic(x, x), _unbiased_hsic(y, y)
     if own_x <= _ROUNDING * _squared_norm(x, x) or own_y <= _ROUNDING * _squared_norm(y, y):
         raise InvalidInputError(
@@ -57,35 +68,36 @@ def one_hot(labels: IntArray) -> FloatArray:
     return np.eye(len(counts))[codes]
 
 
-def _two(features: npt.ArrayLike, other: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Both, centered, scaled to a largest entry of 1 (neither matters to CKA), and without more columns than rows."""
+def _two(features: npt.ArrayLike, other: npt.ArrayLike) -> tuple[Points, Points]:
     x, y = as_matrix(features, "features"), as_matrix(other, "the second matrix")
     require_same_length(features=x, second=y)
-    return _prepared(x, "features"), _prepared(y, "the second matrix")
+    return Points(x), Points(y)
 
 
-def _prepared(matrix: FloatArray, name: str) -> FloatArray:
-    rows = centered(matrix)
-    largest = np.abs(rows).max()
-    if largest == 0:
-        raise InvalidInputError(
-            f"CKA: {name} does not differ between images; give two classes or more, and no constant."
-        )
-    return compact(rows / largest)
+def _require_spread(x: Points, y: Points) -> None:
+    for points, name in ((x, "features"), (y, "the second matrix")):
+        if points.constant:
+            raise InvalidInputError(
+                f"CKA: {name} does not differ between images; give two classes or more, and no constant."
+            )
 
 
-def _squared_norm(x: FloatArray, y: FloatArray) -> float:
-    """||X'Y||^2 in the Frobenius norm."""
-    return float(np.square(x.T @ y).sum())
+def _squared_norm(x: Points, y: Points) -> float:
+    """||X'Y||^2 in the Frobenius norm, of the centered points in units, which CKA does not notice."""
+    if x is y:
+        return float(np.square(x.product).sum())
+    if x.wide and (y.wide or x.n <= KERNEL_IMAGES):
+        return float(np.vdot(x.kernel, y.kernel))
+    return float(np.square((x.centered / x.unit).T @ (y.centered / y.unit)).sum())
 
 
-def _unbiased_hsic(x: FloatArray, y: FloatArray) -> float:
-    """n (n - 3) times the unbiased HSIC of two centered matrices, both kernels' diagonals set to 0.
+def _unbiased_hsic(x: Points, y: Points) -> float:
+    """n (n - 3) times the unbiased HSIC of two sets of points, both kernels' diagonals set to 0.
 
     With centered columns each row of a kernel sums to 0, so without its diagonal to -k_ii, and no kernel is formed.
     """
-    n = len(x)
-    of_x, of_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
+    n = x.n
+    of_x, of_y = x.lengths, y.lengths
     both = float(of_x @ of_y)
     product = float(of_x.sum() * of_y.sum())
     return _squared_norm(x, y) - both + product / ((n - 1) * (n - 2)) - 2 / (n - 2) * both

@@ -5,12 +5,14 @@ Reference: Huang et al. 2022, "Frustratingly Easy Transferability Estimation".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from engine.evaluation.arrays import FloatArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, compact
+from engine.evaluation.arrays import FloatArray, IntArray
+from engine.similarity.points import Classes, Points, points_and_classes
 
 DISTORTION = 1e-4  # epsilon: the squared error that the code may make
 _GRAM_LIMIT = 1e8  # up to here rounding in the Gram matrix stays below 1e-8 of the distortion
@@ -25,21 +27,45 @@ def transrate(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(transrate([[0.0, 1.0], [0.0, 1.0], [0.0, -1.0], [0.0, -1.0]], [0, 1, 0, 1]), 6) + 0.0
     0.0
     """
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    codes, counts = encode(ids)
-    rows = compact(centered(matrix))
-    within = sum(count / len(ids) * _coding_rate(rows[codes == code]) for code, count in enumerate(counts))
-    return max(float(_coding_rate(rows) - within), 0.0)
+    return transrate_of(*points_and_classes(features, labels))
 
 
-def _coding_rate(rows: FloatArray) -> float:
-    """1/2 sum log(1 + s^2 / (n epsilon)), from the smaller Gram matrix while that is exact enough."""
-    n, d = rows.shape
-    gram = rows.T @ rows if n > d else rows @ rows.T
-    scale = n * DISTORTION
-    if np.trace(gram) < _GRAM_LIMIT * scale:
-        squares = np.maximum(np.linalg.eigvalsh(gram), 0)
+def transrate_of(points: Points, classes: Classes) -> float:
+    """`transrate` of points."""
+    if points.constant:
+        return 0.0
+    scale = DISTORTION / points.unit**2  # of the points in units
+    whole = _rate(points.product[None], points.n * scale, lambda: [points.rows / points.unit])[0]
+    within = 0.0
+    for size, members in classes.by_size():
+        within += size / points.n * float(_class_rates(points, size, members, scale).sum())
+    return max(float(whole) - within, 0.0)
+
+
+def _class_rates(points: Points, size: int, members: IntArray, scale: float) -> FloatArray:
+    """R of each class of one size, `[classes]`, from the kernel of its images or, with many of them, their Gram matrix.
+
+    The points stay centered as a whole.
+    """
+
+    def rows_of_classes() -> list[FloatArray]:
+        return [points.rows[rows] / points.unit for rows in members]
+
+    if points.wide:
+        products = points.kernel[members[:, :, None], members[:, None, :]]
+    elif size <= points.d:
+        products = np.array([rows @ rows.T for rows in rows_of_classes()])
     else:
-        squares = np.square(linalg.svdvals(rows, check_finite=False))
-    return 0.5 * float(np.log1p(squares / scale).sum())
+        products = np.array([rows.T @ rows for rows in rows_of_classes()])
+    return _rate(products, size * scale, rows_of_classes)
+
+
+def _rate(products: FloatArray, scale: float, rows: Callable[[], list[FloatArray]]) -> FloatArray:
+    """1/2 sum log(1 + s^2 / scale) for each of `products [k, m, m]`, as 1/2 log det(1 + product / scale) while that is
+    exact enough, else from the singular values s of the `rows` that they are products of.
+    """
+    if np.trace(products, axis1=1, axis2=2).max() < _GRAM_LIMIT * scale:
+        factors = np.linalg.cholesky(products / scale + np.eye(products.shape[1]))
+        return np.asarray(np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1))
+    squares = [np.square(linalg.svdvals(one, check_finite=False)) for one in rows()]
+    return np.array([0.5 * float(np.log1p(found / scale).sum()) for found in squares])

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from scipy import linalg
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, class_means, compact, softmax, solve_shrunk
+from engine.evaluation.arrays import FloatArray
+from engine.similarity.linear_algebra import compact, softmax, solve_shrunk
+from engine.similarity.points import Classes, Points, points_and_classes
 
 _POWER_ITERATIONS = 3  # of two products each, as in the authors' estimate of the largest eigenvalue
 _SMALLEST_SHRINKAGE = 1e-10
@@ -29,21 +30,23 @@ def sfda(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(sfda([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 3)
     1.0
     """
-    matrix, codes, counts = _inputs(features, labels)
+    return sfda_of(*points_and_classes(features, labels))
+
+
+def sfda_of(points: Points, classes: Classes) -> float:
+    """`sfda` of points."""
+    codes, counts = classes.codes, classes.counts
     if len(counts) < 2:
         raise TooFewLabelsError("SFDA needs labeled images of two classes or more, and only one class occurs.")
-    dimensions = matrix.shape[1]
-    matrix = centered(matrix)
-    if not matrix.any():
+    if points.constant:
         raise InvalidInputError("SFDA needs features that differ between images, and these are all the same.")
-    shrinkage = _shrinkage(matrix - class_means(matrix, codes, counts)[codes])
-    rows = compact(matrix)
-    posterior = _posterior(rows, codes, counts, shrinkage, dimensions)
+    rows, means = points.rows, classes.means(points.rows)
+    shrinkage = _shrinkage(rows - means[codes], points.row_sums - classes.means(points.row_sums)[codes])
+    posterior = _posterior(rows, classes, shrinkage, points.d)
     sure = softmax(posterior)[np.arange(len(codes)), codes][:, None]
-    means = class_means(rows, codes, counts)
     elsewhere = (means.sum(axis=0) - means) / (len(counts) - 1)
     challenged = sure * rows + (1 - sure) * elsewhere[codes]
-    posterior = _posterior(challenged, codes, counts, shrinkage, dimensions)
+    posterior = _posterior(challenged, classes, shrinkage, points.d)
     return float(posterior[np.arange(len(codes)), codes].mean())
 
 
@@ -55,21 +58,33 @@ def nearest_class_mean(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(nearest_class_mean([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 3)
     1.0
     """
-    matrix, codes, counts = _inputs(features, labels)
-    rows = centered(matrix)  # moves all logits of an image alike
-    means = class_means(rows, codes, counts)
-    logits = rows @ means.T - np.square(means).sum(axis=1) / 2 + np.log(counts / len(codes))
+    return nearest_class_mean_of(*points_and_classes(features, labels))
+
+
+def nearest_class_mean_of(points: Points, classes: Classes) -> float:
+    """`nearest_class_mean` of points."""
+    codes = classes.codes
+    if points.wide:  # everything from the kernel: inner products of images with class means, and of those
+        inner = classes.means(points.kernel) * points.unit**2
+        lengths = np.diagonal(classes.means(inner.T))
+    else:
+        means = classes.means(points.centered)
+        inner, lengths = means @ points.centered.T, np.square(means).sum(axis=1)
+    logits = inner.T - lengths / 2 + np.log(classes.counts / points.n)
     return float(softmax(logits)[np.arange(len(codes)), codes].mean())
 
 
-def _shrinkage(residuals: FloatArray) -> float:
-    """exp(-5 x largest eigenvalue of the within-class scatter), at least 1e-10; the eigenvalue by power iteration."""
+def _shrinkage(residuals: FloatArray, sums: FloatArray) -> float:
+    """exp(-5 x largest eigenvalue of the within-class scatter), at least 1e-10; the eigenvalue by power iteration.
+
+    The iteration begins at the scatter's row sums, which take the `sums [n]` of each residual over its dimensions.
+    """
     n = len(residuals)
 
     def scatter(vector: FloatArray) -> FloatArray:
         return np.asarray(residuals.T @ (residuals @ vector) / n)
 
-    vector = scatter(np.ones(residuals.shape[1]))
+    vector = np.asarray(residuals.T @ sums / n)
     length = 0.0
     for _ in range(2 * _POWER_ITERATIONS):
         vector = scatter(vector)
@@ -81,10 +96,10 @@ def _shrinkage(residuals: FloatArray) -> float:
     return max(float(np.exp(-5 * length)), _SMALLEST_SHRINKAGE)
 
 
-def _posterior(rows: FloatArray, codes: IntArray, counts: IntArray, shrinkage: float, dimensions: int) -> FloatArray:
-    """Class posteriors `[n, C]` of a discriminant with a shrunk scatter; `dimensions` counted before `compact`."""
-    n = len(rows)
-    means = class_means(rows, codes, counts)
+def _posterior(rows: FloatArray, classes: Classes, shrinkage: float, dimensions: int) -> FloatArray:
+    """Class posteriors `[n, C]` of a discriminant with a shrunk scatter; `dimensions` are those of the features."""
+    n, codes, counts = len(rows), classes.codes, classes.counts
+    means = classes.means(rows)
     residuals = rows - means[codes]
     scatter = residuals.T @ residuals / n
     total = float(rows.var(axis=0).sum())
@@ -92,9 +107,3 @@ def _posterior(rows: FloatArray, codes: IntArray, counts: IntArray, shrinkage: f
     directions = solve_shrunk((1 - shrinkage) * scatter, ridge, means.T)
     logits = rows @ directions - (means * directions.T).sum(axis=1) / 2 + np.log(counts / n)
     return softmax(logits)
-
-
-def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    return matrix, *encode(ids)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import class_sums, compact, singular_system
+from engine.evaluation.arrays import FloatArray, IntArray
+from engine.similarity.points import Classes, Points, points_and_classes
 
 # Noise smaller than this share of a class's own energy cannot be told from rounding. Without the bound the evidence of
 # labels that are an exact linear function of the features (copies of one image, say) has no maximum (ours).
 _SMALLEST_NOISE = 1e-10
 _GRID_STEP = 0.5  # in the logarithm of alpha / beta, over which the evidence varies on a scale of 1 or more
 _GRID_MARGIN = 23.0  # by e^23 = 1e10 beyond the largest and the smallest eigenvalue the evidence is flat
-_ZOOMS = 8  # each narrows the bracket fivefold, in the end to about 1e-6
-_ZOOM = np.linspace(-1, 1, 11)
+_STEPS = (
+    10  # of Newton's method inside the bracket of the grid's best point; it halves the bracket where that leaves it
+)
 _CLASSES_AT_ONCE = 64
 
 
@@ -34,23 +35,18 @@ def logme(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> logme(labels[:, None] + rng.normal(0, 0.1, (40, 3)), labels) > logme(rng.normal(size=(40, 3)), labels)
     True
     """
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    codes, counts = encode(ids)
-    squares, energies = _spectrum(matrix, codes, counts)
+    return logme_of(*points_and_classes(features, labels))
+
+
+def logme_of(points: Points, classes: Classes) -> float:
+    """`logme` of points."""
+    spectrum = points.raw_spectrum
+    squares, energies = np.square(spectrum.values), np.square(spectrum.class_sums(classes)).T
     evidence = [
-        _best_evidence(squares, energies[:, part], counts[part], len(ids))
-        for part in np.array_split(np.arange(len(counts)), -(-len(counts) // _CLASSES_AT_ONCE))
+        _best_evidence(squares, energies[:, part], classes.counts[part], points.n)
+        for part in np.array_split(np.arange(classes.number), -(-classes.number // _CLASSES_AT_ONCE))
     ]
-    return float(np.concatenate(evidence).mean() / len(ids))
-
-
-def _spectrum(matrix: FloatArray, codes: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues `[r]` of XX', and how much of each class's energy lies along each of its eigenvectors `[r, C]`."""
-    rows = compact(matrix)
-    values, axes = singular_system(rows, floor=max(matrix.shape) * np.finfo(np.float64).eps)
-    along = class_sums(rows, codes, counts) @ axes / values
-    return np.square(values), np.square(along).T
+    return float(np.concatenate(evidence).mean() / points.n)
 
 
 def _best_evidence(squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
@@ -60,13 +56,38 @@ def _best_evidence(squares: FloatArray, energies: FloatArray, counts: IntArray, 
     low, high = np.log(squares.min()) - _GRID_MARGIN, np.log(squares.max()) + _GRID_MARGIN
     grid = np.linspace(low, high, int((high - low) / _GRID_STEP) + 2)
     values = _evidence(grid[None], squares, energies, counts, n)
-    best, center, reach = values.max(axis=1), grid[values.argmax(axis=1)], grid[1] - grid[0]
-    for _ in range(_ZOOMS):
-        tried = center[:, None] + reach * _ZOOM
-        values = _evidence(tried, squares, energies, counts, n)
-        best = np.maximum(best, values.max(axis=1))
-        center, reach = tried[np.arange(len(tried)), values.argmax(axis=1)], reach / 5
-    return np.asarray(best)
+    best, center = values.max(axis=1), grid[values.argmax(axis=1)]
+    low_end, high_end = center - (grid[1] - grid[0]), center + (grid[1] - grid[0])
+    for _ in range(_STEPS):
+        slope, bend = _slope(center, squares, energies, counts, n)
+        low_end, high_end = np.where(slope > 0, center, low_end), np.where(slope > 0, high_end, center)
+        step = center - slope / np.where(bend < 0, bend, -np.inf)
+        inside = (bend < 0) & (step >= low_end) & (step <= high_end)
+        center = np.where(inside, step, (low_end + high_end) / 2)
+    return np.asarray(np.maximum(best, _evidence(center[:, None], squares, energies, counts, n)[:, 0]))
+
+
+def _slope(
+    log_t: FloatArray, squares: FloatArray, energies: FloatArray, counts: IntArray, n: int
+) -> tuple[FloatArray, FloatArray]:
+    """First and second derivative of the log evidence by log t, at one `log_t [C]` for each class: `[C]` each."""
+    share = 1 / (1 + squares / np.exp(log_t)[:, None])  # t / (t + eigenvalue): [C, r]
+    moved = energies.T * share * (1 - share)
+    explained = (_outside(squares, energies, counts, n) + (energies.T * share).sum(axis=1)) / n
+    floor = _SMALLEST_NOISE * counts / n
+    noise, free = np.maximum(explained, floor), explained > floor
+    first = moved.sum(axis=1)
+    second = (moved * (1 - 2 * share)).sum(axis=1)
+    slope = 0.5 * (1 - share).sum(axis=1) - 0.5 * first / noise
+    bend = -0.5 * (share * (1 - share)).sum(axis=1) - 0.5 * (second / noise - free * first**2 / (n * noise**2))
+    return np.asarray(slope), np.asarray(bend)
+
+
+def _outside(squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
+    """Energy of each class that lies outside the features' span: `[C]`."""
+    outside = counts - energies.sum(axis=0)
+    outside[(outside < _SMALLEST_NOISE * counts) | (len(squares) == n)] = 0.0
+    return np.asarray(outside)
 
 
 def _evidence(log_t: FloatArray, squares: FloatArray, energies: FloatArray, counts: IntArray, n: int) -> FloatArray:
@@ -75,8 +96,7 @@ def _evidence(log_t: FloatArray, squares: FloatArray, energies: FloatArray, coun
     y ~ N(0, b (I + XX'/t)), so b is y'(I + XX'/t)^-1 y / n: the energy outside the features' span, and along each
     eigenvector the share t / (t + eigenvalue).
     """
-    outside = counts - energies.sum(axis=0)
-    outside[(outside < _SMALLEST_NOISE * counts) | (len(squares) == n)] = 0.0
+    outside = _outside(squares, energies, counts, n)
     ratio = np.exp(np.log(squares) - log_t[..., None])  # eigenvalue / t: [1 or C, T, r]
     if len(log_t) == 1:
         inside = energies.T @ (1 / (1 + ratio[0])).T

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import class_means, principal_scores
+from engine.evaluation.arrays import FloatArray
+from engine.similarity.points import Classes, Points, points_and_classes
 
 PRINCIPAL_AXES = 64  # as in Pandy et al. 2022
+_CLASSES_AT_ONCE = 512
 _SMALLEST_VARIANCE = 1e-4  # keeps a class with one image from being a point
 
 
@@ -26,18 +27,22 @@ def gbc_spherical(features: npt.ArrayLike, labels: npt.ArrayLike, components: in
     >>> round(gbc_spherical([[0.0, 0.0], [0.1, 0.0], [9.0, 9.0], [9.1, 9.0]], [0, 0, 1, 1]), 6) + 0.0
     0.0
     """
-    matrix, codes, counts = _inputs(features, labels)
-    scores = principal_scores(matrix, components)
-    means, variances = _moments(scores, codes, counts)
-    dimensions = scores.shape[1]
-    spread = variances.mean(axis=1)
+    points, classes = points_and_classes(features, labels)
+    return gbc_of(points, classes, components)
 
-    def distances(code: int) -> FloatArray:
-        middle = (spread + spread[code]) / 2
-        apart = np.square(means - means[code]).sum(axis=1) / middle / 8
-        return np.asarray(apart + dimensions / 2 * (np.log(middle) - np.log(spread * spread[code]) / 2))
 
-    return _overlap(distances, len(counts))
+def gbc_of(points: Points, classes: Classes, components: int = PRINCIPAL_AXES) -> float:
+    """`gbc_spherical` of points."""
+    means, variances = _moments(points.principal(components), classes)
+    dimensions, lengths, spread = means.shape[1], np.square(means).sum(axis=1), variances.mean(axis=1)
+    logarithms = np.log(spread)
+
+    def distances(codes: slice) -> FloatArray:
+        middle = (spread[codes, None] + spread) / 2
+        apart = np.maximum(lengths[codes, None] + lengths - 2 * (means[codes] @ means.T), 0) / middle / 8
+        return np.asarray(apart + dimensions / 2 * (np.log(middle) - (logarithms[codes, None] + logarithms) / 2))
+
+    return _overlap(distances, classes.number, _CLASSES_AT_ONCE)
 
 
 def gbc_diagonal(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -48,36 +53,32 @@ def gbc_diagonal(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(gbc_diagonal([[0.0, 0.0], [0.1, 0.0], [0.0, 0.0], [0.1, 0.0]], [0, 0, 1, 1]), 6)
     -2.0
     """
-    matrix, codes, counts = _inputs(features, labels)
-    means, variances = _moments(matrix, codes, counts)
+    points, classes = points_and_classes(features, labels)
+    means, variances = _moments(points.matrix, classes)
     logarithms = np.log(variances)
 
-    def distances(code: int) -> FloatArray:
-        middle = (variances + variances[code]) / 2
-        volume = np.log(middle) - (logarithms + logarithms[code]) / 2
-        return np.asarray((np.square(means - means[code]) / middle).sum(axis=1) / 8 + volume.sum(axis=1) / 2)
+    def distances(codes: slice) -> FloatArray:
+        middle = (variances[codes, None] + variances) / 2
+        volume = np.log(middle) - (logarithms[codes, None] + logarithms) / 2
+        apart = np.square(means[codes, None] - means) / middle
+        return np.asarray(apart.sum(axis=2) / 8 + volume.sum(axis=2) / 2)
 
-    return _overlap(distances, len(counts))
+    return _overlap(distances, classes.number, 1)
 
 
-def _overlap(distances: Callable[[int], FloatArray], number_of_classes: int) -> float:
-    """Minus the sum of exp(-distance) over ordered pairs of different classes."""
+def _overlap(distances: Callable[[slice], FloatArray], number_of_classes: int, at_once: int) -> float:
+    """Minus the sum of exp(-distance) over ordered pairs of different classes; `distances` gives some rows of pairs."""
     total = 0.0
-    for code in range(number_of_classes):
-        overlap = np.exp(-distances(code))
-        overlap[code] = 0.0
+    for start in range(0, number_of_classes, at_once):
+        codes = slice(start, min(start + at_once, number_of_classes))
+        overlap = np.exp(-distances(codes))
+        overlap[np.arange(len(overlap)), np.arange(codes.start, codes.stop)] = 0.0
         total += float(overlap.sum())
     return -total + 0.0
 
 
-def _moments(matrix: FloatArray, codes: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
+def _moments(rows: FloatArray, classes: Classes) -> tuple[FloatArray, FloatArray]:
     """Mean and floored population variance of each class: `[C, d]` each."""
-    means = class_means(matrix, codes, counts)
-    variances = class_means(np.square(matrix - means[codes]), codes, counts)
+    means = classes.means(rows)
+    variances = classes.means(np.square(rows - means[classes.codes]))
     return means, np.maximum(variances, _SMALLEST_VARIANCE)
-
-
-def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    return matrix, *encode(ids)

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, class_means, class_sums, compact, singular_system
+from engine.similarity.points import Classes, Points, points_and_classes
 
 _NEGLIGIBLE = 1e-6  # singular values below this share of the largest are rounding, not features
 
@@ -26,10 +25,15 @@ def h_score(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(h_score([[0.0, 1.0], [0.0, 2.0], [5.0, 1.0], [5.0, 2.0]], [0, 0, 1, 1]), 6)
     1.0
     """
-    rows, codes, counts = _inputs(features, labels, "The H-score")
-    values, axes = singular_system(compact(rows), _NEGLIGIBLE)
-    along = class_sums(compact(rows), codes, counts) @ axes / values
-    return float((np.square(along) / counts[:, None]).sum())
+    return h_score_of(*points_and_classes(features, labels))
+
+
+def h_score_of(points: Points, classes: Classes) -> float:
+    """`h_score` of points."""
+    _require_spread(points, "The H-score")
+    spectrum = points.spectrum
+    kept = spectrum.values >= _NEGLIGIBLE * spectrum.values[0]
+    return float((np.square(spectrum.class_sums(classes)[:, kept]) / classes.counts[:, None]).sum())
 
 
 def regularized_h_score(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -42,36 +46,37 @@ def regularized_h_score(features: npt.ArrayLike, labels: npt.ArrayLike) -> float
     >>> good > regularized_h_score([[0.0, 1.0], [5.0, 2.0], [0.1, 1.0], [5.1, 2.0]], [0, 0, 1, 1])
     True
     """
-    rows, codes, counts = _inputs(features, labels, "The regularized H-score")
-    n, d = rows.shape
-    rows = compact(rows)
-    covariance = rows.T @ rows / n
-    average = float(np.trace(covariance)) / d
-    shrinkage = _ledoit_wolf(rows, covariance, average, d)
-    eigenvalues, axes = np.linalg.eigh(covariance)
-    shrunk = (1 - shrinkage) * np.maximum(eigenvalues, 0) + shrinkage * average
+    return regularized_h_score_of(*points_and_classes(features, labels))
+
+
+def regularized_h_score_of(points: Points, classes: Classes) -> float:
+    """`regularized_h_score` of points."""
+    _require_spread(points, "The regularized H-score")
+    n = points.n
+    average = float(points.lengths.sum()) / n / points.d
+    shrinkage = _ledoit_wolf(points, average)
+    values, vectors = points.eigen
+    values = np.maximum(values, 0)
+    shrunk = (1 - shrinkage) * values / n + shrinkage * average
     kept = shrunk > np.finfo(np.float64).eps * len(shrunk) * shrunk.max()
-    along = np.square(class_means(rows, codes, counts) @ axes[:, kept]) / shrunk[kept]
-    return float((1 - shrinkage) * (counts @ along.sum(axis=1)) / (n - 1))
+    if points.wide:
+        along = np.square(classes.means(vectors[:, kept])) * values[kept]
+    else:
+        along = np.square(classes.means(points.centered / points.unit) @ vectors[:, kept])
+    return float((1 - shrinkage) * (classes.counts @ (along / shrunk[kept]).sum(axis=1)) / (n - 1))
 
 
-def _ledoit_wolf(rows: FloatArray, covariance: FloatArray, average: float, d: int) -> float:
-    """Ledoit-Wolf shrinkage, 0 to 1, of the 1/n `covariance` of centered rows to `average` times the identity."""
-    n = len(rows)
-    size = float(np.square(covariance).sum())
+def _ledoit_wolf(points: Points, average: float) -> float:
+    """Ledoit-Wolf shrinkage, 0 to 1, of the 1/n covariance of points in units to `average` times the identity."""
+    n, d = points.n, points.d
+    size = float(np.square(points.product).sum()) / n**2
     distance = size - d * average**2
-    noise = (float(np.square(np.square(rows).sum(axis=1)).mean()) - size) / n
+    noise = (float(np.square(points.lengths).mean()) - size) / n
     if distance <= 0 or d == 1:
         return 0.0
     return min(max(noise, 0.0) / distance, 1.0)
 
 
-def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike, metric: str) -> tuple[FloatArray, IntArray, IntArray]:
-    """Centered features, scaled to a largest entry of 1 (which neither score notices), codes and counts."""
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    rows = centered(matrix)
-    largest = np.abs(rows).max()
-    if largest == 0:
+def _require_spread(points: Points, metric: str) -> None:
+    if points.constant:
         raise InvalidInputError(f"{metric} needs features that differ between images, and these are all the same.")
-    return rows / largest, *encode(ids)

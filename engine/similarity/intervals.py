@@ -17,7 +17,7 @@ from scipy import stats
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length, to_numpy
 from engine.evaluation.intervals import LEVEL, Interval, require_level
-from engine.similarity.metrics import metric, score
+from engine.similarity.metrics import Metric, metric, score
 
 DRAWS = 100  # the half-width then moves by about 7 % from one seed to another
 LABELS_PER_CLASS = 4  # so that two are left in each draw, which a metric on pairs needs
@@ -95,16 +95,33 @@ def rank_teachers(
     everything = np.arange(number_of_images)
     scores = np.array([measure(everything) for measure in measures], dtype=np.float64)
     drawn = np.array([[measure(rows) for measure in measures] for rows in draws.rows], dtype=np.float64)
+    return ranking_from(scores, drawn, draws, level)
+
+
+def ranking_from(scores: FloatArray, drawn: FloatArray, draws: Subsamples, level: float = LEVEL) -> Ranking:
+    """The ranking by `scores [S]` on all images, with its doubts from the same teachers' scores on each draw,
+    `drawn [B, S]`. Raises InvalidInputError for a level outside 0 ... 1.
+    """
     spread = (drawn - drawn.mean(axis=0)) * np.sqrt(draws.correction)
+    apart = without_rounding(np.vstack([scores, scores + spread]))
     reach = float(stats.t.ppf((1 + require_level(level)) / 2, draws.freedom))
     method = f"subsampling interval over {len(draws.rows)} draws of half the labels"
     halves = reach * spread.std(axis=0, ddof=1)
     return Ranking(
         scores,
         tuple(Interval(float(s - h), float(s + h), level, method) for s, h in zip(scores, halves, strict=True)),
-        _probability_first(scores + spread),
-        _undecided(scores, spread, reach),
+        _probability_first(apart[1:]),
+        _undecided(apart[0], apart[1:] - apart[0], reach),
     )
+
+
+def without_rounding(scores: FloatArray) -> FloatArray:
+    """`scores` of any shape, in which values that differ by less than 1e-9 of the largest are the same.
+
+    Where a metric has the same value for several teachers by its definition, rounding is not to put one of them first.
+    """
+    unit = 1e-9 * max(float(np.abs(scores).max()), np.finfo(np.float64).tiny * 1e12)
+    return np.asarray(np.round(scores / unit) * unit)
 
 
 def rank_by_metric(
@@ -121,7 +138,7 @@ def rank_by_metric(
     """`rank_teachers` for the metric `name`, each teacher given by the arrays that `score` takes beside the labels.
 
     `progress(done, total)` is called after each score; what it raises ends the work. Raises TooFewLabelsError unless
-    some class has 4 labels and twice what the metric needs, and whatever `score` raises.
+    some class has 4 labels, and half of them (rounded up) is what the metric needs, and whatever `score` raises.
 
     >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> sure, unsure = np.eye(2)[labels], np.full((8, 2), 0.5)
@@ -129,18 +146,21 @@ def rank_by_metric(
     [0.0, 1.0]
     """
     ids = as_labels(labels)
-    record = metric(name)
-    needed = max(LABELS_PER_CLASS, 2 * record.labels_per_class)
-    fullest = int(encode(ids)[1].max())
+    require_labels_for_draws(metric(name), int(encode(ids)[1].max()))
+    chosen = subsamples(ids, draws=draws, seed=seed, groups=groups)
+    steps = _Steps(progress, len(teachers) * (draws + 1))
+    measures = [_measure(name, arrays, ids, steps) for arrays in teachers]
+    return rank_teachers(measures, chosen, len(ids), level)
+
+
+def require_labels_for_draws(record: Metric, fullest: int) -> None:
+    """Raise TooFewLabelsError unless half of the `fullest` class is still enough for the metric."""
+    needed = max(LABELS_PER_CLASS, 2 * record.labels_per_class - 1)
     if fullest < needed:
         raise TooFewLabelsError(
             f"An interval for {record.title} needs {needed} labeled images of a class, and no class has more than "
             f"{fullest}: label more images."
         )
-    chosen = subsamples(ids, draws=draws, seed=seed, groups=groups)
-    steps = _Steps(progress, len(teachers) * (draws + 1))
-    measures = [_measure(name, arrays, ids, steps) for arrays in teachers]
-    return rank_teachers(measures, chosen, len(ids), level)
 
 
 class _Steps:

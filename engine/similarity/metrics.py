@@ -11,24 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
-from engine.evaluation.arrays import (
-    IntArray,
-    as_labels,
-    as_matrix,
-    as_probabilities,
-    encode,
-    require_same_length,
-)
-from engine.similarity.alignment import debiased_linear_cka, linear_cka, one_hot
-from engine.similarity.coding_rate import transrate
-from engine.similarity.discriminant import nearest_class_mean, sfda
-from engine.similarity.evidence import logme
-from engine.similarity.gaussians import gbc_spherical
-from engine.similarity.h_score import h_score, regularized_h_score
-from engine.similarity.neighbors import knn_l2
-from engine.similarity.pairs import parc, rsa
-from engine.similarity.ridge import probe
-from engine.similarity.source_classes import leep, nce, nleep
+from engine.evaluation.arrays import FloatArray
+from engine.similarity.alignment import cka_of, debiased_cka_of
+from engine.similarity.coding_rate import transrate_of
+from engine.similarity.discriminant import nearest_class_mean_of, sfda_of
+from engine.similarity.evidence import logme_of
+from engine.similarity.gaussians import gbc_of
+from engine.similarity.h_score import h_score_of, regularized_h_score_of
+from engine.similarity.neighbors import knn_of
+from engine.similarity.pairs import parc_of, rsa_of
+from engine.similarity.points import Classes, Points
+from engine.similarity.ridge import probe_of
+from engine.similarity.sample import Sample
+from engine.similarity.source_classes import leep_of, nce_of
 
 Input: TypeAlias = Literal["features", "labels", "pseudo_labels", "features2", "record"]
 Array: TypeAlias = npt.NDArray[Any]
@@ -261,25 +256,34 @@ _ALL = (
 METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 
 
-# Each takes the inputs of `needs`, in that order, and then the one of `needs_one_of`.
-_COMPUTE: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], float]] = {
-    "parc": parc,
-    "rsa": rsa,
-    "cka": linear_cka,
-    "cka_debiased": debiased_linear_cka,
-    "nce": nce,
-    "leep": leep,
-    "nleep": nleep,
-    "logme": logme,
-    "h_score": h_score,
-    "regularized_h_score": regularized_h_score,
-    "gbc": gbc_spherical,
-    "transrate": transrate,
-    "sfda": sfda,
-    "nearest_class_mean": nearest_class_mean,
-    "knn": knn_l2,
-    "probe": probe,
+_COMPUTE: dict[str, Callable[[Sample], float]] = {
+    "parc": lambda sample: parc_of(sample.pairs, sample.classes),
+    "rsa": lambda sample: rsa_of(sample.pairs, sample.other_pairs),
+    "cka": lambda sample: cka_of(_features(sample), sample.features2 or sample.classes.points),
+    "cka_debiased": lambda sample: debiased_cka_of(_features(sample), sample.features2 or sample.classes.points),
+    "nce": lambda sample: nce_of(_pseudo_labels(sample), sample.classes),
+    "leep": lambda sample: leep_of(_pseudo_labels(sample), sample.classes),
+    "nleep": lambda sample: leep_of(sample.mixture, sample.classes),
+    "logme": lambda sample: logme_of(_features(sample), sample.classes),
+    "h_score": lambda sample: h_score_of(_features(sample), sample.classes),
+    "regularized_h_score": lambda sample: regularized_h_score_of(_features(sample), sample.classes),
+    "gbc": lambda sample: gbc_of(_features(sample), sample.classes),
+    "transrate": lambda sample: transrate_of(_features(sample), sample.classes),
+    "sfda": lambda sample: sfda_of(_features(sample), sample.classes),
+    "nearest_class_mean": lambda sample: nearest_class_mean_of(_features(sample), sample.classes),
+    "knn": lambda sample: knn_of(_features(sample), sample.classes),
+    "probe": lambda sample: probe_of(_features(sample), sample.classes),
 }
+
+
+def _features(sample: Sample) -> Points:
+    assert sample.features is not None
+    return sample.features
+
+
+def _pseudo_labels(sample: Sample) -> FloatArray:
+    assert sample.pseudo_labels is not None
+    return sample.pseudo_labels
 
 
 def metric(name: str) -> Metric:
@@ -316,15 +320,20 @@ def score(
             f"{record.title} is not computed from arrays but from the teacher's record: "
             f"call engine.similarity.{name} instead."
         )
-    given = _checked(features, labels, pseudo_labels, features2)
-    arguments = [*(_required(record, given, (need,)) for need in record.needs)]
-    if record.needs_one_of:
-        arguments.append(_required(record, given, record.needs_one_of))
-    if record.labels_per_class and "labels" in given:
-        _require_labels(record, given["labels"])
+    return score_of(name, Sample.of(labels, features=features, pseudo_labels=pseudo_labels, features2=features2))
+
+
+def score_of(name: str, sample: Sample) -> float:
+    """`score` of arrays that are checked already. Raises as `score` does."""
+    record = metric(name)
+    for names in (*((need,) for need in record.needs), record.needs_one_of):
+        if names and all(getattr(sample, name) is None for name in names):
+            raise InvalidInputError(f"{record.title} needs {' or '.join(names)}: pass {' or '.join(names)} to score().")
+    if record.labels_per_class and sample.labels is not None:
+        _require_labels(record, sample.classes)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what comes of it is checked below
-            value = float(_COMPUTE[name](arguments[0], arguments[1]))
+            value = float(_COMPUTE[name](sample))
     except np.linalg.LinAlgError:  # a decomposition met such numbers on the way
         value = math.nan
     if not math.isfinite(value):
@@ -335,36 +344,8 @@ def score(
     return value
 
 
-def _checked(
-    features: npt.ArrayLike | None,
-    labels: npt.ArrayLike | None,
-    pseudo_labels: npt.ArrayLike | None,
-    features2: npt.ArrayLike | None,
-) -> dict[Input, Array]:
-    """The inputs that are given, as arrays with the same number of rows."""
-    given: dict[Input, Array] = {}
-    if features is not None:
-        given["features"] = as_matrix(features, "features")
-    if labels is not None:
-        given["labels"] = as_labels(labels)
-    if pseudo_labels is not None:
-        given["pseudo_labels"] = as_probabilities(pseudo_labels)
-    if features2 is not None:
-        given["features2"] = as_matrix(features2, "features2")
-    require_same_length(**given)
-    return given
-
-
-def _required(record: Metric, given: dict[Input, Array], names: tuple[Input, ...]) -> Array:
-    """The first of `names` that is given; labels as the second argument are made one-hot."""
-    for name in names:
-        if name in given:
-            return one_hot(given[name]) if name == "labels" and record.needs_one_of else given[name]
-    raise InvalidInputError(f"{record.title} needs {' or '.join(names)}: pass {' or '.join(names)} to score().")
-
-
-def _require_labels(record: Metric, labels: IntArray) -> None:
-    fullest = int(encode(labels)[1].max())
+def _require_labels(record: Metric, classes: Classes) -> None:
+    fullest = int(classes.counts.max())
     if fullest < record.labels_per_class:
         raise TooFewLabelsError(
             f"{record.title} needs {record.labels_per_class} labeled images of a class, and no class has more than "

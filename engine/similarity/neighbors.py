@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
-from engine.similarity.linear_algebra import centered, compact
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, require_same_length
+from engine.similarity.points import Classes, Points
 
 # One neighbor by default: with the two labels per class that the metric asks for, an image has one companion only, and
 # any larger k would outvote it.
@@ -27,14 +27,25 @@ def knn_l2(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBORS) -
     >>> knn_l2([[0.0], [0.1], [5.0], [5.1]], [0, 0, 1, 1])
     100.0
     """
-    matrix, codes, counts = _inputs(features, labels, k)
-    points = compact(centered(matrix))
-    lengths = np.einsum("nd,nd->n", points, points)
+    matrix, classes = _inputs(features, labels, k)
+    return knn_of(Points(matrix), classes, k)
 
-    def distances(rows: slice) -> FloatArray:
-        return np.asarray(lengths[rows, None] + lengths - 2 * (points[rows] @ points.T))
 
-    return _accuracy(distances, codes, len(counts), k)
+def knn_of(points: Points, classes: Classes, k: int = NEIGHBORS) -> float:
+    """`knn_l2` of points."""
+    if points.wide:
+        kernel, lengths = points.kernel, points.lengths
+
+        def distances(rows: slice) -> FloatArray:
+            return np.asarray(lengths[rows, None] + lengths - 2 * kernel[rows])
+    else:
+        vectors = points.centered
+        lengths = np.einsum("nd,nd->n", vectors, vectors)
+
+        def distances(rows: slice) -> FloatArray:
+            return np.asarray(lengths[rows, None] + lengths - 2 * (vectors[rows] @ vectors.T))
+
+    return _accuracy(distances, classes.codes, classes.number, k)
 
 
 def knn_cosine(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBORS) -> float:
@@ -45,14 +56,14 @@ def knn_cosine(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBOR
     >>> knn_cosine([[1.0, 0.0], [9.0, 0.1], [0.0, 2.0], [0.1, 7.0]], [0, 0, 1, 1])
     100.0
     """
-    matrix, codes, counts = _inputs(features, labels, k)
+    matrix, classes = _inputs(features, labels, k)
     lengths = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))[:, None]
     points = matrix / np.where(lengths > 0, lengths, 1.0)
 
     def distances(rows: slice) -> FloatArray:
         return np.asarray(-(points[rows] @ points.T))
 
-    return _accuracy(distances, codes, len(counts), k)
+    return _accuracy(distances, classes.codes, classes.number, k)
 
 
 def _accuracy(distances: Callable[[slice], FloatArray], codes: IntArray, number_of_classes: int, k: int) -> float:
@@ -83,11 +94,11 @@ def _nearest(apart: FloatArray, k: int) -> npt.NDArray[np.bool_]:
     return np.asarray(chosen)
 
 
-def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike, k: int) -> tuple[FloatArray, IntArray, IntArray]:
+def _inputs(features: npt.ArrayLike, labels: npt.ArrayLike, k: int) -> tuple[FloatArray, Classes]:
     matrix, ids = as_matrix(features, "features"), as_labels(labels)
     require_same_length(features=matrix, labels=ids)
     if len(ids) < 2:
         raise TooFewLabelsError("Nearest neighbors need two labeled images or more, and there is one.")
     if k < 1:
         raise InvalidInputError(f"The number of neighbors is {k}: give 1 or more.")
-    return matrix, *encode(ids)
+    return matrix, Classes(ids)

@@ -6,19 +6,25 @@ Roig 2019, "Representation Similarity Analysis for Efficient Task Taxonomy & Tra
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, as_labels, as_matrix, require_same_length
-from engine.similarity.linear_algebra import standardized
+from engine.evaluation.arrays import FloatArray, IntArray, as_matrix, require_same_length
+from engine.similarity.points import Classes, Points, points_and_classes
+
+Distances: TypeAlias = npt.NDArray[np.floating[Any]]
 
 # Up to here all distances are held at once, in float64; above, in blocks and float32: 20,000 images take 800 MB.
 WHOLE_ROWS = 8_192
 _BLOCK_ROWS = 2_048
+_MASKED_ROWS = 1_024  # up to here a mask of all pairs is quicker than going through the rows
+_PIECE = 1 << 22
 
+_KEPT = 1e-6  # of its length a row must keep when its mean is subtracted, or too many digits are lost
 _FLAT = 1e-12  # a row whose z-scores differ by less is constant but for rounding
 
 # Distances that are equal on paper differ in their last bits, which splits ties. A few split pairs do not move a rank
@@ -37,18 +43,20 @@ def parc(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> round(parc([[3.0, 0.1, 0.0], [2.0, 0.0, 0.1], [0.0, 0.2, 2.0], [0.1, 0.0, 3.0]], [0, 0, 1, 1]), 2)
     82.81
     """
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    same = np.concatenate([ids[row + 1 :] == ids[row] for row in range(len(ids))])
-    if not same.any():
+    points, classes = points_and_classes(features, labels)
+    return parc_of(Pairs(points), classes)
+
+
+def parc_of(pairs: Pairs, classes: Classes) -> float:
+    """`parc` of pairs."""
+    if classes.counts.max() < 2:
         raise TooFewLabelsError(
             "PARC compares pairs of the same class with pairs of different classes, and no class has two labeled "
             "images: label 2 or more images of a class."
         )
-    if same.all():
+    if classes.number == 1:
         raise TooFewLabelsError("PARC needs labeled images of two classes or more, and only one class occurs.")
-    distances = correlation_distances(matrix)
-    return 100 * _correlation_with_membership(distances, same) + 0.0
+    return 100 * _correlation_with_membership(pairs, _same_class(classes.codes)) + 0.0
 
 
 def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
@@ -63,40 +71,114 @@ def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
     """
     first, second = as_matrix(features, "features"), as_matrix(other, "the second network's output")
     require_same_length(features=first, second=second)
-    if len(first) < 3:
+    return rsa_of(Pairs(Points(first)), Pairs(Points(second)))
+
+
+def rsa_of(first: Pairs, second: Pairs) -> float:
+    """`rsa` of pairs."""
+    if first.points.n < 3:
         raise TooFewLabelsError(
-            f"RSA needs 3 images or more, and there are {len(first)}: two images are one pair only."
+            f"RSA needs 3 images or more, and there are {first.points.n}: two images are one pair only."
         )
-    ranks = _doubled_ranks(correlation_distances(first))
-    return 100 * _rank_correlation(ranks, _doubled_ranks(correlation_distances(second)))
+    return 100 * _rank_correlation(first.doubled_ranks, second.doubled_ranks)
 
 
-def correlation_distances(matrix: FloatArray) -> npt.NDArray[np.floating[Any]]:
+def correlation_distances(matrix: FloatArray) -> Distances:
     """1 - Pearson correlation of the z-scored rows, upper triangle in row order: `[n (n - 1) / 2]`.
 
     A row without any variation correlates with none: its distances are 1. Above `WHOLE_ROWS` rows in float32.
     """
-    rows = standardized(matrix)[0]
+    return Pairs(Points(matrix)).distances
+
+
+class Pairs:
+    """All pairs of n points, and how far apart each is."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+
+    @cached_property
+    def distances(self) -> Distances:
+        """As `correlation_distances`; those that are equal on paper are equal."""
+        distances = self._plain
+        return np.round(distances, _TIE_DECIMALS) if self._tied else distances
+
+    @cached_property
+    def ordered(self) -> Distances:
+        """The distances, rising."""
+        return np.round(self._plain_ordered, _TIE_DECIMALS) if self._tied else self._plain_ordered
+
+    @cached_property
+    def doubled_ranks(self) -> npt.NDArray[np.uint32]:
+        """Twice the rank of each distance."""
+        return _doubled_ranks(self.distances)
+
+    @cached_property
+    def _plain(self) -> Distances:
+        standard = self.points.standard
+        if standard.n > WHOLE_ROWS:
+            return _blocked_distances(standard.matrix)
+        return 1 - _upper(_correlations(standard))
+
+    @cached_property
+    def _plain_ordered(self) -> Distances:
+        return np.sort(self._plain)
+
+    @cached_property
+    def _tied(self) -> bool:
+        ordered = self._plain_ordered
+        if ordered.dtype != np.float64 or len(ordered) < 2:
+            return False
+        return float(np.mean(np.diff(ordered) < _TIE_GAP)) > _TIED_SHARE
+
+
+def _correlations(standard: Points) -> FloatArray:
+    """Correlations of the rows of `standard`, `[n, n]`; 0 where a row has no variation."""
+    n, d = standard.n, standard.d
+    if d == 1:
+        return np.zeros((n, n))
+    if standard.wide and standard.unit:  # from the kernel, where subtracting each row's mean loses no digits
+        means = standard.row_sums / (d * standard.unit)
+        inner = standard.kernel - d * np.outer(means, means)
+        if (np.diagonal(inner) > _KEPT * standard.lengths).all():
+            lengths = np.sqrt(np.diagonal(inner))
+            inner /= lengths[:, None]
+            inner /= lengths
+            return np.asarray(np.clip(inner, -1, 1, out=inner))
+    rows = standard.matrix
     flat = np.ptp(rows, axis=1) <= _FLAT * np.maximum(np.abs(rows).max(axis=1), 1.0)
-    rows[flat] = 0.0
-    distances = _whole_distances(rows, flat) if len(rows) <= WHOLE_ROWS else _blocked_distances(rows)
-    return _with_ties_restored(distances)
-
-
-def _whole_distances(rows: FloatArray, flat: npt.NDArray[np.bool_]) -> FloatArray:
-    n = len(rows)
-    if rows.shape[1] == 1:
-        return np.ones(n * (n - 1) // 2)
+    rows = np.where(flat[:, None], 0.0, rows) if flat.any() else rows
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = np.atleast_2d(np.corrcoef(rows))
-    correlation[flat] = 0.0
-    correlation[:, flat] = 0.0
-    return np.concatenate([1 - correlation[row, row + 1 :] for row in range(n)])
+        correlations = np.atleast_2d(np.corrcoef(rows))
+    correlations[flat] = 0.0
+    correlations[:, flat] = 0.0
+    return np.asarray(correlations)
+
+
+def _upper(matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The upper triangle in row order, without the diagonal."""
+    n = len(matrix)
+    if n <= _MASKED_ROWS:
+        return np.asarray(matrix[_upper_mask(n)])
+    return np.concatenate([matrix[row, row + 1 :] for row in range(n)])
+
+
+@lru_cache(maxsize=8)
+def _upper_mask(n: int) -> npt.NDArray[np.bool_]:
+    return np.triu(np.ones((n, n), dtype=bool), 1)
+
+
+def _same_class(codes: IntArray) -> npt.NDArray[np.bool_]:
+    """Which pairs, in the order of the distances, have one class."""
+    if len(codes) <= _MASKED_ROWS:
+        return np.asarray(_upper(codes[:, None] == codes))
+    return np.concatenate([codes[row + 1 :] == codes[row] for row in range(len(codes))])
 
 
 def _blocked_distances(rows: FloatArray) -> npt.NDArray[np.float32]:
     n = len(rows)
     units = rows - rows.mean(axis=1, keepdims=True)
+    units[np.ptp(rows, axis=1) <= _FLAT * np.maximum(np.abs(rows).max(axis=1), 1.0)] = 0.0
     norms = np.linalg.norm(units, axis=1, keepdims=True)
     units /= np.where(norms > 0, norms, 1.0)
     distances = np.empty(n * (n - 1) // 2, dtype=np.float32)
@@ -110,38 +192,45 @@ def _blocked_distances(rows: FloatArray) -> npt.NDArray[np.float32]:
     return np.maximum(distances, 0, out=distances)
 
 
-def _with_ties_restored(distances: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-    if distances.dtype != np.float64 or len(distances) < 2:
-        return distances
-    repeated = np.mean(np.diff(np.sort(distances)) < _TIE_GAP)
-    return np.round(distances, _TIE_DECIMALS) if repeated > _TIED_SHARE else distances
-
-
-def _correlation_with_membership(distances: npt.NDArray[np.floating[Any]], same: npt.NDArray[np.bool_]) -> float:
-    """Spearman correlation of `distances` with "different label", which takes two values only.
+def _correlation_with_membership(pairs: Pairs, same: npt.NDArray[np.bool_]) -> float:
+    """Spearman correlation of the distances with "different label", which takes two values only.
 
     So the sum of the ranks of the smaller group is all that is needed (as in the rank-sum test), and no order of pairs.
     """
-    members = np.sort(distances[same] if 2 * same.sum() <= len(same) else distances[~same])
-    sign = -1.0 if 2 * same.sum() <= len(same) else 1.0
-    ordered = np.sort(distances)
+    few = 2 * np.count_nonzero(same) <= len(same)
+    members, ordered = pairs.distances[same if few else ~same], pairs.ordered
+    members.sort()
     total, inside = float(len(ordered)), float(len(members))
-    below = float(np.searchsorted(ordered, members, side="left").sum())
-    up_to = float(np.searchsorted(ordered, members, side="right").sum())
-    excess = (below + up_to + inside) / 2 - inside * (total + 1) / 2
+    excess = (_doubled_rank_sum(ordered, members) - inside * (total + 1)) / 2
     spread = (total**3 - total - _tie_correction(ordered)) / 12
     _require_spread(spread)
-    return float(sign * excess / np.sqrt(spread * inside * (total - inside) / total))
+    return float((-1 if few else 1) * excess / np.sqrt(spread * inside * (total - inside) / total))
 
 
-def _tie_correction(ordered: npt.NDArray[np.floating[Any]]) -> float:
-    """Sum of t^3 - t over the groups of t equal values in `ordered`."""
-    starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    sizes = np.diff(np.concatenate([[0], starts, [len(ordered)]])).astype(np.float64)
-    return float((sizes**3 - sizes).sum())
+def _doubled_rank_sum(ordered: Distances, members: Distances) -> float:
+    """Twice the sum of the ranks that `members` have in `ordered`, both rising; in pieces, for the memory's sake."""
+    doubled = float(len(members))
+    for start in range(0, len(members), _PIECE):
+        piece = members[start : start + _PIECE]
+        doubled += float(np.searchsorted(ordered, piece, side="left").sum())
+        doubled += float(np.searchsorted(ordered, piece, side="right").sum())
+    return doubled
 
 
-def _doubled_ranks(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint32]:
+def _tie_correction(ordered: Distances) -> float:
+    """Sum of t^3 - t over the groups of t equal values in `ordered`; in pieces, for the memory's sake."""
+    correction, last = 0.0, 0
+    for start in range(0, len(ordered), _PIECE):
+        piece = ordered[start : start + _PIECE + 1]
+        starts = np.concatenate([[last], start + 1 + np.flatnonzero(piece[1:] != piece[:-1])])
+        sizes = np.diff(starts).astype(np.float64)
+        correction += float((sizes**3 - sizes).sum())
+        last = int(starts[-1])
+    size = float(len(ordered) - last)
+    return correction + size**3 - size
+
+
+def _doubled_ranks(values: Distances) -> npt.NDArray[np.uint32]:
     """Twice the rank of each value, 2 ... 2N, ties sharing their mean rank: whole numbers, at half the memory."""
     order = np.argsort(values)
     ordered = values[order]

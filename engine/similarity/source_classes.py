@@ -15,16 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from engine.errors import InvalidInputError
-from engine.evaluation.arrays import (
-    FloatArray,
-    IntArray,
-    as_labels,
-    as_matrix,
-    as_probabilities,
-    encode,
-    require_same_length,
-)
-from engine.similarity.linear_algebra import class_sums, principal_scores
+from engine.evaluation.arrays import FloatArray, as_labels, as_matrix, as_probabilities, require_same_length
+from engine.similarity.linear_algebra import fixed_signs
+from engine.similarity.points import Classes, Points
 
 MIXTURE_DIMENSIONS = 64  # at most; the first axes hold nearly all the variance of pooled features
 MIXTURE_ENERGY = 0.8  # share of the variance kept, as in Li et al. 2021
@@ -40,12 +33,16 @@ def nce(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> nce([[0.9, 0.1], [0.2, 0.8]], [0, 1])
     0.0
     """
-    theta, codes, counts = _inputs(pseudo_labels, labels)
-    joint = np.zeros((len(counts), theta.shape[1]))
-    np.add.at(joint, (codes, theta.argmax(axis=1)), 1)
+    return nce_of(*_inputs(pseudo_labels, labels))
+
+
+def nce_of(theta: FloatArray, classes: Classes) -> float:
+    """`nce` of checked pseudo-labels."""
+    joint = np.zeros((classes.number, theta.shape[1]))
+    np.add.at(joint, (classes.codes, theta.argmax(axis=1)), 1)
     occurring = joint > 0
     share = np.divide(joint, joint.sum(axis=0), out=np.ones_like(joint), where=occurring)
-    return float((joint * np.log(share)).sum() / len(codes)) + 0.0
+    return float((joint * np.log(share)).sum() / len(theta)) + 0.0
 
 
 def leep(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -57,14 +54,15 @@ def leep(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> leep([[1.0, 0.0], [0.0, 1.0]], [0, 1])
     0.0
     """
-    theta, codes, counts = _inputs(pseudo_labels, labels)
-    joint = class_sums(theta, codes, counts)
+    return leep_of(*_inputs(pseudo_labels, labels))
+
+
+def leep_of(theta: FloatArray, classes: Classes) -> float:
+    """`leep` of checked pseudo-labels."""
+    joint = classes.sums(theta)
     total = joint.sum(axis=0)
     conditional = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
-    likelihood = np.empty(len(codes))
-    for code in range(len(counts)):
-        rows = codes == code
-        likelihood[rows] = theta[rows] @ conditional[code]
+    likelihood = np.einsum("nz,nz->n", theta, conditional[classes.codes])
     return float(np.log(np.minimum(likelihood, 1.0)).mean()) + 0.0
 
 
@@ -89,8 +87,12 @@ def mixture_responsibilities(features: npt.ArrayLike, number_of_classes: int, se
     The mixture has diagonal covariances and lives on the principal axes that hold 80 % of the variance. V is 5 parts a
     class, but at most one for four images and at least one a class. Raises InvalidInputError for constant features.
     """
-    matrix = as_matrix(features, "features")
-    points = _mixture_points(matrix)
+    return mixture_shares(Points(as_matrix(features, "features")), number_of_classes, seed)
+
+
+def mixture_shares(features: Points, number_of_classes: int, seed: int = 0) -> FloatArray:
+    """`mixture_responsibilities` of points."""
+    points = _mixture_points(features)
     order = np.lexsort(np.round(points[:, ::-1], 9).T)
     parts = min(max(min(MIXTURE_PARTS_PER_CLASS * number_of_classes, len(points) // 4), number_of_classes), len(points))
     mixture = GaussianMixture(parts, covariance_type="diag", reg_covar=_MIXTURE_FLOOR, random_state=seed)
@@ -102,17 +104,17 @@ def mixture_responsibilities(features: npt.ArrayLike, number_of_classes: int, se
     return responsibilities
 
 
-def _mixture_points(matrix: FloatArray) -> FloatArray:
+def _mixture_points(points: Points) -> FloatArray:
     """Principal scores that hold `MIXTURE_ENERGY` of the variance, scaled to a total variance of 1."""
-    if not np.ptp(matrix, axis=0).any():
+    if points.constant:
         raise InvalidInputError("NLEEP needs features that differ between images, and these are all the same.")
-    variance = matrix.var(axis=0).sum()
-    scores = principal_scores(matrix, MIXTURE_DIMENSIONS) / np.sqrt(variance)
+    deviation = points.unit * np.sqrt(points.lengths.sum() / points.n)
+    scores = fixed_signs(points.principal(MIXTURE_DIMENSIONS)) / deviation
     held = np.cumsum(scores.var(axis=0))
     return np.asarray(scores[:, : int(np.searchsorted(held, MIXTURE_ENERGY)) + 1])
 
 
-def _inputs(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
+def _inputs(pseudo_labels: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, Classes]:
     theta, ids = as_probabilities(pseudo_labels), as_labels(labels)
     require_same_length(pseudo_labels=theta, labels=ids)
-    return theta, *encode(ids)
+    return theta, Classes(ids)

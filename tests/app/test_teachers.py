@@ -1,13 +1,18 @@
 import json
 import math
+import os
 
 import pytest
 
 from app import state
 from engine import jobs
+from engine.files import write_json
 from engine.handlers import HANDLERS
-from engine.jobs import list_jobs, worker
-from engine.runs import candidates, rank
+from engine.jobs import list_jobs, states, worker
+from engine.runs import candidates, rank, runs_root, teacher_panel
+from engine.runs import panel as panels
+from engine.runs.execution import RESULT
+from engine.similarity import CARDS
 from engine.tasks import open_task
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -31,7 +36,7 @@ def task(home):
 def bars(app, key="similarity"):
     """Traces of the chart whose key begins with `key`, as the browser gets them."""
     chart = next(c for c in app.get("plotly_chart") if key in c.proto.id)
-    return json.loads(chart.proto.figure.spec or chart.proto.spec)["data"]
+    return json.loads(chart.proto.spec)["data"]
 
 
 def weights(app):
@@ -108,6 +113,121 @@ def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
     assert weights(app)["Effective number of teachers"] == f"{everyone}.0 of {everyone}"
     assert app.select_slider(key="widget p").disabled
     assert "PARC" not in app.dataframe[0].value.columns
+
+
+def with_panel(home, task, resamples=6):
+    """What the job would leave in the workspace: all metrics with intervals."""
+    spec = panels._spec(task, 5, 0)
+    found = teacher_panel(home, task, resamples=resamples)
+    write_json(panels._path(home, spec), panels.as_json(found))
+    return found
+
+
+def test_intervals_are_asked_for_by_a_job_and_the_page_stands_meanwhile(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel"]
+    assert progress_of(app)[0].startswith("How sure is this?")
+    assert "PARC" in app.dataframe[0].value.columns
+    assert "Low" not in app.dataframe[0].value.columns
+
+
+def test_intervals_and_how_sure_the_first_place_is(home, task):
+    found = with_panel(home, task)
+    app = open_page("teachers", task="emoji-fluent")
+    assert not list_jobs(home / "jobs")
+    places = found.under("parc").places
+    assert f"stays first in {100 * places[0].probability_first:.0f} % of the resamples" in text_of(app)
+    table = app.dataframe[0].value
+    assert list(table["Low"]) == [place.interval.low for place in places]
+    trace = next(trace for trace in bars(app) if trace.get("error_x"))
+    assert trace["error_x"]["symmetric"] is False
+
+
+def test_the_agreement_of_all_metrics(home, task):
+    found = with_panel(home, task)
+    app = open_page("teachers", task="emoji-fluent")
+    assert f"Over {len(found.consensus.metrics)} metrics" in text_of(app)
+    [heat] = bars(app, "ranks by metric")
+    assert heat["type"] == "heatmap"
+    assert len(heat["y"]) == len([m for m in found.metrics if m.places])
+    assert "When it misleads" in text_of(app)
+
+
+def closer(app, name):
+    return shown(app.segmented_control(key="teachers-closer").set_value(name).run())
+
+
+def test_the_ranking_at_fewer_labels_is_shown_and_more_are_offered(home, task):
+    with_panel(home, task)
+    app = closer(open_page("teachers", task="emoji-fluent"), "Labels needed")
+    assert "at 2 **" in text_of(app)
+    assert "At 10 and 20 labels per class" in text_of(app)
+    shown(button(app, "Let the teachers look").click().run())
+    assert [job.spec["labels_per_class"] for job in list_jobs(home / "jobs")] == [20]
+
+
+def test_similarity_against_cost(home, task):
+    found = with_panel(home, task)
+    app = closer(open_page("teachers", task="emoji-fluent"), "Cost")
+    traces = bars(app, "similarity over cost")
+    assert sum(len(trace["text"]) for trace in traces) == len(found.teachers)
+    assert {trace["marker"]["symbol"] for trace in traces} == {"circle", "diamond"}
+
+
+def test_filters_change_charts_and_table_and_never_the_weights(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    everyone, before = len(app.dataframe[0].value), weights(app)
+    shown(app.multiselect(key="teachers-collections-emoji-fluent").set_value(["imagenet"]).run())
+    assert set(app.dataframe[0].value["Collection"]) == {"imagenet"}
+    assert f"{everyone - 3} teachers are filtered out" in text_of(app)
+    assert weights(app) == before
+    shown(app.multiselect(key="teachers-collections-emoji-fluent").set_value([]).run())
+    shown(app.selectbox(key="teachers-order-emoji-fluent").set_value("GFLOPs").run())
+    assert app.dataframe[0].value["GFLOPs"].is_monotonic_increasing
+
+
+def test_every_metric_opens_its_card(home, task):
+    app = open_page("teachers", task="emoji-fluent")
+    shown(app.selectbox(key="widget metric").set_value("logme").run())
+    assert CARDS["logme"].formula in next(found.value for found in app.latex)
+    assert "2102" in text_of(app)
+
+
+def test_weights_set_by_hand_are_marked_and_end_with_the_slider(home, task):
+    app = open_page("teachers", {"task": "emoji-fluent", "manual_alpha": {"mnist": 3.0, "cifar10": 1.0}})
+    assert weights(app)["Take part"].startswith("2 of")
+    assert "The weights were set by hand." in text_of(app)
+    shown(app.select_slider(key="widget p").set_value(0.0).run())
+    assert "The weights were set by hand." not in text_of(app)
+    assert not app.session_state["manual_alpha"]
+
+
+def test_was_it_true_offers_runs_and_then_says_so(home, task):
+    app = closer(open_page("teachers", task="emoji-fluent"), "Was it true?")
+    assert "Nobody knows yet" in text_of(app)
+    app.number_input(key="teachers-measure-images").set_value(400)
+    app = shown(app.run())
+    app = shown(button(app, "Measure").click().run())
+    queued = list_jobs(runs_root(home))
+    allowed = [c for c in candidates(task) if c.allowed]
+    assert len(queued) == len(allowed) + 1
+    assert {job.spec["train"]["images"] for job in queued} == {400}
+    assert progress_of(app)[-1].startswith(f"0 of {len(queued)} runs have ended")
+    ranking = rank(home, task)
+    for job in queued:  # taught worse, the more similar
+        names = list(job.spec["teachers"] or [])
+        order = [r.rank for r in ranking.ranked if r.teacher.name in names]
+        finish_run(job, 0.3 + 0.02 * order[0] if order else 0.35)
+    app = shown(app.run())
+    assert "The ranking did not help here" in text_of(app)
+    assert "no teacher at all (fine-tuning) 35.0 %" in text_of(app)
+    assert len(bars(app, "predicted and measured")) == 2
+
+
+def finish_run(job, accuracy):
+    running = states.begin(job, os.getpid())
+    write_json(job.folder / RESULT, {"accuracy": accuracy, "test_images": 236, "seed": 0})
+    states.finish(job, running, "done")
 
 
 def test_a_clicked_bar_chooses_its_teacher_once(home, task):

@@ -14,17 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from engine.devices import available, describe, set_up
 from engine.features import extract
 from engine.features.extraction import BATCH_IMAGES
-from engine.similarity import METRICS, score
 from engine.tasks import open_task
 from engine.teachers import get_teacher, load_teacher
 from engine.training import TeacherSignal, TrainData, augment, build_student, recipe
 from engine.training.loop import _Run
+from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7
 IMAGES, CLASSES = 256, 10
@@ -142,29 +141,11 @@ def extraction(device: str) -> dict:
         return {f"{len(rows)} images, {teacher.name}": paired_ratio(bare, whole, 3, device)}
 
 
-def metric_panel() -> dict:
-    """Each metric on n = 2,000, d = 1,280, C = 50, Z = 1,000, in seconds, and as a share of the whole panel."""
-    generator = np.random.default_rng(0)
-    labels = generator.integers(50, size=2000)
-    features = (generator.normal(size=(2000, 1280)) + generator.normal(size=(50, 1280))[labels]).astype(np.float32)
-    pseudo_labels = generator.dirichlet(np.full(1000, 0.05), size=2000).astype(np.float32)
-    pseudo_labels /= pseudo_labels.sum(1, keepdims=True)
-    seconds = {}
-    for name, metric in METRICS.items():
-        if "record" in metric.needs or name == "random":
-            continue
-        began = time.perf_counter()
-        score(name, features=features, labels=labels, pseudo_labels=pseudo_labels, features2=features[:, :640])
-        seconds[name] = time.perf_counter() - began
-    total = sum(seconds.values())
-    return {name: {"seconds": round(s, 3), "share": round(s / total, 3)} for name, s in seconds.items()}
-
-
 PARTS: dict[str, tuple[str, Callable[[], object]]] = {
     "steps": ("step / fine-tuning step of as many images", lambda: {d: distillation_step(d) for d in available()}),
     "loop": ("bare loop / our loop, time", lambda: {d: loop(d) for d in available()}),
     "extraction": ("bare forward pass / extraction, time", lambda: {d: extraction(d) for d in available()}),
-    "metrics": ("metrics", metric_panel),
+    "ranking": ("ranking", lambda: {"many images": many_images(2000), "few labels": few_labels(3, 40)}),
 }
 
 

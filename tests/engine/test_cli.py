@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
+from engine.similarity import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--task", "emoji-fluent", "--teachers", "cifar10,mnist", "--labels-per-class", "2"]
@@ -60,6 +61,7 @@ def test_compare_prints_one_document_and_progress_elsewhere_and_export_gives_the
         (["rank", "--task", "nothing"], "no task named 'nothing'"),
         (["rank", "--task", "emoji-fluent", "--metric", "nothing"], "no metric named 'nothing'"),
         (["rank", "--task", "emoji-fluent", "--teachers", "nobody"], "no teacher named 'nobody'"),
+        (["rank", "--task", "emoji-fluent", "--resamples", "1"], "1 resamples give no interval"),
         (["rank", "--task", "emoji-fluent", "--labels-per-class", "0"], "ask for 1 or more"),
         (["compare", "--task", "emoji-fluent", "--methods", "magic"], "no method named 'magic'"),
         (["compare", "--task", "emoji-fluent", "--architecture", "resnet1"], "no timm architecture named 'resnet1'"),
@@ -89,6 +91,38 @@ def test_a_ranking_is_a_table_a_person_can_read(home, capsys):
     assert "cifar10" in capsys.readouterr().out
     assert main(["rank", *SMALL[:4], "--labels-per-class", "1"]) == 0
     assert "No ranking is possible" in capsys.readouterr().out
+
+
+def test_all_metrics_with_intervals_are_one_document(home, capsys):
+    options = ["rank", *SMALL[:4], "--labels-per-class", "4", "--metric", "all", "--resamples", "6"]
+    assert main([*options, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [found["metric"] for found in document["metrics"]] == list(METRICS)
+    for found in document["metrics"]:
+        for place in found["places"]:
+            assert {"teacher", "score", "rank", "interval", "probability_first"} <= set(place)
+    by_metric = {found["metric"]: found for found in document["metrics"]}
+    assert all(p["interval"]["low"] <= p["score"] <= p["interval"]["high"] for p in by_metric["parc"]["places"])
+    assert sum(p["probability_first"] for p in by_metric["parc"]["places"]) == pytest.approx(1)
+    assert by_metric["random"]["places"][0]["interval"] is None
+    assert "needs 5 labeled images" in by_metric["probe"]["doubt"]
+    assert all(p["interval"]["low"] <= p["score"] for p in document["consensus"]["places"])
+
+    assert main(options) == 0
+    table = capsys.readouterr().out
+    assert "mean rank  95 % interval  first in" in table
+    assert "probe: no intervals: " in table
+
+
+def test_one_metric_with_intervals(home, capsys):
+    options = ["rank", *SMALL[:4], "--labels-per-class", "4", "--resamples", "6"]
+    assert main(options) == 0
+    assert "95 % interval" in capsys.readouterr().out
+    assert main([*options, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["rank"] for row in document["ranking"]] == [1, 2]
+    assert all(row["interval"]["low"] <= row["similarity"] <= row["interval"]["high"] for row in document["ranking"])
+    assert document["ranking"][0]["relation"] == "other"
 
 
 def as_nobody():

@@ -12,6 +12,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.runs import candidates, plan, rank, runs_root, start
 from engine.runs.execution import read_result
+from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
 from engine.runs.teachers import remove_teacher, runs_that_name
 from engine.tasks import open_task
 from engine.teachers import About, added_teachers, get_teacher
@@ -123,3 +124,16 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     remove_teacher(home, "knows-all")
     with pytest.raises(UnknownNameError):
         get_teacher("knows-all")
+
+
+def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tmp_path):
+    features, _ = knowing(task)
+    told(home, task, tmp_path, "Silent", features=features)
+    teachers = ["mnist", "cifar10", "silent"]
+    found = teacher_panel(home, task, metrics=["parc", "nce", "static"], teachers=teachers)
+    assert {place.teacher for place in found.under("parc").places} == set(teachers)
+    assert {place.teacher for place in found.under("nce").places} == {"mnist", "cifar10"}
+    assert found.under("static").problem == UNKNOWN_SIZE
+    assert found.under("parc").places[0].teacher == "silent"
+    document = as_document(teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers)
+    assert [left["teacher"] for left in document["unranked"]] == ["silent"]

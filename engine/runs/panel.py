@@ -1,0 +1,364 @@
+"""Every metric on every teacher of a task, with intervals, as a job of its own and as a file that stays.
+
+The command line prints what `as_json` gives, and the Teachers page reads the same from the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.errors import InvalidInputError, WorkbenchError
+from engine.evaluation import Interval
+from engine.features import FeatureStore, extract
+from engine.files import canonical_hash, read_json, write_json
+from engine.jobs import Job, Reporter, request
+from engine.runs.ranking import Progress, candidates
+from engine.similarity import METRICS, Consensus, Panel, Standing, metric, panel, random, static
+from engine.tasks import Task, open_task
+from engine.teachers import TeacherRecord
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+KIND = "panel"
+ALL = "all"  # the name for every metric at once
+RESAMPLES = 200  # the half-width of an interval then moves by about 5 % from one seed to another (ours)
+SCORING = "Scoring the teachers"
+UNKNOWN_SIZE = "Of some teachers it is not known how large they are, or how many images they were trained on."
+
+
+@dataclass(frozen=True)
+class Place:
+    """One teacher under one metric, or under the consensus, where the score is the mean rank and lower is better."""
+
+    teacher: str
+    score: float
+    rank: int  # 1 is the best; equals share the better rank
+    interval: Interval | None  # of the score
+    probability_first: float | None  # share of resamples in which it comes first
+
+
+@dataclass(frozen=True)
+class MetricPlaces:
+    """All teachers under one metric, the best first.
+
+    problem: why there are no places. doubt: why they have no intervals. undecided: pairs that the labels do not tell
+    apart; None without resamples.
+    """
+
+    metric: str
+    places: tuple[Place, ...]
+    undecided: tuple[tuple[str, str], ...] | None
+    problem: str | None
+    doubt: str | None
+
+
+@dataclass(frozen=True)
+class ConsensusPlaces:
+    """All teachers by their mean rank over `metrics`, the best first, and how far the metrics agree."""
+
+    metrics: tuple[str, ...]
+    kendall: tuple[tuple[float | None, ...], ...]  # weighted tau between each two of them, -1 to 1
+    places: tuple[Place, ...]
+    undecided: tuple[tuple[str, str], ...] | None
+
+
+@dataclass(frozen=True)
+class TeacherPanel:
+    """What all metrics say of the teachers that may teach a task, on one draw of labeled images."""
+
+    task: str
+    task_revision: str
+    labels_per_class: int
+    labeled_images: int
+    seed: int
+    resamples: int
+    teachers: tuple[str, ...]
+    metrics: tuple[MetricPlaces, ...]
+    consensus: ConsensusPlaces | None
+
+    def under(self, key: str) -> MetricPlaces | None:
+        """The places under the metric `key`, or None if it took no part."""
+        return next((found for found in self.metrics if found.metric == key), None)
+
+
+def teacher_panel(
+    home: Path,
+    task: Task,
+    *,
+    metrics: Sequence[str] | None = None,
+    labels_per_class: int = 5,
+    seed: int = 0,
+    teachers: Sequence[str] | None = None,
+    resamples: int = 0,
+    device: str = "cpu",
+    progress: Progress = lambda done, total, stage: None,
+) -> TeacherPanel:
+    """Score the teachers by `metrics` (all by default) on the labeled images that `seed` draws; no test image is read.
+
+    With `resamples` (2 or more; 0 for none) each score has a 95 % interval from as many draws of half the labels.
+    Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
+    InvalidInputError if no teacher may teach the task or for a single resample.
+    """
+    keys = [metric(name).key for name in metrics or METRICS]
+    if resamples < 0 or resamples == 1:
+        raise InvalidInputError(f"{resamples} resamples give no interval: ask for 2 or more, or 0 for none.")
+    records = _allowed(task, teachers)
+    rows = task.labeled_rows(labels_per_class, seed)
+    extract(home, task, records, rows, device=device, progress=progress)
+
+    def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Panel:
+        return panel(
+            [_arrays(FeatureStore(home, task, record), rows) for record in among],
+            task.labels[rows],
+            by,
+            records=_from_records(among, seed),
+            draws=resamples,
+            threads=torch.get_num_threads(),
+            progress=lambda done, total: progress(done, total, SCORING),
+        )
+
+    names = tuple(record.name for record in records)
+    speaking = [record for record in records if record.has_pseudo_labels]
+    askable = [key for key in keys if key != "static" or "static" in _from_records(records, seed)]
+    on_classes = [key for key in askable if "pseudo_labels" in METRICS[key].needs]
+    if len(speaking) in (0, len(records)):
+        on_classes = []
+    # Metrics that look at pseudo-labels rank those that have some, and take no part in the consensus of all.
+    found = scored(records, [key for key in askable if key not in on_classes])
+    by_key = {key: _places(key, standing, names) for key, standing in found.standings.items()}
+    if on_classes:
+        told = tuple(record.name for record in speaking)
+        among = scored(speaking, on_classes)
+        by_key |= {key: _places(key, standing, told) for key, standing in among.standings.items()}
+    return TeacherPanel(
+        task=task.name,
+        task_revision=task.revision,
+        labels_per_class=labels_per_class,
+        labeled_images=len(rows),
+        seed=seed,
+        resamples=resamples,
+        teachers=names,
+        metrics=tuple(by_key.get(key) or MetricPlaces(key, (), None, UNKNOWN_SIZE, None) for key in keys),
+        consensus=_consensus_places(found, names),
+    )
+
+
+def as_json(found: TeacherPanel) -> dict[str, Any]:
+    """The JSON value of a panel, as `panel_from` reads it."""
+    return asdict(found)
+
+
+def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = None) -> dict[str, Any]:
+    """One JSON document of a panel for a reader: places with titles, units, collections, and who was left out.
+
+    asked: the teachers that were named, None for all.
+    """
+    everyone = candidates(task, asked)
+    about = {c.teacher.name: {"collection": c.teacher.collection, "relation": c.relation} for c in everyone}
+    left_out = [
+        {"teacher": c.teacher.name, "reason": c.reason or seen_sentence(task.record.title)}
+        for c in everyone
+        if not c.allowed
+    ]
+    ranked = {place.teacher for place in found.metrics[0].places} if len(found.metrics) == 1 else set(found.teachers)
+    silent = [
+        {"teacher": c.teacher.name, "reason": "it has no pseudo-labels, at which this metric looks"}
+        for c in everyone
+        if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
+    ]
+    document = {key: value for key, value in as_json(found).items() if key not in ("teachers", "metrics", "consensus")}
+    if len(found.metrics) == 1:
+        one = asdict(found.metrics[0])
+        rows = [{**about[place["teacher"]], "similarity": place.pop("score"), **place} for place in one.pop("places")]
+        return {**document, **one, "ranking": rows, "excluded": left_out, "unranked": silent}
+    metrics = [
+        {"metric": m.metric, "title": METRICS[m.metric].title, "unit": METRICS[m.metric].unit, **asdict(m)}
+        for m in found.metrics
+    ]
+    return {
+        **document,
+        "metric": ALL,
+        "metrics": metrics,
+        "consensus": found.consensus and asdict(found.consensus),
+        "teachers": [{"teacher": name, **about[name]} for name in found.teachers],
+        "excluded": left_out,
+        "unranked": silent,
+    }
+
+
+def seen_sentence(title: str) -> str:
+    """Why a teacher may not teach the task of that title."""
+    return f"its training images may include those of {title!r}"
+
+
+def panel_from(value: Mapping[str, Any]) -> TeacherPanel:
+    """The panel in a JSON value. Raises InvalidInputError if it is none."""
+    try:
+        consensus = value["consensus"]
+        return TeacherPanel(
+            **{
+                **value,
+                "teachers": tuple(value["teachers"]),
+                "metrics": tuple(
+                    MetricPlaces(**{**m, "places": _places_from(m), "undecided": _pairs_from(m)})
+                    for m in value["metrics"]
+                ),
+                "consensus": consensus
+                and ConsensusPlaces(
+                    tuple(consensus["metrics"]),
+                    tuple(tuple(row) for row in consensus["kendall"]),
+                    _places_from(consensus),
+                    _pairs_from(consensus),
+                ),
+            }
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidInputError(f"This is no ranking by all metrics ({error}): compute it again.") from error
+
+
+def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> TeacherPanel | None:
+    """The panel that `request_panel` left in the workspace, or None while there is none."""
+    try:
+        return panel_from(read_json(_path(home, _spec(task, labels_per_class, seed))))
+    except WorkbenchError:
+        return None
+
+
+def request_panel(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> Job:
+    """Queue the job that computes the panel of all metrics with intervals. Asking twice gives the same job; one that
+    ended early is queued again.
+    """
+    spec = _spec(task, labels_per_class, seed)
+    return request(home / "jobs", f"panel-{task.name}", kind=KIND, spec=spec, device=device)
+
+
+def execute_panel(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind."""
+    home = job.folder.parent.parent
+    task = open_task(job.spec["task"], home)
+    if task.revision != job.spec["task_revision"]:
+        raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
+
+    def progress(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, "scorings" if stage == SCORING else "images × teachers", stage)
+
+    found = teacher_panel(
+        home,
+        task,
+        metrics=job.spec["metrics"],
+        labels_per_class=job.spec["labels_per_class"],
+        seed=job.spec["seed"],
+        teachers=list(job.spec["teachers"]),
+        resamples=job.spec["resamples"],
+        device=job.device,
+        progress=progress,
+    )
+    write_json(_path(home, job.spec), as_json(found))
+
+
+def _allowed(task: Task, teachers: Sequence[str] | None) -> list[TeacherRecord]:
+    """The teachers that may teach, by name."""
+    allowed = sorted((c.teacher for c in candidates(task, teachers) if c.allowed), key=lambda record: record.name)
+    if not allowed:
+        raise InvalidInputError(
+            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
+        )
+    return allowed
+
+
+def _arrays(store: FeatureStore, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """What the metrics see of a teacher; one without classes has features alone."""
+    outputs = store.read(rows)
+    if not store.teacher.has_pseudo_labels:
+        return {"features": outputs.features}
+    return {"features": outputs.features, "pseudo_labels": outputs.pseudo_labels}
+
+
+def _from_records(records: Sequence[TeacherRecord], seed: int) -> dict[str, list[float]]:
+    """Scores that come from the records; sizes only where all of them are known."""
+    found = {"random": [random(record.name, seed) for record in records]}
+    sizes = [(record.training_images, record.parameters) for record in records]
+    if all(images and parameters for images, parameters in sizes):
+        found["static"] = [static(images, parameters) for images, parameters in sizes if images]
+    return found
+
+
+def _spec(task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
+    return {
+        "task": task.name,
+        "task_revision": task.revision,
+        "labels_per_class": labels_per_class,
+        "seed": seed,
+        "resamples": RESAMPLES,
+        "metrics": list(METRICS),
+        "teachers": {record.name: record.key for record in _allowed(task, None)},
+    }
+
+
+def _path(home: Path, spec: Mapping[str, Any]) -> Path:
+    return home / "rankings" / f"{spec['task']}-{canonical_hash(dict(spec), 12)}.json"
+
+
+def _places(key: str, standing: Standing, names: Sequence[str]) -> MetricPlaces:
+    if standing.problem is not None:
+        return MetricPlaces(key, (), None, standing.problem, None)
+    ranking = standing.ranking
+    undecided = _named(ranking.undecided, names) if ranking else None
+    intervals, first = (ranking.intervals, ranking.probability_first) if ranking else (None, None)
+    return MetricPlaces(
+        key, _ordered(names, standing.scores, standing.ranks, intervals, first), undecided, None, standing.doubt
+    )
+
+
+def _consensus_places(found: Panel, names: Sequence[str]) -> ConsensusPlaces | None:
+    consensus: Consensus | None = found.consensus
+    if consensus is None or len(consensus.metrics) < 2:
+        return None
+    mean_ranks = consensus.mean_ranks
+    places = _ordered(names, mean_ranks, mean_ranks, consensus.intervals, consensus.probability_first)
+    undecided = _named(consensus.undecided, names) if consensus.undecided is not None else None
+    return ConsensusPlaces(consensus.metrics, consensus.kendall, places, undecided)
+
+
+def _ordered(
+    names: Sequence[str],
+    scores: FloatArray,
+    order: FloatArray,
+    intervals: Sequence[Interval] | None,
+    first: FloatArray | None,
+) -> tuple[Place, ...]:
+    """Places by rising `order`; equals by name."""
+    places = [
+        Place(
+            name,
+            float(scores[i]),
+            1 + int((order < order[i]).sum()),
+            intervals[i] if intervals is not None else None,
+            float(first[i]) if first is not None else None,
+        )
+        for i, name in enumerate(names)
+    ]
+    return tuple(sorted(places, key=lambda place: (place.rank, place.teacher)))
+
+
+def _named(pairs: Sequence[tuple[int, int]], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((names[i], names[j]) for i, j in pairs)
+
+
+def _places_from(value: Mapping[str, Any]) -> tuple[Place, ...]:
+    return tuple(
+        Place(**{**place, "interval": Interval(**place["interval"]) if place["interval"] else None})
+        for place in value["places"]
+    )
+
+
+def _pairs_from(value: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    return None if value["undecided"] is None else tuple((a, b) for a, b in value["undecided"])

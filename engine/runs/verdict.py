@@ -1,0 +1,166 @@
+"""Was the ranking true? What students became with one teacher each, against what the similarities had predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidInputError
+from engine.evaluation import Interval, RankCorrelation, spearman, t_interval, wilson_interval
+from engine.files import canonical_hash
+from engine.jobs import Job, Status, list_jobs
+from engine.runs.comparison import Entry, enqueue, read_entry, runs_root
+from engine.runs.methods import FINE_TUNE
+from engine.runs.ranking import candidates
+from engine.runs.spec import RunSpec, plan
+from engine.tasks import Task
+
+METHOD = "distill-nearest"  # with one teacher it is that teacher's lesson alone
+IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
+FEWEST = 4  # teachers below which an order says nothing
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a student became that one teacher taught; accuracy is a share, 0..1, of held-out images."""
+
+    teacher: str
+    accuracy: float  # mean over seeds
+    interval: Interval  # over seeds where there are several, else over test images
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Single-teacher runs that share everything but teacher and seed, and the same without a teacher."""
+
+    images: int  # budget of each run
+    labels_per_class: int
+    student: str
+    teachers: tuple[Measured, ...]  # by name
+    fine_tuning: Measured | None  # `teacher` is empty
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the higher-ranked teachers taught better. helped is None where the runs are too few to say."""
+
+    correlation: RankCorrelation | None
+    helped: bool | None
+    sentence: str
+
+
+def single_teacher_specs(
+    task: Task, *, labels_per_class: int, seeds: Sequence[int], device: str, images: int = IMAGES, **changes: Any
+) -> list[RunSpec]:
+    """One run for each teacher that may teach the task, alone, and one of fine-tuning, for each seed.
+
+    Raises InvalidInputError if no teacher may, or for a budget of less than a step.
+    """
+    allowed = [c.teacher.name for c in candidates(task) if c.allowed]
+    if not allowed:
+        raise InvalidInputError(f"No teacher may teach task {task.name!r}: there is nothing to measure.")
+    shared = {"labels_per_class": labels_per_class, "device": device, "images": images, **changes}
+    specs = plan(task, [FINE_TUNE.key], seeds, **shared)
+    for name in allowed:
+        specs += plan(task, [METHOD], seeds, teachers=[name], **shared)
+    return specs
+
+
+def request_measurements(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
+    """Queue the runs of `single_teacher_specs`; done ones stay, stopped ones are resumed. They are no comparison."""
+    return enqueue(home, specs)
+
+
+def single_teacher_runs(home: Path, task: Task, labels_per_class: int) -> list[Entry]:
+    """All runs on this revision of the task in which one teacher taught alone, and those of fine-tuning."""
+    found = [entry for job in list_jobs(runs_root(home)) if (entry := read_entry(home, job.id)) is not None]
+    return [
+        entry
+        for entry in found
+        if entry.spec.task_revision == task.revision
+        and entry.spec.labels_per_class == labels_per_class
+        and (_teacher_of(entry.spec) is not None or entry.spec.method == FINE_TUNE.key)
+    ]
+
+
+def measurements(runs: Sequence[Entry]) -> Measurements | None:
+    """The largest group of finished single-teacher runs that share student, budget and settings; None without any."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in runs:
+        if entry.result is not None and _teacher_of(entry.spec) is not None:
+            key = canonical_hash([asdict(entry.spec.train), entry.spec.device])
+            groups.setdefault(key, []).append(entry)
+    if not groups:
+        return None
+    chosen = max(groups.values(), key=lambda group: (len({_teacher_of(e.spec) for e in group}), len(group)))
+    spec = chosen[0].spec
+    alike = [e for e in runs if e.result is not None and e.spec.method == FINE_TUNE.key and _same_student(e.spec, spec)]
+    return Measurements(
+        spec.train.images,
+        spec.labels_per_class,
+        spec.train.architecture,
+        tuple(
+            _measured(name, [e for e in chosen if _teacher_of(e.spec) == name])
+            for name in sorted({_teacher_of(e.spec) or "" for e in chosen})
+        ),
+        _measured("", alike) if alike else None,
+    )
+
+
+def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Verdict:
+    """Hold the similarities against the accuracies, for the teachers that have both.
+
+    The ranking helped if the rank correlation is above 0 with its whole 95 % interval, and did not if it is not above 0
+    itself; between, nobody can say.
+    """
+    both = [found for found in measured if found.teacher in predicted]
+    if len(both) < FEWEST:
+        return Verdict(
+            None,
+            None,
+            f"Too few teachers were measured to say whether the ranking helped: {len(both)}, and {FEWEST} are needed.",
+        )
+    correlation = spearman([predicted[found.teacher] for found in both], [found.accuracy for found in both])
+    value, interval = correlation.value, correlation.interval
+    if value is None:
+        return Verdict(correlation, False, "The ranking did not help here: one of the two orders ties all teachers.")
+    told = f"rank correlation {value:+.2f}"
+    told += f", 95 % interval {interval.low:+.2f} to {interval.high:+.2f}" if interval else ""
+    told = f"{told}, {len(both)} teachers".replace("-", "−")
+    if value <= 0:
+        sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
+        return Verdict(correlation, False, sentence)
+    if interval is not None and interval.low <= 0:
+        sentence = f"It cannot be told from chance whether the ranking helped here ({told})."
+        return Verdict(correlation, None, sentence)
+    return Verdict(correlation, True, f"The ranking helped: teachers that stood higher taught better ({told}).")
+
+
+def unfinished(runs: Sequence[Entry]) -> list[tuple[Job, Status]]:
+    """Single-teacher runs that wait or run."""
+    return [(e.job, e.status) for e in runs if not e.status.terminal and _teacher_of(e.spec) is not None]
+
+
+def _teacher_of(spec: RunSpec) -> str | None:
+    """The teacher that taught alone, or None if there were several or none."""
+    if spec.method != METHOD or spec.teachers is None or len(spec.teachers) != 1:
+        return None
+    return next(iter(spec.teachers))
+
+
+def _same_student(first: RunSpec, second: RunSpec) -> bool:
+    names = ("architecture", "start", "size", "images")
+    return first.device == second.device and all(getattr(first.train, n) == getattr(second.train, n) for n in names)
+
+
+def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
+    results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
+    accuracies = [result["accuracy"] for result in results.values()]
+    images = next(iter(results.values()))["test_images"]
+    over_images = wilson_interval(round(accuracies[0] * images), images)
+    return Measured(
+        teacher, sum(accuracies) / len(accuracies), t_interval(accuracies) or over_images, tuple(sorted(results))
+    )

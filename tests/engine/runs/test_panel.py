@@ -1,0 +1,84 @@
+import pytest
+
+from engine import jobs
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.features import FeatureStore
+from engine.handlers import HANDLERS
+from engine.jobs import worker
+from engine.runs import panel as panels
+from engine.runs import rank, teacher_panel
+from engine.runs.panel import as_json, known_panel, panel_from, request_panel
+from engine.similarity import METRICS
+from engine.tasks import open_task
+
+TEACHERS = ["cifar10", "mnist", "openclipart"]
+
+
+@pytest.fixture(scope="module")
+def found(shared_home, emoji):
+    return teacher_panel(shared_home, emoji, labels_per_class=4, teachers=TEACHERS, resamples=6)
+
+
+def test_every_metric_ranks_as_it_does_alone(shared_home, emoji, found):
+    for key in ("parc", "leep", "knn"):
+        alone = rank(shared_home, emoji, metric=key, labels_per_class=4, teachers=TEACHERS)
+        assert {r.teacher.name: r.similarity for r in alone.ranked} == pytest.approx(
+            {place.teacher: place.score for place in found.under(key).places}
+        )
+        assert [place.rank for place in found.under(key).places] == sorted(p.rank for p in found.under(key).places)
+
+
+def test_a_panel_survives_its_file(found):
+    assert panel_from(as_json(found)) == found
+    with pytest.raises(InvalidInputError, match="compute it again"):
+        panel_from({"task": "x"})
+
+
+def test_all_metrics_take_part_and_the_baselines_have_no_interval(found):
+    assert [m.metric for m in found.metrics] == list(METRICS)
+    assert {m.metric for m in found.metrics if m.problem is None and m.places[0].interval is None} == {
+        "probe",  # needs five labels of a class for intervals
+        "static",
+        "random",
+    }
+    assert found.under("static").places[0].teacher == "cifar10"  # 50,000 images, the largest network of the three
+    assert set(found.consensus.metrics) < set(METRICS)
+
+
+def test_test_images_take_no_part(shared_home, emoji, monkeypatch):
+    read = []
+    original = FeatureStore.read
+    monkeypatch.setattr(FeatureStore, "read", lambda self, rows, view=0: (read.extend(rows), original(self, rows))[1])
+    teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=4, resamples=3)
+    assert set(read) == set(emoji.labeled_rows(4, 0))
+    assert not set(read) & set(emoji.test_rows)
+
+
+def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
+    monkeypatch.setattr(panels, "RESAMPLES", 3)
+    task, choice = open_task("emoji-fluent", shared_home), {"labels_per_class": 4, "seed": 0}
+    assert known_panel(shared_home, task, **choice) is None
+    job = request_panel(shared_home, task, device="cpu", **choice)
+    assert request_panel(shared_home, task, device="cpu", **choice) == job
+    assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
+    found = known_panel(shared_home, task, **choice)
+    assert found.resamples == 3
+    assert len(found.teachers) > len(TEACHERS)
+    assert jobs.status(job).unit == "scorings"
+    assert known_panel(shared_home, task, labels_per_class=4, seed=1) is None
+
+
+def test_a_damaged_file_is_as_none(shared_home, monkeypatch):
+    monkeypatch.setattr(panels, "read_json", lambda path: (_ for _ in ()).throw(DamagedFileError("torn")))
+    task = open_task("emoji-fluent", shared_home)
+    assert known_panel(shared_home, task, labels_per_class=4, seed=0) is None
+
+
+def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
+    with pytest.raises(InvalidInputError, match="1 resamples give no interval"):
+        teacher_panel(shared_home, emoji, resamples=1)
+    with pytest.raises(InvalidInputError, match="has seen its images"):
+        teacher_panel(shared_home, open_task("openclipart", shared_home), teachers=["openclipart"])
+    one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=1, resamples=3)
+    assert "label" in one.under("parc").problem
+    assert one.consensus is None
