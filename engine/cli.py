@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine import cli_import
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
     _task_options(ranking)
     ranking.add_argument("--seed", type=int, default=0, help="which labeled images are drawn (default 0)")
+
+    cli_import.add_arguments(verb("import", _import, "make a task of your own images: a folder, a ZIP, a table"))
 
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)
@@ -193,6 +196,10 @@ def _rank(options: argparse.Namespace) -> int:
     for candidate in ranking.excluded:
         print(f"left out: {candidate.teacher.name}: {_seen(task.record.title)}")
     return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    return cli_import.run(options, ProgressLine("images"))
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -11,11 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [  # from the top; the README draws the same list
     ["app"],
     ["engine.cli", "engine.benchmark"],
+    ["engine.cli_import"],
     ["engine.handlers"],
     ["engine.runs"],
     ["engine.predict", "engine.export"],
     ["engine.training"],
-    ["engine.weighting", "engine.maps", "engine.probes"],
+    ["engine.weighting", "engine.maps", "engine.probes", "engine.selection"],
     ["engine.similarity", "engine.features"],
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
@@ -24,7 +25,7 @@ FLOORS = [  # from the top; the README draws the same list
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
-ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes"}
+ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes", "engine.selection"}
 
 
 def room_of(module):
