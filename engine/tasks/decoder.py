@@ -290,8 +290,8 @@ def _look(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes
         stream = io.BytesIO()
         image.save(stream, "PNG", compress_level=3)
         payload = stream.getvalue()
-    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=2.0)
     medium = image.resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small = medium.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     answer = {
         "width": image.width,
         "height": image.height,

@@ -124,7 +124,7 @@ def import_images(
     check_task_name(request.task, task_names(home))
     settings = import_settings(home)
     if decoders is not None:
-        return _import(home, request, replace(decoders.settings, roots=settings.roots), decoders, progress)
+        return _import(home, request, settings, decoders, progress)
     with Decoders(settings) as own:
         return _import(home, request, settings, own, progress)
 
