@@ -136,6 +136,11 @@ def read_pairs(found: Found, name: str) -> dict[str, str]:
     return pairs
 
 
+def first_line(error: Exception) -> str:
+    """What a library says was wrong, on one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:120]
+
+
 def count_by(values: Sequence[str]) -> Mapping[str, int]:
     """How often each value is there, most frequent first."""
     counts: dict[str, int] = {}

@@ -14,7 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.tasks.inventory import IMAGE_SUFFIXES, Columns, Found, Inventory, Item, image_names, tree_inventory
+from engine.tasks.inventory import (
+    IMAGE_SUFFIXES,
+    Columns,
+    Found,
+    Inventory,
+    Item,
+    first_line,
+    image_names,
+    tree_inventory,
+)
 from engine.tasks.names import clean_text
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
@@ -115,7 +124,7 @@ class Table:
             with self._tree.open(self.name) as raw:
                 yield pq.ParquetFile(raw)
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DamagedFileError(f"{self.name} is no readable Parquet file ({_first_line(error)}).") from error
+            raise DamagedFileError(f"{self.name} is no readable Parquet file ({first_line(error)}).") from error
 
     def _parquet_rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         with self._parquet() as file:
@@ -123,10 +132,6 @@ class Table:
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
                     yield tuple("" if value is None or value != value else str(value).strip() for value in row)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:
