@@ -335,7 +335,7 @@ class _Import:
             unreadable=tuple((str(a), str(b)) for a, b in unreadable[:LISTED]),
             unreadable_count=len(unreadable),
             skipped=tuple(skipped[:LISTED]),
-            skipped_count=len(skipped),
+            skipped_count=len(skipped) + self.inventory.skipped_more,
             steps=dict(steps.most_common()),
             columns=_columns_words(self.inventory),
             imported=datetime.now(UTC).isoformat(timespec="seconds"),

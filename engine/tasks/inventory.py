@@ -48,6 +48,7 @@ class Inventory:
     classes: tuple[str, ...] = ()  # in the source's own order; empty = the labels, sorted
     notes: tuple[str, ...] = ()  # what was decided or dropped, a sentence each
     skipped: tuple[Skipped, ...] = ()
+    skipped_more: int = 0  # how many more were skipped than `skipped` names
     collection: str = ""  # of a known data set, so that teachers that saw it are refused
     license: str = ""
     columns: Columns | None = None  # of a table: what was used

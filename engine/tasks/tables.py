@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.tasks.facts import LISTED
 from engine.tasks.inventory import (
     IMAGE_SUFFIXES,
     Columns,
@@ -281,14 +282,15 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
     items: dict[str, Item] = {}
     missing: list[Skipped] = []
     strange: set[str] = set()
-    repeated = conflicting = validation = 0
+    repeated = conflicting = lost = 0
     texts: dict[str, str] = {}  # one copy of each label in memory
     for row in table.rows(list(dict.fromkeys(used))):
         cells = dict(zip(dict.fromkeys(used), row, strict=True))
         cell = cells[columns.path or ""]
         file = lookup.find(cell)
         if file is None:
-            if len(missing) < found.settings.images:
+            lost += 1
+            if len(missing) < LISTED:  # a table may name millions of them
                 missing.append(
                     Skipped(clean_text(cell) or "(an empty cell)", "is named in the table, but is not there")
                 )
@@ -299,8 +301,6 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         split = SPLIT_WORDS.get(word)
         if word and split is None:
             strange.add(clean_text(word)[:40])
-        if split == "val":
-            validation += 1
         group = clean_text(cells[columns.group]) if columns.group else ""
         item = Item(file, label or None, split, texts.setdefault(group, group) or None)
         if file in items:
@@ -333,6 +333,7 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         settled,
         notes=tuple(notes + more),
         skipped=tuple(missing),
+        skipped_more=lost - len(missing),
         columns=columns,
         all_columns=table.columns,
     )
