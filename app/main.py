@@ -19,7 +19,7 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
         importlib.import_module("app.state")
 
 from app import state  # noqa: E402 - needs the project's folder on the path
-from app.components import page  # noqa: E402
+from app.components import page, sign_in  # noqa: E402
 
 
 def _page(name: str, icon: str, help: str, *, default: bool = False, title: str | None = None) -> st.Page:
@@ -45,10 +45,12 @@ def main() -> None:
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
         ]
     )
+    sign_in.required()
     with page.errors_as_sentences():
         state.synchronize_url()
         state.queue(state.device())
         page.sidebar()
+        sign_in.sidebar()
         page.queue_problem()
         chosen.run()
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine import cli_teachers
+from engine import cli_import, cli_teachers
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     ranking.add_argument(
         "--resamples", type=int, default=0, help="draws of half the labels, for intervals; 200 are plenty (default 0)"
     )
+
+    cli_import.add_arguments(verb("import", _import, "make a task of your own images: a folder, a ZIP, a table"))
 
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)
@@ -166,6 +168,10 @@ def _rank(options: argparse.Namespace) -> int:
     for unranked in document["unranked"]:
         print(f"not ranked: {unranked['teacher']}: {unranked['reason']}")
     return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    return cli_import.run(options, ProgressLine("images"))
 
 
 def _compare(options: argparse.Namespace) -> int:

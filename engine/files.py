@@ -94,6 +94,28 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def publish_folder(folder: Path, path: Path) -> bool:
+    """Flush a finished folder to disk and rename it to `path`; False, with the folder left, if `path` is taken.
+
+    Raises StorageError if the disk refuses.
+    """
+    make_folder(path.parent)
+    try:
+        for inner in folder.rglob("*"):
+            if inner.is_dir():
+                _flush_folder(inner)
+            else:
+                _flush(inner)
+        _flush_folder(folder)
+        os.rename(folder, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise storage_error(error, path) from error
+    return True
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically."""
     with replacing(path) as temporary:

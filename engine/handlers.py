@@ -9,6 +9,7 @@ from engine.features import given
 from engine.jobs import Handler
 from engine.runs import execute, looking, panel, speed
 from engine.runs.execution import KIND as RUN
+from engine.tasks import IMPORT_KIND, execute_import
 from engine.teachers import from_checkpoint, from_hub
 
 HANDLERS: Mapping[str, Handler] = {
@@ -17,6 +18,7 @@ HANDLERS: Mapping[str, Handler] = {
     panel.KIND: panel.execute_panel,
     speed.KIND: speed.execute_speed,
     maps.KIND: maps.execute_map,
+    IMPORT_KIND: execute_import,
     from_hub.KIND: from_hub.execute_hub,
     from_checkpoint.KIND: from_checkpoint.execute_checkpoint,
     given.KIND: given.execute_outputs,

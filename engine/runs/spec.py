@@ -92,6 +92,8 @@ def plan(
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
     if "architecture" in changes:
         check_architecture(changes["architecture"])
+    if task.record.student_size:  # a decision of the task, unless it is asked for otherwise
+        changes = {"size": task.record.student_size, **changes}
     allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
     specs = []
     for seed in dict.fromkeys(seeds):

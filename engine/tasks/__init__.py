@@ -1,20 +1,112 @@
-"""Tasks: image tables, label and split revisions, views."""
+"""Tasks: image tables, labels, splits, views; and the way in for one's own images.
+
+From files to a task, as page and command line use it:
+
+    settings = import_settings(home)            limits and allow-listed roots, from settings.json of the workspace
+    source = keep_upload([(name, file), ...])   what a browser dropped (one ZIP or table, or a folder's files), kept in
+                                                the workspace: "upload:<id>". Or a path (the app: check_allowed first),
+                                                or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
+    found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
+                                                label, split, group), columns in use, all_columns, notes, skipped.
+                                                Call found.close() afterwards. About a second for 100,000 files
+    wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
+                                                range, window), split, geometry. wanted.task is the task's name;
+                                                check_task_name(wanted.task, task_names(home)) says if it is free
+    job = request_import(home, wanted)          queued for the device IMPORT_DEVICE, a queue of its own: the app keeps
+                                                its thread with state.queue(IMPORT_DEVICE). Progress, rate, time left,
+                                                cancel and going on are those of every job. The task appears at the
+                                                end, whole, or never
+    task = import_images(home, wanted)          the same without a queue
+
+    now = checked(task)                         Checked: findings, about (notes, unreadable files, what was done to make
+                                                RGB), facts (sizes, groups, copies), decisions, split_methods, advice
+    for f in now.findings: ...                  Finding: key, severity ("problem", "warning", "note"), title, text,
+                                                count, choices (key, title), choice in force, default, decided (by the
+                                                user), rows or clusters (to be shown), names (files or classes, remark)
+    task = decide(task, findings={"copies": "keep"}, split="by-group", test_share=.3, resize="pad", student_size=96)
+                                                a new revision of labels and split, and a new task.json; None takes a
+                                                decision back. Accepting a finding is deciding for its choice in force
+    task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
+                                                what given_labels(task) said before. engine.selection.k_center says
+                                                which images are worth a label
+    remove_task(home, name)                     an own task and its features
+
+Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
+`is_own(task)`: it has no findings and takes no decisions. `task.splits` may say "out" for an image that takes no part.
+"""
 
 from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, open_task, task_names
+from engine.tasks.check import Choice, Decisions, Finding, Review
+from engine.tasks.decisions import Checked, checked, decide, given_labels, is_own, relabel
+from engine.tasks.facts import About, Facts
+from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 from engine.tasks.images import ImageTable, decode, write_image_table
+from engine.tasks.ingest import DEVICE as IMPORT_DEVICE
+from engine.tasks.ingest import KIND as IMPORT_KIND
+from engine.tasks.ingest import (
+    check_allowed,
+    execute_import,
+    import_images,
+    propose,
+    remove_task,
+    request_import,
+)
+from engine.tasks.inventory import Columns, Inventory, Item
+from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
+from engine.tasks.names import check_task_name, clean_text, task_name
+from engine.tasks.pixels import Reading
+from engine.tasks.request import ImportRequest
+from engine.tasks.settings import ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
+from engine.tasks.uploads import keep_upload, remove_upload
 
 __all__ = [
+    "IMPORT_DEVICE",
+    "IMPORT_KIND",
     "NO_LABEL",
+    "STUDENT_SIZES",
+    "TORCHVISION_SETS",
+    "About",
+    "Checked",
+    "Choice",
+    "Columns",
+    "Decisions",
+    "Facts",
+    "Finding",
+    "GeometryAdvice",
     "ImageTable",
+    "ImportRequest",
+    "ImportSettings",
+    "Inventory",
+    "Item",
+    "Reading",
+    "Review",
     "Task",
     "TaskRecord",
     "add_task_file",
     "bundled_names",
     "bundled_record",
+    "check_allowed",
+    "check_task_name",
+    "checked",
+    "clean_text",
+    "decide",
     "decode",
+    "execute_import",
+    "given_labels",
+    "import_images",
+    "import_settings",
+    "is_own",
+    "keep_upload",
     "load_task",
     "open_task",
+    "propose",
+    "relabel",
+    "relative_cost",
+    "remove_task",
+    "remove_upload",
+    "request_import",
+    "task_name",
     "task_names",
     "write_image_table",
     "write_revision",

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from engine.errors import DamagedFileError, InvalidInputError
+from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
 from engine.tasks import views
+from engine.tasks.pixels import Reading, convert
+from engine.tasks.settings import LARGEST_PIXELS
 
-LARGEST_IMAGE = 64_000_000  # pixels; a decoder is never asked for more, so a small file cannot fill the memory
+LARGEST_IMAGE = LARGEST_PIXELS  # pixels; a decoder is never asked for more, so a small file cannot fill the memory
 ROWS_PER_GROUP = 512  # a row group is the smallest piece that is read from disk
 DECODING_THREADS = 2  # Pillow decodes outside the interpreter's lock
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("sha256", pa.string()), ("bytes", pa.binary())])
+
+
+# An own task may also refer to files of the machine, which are read in place.
+REFERENCE_SCHEMA = pa.schema([*SCHEMA, ("path", pa.string()), ("size", pa.int64()), ("modified", pa.int64())])
+GROUP_BYTES = 32_000_000  # of one row group, so that reading one large photograph does not read hundreds
 
 
 def decode(content: bytes, name: str) -> Image.Image:
@@ -32,22 +40,29 @@ def decode(content: bytes, name: str) -> Image.Image:
 
     Raises DamagedFileError naming `name` if it is no readable image, InvalidInputError if it has too many pixels.
     """
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            width, height = opened.size
-            if width * height > LARGEST_IMAGE:
-                raise InvalidInputError(
-                    f"{name} has {width} × {height} pixels, more than the {LARGEST_IMAGE // 1_000_000} million allowed:"
-                    " make it smaller first."
-                )
-            image = ImageOps.exif_transpose(opened)
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                background = Image.new("RGBA", image.size, (255, 255, 255, 255))
-                image = Image.alpha_composite(background, image)
-            return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DamagedFileError(f"{name} is no readable image ({error}): replace it or leave it out.") from error
+    return convert(content, name, Reading(), LARGEST_IMAGE).image
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A file of this machine as it was when it was imported."""
+
+    path: str
+    size: int
+    modified: int  # ns
+
+    def read(self) -> bytes:
+        """Its content. Raises DamagedFileError if it is not there any more, or has changed."""
+        path = Path(self.path)
+        try:
+            about = path.stat()
+            if (about.st_size, about.st_mtime_ns) == (self.size, self.modified):
+                return path.read_bytes()
+        except FileNotFoundError as error:
+            raise DamagedFileError(f"{path} is not there any more: put it back, or import the images again.") from error
+        except OSError as error:
+            raise storage_error(error, path) from error
+        raise DamagedFileError(f"{path} has changed since it was imported: import the images again under a new name.")
 
 
 class ImageTable:
@@ -64,7 +79,8 @@ class ImageTable:
             raise self._damaged(error) from error
         except (pa.ArrowException, KeyError) as error:
             raise self._damaged(error) from error
-        self._cached_group: tuple[int, list[bytes]] = (-1, [])
+        self._in_place = "path" in self._file.schema_arrow.names
+        self._cached_group: tuple[int, list[bytes | _Reference]] = (-1, [])
         self._of_thread = threading.local()
 
     def __len__(self) -> int:
@@ -89,14 +105,23 @@ class ImageTable:
         if held != group:
             column = self._read_group(group)
             self._cached_group = (group, column)
-        return column[row - int(self._group_starts[group])]
+        found = column[row - int(self._group_starts[group])]
+        return found.read() if isinstance(found, _Reference) else found
 
-    def _read_group(self, group: int) -> list[bytes]:
+    def _read_group(self, group: int) -> list[bytes | _Reference]:
+        names = ["bytes", "path", "size", "modified"] if self._in_place else ["bytes"]
         try:
-            contents: list[bytes] = self._open().read_row_group(group, columns=["bytes"])["bytes"].to_pylist()
+            table = self._open().read_row_group(group, columns=names)
         except (OSError, pa.ArrowException) as error:
             raise self._damaged(error) from error
-        return contents
+        contents: list[bytes | _Reference] = table["bytes"].to_pylist()
+        if not self._in_place:
+            return contents
+        references = zip(*(table[name].to_pylist() for name in names[1:]), strict=True)
+        return [
+            content if content is not None else _Reference(*reference)
+            for content, reference in zip(contents, references, strict=True)
+        ]
 
     def _open(self) -> pq.ParquetFile:
         """A reader of its own for each thread: Arrow's is not made to be shared."""
@@ -150,3 +175,24 @@ def _write_group(writer: pq.ParquetWriter, batch: list[tuple[str, bytes]]) -> in
     columns = [[image_id for image_id, _ in batch], hashes, [content for _, content in batch]]
     writer.write_table(pa.table(columns, schema=SCHEMA))
     return len(batch)
+
+
+def write_reference_table(path: Path, rows: Iterator[Mapping[str, Any]]) -> int:
+    """Write rows of REFERENCE_SCHEMA as an image table, atomically and in constant memory; gives their number.
+
+    A row has its file's `bytes`, or `path`, `size` (bytes) and `modified` (ns) of a file that is read in place.
+    """
+    count = 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, REFERENCE_SCHEMA, compression="zstd") as writer:
+        batch: list[Mapping[str, Any]] = []
+        size = 0
+        for row in rows:
+            batch.append(row)
+            size += len(row["bytes"] or b"")
+            if len(batch) == ROWS_PER_GROUP or size >= GROUP_BYTES:
+                writer.write_table(pa.Table.from_pylist(batch, schema=REFERENCE_SCHEMA))
+                count, batch, size = count + len(batch), [], 0
+        if batch:
+            writer.write_table(pa.Table.from_pylist(batch, schema=REFERENCE_SCHEMA))
+            count += len(batch)
+    return count

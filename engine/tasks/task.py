@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,13 @@ class TaskRecord:
     split: str = ""  # revision of the split in use
     origin: str = ""  # checksum of the bundled file it was made from; empty for a user's own task
     format: int = field(default=FORMAT)
+    # Of an imported task alone:
+    given_labels: str = ""  # revision of the labels as they came or were set by hand, before decisions
+    given_split: str = ""  # revision of the split as it came; "" for an image of which nothing was said
+    given_classes: tuple[str, ...] = ()  # what given_labels index
+    student_size: int = 0  # pixels, square; 0 = the recipe's
+    reading: Mapping[str, Any] = field(default_factory=dict)  # how images with more channels or bits became RGB
+    decisions: Mapping[str, Any] = field(default_factory=dict)  # finding -> choice, and the split
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,7 @@ class Task:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """Class index of each image, `[images]`; -1 where the label is not known."""
-        values = _read_revision(self.folder / "labels" / f"{self.record.labels}.parquet", "label", len(self.images))
-        labels = np.asarray(values, dtype=np.int64)
+        labels = self.read_labels(self.record.labels)
         if labels.size and (labels.min() < NO_LABEL or labels.max() >= len(self.classes)):
             raise DamagedFileError(
                 f"The labels of task {self.name!r} hold a class number that it does not have: add the task again."
@@ -79,10 +85,18 @@ class Task:
 
     @cached_property
     def splits(self) -> NDArray[np.str_]:
-        """ "train" or "test" for each image, `[images]`."""
-        return np.asarray(
-            _read_revision(self.folder / "splits" / f"{self.record.split}.parquet", "split", len(self.images))
-        )
+        """ "train" or "test" for each image, `[images]`; "out" for one that takes no part."""
+        return self.read_split(self.record.split)
+
+    def read_labels(self, revision: str) -> NDArray[np.int64]:
+        """The labels of a revision, `[images]`. Raises DamagedFileError or StorageError."""
+        path = self.folder / "labels" / f"{revision}.parquet"
+        return np.asarray(_read_revision(path, "label", len(self.images)), dtype=np.int64)
+
+    def read_split(self, revision: str) -> NDArray[np.str_]:
+        """The split of a revision, `[images]`. Raises DamagedFileError or StorageError."""
+        path = self.folder / "splits" / f"{revision}.parquet"
+        return np.asarray(_read_revision(path, "split", len(self.images)), dtype=np.str_)
 
     @cached_property
     def train_rows(self) -> NDArray[np.int64]:
@@ -141,7 +155,8 @@ def load_task(folder: Path) -> Task:
     """The task in a folder. Raises DamagedFileError if task.json is damaged."""
     value = read_json(folder / "task.json")
     try:
-        record = TaskRecord(**{**value, "classes": tuple(value["classes"]), "parts": tuple(value["parts"])})
+        lists = {key: tuple(value[key]) for key in ("classes", "parts")}
+        record = TaskRecord(**{**value, **lists, "given_classes": tuple(value.get("given_classes", ()))})
     except (TypeError, KeyError) as error:
         raise DamagedFileError(
             f"{folder / 'task.json'} is not a task record ({error}): remove the folder and add the task again."

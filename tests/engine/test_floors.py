@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [  # from the top; the README draws the same list
     ["app"],
     ["engine.cli"],
-    ["engine.benchmark", "engine.cli_teachers"],
+    ["engine.benchmark", "engine.cli_import", "engine.cli_teachers"],
     ["engine.handlers"],
     ["engine.runs"],
     ["engine.predict", "engine.export"],
     ["engine.training"],
     ["engine.consensus"],
-    ["engine.weighting", "engine.maps", "engine.probes"],
+    ["engine.weighting", "engine.maps", "engine.probes", "engine.selection"],
     ["engine.similarity", "engine.features"],
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
@@ -26,7 +26,9 @@ FLOORS = [  # from the top; the README draws the same list
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
-ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes", "engine.consensus"}
+ONLY_ARRAYS = {"engine.similarity", "engine.evaluation", "engine.weighting", "engine.probes", "engine.selection"} | {
+    "engine.consensus"
+}
 
 
 def room_of(module):

@@ -1,0 +1,200 @@
+"""`python -m engine import`: a folder, an archive or a table becomes a task, without a browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidInputError
+from engine.files import make_folder, workspace
+
+NAMED = 5  # files named under a finding
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "path", metavar="PATH", help="a folder, a ZIP or TAR, a CSV, TSV or Parquet file, or torchvision:NAME"
+    )
+    parser.add_argument("--name", metavar="TASK", help="the task's name (default: made from the path)")
+    parser.add_argument("--title", help="how the pages call it, in any script (default: the name)")
+    parser.add_argument("--labels", metavar="COLUMN", help="the table's column of labels (guessed)")
+    parser.add_argument(
+        "--groups", metavar="COLUMN", help="its column of patients, sites, videos; '' for none (guessed)"
+    )
+    parser.add_argument("--paths", metavar="COLUMN", help="its column of image names (guessed)")
+    parser.add_argument("--split-column", metavar="COLUMN", help="its column of train and test; '' for none (guessed)")
+    parser.add_argument("--images", metavar="PATH", help="where the table's images lie, if not beside it")
+    parser.add_argument(
+        "--split", choices=("given", "stratified", "by-group"), help="how test images are held out (as fits the source)"
+    )
+    parser.add_argument("--test-share", type=float, default=0.2, help="share of labeled images held out (default 0.2)")
+    parser.add_argument("--split-seed", type=int, default=0, help="which images are held out (default 0)")
+    parser.add_argument("--classes", default="", help="comma-separated: classes to label by hand later")
+    parser.add_argument("--channels", help="of images with more than three: one or three numbers from 1, such as 4,3,2")
+    parser.add_argument("--range", metavar="LOW,HIGH", help="values that become black and white (each image's own)")
+    parser.add_argument("--window", metavar="CENTER,WIDTH", help="of DICOM images (the file's own)")
+    parser.add_argument("--resize", choices=("squash", "pad", "crop"), help="how images become square (as advised)")
+    parser.add_argument("--size", type=int, default=0, help="the student's input size, in pixels (as advised)")
+    parser.add_argument("--no-flip", action="store_true", help="a mirrored image is not of its class")
+    parser.add_argument("--copy", action="store_true", help="copy images even where they could be read in place")
+    parser.add_argument(
+        "--decide", action="append", default=[], metavar="FINDING=CHOICE", help="decide about a finding"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+
+
+def run(options: argparse.Namespace, progress: Callable[[int, int, str], None]) -> int:
+    """Import, and print what was found and decided."""
+    from engine.tasks import checked, import_images
+
+    home = make_folder(workspace())
+    task = import_images(home, request_of(options), progress=progress)
+    now = checked(task)
+    if options.json:
+        print(json.dumps(_document(task, now), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(task, now)
+    return 0
+
+
+def request_of(options: argparse.Namespace) -> Any:
+    """The ImportRequest that the options describe. Raises InvalidInputError."""
+    from engine.tasks import Columns, ImportRequest, Reading, task_name
+
+    source: str = options.path
+    known = source.startswith("torchvision:")
+    title = options.title or options.name or (source.split(":")[1] if known else _stem(source))
+    readings = (options.channels, options.range, options.window)
+    reading = None
+    if any(readings):
+        channels = tuple(int(number) for number in _numbers("--channels", options.channels))
+        reading = Reading(channels, _pair("--range", options.range), _pair("--window", options.window))
+    return ImportRequest(
+        source=source if known else str(Path(source).expanduser().absolute()),
+        title=title,
+        name=options.name or task_name(title),
+        images=str(Path(options.images).expanduser().absolute()) if options.images else "",
+        columns=Columns(options.paths, options.labels, options.groups, options.split_column),
+        classes=tuple(name.strip() for name in options.classes.split(",") if name.strip()),
+        reading=reading,
+        split=options.split or "",
+        test_share=options.test_share,
+        seed=options.split_seed,
+        resize=options.resize or "",
+        student_size=options.size,
+        flip=False if options.no_flip else None,
+        findings=dict(_decision(text) for text in options.decide),
+        in_place=False if options.copy else None,
+    )
+
+
+def _stem(source: str) -> str:
+    name = Path(source).expanduser().absolute().name
+    return name.split(".")[0] or name
+
+
+def _numbers(option: str, text: str | None) -> list[float]:
+    try:
+        return [float(part) for part in (text or "").split(",") if part.strip()]
+    except ValueError:
+        raise InvalidInputError(f"{option} {text!r}: write numbers with commas between them.") from None
+
+
+def _pair(option: str, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    numbers = _numbers(option, text)
+    if len(numbers) != 2:
+        raise InvalidInputError(f"{option} {text!r}: write two numbers with a comma between them.")
+    return numbers[0], numbers[1]
+
+
+def _decision(text: str) -> tuple[str, str]:
+    finding, equals, choice = text.partition("=")
+    if not equals:
+        raise InvalidInputError(f"--decide {text!r}: write it as finding=choice, such as copies=keep.")
+    return finding.strip(), choice.strip()
+
+
+def _document(task: Any, now: Any) -> dict[str, Any]:
+    about, advice = now.about, now.advice
+    return {
+        "task": task.name,
+        "title": task.record.title,
+        "revision": task.revision,
+        "source": about.source,
+        "layout": about.layout,
+        "layout_title": about.layout_title,
+        "columns": dict(about.columns),
+        "images": len(task.images),
+        "classes": _class_rows(task),
+        "training_images": len(task.train_rows),
+        "labeled_training_images": int(task.available_labels().sum()),
+        "test_images": len(task.test_rows),
+        "left_out": int((task.splits == "out").sum()),
+        "split": {"method": now.review.split_method, "rule": now.review.split_rule, "seed": now.decisions.seed},
+        "geometry": {
+            "resize": task.record.resize,
+            "student_size": task.record.student_size,
+            "flip": task.record.flip,
+            "advice": advice.reason,
+            "short_sides_5_50_95_percent": list(advice.short_sides),
+        },
+        "made_rgb": dict(about.steps),
+        "notes": list(about.notes),
+        "unreadable": [{"file": name, "reason": reason} for name, reason in about.unreadable],
+        "skipped": about.skipped_count,
+        "read_in_place": about.in_place,
+        "findings": [
+            {
+                "finding": f.key,
+                "severity": f.severity,
+                "title": f.title,
+                "text": f.text,
+                "count": f.count,
+                "choice": f.choice,
+                "by": "user" if f.decided else "default",
+                "choices": [c.key for c in f.choices],
+            }
+            for f in now.findings
+        ],
+    }
+
+
+def _class_rows(task: Any) -> list[dict[str, Any]]:
+    import numpy as np
+
+    labeled = task.available_labels()
+    tested = np.bincount(task.labels[task.test_rows], minlength=len(task.classes))
+    return [{"class": name, "labeled": int(labeled[i]), "test": int(tested[i])} for i, name in enumerate(task.classes)]
+
+
+def _print(task: Any, now: Any) -> None:
+    about = now.about
+    print(f"{len(task.images):,} images of {len(task.classes):,} classes, read as {about.layout_title}")
+    for what, column in about.columns.items():
+        print(f"  {what}: column {column!r}")
+    for row in _class_rows(task)[:20]:
+        print(f"  {row['class']}: {row['labeled']:,} labeled for training, {row['test']:,} for the test")
+    if len(task.classes) > 20:
+        print(f"  and {len(task.classes) - 20:,} more classes")
+    unlabeled = len(task.train_rows) - int(task.available_labels().sum())
+    print(
+        f"{len(task.train_rows):,} images train ({unlabeled:,} of them unlabeled), {len(task.test_rows):,} test, "
+        f"{int((task.splits == 'out').sum()):,} take no part"
+    )
+    print(f"split: {now.review.split_rule}")
+    print(f"geometry: {task.record.resize}, student at {task.record.student_size} px. {now.advice.reason}")
+    for f in now.findings:
+        options = ", ".join(c.key for c in f.choices if c.key != f.choice)
+        decided = f"{f.key}={f.choice}" + (f" (or {options})" if options else "")
+        print(f"{f.severity}: {f.title}. {f.text} -> {decided}")
+        for name, remark in f.names[:NAMED]:
+            print(f"    {name}: {remark}")
+        if len(f.names) > NAMED:
+            print(f"    and {len(f.names) - NAMED:,} more")
+    print(f"next: python -m engine rank --task {task.name}")

@@ -1,0 +1,126 @@
+"""What an import keeps of each image besides its pixels, and of the import as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.errors import DamagedFileError
+from engine.files import read_json, replacing, write_json
+
+FACTS_FILE = "facts.parquet"
+ABOUT_FILE = "import.json"
+LISTED = 10_000  # names of skipped files that are kept; their number is kept in any case
+
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("group", pa.string()),  # "" = none
+        ("same", pa.int64()),  # row of the first image with the same content
+        ("alike", pa.int64()),  # row of the first image that looks like it
+        ("flat", pa.bool_()),  # shows nothing but one color
+        ("steps", pa.list_(pa.string())),  # what was done to make it RGB
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of each image, in the order of the image table."""
+
+    widths: NDArray[np.int32]  # pixels, upright
+    heights: NDArray[np.int32]
+    groups: NDArray[np.str_]  # "" where there is none
+    same: NDArray[np.int64]  # row of the first image with the same content
+    alike: NDArray[np.int64]  # row of the first image that looks like it
+    flat: NDArray[np.bool_]  # shows nothing
+    steps: Sequence[Sequence[str]]
+
+    @cached_property
+    def group_numbers(self) -> NDArray[np.int64]:
+        """A number for each group, -1 for none, `[images]`."""
+        _, numbers = np.unique(self.groups, return_inverse=True)
+        return np.where(self.groups == "", -1, numbers)
+
+
+@dataclass(frozen=True)
+class About:
+    """Of the import as a whole; what import.json says."""
+
+    source: str  # what the user brought
+    layout: str
+    layout_title: str
+    notes: tuple[str, ...]  # what was decided or dropped, a sentence each
+    unreadable: tuple[tuple[str, str], ...]  # (name, why), at most LISTED
+    unreadable_count: int
+    skipped: tuple[tuple[str, str], ...]  # files that are no images, links, rows without a file; (name, why)
+    skipped_count: int
+    steps: Mapping[str, int]  # how many images each step of making RGB was done to
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a table: what was used
+    imported: str = ""  # when, UTC
+    in_place: bool = False
+    dicom: bool = False
+
+
+def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts) -> None:
+    """Write the facts of all images into a task's folder, atomically."""
+    columns = [
+        pa.array(list(image_ids), pa.string()),
+        pa.array(facts.widths, pa.int32()),
+        pa.array(facts.heights, pa.int32()),
+        pa.array(facts.groups.tolist(), pa.string()),
+        pa.array(facts.same, pa.int64()),
+        pa.array(facts.alike, pa.int64()),
+        pa.array(facts.flat, pa.bool_()),
+        pa.array([list(steps) for steps in facts.steps], pa.list_(pa.string())),
+    ]
+    with replacing(folder / FACTS_FILE) as temporary:
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+
+
+def read_facts(folder: Path) -> Facts | None:
+    """The facts of a task, or None for a task that was not imported here. Raises DamagedFileError."""
+    path = folder / FACTS_FILE
+    if not path.exists():
+        return None
+    try:
+        table = pq.read_table(path, schema=SCHEMA)
+        return Facts(
+            widths=table["width"].to_numpy(),
+            heights=table["height"].to_numpy(),
+            groups=np.array(table["group"].to_pylist(), dtype=np.str_),
+            same=table["same"].to_numpy(),
+            alike=table["alike"].to_numpy(),
+            flat=table["flat"].to_numpy(zero_copy_only=False),
+            steps=table["steps"].to_pylist(),
+        )
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DamagedFileError(f"{path} is damaged: restore it, or import the images again.") from error
+
+
+def write_about(folder: Path, about: About) -> None:
+    """Write import.json into a task's folder."""
+    write_json(folder / ABOUT_FILE, asdict(about))
+
+
+def read_about(folder: Path) -> About | None:
+    """What import.json says, or None for a task that was not imported here. Raises DamagedFileError."""
+    path = folder / ABOUT_FILE
+    if not path.exists():
+        return None
+    value: dict[str, Any] = read_json(path)
+    try:
+        pairs = {key: tuple((str(a), str(b)) for a, b in value[key]) for key in ("unreadable", "skipped")}
+        return About(**{**value, **pairs, "notes": tuple(value["notes"])})
+    except (TypeError, KeyError, ValueError) as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): restore it, or import the images again.") from error

@@ -1,0 +1,517 @@
+"""The import: from a source to a task. Images are read once, in constant memory; the task appears at the end, whole.
+
+What is done so far lies in `imports/<key>` of the workspace, in parts; an import that was stopped, or killed, goes on
+after its last part when it is asked for again. One rename of a finished folder makes the task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.errors import BusyError, CancelledError, InvalidInputError, WorkbenchError
+from engine.files import canonical_hash, make_folder, publish_folder, replacing, storage_error, workspace, write_json
+from engine.jobs import DeviceLock, Job, Reporter, request
+from engine.tasks import images as task_images
+from engine.tasks.catalogue import bundled_names, open_task, task_names
+from engine.tasks.decisions import first_record
+from engine.tasks.decoder import Decoders, Looked
+from engine.tasks.duplicates import FLAT, exact_clusters, near_clusters
+from engine.tasks.facts import LISTED, About, Facts, write_about, write_facts
+from engine.tasks.inventory import Found, Inventory, Item
+from engine.tasks.layouts import recognize
+from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
+from engine.tasks.layouts.torchvision_sets import torchvision_inventory
+from engine.tasks.names import check_task_name, clean_identifier, clean_text
+from engine.tasks.pixels import Reading, reading_as_json
+from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
+from engine.tasks.settings import ImportSettings, import_settings
+from engine.tasks.sources import FolderTree, Tree, allowed_root, open_tree
+from engine.tasks.tables import table_inventory
+from engine.tasks.task import Task
+from engine.tasks.uploads import remove_upload, upload_path
+
+KIND = "import"
+DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
+PART_IMAGES = 1000  # of one part: what is done again after a kill
+PART_BYTES = 64_000_000
+ABANDONED_DAYS = 7.0  # what an import that nobody took up again has done
+Progress = Callable[[int, int, str], None]  # done, total, what is being done; may raise to stop
+
+
+def propose(source: str, request: ImportRequest | None = None, home: Path | None = None) -> Inventory:
+    """What a source holds, before any image is decoded: layout, images with labels, columns, notes. To be closed.
+
+    Raises WorkbenchError as `import_images` does.
+    """
+    home = home or workspace()
+    settings = import_settings(home)
+    with Decoders(settings) as decoders:
+        return find_images(request or ImportRequest(source=source, title="preview"), home, settings, decoders)
+
+
+def find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
+    """The inventory of an import's source. Raises WorkbenchError."""
+    if request.source.startswith(TORCHVISION):
+        return torchvision_inventory(request.source.removeprefix(TORCHVISION), home)
+    path = upload_path(request.source, home) if request.source.startswith(UPLOAD) else Path(request.source).expanduser()
+    images = open_tree(Path(request.images).expanduser(), settings) if request.images else None
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
+        tree: Tree = (
+            FolderTree(path.parent, settings) if images is None and _beside(request) else _Alone(path, settings)
+        )
+        found = Found(tree, settings, request.columns, decoders)
+        if path.suffix.lower() == ".parquet":
+            from engine.tasks.layouts.parquet import image_shards, parquet_images
+
+            if image_shards(tree, [path.name], settings):
+                return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
+        return table_inventory(found, path.name, images)
+    if request.images:
+        raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
+    tree = open_tree(path, settings)
+    try:
+        return recognize(Found(tree, settings, request.columns, decoders))
+    except BaseException:
+        tree.close()
+        raise
+
+
+def _beside(request: ImportRequest) -> bool:
+    """Whether the images may lie beside the table: an upload lies beside other people's."""
+    return not request.source.startswith(UPLOAD)
+
+
+class _Alone(FolderTree):
+    """One file as a tree."""
+
+    def __init__(self, path: Path, settings: ImportSettings) -> None:
+        self._only = path.name
+        super().__init__(path.parent, settings)
+
+    def _walk(self) -> list[tuple[str, int]]:
+        return [(self._only, (self.folder / self._only).stat().st_size)]
+
+
+def import_images(
+    home: Path,
+    request: ImportRequest,
+    *,
+    progress: Progress = lambda done, total, stage: None,
+    decoders: Decoders | None = None,
+) -> Task:
+    """Import images as a new task, in this process (decoding happens in others).
+
+    progress is told how many images are done; when it raises, the import stops; the same request goes on there.
+    Raises InvalidInputError, DamagedFileError, UnknownNameError, UnavailableError or StorageError with what is wrong
+    with the source, and BusyError while another process does the same import. Nothing is left of a failed import, and
+    no task is ever overwritten.
+    """
+    request = with_name(request)
+    check_task_name(request.task, task_names(home))
+    settings = import_settings(home)
+    if decoders is not None:
+        return _import(home, request, settings, decoders, progress)
+    with Decoders(settings) as own:
+        return _import(home, request, settings, own, progress)
+
+
+def _import(
+    home: Path, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
+) -> Task:
+    progress(0, 1, "Looking at the files")
+    inventory = find_images(request, home, settings, decoders)
+    try:
+        if not inventory.items:
+            raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
+        key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
+        with _staging(home, key) as staging:
+            task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
+    finally:
+        inventory.close()
+    if request.source.startswith(UPLOAD):
+        remove_upload(request.source, home)
+    return task
+
+
+@contextmanager
+def _staging(home: Path, key: str) -> Iterator[Path]:
+    """The folder of what this import has done so far; removed when it is done, or fails for good."""
+    root = make_folder(home / "imports")
+    _remove_abandoned(root)
+    lock = DeviceLock(home, f"import-{key}")
+    if not lock.acquire():
+        raise BusyError("The same import is under way already: wait for it to end.")
+    folder = make_folder(root / key)
+    try:
+        yield folder
+    except (CancelledError, KeyboardInterrupt):
+        raise  # to be taken up again
+    except WorkbenchError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        with suppress(OSError):
+            (home / "locks" / f"import-{key}.lock").unlink()  # while it is held, so that nobody takes it in between
+        lock.release()
+
+
+def _remove_abandoned(root: Path) -> None:
+    oldest = time.time() - ABANDONED_DAYS * 86_400
+    for folder in root.iterdir():
+        with suppress(OSError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+PART_SCHEMA = pa.schema(
+    [
+        *task_images.REFERENCE_SCHEMA,
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("source_sha256", pa.string()),
+        ("phash", pa.uint64()),
+        ("small", pa.binary()),
+        ("steps", pa.list_(pa.string())),
+        ("dicom", pa.bool_()),
+    ]
+)
+
+
+@dataclass
+class _Part:
+    """Images that were looked at since the last part was written."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    bytes: int = 0
+    looked_at: int = 0
+
+
+class _Import:
+    """One import at work."""
+
+    def __init__(
+        self,
+        home: Path,
+        request: ImportRequest,
+        settings: ImportSettings,
+        decoders: Decoders,
+        inventory: Inventory,
+        staging: Path,
+        progress: Progress,
+    ) -> None:
+        self.home, self.request, self.settings, self.decoders = home, request, settings, decoders
+        self.inventory, self.staging, self.progress = inventory, staging, progress
+        self.reading = request.reading or inventory.reading or Reading()
+        self.in_place = request.in_place is not False
+        if request.in_place and not any(inventory.path(item) for item in inventory.items[:1]):
+            raise InvalidInputError(
+                "Images can be read in place only from a folder in an allow-listed root (the setting roots): leave "
+                "them to be copied."
+            )
+
+    def run(self) -> Task:
+        """Look at every image, then make the task."""
+        done = self._parts_done()
+        self._look(done)
+        parts = sorted(self.staging.glob("part-*.parquet"))
+        total = len(self.inventory.items)
+        self.progress(total, total, "Checking")
+        folder = self.staging / "task"
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed while it wrote
+        make_folder(folder)
+        self._write_task(folder, parts)
+        self._publish(folder)
+        return open_task(self.request.task, self.home)
+
+    def _parts_done(self) -> int:
+        """How many items the parts of an earlier attempt cover; parts after a gap are removed."""
+        done = number = 0
+        while (note := self.staging / f"part-{number:05d}.json").exists():
+            try:
+                done += int(json.loads(note.read_bytes())["looked_at"])
+                pq.read_metadata(note.with_suffix(".parquet"))
+            except (ValueError, KeyError, TypeError, OSError, pa.ArrowException):
+                shutil.rmtree(self.staging, ignore_errors=True)
+                make_folder(self.staging)
+                return 0
+            number += 1
+        self._number = number
+        return done
+
+    _number = 0
+
+    def _look(self, done: int) -> None:
+        items = self.inventory.items
+        part, counted, began = _Part(), done, "Reading the images"
+        self.progress(counted, len(items), began)
+        for item, content, seen in self.decoders.look_at(items[done:], self._read, self.reading):
+            part.looked_at += 1
+            if isinstance(seen, Looked):
+                row = self._row(item, content, seen)
+                part.rows.append(row)
+                part.bytes += len(seen.stored or (content if row["bytes"] is not None else b""))
+            else:
+                part.unreadable.append((clean_identifier(item.name), str(seen)))
+            counted += 1
+            if part.looked_at >= PART_IMAGES or part.bytes >= PART_BYTES:
+                self._write_part(part)
+                part = _Part()
+            self.progress(counted, len(items), began)
+        if part.looked_at:
+            self._write_part(part)
+
+    def _read(self, item: Item) -> tuple[bytes, str]:
+        return self.inventory.read(item), clean_identifier(item.name)
+
+    def _row(self, item: Item, content: bytes, seen: Looked) -> dict[str, object]:
+        path = self.inventory.path(item) if self.in_place and seen.stored is None else None
+        about = path.stat() if path is not None else None
+        stored = seen.stored if seen.stored is not None else content
+        group = item.group or (f"patient {_digest(seen.patient.encode())[:12]}" if seen.patient else "")
+        return {
+            "image_id": clean_identifier(item.name),
+            "sha256": _digest(stored),
+            "bytes": None if about is not None else stored,
+            "path": None if about is None else str(path),
+            "size": None if about is None else about.st_size,
+            "modified": None if about is None else about.st_mtime_ns,
+            "label": item.label,
+            "split": item.split or "",
+            "group": group,
+            "width": seen.width,
+            "height": seen.height,
+            "source_sha256": _digest(content),
+            "phash": seen.phash,
+            "small": seen.small,
+            "steps": list(seen.steps),
+            "dicom": content[128:132] == b"DICM",
+        }
+
+    def _write_part(self, part: _Part) -> None:
+        name = self.staging / f"part-{self._number:05d}.parquet"
+        with replacing(name) as temporary:
+            pq.write_table(pa.Table.from_pylist(part.rows, schema=PART_SCHEMA), temporary, compression="zstd")
+        write_json(name.with_suffix(".json"), {"looked_at": part.looked_at, "unreadable": part.unreadable})
+        self._number += 1
+
+    def _write_task(self, folder: Path, parts: list[Path]) -> None:
+        unreadable = [
+            tuple(pair) for part in parts for pair in json.loads(part.with_suffix(".json").read_bytes())["unreadable"]
+        ]
+        ids, columns = _small_columns(parts)
+        if not ids:
+            reason = f" ({unreadable[0][1]})" if unreadable else ""
+            raise InvalidInputError(f"None of the {len(self.inventory.items):,} images can be read{reason}.")
+        task_images.write_reference_table(folder / "images.parquet", _image_rows(parts, ids))
+        facts = _facts(columns)
+        write_facts(folder, ids, facts)
+        skipped = [(clean_identifier(s.name), s.reason) for s in self.inventory.skipped]
+        steps = Counter(step for steps in columns["steps"] for step in steps or ())
+        about = About(
+            source=self._source_words(),
+            layout=self.inventory.layout,
+            layout_title=self.inventory.layout_title,
+            notes=self.inventory.notes,
+            unreadable=tuple((str(a), str(b)) for a, b in unreadable[:LISTED]),
+            unreadable_count=len(unreadable),
+            skipped=tuple(skipped[:LISTED]),
+            skipped_count=len(skipped) + self.inventory.skipped_more,
+            steps=dict(steps.most_common()),
+            columns=_columns_words(self.inventory),
+            imported=datetime.now(UTC).isoformat(timespec="seconds"),
+            in_place=any(columns["path"]),
+            dicom=any(columns["dicom"]),
+        )
+        write_about(folder, about)
+        classes, labels = self._labels(columns["label"])
+        given = np.array(columns["split"], dtype="<U5")
+        first_record(
+            folder,
+            self.request,
+            self.inventory,
+            about,
+            facts,
+            ids,
+            classes,
+            labels,
+            given,
+            reading_as_json(self.reading),
+        )
+
+    def _labels(self, labels: list[str | None]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        present = {label for label in labels if label is not None}
+        declared = [name for name in (clean_text(c) for c in self.request.classes) if name]
+        own = self.inventory.classes
+        known = [name for name in own if name in present] if own else sorted(present, key=_natural)
+        classes = tuple(dict.fromkeys([*known, *sorted(present - set(known), key=_natural), *declared]))
+        if len(classes) > self.settings.classes:
+            raise InvalidInputError(
+                f"The labels name {len(classes):,} classes, more than the {self.settings.classes:,} allowed: another "
+                "column may be the right one."
+            )
+        if not classes:
+            raise InvalidInputError(
+                "The images have no classes: sort them into one folder for each class, bring a table with a label "
+                "column, or name at least two classes (--classes cat,dog) to label the images here."
+            )
+        number = {name: index for index, name in enumerate(classes)}
+        return classes, np.array([-1 if label is None else number[label] for label in labels], dtype=np.int64)
+
+    def _source_words(self) -> str:
+        source = self.request.source
+        return "an upload" if source.startswith(UPLOAD) else source
+
+    def _publish(self, folder: Path) -> None:
+        check_task_name(self.request.task, task_names(self.home))  # somebody may have been faster
+        shutil.rmtree(self.home / "features" / self.request.task, ignore_errors=True)  # of a task that was removed
+        if not publish_folder(folder, self.home / "tasks" / self.request.task):
+            check_task_name(self.request.task, [self.request.task])
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorts "2" before "10"."""
+    import re
+
+    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", name.casefold())]
+
+
+def _columns_words(inventory: Inventory) -> Mapping[str, str]:
+    columns = inventory.columns
+    if columns is None:
+        return {}
+    named = {"images": columns.path, "labels": columns.label, "groups": columns.group, "split": columns.split}
+    return {what: name for what, name in named.items() if name}
+
+
+_SMALL = ("label", "split", "group", "width", "height", "source_sha256", "phash", "small", "steps", "path", "dicom")
+
+
+def _small_columns(parts: list[Path]) -> tuple[list[str], dict[str, list[Any]]]:
+    """Image ids, made different from each other, and everything but the bytes."""
+    ids: list[str] = []
+    columns: dict[str, list[Any]] = {name: [] for name in _SMALL}
+    used: set[str] = set()
+    for part in parts:
+        table = pq.read_table(part, columns=["image_id", *_SMALL])
+        for name in table["image_id"].to_pylist():
+            unique, number = name, 2
+            while unique in used:
+                unique, number = f"{name} ({number})", number + 1
+            used.add(unique)
+            ids.append(unique)
+        for name in _SMALL:
+            columns[name] += table[name].to_pylist()
+    return ids, columns
+
+
+def _image_rows(parts: list[Path], ids: list[str]) -> Iterator[dict[str, object]]:
+    names = iter(ids)
+    for part in parts:
+        for batch in pq.ParquetFile(part).iter_batches(64, columns=task_images.REFERENCE_SCHEMA.names):
+            for row in batch.to_pylist():
+                yield {**row, "image_id": next(names)}
+
+
+def _facts(columns: dict[str, list[Any]]) -> Facts:
+    small = np.frombuffer(b"".join(columns["small"]), dtype=np.uint8).reshape(len(columns["small"]), -1)
+    return Facts(
+        widths=np.array(columns["width"], dtype=np.int32),
+        heights=np.array(columns["height"], dtype=np.int32),
+        groups=np.array([clean_text(group) for group in columns["group"]], dtype=np.str_),
+        same=exact_clusters([str(checksum) for checksum in columns["source_sha256"]]),
+        alike=near_clusters(np.array(columns["phash"], dtype=np.uint64), small),
+        flat=small.astype(np.float32).std(axis=1) < FLAT,
+        steps=[list(steps) for steps in columns["steps"]],
+    )
+
+
+def request_import(home: Path, wanted: ImportRequest) -> Job:
+    """Queue an import, whose queue is that of the device "import". Asking twice gives the same job; one that was
+    stopped goes on.
+
+    Raises InvalidInputError for a name that is taken, or a source outside of the allow-listed roots.
+    """
+    wanted = with_name(wanted)
+    check_task_name(wanted.task, task_names(home))
+    check_source(wanted, home)
+    return request(home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device=DEVICE)
+
+
+def check_source(wanted: ImportRequest, home: Path) -> None:
+    """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
+
+    Raises InvalidInputError, UnknownNameError.
+    """
+    if wanted.source.startswith(UPLOAD):
+        upload_path(wanted.source, home)
+    elif not wanted.source.startswith(TORCHVISION):
+        check_allowed(wanted.source, home)
+    if wanted.images:
+        check_allowed(wanted.images, home)
+
+
+def check_allowed(path: str, home: Path) -> Path:
+    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise."""
+    settings = import_settings(home)
+    if "\0" in path or allowed_root(Path(path), settings) is None:
+        roots = ", ".join(settings.roots) or "none is set"
+        raise InvalidInputError(
+            f"{path!r} lies in no folder that this server may import from ({roots}): choose one that does, or "
+            f'add it to "roots" under "import" in {home / "settings.json"}.'
+        )
+    return Path(path)
+
+
+def execute_import(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind."""
+    home = job.folder.parent.parent
+    wanted = request_from(job.spec)
+    check_source(wanted, home)
+
+    def progress(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, "images", stage)
+
+    import_images(home, wanted, progress=progress)
+
+
+def remove_task(home: Path, name: str) -> None:
+    """Remove an own task and what teachers said of its images. Raises UnknownNameError, InvalidInputError for a bundled
+    one, StorageError.
+    """
+    task = open_task(name, home)
+    if name in bundled_names():
+        raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
+    try:
+        grave = task.folder.parent / f".tmp-removed-{canonical_hash([name, time.time()])}"
+        os.rename(task.folder, grave)
+    except OSError as error:
+        raise storage_error(error, task.folder) from error
+    shutil.rmtree(grave, ignore_errors=True)
+    shutil.rmtree(home / "features" / name, ignore_errors=True)

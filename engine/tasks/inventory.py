@@ -1,0 +1,150 @@
+"""What an import found: the images of a source with what is known of each, before any of them is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidInputError
+from engine.tasks.decoder import Decoders
+from engine.tasks.pixels import Reading
+from engine.tasks.settings import ImportSettings
+from engine.tasks.sources import Skipped, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a source."""
+
+    name: str  # its name in the source, which becomes the image's id
+    label: str | None = None  # its class; None = unlabeled
+    split: str | None = None  # "train", "test", or None where the source does not say
+    group: str | None = None  # patient, site, video: what must not be on both sides of a split
+    place: Any = None  # where the source has it; None = under its name
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table: None = to be guessed, "" = there is none."""
+
+    path: str | None = None
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The images of a source, and how to read them."""
+
+    layout: str  # key of the layout, such as "class-folders"
+    layout_title: str  # in words
+    items: Sequence[Item]
+    read: Callable[[Item], bytes]  # raises DamagedFileError, InvalidInputError or StorageError
+    fingerprint: str
+    path: Callable[[Item], Path | None] = lambda item: None  # where an image may be read in place
+    classes: tuple[str, ...] = ()  # in the source's own order; empty = the labels, sorted
+    notes: tuple[str, ...] = ()  # what was decided or dropped, a sentence each
+    skipped: tuple[Skipped, ...] = ()
+    skipped_more: int = 0  # how many more were skipped than `skipped` names
+    collection: str = ""  # of a known data set, so that teachers that saw it are refused
+    license: str = ""
+    columns: Columns | None = None  # of a table: what was used
+    all_columns: tuple[str, ...] = ()  # of a table: what there is to choose from
+    reading: Reading | None = None  # how this data set is usually read
+    close: Callable[[], None] = field(default=lambda: None, compare=False)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a layout may look at."""
+
+    tree: Tree
+    settings: ImportSettings
+    columns: Columns
+    decoders: Decoders | None  # for lists in binary formats; None = such a layout is not read
+
+
+def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item], **rest: Any) -> Inventory:
+    """The inventory of images that are files of a tree."""
+    tree, limit = found.tree, found.settings.file_bytes
+    skipped = (*tree.skipped, *rest.pop("skipped", ()))
+    return Inventory(
+        layout=layout,
+        layout_title=title,
+        items=items,
+        read=lambda item: tree.read(item.place or item.name, limit),
+        path=lambda item: tree.path(item.place or item.name),
+        fingerprint=tree.fingerprint(),
+        skipped=skipped,
+        close=tree.close,
+        **rest,
+    )
+
+
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
+    *(".dcm", ".dicom", ".ima"),
+)
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml")
+
+
+def image_names(tree: Tree) -> list[str]:
+    """Names of the files that are images by their suffix, or DICOM by their content where the suffix says nothing."""
+    return [name for name in tree.files if name.lower().endswith(IMAGE_SUFFIXES) or _is_bare_dicom(tree, name)]
+
+
+def _is_bare_dicom(tree: Tree, name: str) -> bool:
+    """DICOM series often come as IM000001, or with the numbers of an instance as their name."""
+    last = name.rsplit("/", 1)[-1]
+    suffix = "." + last.rsplit(".", 1)[-1] if "." in last else ""
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        with tree.open(name) as file:
+            return file.read(132)[128:] == b"DICM"
+    except Exception:  # it is then none
+        return False
+
+
+def is_text(name: str) -> bool:
+    """Whether a file is one that often lies beside images, so that nobody misses it among them."""
+    return name.lower().endswith(_TEXT_SUFFIXES)
+
+
+def below(tree: Tree, ending: str) -> str | None:
+    """The folder (with its slash, or "") below which a file with exactly this name lies, the shortest; None if none."""
+    found = [n[: -len(ending)] for n in tree.files if n == ending or n.endswith("/" + ending)]
+    return min(found, key=len) if found else None
+
+
+def read_lines(found: Found, name: str) -> list[str]:
+    """The lines of a list, without empty ones. Raises InvalidInputError for one that is too long."""
+    content = found.tree.read(name, found.settings.list_bytes)
+    return [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+
+
+def read_pairs(found: Found, name: str) -> dict[str, str]:
+    """A list of "key rest of the line". Raises InvalidInputError for a line without a rest."""
+    pairs = {}
+    for number, line in enumerate(read_lines(found, name), 1):
+        key, _, rest = line.strip().partition(" ")
+        if not rest.strip():
+            raise InvalidInputError(f"{name} line {number}: {line[:60]!r} is no pair: download the data set again.")
+        pairs[key] = rest.strip()
+    return pairs
+
+
+def first_line(error: Exception) -> str:
+    """What a library says was wrong, on one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:120]
+
+
+def count_by(values: Sequence[str]) -> Mapping[str, int]:
+    """How often each value is there, most frequent first."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,106 @@
+"""What users drop in the browser, kept in the workspace until it is imported. A dropped name is never a path."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+import uuid
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from engine.errors import InvalidInputError, UnknownNameError
+from engine.files import TEMPORARY_PREFIX, make_folder, replacing, workspace
+from engine.tasks.names import clean_identifier
+from engine.tasks.request import UPLOAD
+from engine.tasks.settings import ImportSettings, import_settings
+
+KEPT_DAYS = 2.0  # an upload that nobody imported
+_ID = re.compile(r"[0-9a-f]{32}(\.(zip|tar|csv|tsv|parquet))?")
+_CHUNK = 1 << 20
+
+
+def keep_upload(files: Iterable[tuple[str, IO[bytes]]], home: Path | None = None) -> str:
+    """Keep dropped files (name as the browser gives it, content) and give the source to import: "upload:<id>".
+
+    One archive or table is kept as it is; anything else (a folder, single images) becomes one archive. Raises
+    InvalidInputError for nothing, or for more than the setting upload_bytes.
+    """
+    home = home or workspace()
+    settings = import_settings(home)
+    folder = make_folder(home / "uploads")
+    remove_old_uploads(home)
+    dropped = list(files)
+    if not dropped:
+        raise InvalidInputError("Nothing was dropped: choose a ZIP, a folder or a table.")
+    if len(dropped) > settings.archive_entries:
+        raise InvalidInputError(f"{len(dropped):,} files are more than the {settings.archive_entries:,} allowed.")
+    identifier = uuid.uuid4().hex
+    if len(dropped) == 1 and (kind := _single_kind(dropped[0][0])):
+        identifier += kind
+        with replacing(folder / identifier) as temporary, temporary.open("wb") as out:
+            _copy(dropped[0][1], out, settings, 0)
+    else:
+        identifier += ".zip"
+        with replacing(folder / identifier) as temporary:
+            _pack(dropped, temporary, settings)
+    return UPLOAD + identifier
+
+
+def _single_kind(name: str) -> str:
+    lower = name.lower()
+    if lower.endswith((".zip", ".csv", ".tsv", ".parquet")):
+        return "." + lower.rsplit(".", 1)[1]
+    return ".tar" if lower.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2")) else ""
+
+
+def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSettings) -> None:
+    total, used = 0, set[str]()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for number, (name, content) in enumerate(dropped):
+            parts = clean_identifier(name.replace("\\", "/")).split("/")
+            plain = "/".join(part for part in parts if part not in ("", ".", "..")) or f"file-{number}"
+            plain = plain if plain not in used and ":" not in plain[:2] else f"file-{number}/{plain.replace(':', '_')}"
+            used.add(plain)
+            with archive.open(plain, "w", force_zip64=True) as out:
+                total = _copy(content, out, settings, total)
+
+
+def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: int) -> int:
+    total = before
+    while chunk := source.read(_CHUNK):
+        total += len(chunk)
+        if total > settings.upload_bytes:
+            raise InvalidInputError(
+                f"More than {settings.upload_bytes:,} bytes were dropped: name a folder of the server, or raise "
+                "the setting upload_bytes."
+            )
+        out.write(chunk)
+    return total
+
+
+def upload_path(source: str, home: Path) -> Path:
+    """The file of an upload. Raises UnknownNameError if it is not there, or no longer."""
+    identifier = source.removeprefix(UPLOAD)
+    path = home / "uploads" / identifier
+    if not _ID.fullmatch(identifier) or not path.is_file():
+        raise UnknownNameError("upload (drop the files again)", identifier[:60], ())
+    return path
+
+
+def remove_upload(source: str, home: Path) -> None:
+    """Forget an upload, if it is there."""
+    with suppress(UnknownNameError, OSError):
+        upload_path(source, home).unlink()
+
+
+def remove_old_uploads(home: Path, days: float = KEPT_DAYS) -> None:
+    """Forget uploads that nobody imported within some days, and what is left of broken ones."""
+    oldest = time.time() - days * 86_400
+    for path in (home / "uploads").glob("*"):
+        with suppress(OSError):
+            if (_ID.fullmatch(path.name) or path.name.startswith(TEMPORARY_PREFIX)) and path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
