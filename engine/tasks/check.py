@@ -399,7 +399,13 @@ class _Checking:
         counts = self._counts(self.training)
         everywhere = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         by_hand = not (everywhere > 0).any()  # named for labeling; nothing has a label yet
-        empty = np.flatnonzero((counts == 0) & ~by_hand)
+        waiting = np.flatnonzero((everywhere == 0) & ~by_hand)  # named for labeling by hand, which goes on
+        if len(waiting):
+            self._class_finding(
+                "unlabeled-classes", waiting, everywhere, "warning", "has no labeled image yet",
+                "have no labeled image yet", "Label some images of each, or leave them out.", ("keep", "leave-out"),
+            )  # fmt: skip
+        empty = np.flatnonzero((counts == 0) & (everywhere > 0))
         if len(empty):
             self._class_finding(
                 "empty-classes", empty, everywhere, "problem", "has no labeled training image",
