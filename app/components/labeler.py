@@ -247,7 +247,8 @@ export default function (component) {
     })
     hints.replaceChildren()
     const keysLine = make("span", "keys")
-    for (const [key, meaning] of [["\\u2190\\u2191\\u2193\\u2192", "move"], [keys.length ? "1" : "", "label"],
+    const range = keys.length > 1 ? keys[0] + "\\u2013" + keys.at(-1).toUpperCase() : keys[0]
+    for (const [key, meaning] of [["\\u2190\\u2191\\u2193\\u2192", "move"], [range, "label"],
       ["Space", "skip"], ["0", "no label"], ["\\u232b", "undo"], ["Enter", "next images"]]) {
       if (!key) continue
       keysLine.append(make("kbd", "", key), document.createTextNode(meaning + "\\u2003"))

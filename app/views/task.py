@@ -30,7 +30,7 @@ def render() -> None:
     """The page."""
     task = page.required_task()
     page.header(page.escape(task.record.title), page.escape(task.record.summary))
-    part = _choose_part(task) if is_own(task) else "images"
+    part = _head(task) if is_own(task) else "images"
     if part == "check":
         task_check.render(task)
     elif part == "label":
@@ -48,8 +48,16 @@ def render() -> None:
     page.link("teachers", "Next: which teachers fit these images")
 
 
+def _head(task: Task) -> str:
+    """Which part of an own task's page is shown; the way on is beside it, as the parts are long."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        part = _choose_part(task)
+        if task.available_labels().any():
+            page.link("teachers", "Next: which teachers fit")
+    return part
+
+
 def _choose_part(task: Task) -> str:
-    """Which part of an own task's page is shown."""
     waiting = len(state.checked(task).open_findings)
     titles = {
         "images": ":material/photo_library: Images",
@@ -161,7 +169,7 @@ def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
     items += [
         images.Thumbnail(int(row), f"{name}, unlabeled") for row in without[: max(0, IMAGES_PER_CLASS - len(items))]
     ]
-    heading = f"{html.escape(name)} <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
+    heading = f"<bdi>{html.escape(name)}</bdi> <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
     return _block(heading, images.grid_html(task, items, size=54))
 
 

@@ -11,6 +11,7 @@ from app import state
 from app.components import images, page, wording
 from app.views import task_geometry
 from app.views.task_geometry import decide
+from engine import tasks
 from engine.runs import users_of_task
 from engine.tasks import Checked, Finding, Task
 
@@ -40,7 +41,7 @@ def render(task: Task) -> None:
         _finding(task, finding)
     notes = [finding for finding in now.findings if finding.severity == "note"]
     if notes:
-        title = f"{wording.count(len(notes), 'more thing')} to know; nothing to decide"
+        title = f"{wording.count(len(notes), 'more thing')} to know; no decision is needed"
         more = st.expander(title, on_change="rerun", key="check notes", icon=":material/info:")
         if more.open:
             with more:
@@ -95,18 +96,20 @@ def _finding(task: Task, finding: Finding) -> None:
 
 
 def _evidence(task: Task, finding: Finding) -> None:
+    given = tasks.given_labels(task) if finding.clusters or finding.rows else []
     if finding.clusters:
-        groups = [[_thumbnail(task, row) for row in cluster[:IN_CLUSTER]] for cluster in finding.clusters]
+        groups = [[_thumbnail(task, given, row) for row in cluster[:IN_CLUSTER]] for cluster in finding.clusters]
         images.clusters(task, groups[:SHOWN_CLUSTERS])
         if len(finding.clusters) > SHOWN_CLUSTERS:
             st.caption(f"The first {SHOWN_CLUSTERS} of them are shown.")
     elif finding.rows:
-        images.grid(task, [_thumbnail(task, row) for row in finding.rows[:SHOWN_ROWS]], size=56)
+        images.grid(task, [_thumbnail(task, given, row) for row in finding.rows[:SHOWN_ROWS]], size=56)
     if not finding.names:
         return
     if len(finding.names) <= 3:
         for name, remark in finding.names:
-            st.caption(f"{page.escape(name)}: {page.escape(remark)}")
+            about = remark if remark.startswith(name) else f"{name}: {remark}"
+            st.caption(page.escape(about))
         return
     names = st.expander("See which", on_change="rerun", key=f"names {finding.key}")
     if names.open:
@@ -115,9 +118,9 @@ def _evidence(task: Task, finding: Finding) -> None:
         )
 
 
-def _thumbnail(task: Task, row: int) -> images.Thumbnail:
-    label = task.labels[row]
-    name = task.classes[label] if label >= 0 else "unlabeled"
+def _thumbnail(task: Task, given: Sequence[str | None], row: int) -> images.Thumbnail:
+    """An image with the label that it came with, or was given by hand: decisions may have taken it away."""
+    name = given[row] or "unlabeled"
     side = {"train": "trains", "test": "tests", "out": "takes no part"}[str(task.splits[row])]
     return images.Thumbnail(row, f"{task.images.image_ids[row]}, {name}, {side}", caption=f"{name}, {side}")
 

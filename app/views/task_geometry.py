@@ -27,10 +27,7 @@ def draw(task: Task, now: Checked) -> None:
     """The choice with its preview and its cost."""
     advice = now.advice
     st.subheader("Shape and size", anchor=False)
-    st.caption(
-        f"Networks look at squares. {page.escape(advice.reason)} Shorter sides have {advice.short_sides[0]:,} to "
-        f"{advice.short_sides[2]:,} pixels (5 % to 95 % of the images)."
-    )
+    st.caption(f"Networks look at squares. {page.escape(advice.reason)} {_sides(*advice.short_sides)}")
     rows = _rows(now)
     size = task.record.student_size or advice.size
     with st.grid(3, min_column_width=230):
@@ -49,6 +46,13 @@ def draw(task: Task, now: Checked) -> None:
                     decide(task, resize=resize)
     _size(task, size, advice.size_reason)
     _flip(task)
+
+
+def _sides(low: int, _: int, high: int) -> str:
+    """How large the images are."""
+    if low == high:
+        return f"Nearly all shorter sides have {low:,} pixels."
+    return f"Shorter sides have {low:,} to {high:,} pixels, in nine images of ten."
 
 
 def _rows(now: Checked) -> NDArray[np.int64]:

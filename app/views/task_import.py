@@ -109,7 +109,8 @@ def _draw_import(job: Job) -> bool:
 
 def _open(name: str) -> None:
     state.set_task(name)
-    state.set_note("task.part", "check")
+    labeled = state.open_task(name).available_labels().any()
+    state.set_note("task.part", "check" if labeled else "label")
     page.go("task")
 
 
@@ -433,7 +434,7 @@ def _classes(found: Preview) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=min(330, 38 + 35 * len(table)),
+        height=min(352, 37 + 35 * len(table)),
         column_config={
             "Labeled images": st.column_config.ProgressColumn(format="localized", min_value=0, max_value=most)
         },
@@ -477,6 +478,7 @@ def _title(proposed: str) -> str:
         value=proposed,
         max_chars=200,
         key=f"import title {proposed}",
+        width=480,
         help="As you want to see it, in any script.",
     )
 

@@ -64,7 +64,7 @@ def _progress(task: Task, changed: int) -> None:
     labeled, total = int((given >= 0).sum()), len(given)
     st.progress(labeled / max(1, total), text=f"Labeled {labeled:,} of {total:,}")
     named = Counter(task.record.given_classes[label] for label in given if label >= 0)
-    most = [f"{page.escape(name)} {number:,}" for name, number in named.most_common(LISTED)]
+    most = [f"{wording.isolated(page.escape(name))} {number:,}" for name, number in named.most_common(LISTED)]
     if len(named) > LISTED:
         most.append(f"and {wording.count(len(named) - LISTED, 'more class', 'more classes')}")
     kept = f":material/cloud_done: {wording.count(changed, 'label')} saved. " if changed else ""

@@ -81,14 +81,21 @@ def _single_kind(name: str) -> str:
 
 def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSettings) -> None:
     total, used = 0, set[str]()
+    outermost = _outermost([name for name, _ in dropped])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, (name, content) in enumerate(dropped):
-            parts = clean_identifier(name.replace("\\", "/")).split("/")
+            parts = clean_identifier(name.replace("\\", "/")).removeprefix(outermost).split("/")
             plain = "/".join(part for part in parts if part not in ("", ".", "..")) or f"file-{number}"
             plain = plain if plain not in used and ":" not in plain[:2] else f"file-{number}/{plain.replace(':', '_')}"
             used.add(plain)
             with archive.open(plain, "w", force_zip64=True) as out:
                 total = _copy(content, out, settings, total)
+
+
+def _outermost(names: list[str]) -> str:
+    """The folder that was dropped, which is above all names and says nothing of the images; "" if there is none."""
+    heads = {name.partition("/")[0] for name in names}
+    return f"{heads.pop()}/" if len(heads) == 1 and all("/" in name for name in names) else ""
 
 
 def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: int) -> int:
