@@ -298,6 +298,7 @@ class _Checking:
 
     def copies_across(self) -> None:
         """Images that train and have a copy, or a near copy, that tests."""
+        exact = np.zeros(len(self.labels), dtype=bool)  # they are told once, not as near copies again
         for key, of, what, text in (
             ("copies-across", self.facts.same, "an exact copy", "The student would be tested on what it was shown."),
             (
@@ -308,15 +309,18 @@ class _Checking:
             ),
         ):
             both = np.intersect1d(of[self.training], of[self.testing])
-            rows = np.flatnonzero(np.isin(of, both) & self.training)
+            across = np.isin(of, both) & (self.training | self.testing) & ~exact
+            rows = np.flatnonzero(across & self.training)
             if not len(rows):
                 continue
+            if key == "copies-across":
+                exact = across.copy()
             title = _count(
                 len(rows), f"training image has {what} in the test", f"training images have {what} in the test"
             )
             choice = self.find(
                 key, "problem", title, text, len(rows),
-                clusters=self._clusters(of, np.flatnonzero(np.isin(of, both) & (self.training | self.testing))),
+                clusters=self._clusters(of, np.flatnonzero(across)),
                 choices=(
                     ("leave-out-training", "Leave the training images out"),
                     ("leave-out-test", "Leave the test images out"),
@@ -326,17 +330,19 @@ class _Checking:
             if choice == "leave-out-training":
                 self.leave_out(rows)
             elif choice == "leave-out-test":
-                self.leave_out(np.flatnonzero(np.isin(of, both) & (self.splits == "test")))
+                self.leave_out(np.flatnonzero(across & self.testing))
 
     def copies_within(self) -> None:
         """Copies on one side of the split."""
+        exact = np.empty(0, dtype=np.int64)
         for key, of, what, default in (
             ("copies", self.facts.same, "exact", "keep-one"),
             ("alike", self.facts.alike, "near", "keep"),
         ):
-            extra = self._extra(of)
+            extra = np.setdiff1d(self._extra(of), exact)
             if not len(extra):
                 continue
+            exact = extra
             choice = self.find(
                 key, "warning" if key == "copies" else "note",
                 _count(len(extra), f"image is a {what} copy of another one", f"images are {what} copies of others"),

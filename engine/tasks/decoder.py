@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -106,7 +108,7 @@ class Decoder:
             code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from engine.tasks.decoder import serve; serve()"
             settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code, str(int(self._settings.decode_bytes))],
+                [sys.executable, "-c", code, str(int(self._settings.decode_bytes)), str(self._settings.decode_seconds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -244,13 +246,24 @@ def serve() -> None:
     while len(sizes := requests.read(8)) == 8:
         header_size, size = struct.unpack("<II", sizes)
         header, content = json.loads(requests.read(header_size)), requests.read(size)
+        _end_after(2 * float(sys.argv[2]) + GIVE_UP)
         try:
             answer, payload = _DOES[header["do"]](header, content)
         except (DamagedFileError, InvalidInputError) as error:
             answer, payload = {"error": str(error), "kind": type(error).__name__}, b""
         except Exception as error:
             answer, payload = {"error": f"{header['name']} cannot be read ({type(error).__name__}): leave it out."}, b""
+        _end_after(0)
         _write(answers, answer, payload)
+
+
+GIVE_UP = 10.0  # s beyond what is allowed: whoever asked has gone, and nobody else will end this process
+
+
+def _end_after(seconds: float) -> None:
+    """Let the system end this process then, even inside of a decoder; 0 takes that back."""
+    if sys.platform != "win32":
+        signal.alarm(math.ceil(seconds))
 
 
 def _load_libraries() -> None:
@@ -292,8 +305,8 @@ def _look(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes
         stream = io.BytesIO()
         image.save(stream, "PNG", compress_level=3)
         payload = stream.getvalue()
-    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=2.0)
     medium = image.resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small = medium.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     answer = {
         "width": image.width,
         "height": image.height,

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-LARGEST_DISTANCE = 4  # bits of 64
+# Ours, from the bundled tasks: of images that were resized to 60 % and saved as JPEG, 19 of 20 stay within both, while
+# no two of 1,200 images of Fashion-MNIST, whose kinds look much alike, come as close.
+LARGEST_DISTANCE = 6  # bits of 64
 LARGEST_DIFFERENCE = 6.0  # root mean square over an 8 × 8 copy, of 255
-_BANDS = ((0, 13), (13, 26), (26, 39), (39, 52), (52, 64))  # one more than the distance: one of them must be equal
-_LONGEST_BUCKET = 4000  # hashes; a longer bucket holds blank images and the like, and is compared in neighbors only
+# One band more than the distance, so that one of them must be equal.
+_BANDS = ((0, 9), (9, 18), (18, 27), (27, 36), (36, 45), (45, 54), (54, 64))
+_LONGEST_BUCKET = 8000  # hashes; a longer bucket holds blank images and the like, and is compared in neighbors only
 FLAT = 2.0  # standard deviation of the small copy, of 255, below which an image shows nothing
 
 

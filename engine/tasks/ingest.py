@@ -141,7 +141,7 @@ def import_images(
     check_task_name(request.task, task_names(home))
     settings = import_settings(home)
     if decoders is not None:
-        return _import(home, request, replace(decoders.settings, roots=settings.roots), decoders, progress)
+        return _import(home, request, settings, decoders, progress)
     with Decoders(settings) as own:
         return _import(home, request, settings, own, progress)
 
@@ -353,7 +353,7 @@ class _Import:
             unreadable=tuple((str(a), str(b)) for a, b in unreadable[:LISTED]),
             unreadable_count=len(unreadable),
             skipped=tuple(skipped[:LISTED]),
-            skipped_count=len(skipped),
+            skipped_count=len(skipped) + self.inventory.skipped_more,
             steps=dict(steps.most_common()),
             columns=_columns_words(self.inventory),
             imported=datetime.now(UTC).isoformat(timespec="seconds"),

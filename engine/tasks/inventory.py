@@ -48,6 +48,7 @@ class Inventory:
     classes: tuple[str, ...] = ()  # in the source's own order; empty = the labels, sorted
     notes: tuple[str, ...] = ()  # what was decided or dropped, a sentence each
     skipped: tuple[Skipped, ...] = ()
+    skipped_more: int = 0  # how many more were skipped than `skipped` names
     collection: str = ""  # of a known data set, so that teachers that saw it are refused
     license: str = ""
     columns: Columns | None = None  # of a table: what was used
@@ -134,6 +135,11 @@ def read_pairs(found: Found, name: str) -> dict[str, str]:
             raise InvalidInputError(f"{name} line {number}: {line[:60]!r} is no pair: download the data set again.")
         pairs[key] = rest.strip()
     return pairs
+
+
+def first_line(error: Exception) -> str:
+    """What a library says was wrong, on one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:120]
 
 
 def count_by(values: Sequence[str]) -> Mapping[str, int]:

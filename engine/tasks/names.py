@@ -42,7 +42,7 @@ def task_name(title: str) -> str:
         'task-cfa55181'
 
     """
-    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    ascii_only = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:LONGEST_NAME].rstrip("-")
     return name or f"task-{canonical_hash(clean_text(title), 8)}"
 

@@ -104,7 +104,7 @@ def convert(content: bytes, name: str, reading: Reading, largest: int) -> Conver
 
 def unreadable(name: str, error: Exception) -> DamagedFileError:
     """The sentence for a file that no decoder reads."""
-    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:160]
     if isinstance(error, UnidentifiedImageError):
         reason = f"its content is none of {', '.join(f for f in FORMATS if f not in ('MPO', 'DIB'))} or DICOM"
     return DamagedFileError(f"{name} is no readable image ({reason}): replace it or leave it out.")

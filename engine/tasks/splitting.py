@@ -63,6 +63,10 @@ def _draw(counts: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool
         if after < before and leaves_some:
             held[unit] = True
             taken += of_unit
+    if len(large) > 1 and not held.any() and len(large) == len(counts):  # every unit is too large for the share
+        smallest = min(large, key=lambda unit: int(sizes[unit]))
+        if not (counts[smallest] == totals)[counts[smallest] > 0].any():
+            held[smallest] = True
     single = order[sizes[order] == 1]
     of_single = counts[single].argmax(axis=1)
     for label in range(counts.shape[1]):

@@ -14,7 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.tasks.inventory import IMAGE_SUFFIXES, Columns, Found, Inventory, Item, image_names, tree_inventory
+from engine.tasks.facts import LISTED
+from engine.tasks.inventory import (
+    IMAGE_SUFFIXES,
+    Columns,
+    Found,
+    Inventory,
+    Item,
+    first_line,
+    image_names,
+    tree_inventory,
+)
 from engine.tasks.names import clean_text
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
@@ -115,7 +125,7 @@ class Table:
             with self._tree.open(self.name) as raw:
                 yield pq.ParquetFile(raw)
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DamagedFileError(f"{self.name} is no readable Parquet file ({_first_line(error)}).") from error
+            raise DamagedFileError(f"{self.name} is no readable Parquet file ({first_line(error)}).") from error
 
     def _parquet_rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         with self._parquet() as file:
@@ -123,10 +133,6 @@ class Table:
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
                     yield tuple("" if value is None or value != value else str(value).strip() for value in row)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:
@@ -276,14 +282,15 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
     items: dict[str, Item] = {}
     missing: list[Skipped] = []
     strange: set[str] = set()
-    repeated = conflicting = validation = 0
+    repeated = conflicting = lost = 0
     texts: dict[str, str] = {}  # one copy of each label in memory
     for row in table.rows(list(dict.fromkeys(used))):
         cells = dict(zip(dict.fromkeys(used), row, strict=True))
         cell = cells[columns.path or ""]
         file = lookup.find(cell)
         if file is None:
-            if len(missing) < found.settings.images:
+            lost += 1
+            if len(missing) < LISTED:  # a table may name millions of them
                 missing.append(
                     Skipped(clean_text(cell) or "(an empty cell)", "is named in the table, but is not there")
                 )
@@ -294,8 +301,6 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         split = SPLIT_WORDS.get(word)
         if word and split is None:
             strange.add(clean_text(word)[:40])
-        if split == "val":
-            validation += 1
         group = clean_text(cells[columns.group]) if columns.group else ""
         item = Item(file, label or None, split, texts.setdefault(group, group) or None)
         if file in items:
@@ -328,6 +333,7 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         settled,
         notes=tuple(notes + more),
         skipped=tuple(missing),
+        skipped_more=lost - len(missing),
         columns=columns,
         all_columns=table.columns,
     )

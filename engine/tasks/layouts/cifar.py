@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import DamagedFileError, WorkbenchError
-from engine.tasks.inventory import Found, Inventory, Item, below, read_lines
+from engine.tasks.inventory import Found, Inventory, Item, below, first_line, read_lines
 
 _SIDE = 32
 _VALUES = 3 * _SIDE * _SIDE
@@ -203,4 +203,4 @@ def _unpickle(found: Found, name: str) -> Any:
     except WorkbenchError:
         raise
     except Exception as error:  # a pickle may fail in any way
-        raise DamagedFileError(f"{name} is no batch of CIFAR-10 ({str(error)[:100]}): download it again.") from error
+        raise DamagedFileError(f"{name} is no batch of CIFAR-10 ({first_line(error)}): download it again.") from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.tasks.inventory import Columns, Found, Inventory, Item
+from engine.tasks.inventory import Columns, Found, Inventory, Item, first_line
 from engine.tasks.names import clean_text
 from engine.tasks.sources import Tree
 from engine.tasks.tables import SPLIT_WORDS, settle_validation
@@ -39,7 +39,7 @@ class _Shard:
                 if metadata.row_group(group).total_byte_size > _SHARD_BYTES:
                     raise InvalidInputError(f"{name} has a row group of more than 2 GB: write it with smaller ones.")
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DamagedFileError(f"{name} is no readable Parquet file ({str(error)[:100]}).") from error
+            raise DamagedFileError(f"{name} is no readable Parquet file ({first_line(error)}).") from error
         self._held: tuple[int, list[Any]] = (-1, [])
 
     def column(self, name: str) -> list[Any]:
@@ -47,7 +47,7 @@ class _Shard:
         try:
             values: list[Any] = self.file.read(columns=[name])[name].to_pylist()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DamagedFileError(f"{self.name} is damaged ({str(error)[:100]}).") from error
+            raise DamagedFileError(f"{self.name} is damaged ({first_line(error)}).") from error
         return values
 
     def image_column(self) -> str | None:
@@ -65,7 +65,7 @@ class _Shard:
             try:
                 values = self.file.read_row_group(group, columns=[column])[column].to_pylist()
             except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-                raise DamagedFileError(f"{self.name} is damaged ({str(error)[:100]}).") from error
+                raise DamagedFileError(f"{self.name} is damaged ({first_line(error)}).") from error
             self._held = (group, values)
         value = self._held[1][row - self.starts[group]]
         content = value.get("bytes") if isinstance(value, dict) else value
@@ -186,7 +186,7 @@ def _paths(shard: _Shard, image: str, rows: int) -> list[Any]:
         table = shard.file.read(columns=[f"{image}.path"])
         return [(value or {}).get("path") for value in table[image].to_pylist()]
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DamagedFileError(f"{shard.name} is damaged ({str(error)[:100]}).") from error
+        raise DamagedFileError(f"{shard.name} is damaged ({first_line(error)}).") from error
 
 
 def _split_of(name: str) -> str:

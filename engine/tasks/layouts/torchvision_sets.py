@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.files import canonical_hash, make_folder
-from engine.tasks.inventory import Inventory, Item
+from engine.tasks.inventory import Inventory, Item, first_line
 from engine.tasks.names import clean_text
 
 PREFIX = "torchvision:"
@@ -100,9 +100,8 @@ def _open(kind: Any, root: Path, arguments: Mapping[str, Any]) -> Any:
             raise InvalidInputError(f"{kind.__name__} needs a package that is not here ({error}).") from error
         except (RuntimeError, OSError, ValueError) as error:  # not there; and then: no internet, or a broken download
             if download:
-                reason = (str(error).splitlines() or [""])[0][:100]
                 raise UnavailableError(
-                    f"{kind.__name__} could not be downloaded ({reason}): try again "
+                    f"{kind.__name__} could not be downloaded ({first_line(error)}): try again "
                     f"with internet, or put its files into {root} as torchvision does."
                 ) from error
     raise AssertionError("the second attempt returns or raises")

@@ -106,7 +106,7 @@ def _bad(title: str, what: str) -> InvalidInputError:
 
 
 def _damaged(title: str, error: Exception) -> DamagedFileError:
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:120]
     return DamagedFileError(f"{title} is a damaged archive ({reason}): pack it, or download it, again.")
 
 

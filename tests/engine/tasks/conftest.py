@@ -1,0 +1,23 @@
+"""Fixtures of imports: one decoder process for all tests, and a call that imports."""
+
+import pytest
+
+from engine.tasks import ImportRequest, import_images
+from engine.tasks.decoder import Decoders
+from engine.tasks.settings import ImportSettings
+
+
+@pytest.fixture(scope="session")
+def decoders():
+    with Decoders(ImportSettings(decoders=1)) as found:
+        yield found
+
+
+@pytest.fixture
+def bring(home, decoders):
+    """Import a source into the workspace."""
+
+    def call(source, title="mine", **fields):
+        return import_images(home, ImportRequest(source=str(source), title=title, **fields), decoders=decoders)
+
+    return call
