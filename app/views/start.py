@@ -13,6 +13,7 @@ from engine.errors import WorkbenchError
 from engine.runs import users_of_task
 from engine.tasks import IMPORT_DEVICE, IMPORT_KIND, Task, is_own
 
+REMOVING = "start.removing"  # the task whose removal is asked about
 PICTURES = 18  # on a card: one of each class, as far as they go
 
 
@@ -39,6 +40,14 @@ def render() -> None:
             "repository.",
             icon=":material/folder_off:",
         )
+    _asked_to_remove()
+
+
+def _asked_to_remove() -> None:
+    """The question about the task that was asked to be removed, if it is still there."""
+    name = state.note(REMOVING)
+    if name in tasks.task_names(state.home()):
+        _ask_to_remove(state.open_task(name))
 
 
 def _own_images() -> None:
@@ -100,10 +109,15 @@ def _card(task: Task) -> None:
             on_click=partial(state.set_task, task.name),
         ):
             page.go("task")
-        if is_own(task) and st.button(
-            "Remove", key=f"remove-{task.name}", type="tertiary", icon=":material/delete:", help="Asks first."
-        ):
-            _ask_to_remove(task)
+        if is_own(task):
+            st.button(
+                "Remove",
+                key=f"remove-{task.name}",
+                type="tertiary",
+                icon=":material/delete:",
+                help="Asks first.",
+                on_click=partial(state.set_note, REMOVING, task.name),
+            )
 
 
 def _origin(task: Task) -> str:
@@ -114,7 +128,7 @@ def _origin(task: Task) -> str:
     return f"From {page.escape(about.source)}, {wording.moment(about.imported)}"
 
 
-@st.dialog("Remove this task?")
+@st.dialog("Remove this task?", on_dismiss=partial(state.set_note, REMOVING, None))
 def _ask_to_remove(task: Task) -> None:
     """Removing a task takes its labels with it: it asks first, and refuses while something needs it."""
     users = users_of_task(state.home(), task.name)
@@ -143,8 +157,10 @@ def _ask_to_remove(task: Task) -> None:
                 st.error(page.escape(str(error)), icon=":material/error:")
                 return
             state.forget_task(task.name)
+            state.set_note(REMOVING, None)
             st.rerun()
         if st.button("Keep it"):
+            state.set_note(REMOVING, None)
             st.rerun()
 
 

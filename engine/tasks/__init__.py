@@ -57,7 +57,7 @@ from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.pixels import Reading
-from engine.tasks.preview import Preview, Sample, preview
+from engine.tasks.previews import Preview, Sample, preview
 from engine.tasks.request import UPLOAD, ImportRequest, request_from
 from engine.tasks.settings import SETTINGS_FILE, ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files

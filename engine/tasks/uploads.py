@@ -113,9 +113,9 @@ def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: i
 
 def upload_path(source: str, home: Path) -> Path:
     """The file of an upload. Raises UnknownNameError if it is not there, or no longer."""
-    identifier = source.removeprefix(UPLOAD).partition(" ")[0]
+    identifier, _, title = source.removeprefix(UPLOAD).partition(" ")
     path = home / "uploads" / identifier
-    if not _ID.fullmatch(identifier) or not path.is_file():
+    if not _ID.fullmatch(identifier) or "/" in title or not path.is_file():
         raise UnknownNameError("upload (drop the files again)", identifier[:60], ())
     return path
 

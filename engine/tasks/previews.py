@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -62,7 +62,7 @@ def preview(request: ImportRequest, home: Path | None = None, samples: int = SAM
     """
     home = home or workspace()
     check_source(request, home)
-    settings = import_settings(home)
+    settings = replace(import_settings(home), decoders=1)  # starting a second one takes longer than it would save
     with Decoders(settings) as decoders:
         inventory = find_images(request, home, settings, decoders)
         try:
