@@ -5,7 +5,7 @@ PORT ?= 8501
 ADDRESS ?= localhost
 BIN := $(VENV)/bin
 
-.PHONY: help setup setup-dev browser run test check format bench faults docker clean
+.PHONY: help setup setup-dev browser run test check format bench faults hostile docker clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -50,6 +50,9 @@ bench: setup-dev ## measure speed: ratios in one process
 
 faults: setup-dev ## kill a run at random moments, again and again, and compare its weights
 	@$(BIN)/python -m tests.faults
+
+hostile: setup-dev ## bring hostile files to an import, and print how each kind ended
+	@$(BIN)/python -W ignore -m tests.hostile
 
 docker: ## build the image distill-workbench
 	docker build --tag distill-workbench .

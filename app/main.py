@@ -19,7 +19,7 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
         importlib.import_module("app.state")
 
 from app import state  # noqa: E402 - needs the project's folder on the path
-from app.components import page  # noqa: E402
+from app.components import page, sign_in  # noqa: E402
 
 
 def _page(name: str, icon: str, help: str, *, default: bool = False) -> st.Page:
@@ -39,10 +39,12 @@ def main() -> None:
             st.Page("views/task_import.py", title="Import", url_path="import", visibility="hidden"),
         ]
     )
+    sign_in.required()
     with page.errors_as_sentences():
         state.synchronize_url()
         state.queue(state.device())
         page.sidebar()
+        sign_in.sidebar()
         page.queue_problem()
         chosen.run()
 

@@ -166,16 +166,24 @@ def _ask_student() -> tuple[str, int]:
             persist_state="session",
             help="These three have their ImageNet weights here. Any other timm architecture can be typed.",
         )
+    usual = _usual_size()
+    sizes = sorted({*SIZES, usual})
     with right:
         size = st.selectbox(
             "Image size",
-            SIZES,
-            index=SIZES.index(64),
+            sizes,
+            index=sizes.index(usual),
             format_func=lambda pixels: f"{pixels} px",
-            key="distill-size",
+            key=f"distill-size-{usual}",  # another task may have decided for another size
             persist_state="session",
         )
-    return str(architecture or next(iter(NAMES))).strip(), int(size or 64)
+    return str(architecture or next(iter(NAMES))).strip(), int(size or usual)
+
+
+def _usual_size() -> int:
+    """The size that the task has decided for, or the recipe's."""
+    task = state.task()
+    return (task.record.student_size if task else 0) or 64
 
 
 def _weights_origin(train: TrainSpec) -> str:

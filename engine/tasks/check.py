@@ -413,9 +413,12 @@ class _Checking:
             )  # fmt: skip
         empty = np.flatnonzero((counts == 0) & (everywhere > 0))
         if len(empty):
+            waiting = bool((self.training & (self.labels < 0)).any())  # unlabeled images may be of these classes
+            text = "A student cannot learn them" + (" before some images are labeled so." if waiting else ".")
+            order = ("keep", "leave-out") if waiting else ("leave-out", "keep")
             self._class_finding(
-                "empty-classes", empty, everywhere, "problem", "has no labeled training image",
-                "have no labeled training image", "A student cannot learn them.", ("leave-out", "keep"),
+                "empty-classes", empty, everywhere, "warning" if waiting else "problem",
+                "has no labeled training image", "have no labeled training image", text, order,
             )  # fmt: skip
         few = np.flatnonzero((counts > 0) & (counts < FEW_LABELS))
         if len(few):

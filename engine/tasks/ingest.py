@@ -92,9 +92,11 @@ def _find_images(request: ImportRequest, home: Path, settings: ImportSettings, d
         if path.suffix.lower() == ".parquet":
             from engine.tasks.layouts.parquet import image_shards, parquet_images
 
-            if image_shards(tree, [path.name]):
+            if image_shards(tree, [path.name], settings):
                 return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
         return table_inventory(found, path.name, images)
+    if request.images:
+        raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
     tree = open_tree(path, settings)
     try:
         return recognize(Found(tree, settings, request.columns, decoders))

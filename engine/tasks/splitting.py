@@ -31,19 +31,22 @@ def hold_out(
     classes = int(labels.max()) + 1
     counts = np.zeros((len(names), classes), dtype=np.int64)
     np.add.at(counts, (of_image, labels[known]), 1)
-    held = names[_draw(counts, test_share, seed)]
+    # Each image has its lot whatever its label, so that a few more labels change few sides.
+    lots = np.random.default_rng([seed, _STREAM]).random(len(labels))
+    unit_lots = np.ones(len(names))
+    np.minimum.at(unit_lots, of_image, lots[known])
+    held = names[_draw(counts, test_share, np.argsort(unit_lots, kind="stable"))]
     in_held = np.isin(units, held)
     splits[in_held] = np.where(labels[in_held] >= 0, "test", OUT)
     return splits
 
 
-def _draw(counts: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which units are held out, `[units]`; counts `[units, classes]`.
+def _draw(counts: NDArray[np.int64], share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which units are held out, `[units]`; counts `[units, classes]`, order of the units by their lots.
 
     Units of one image are drawn class by class. For the others, in a drawn order with the large ones first, a unit is
     held out if that brings the classes closer to their targets (a greedy of ours).
     """
-    random = np.random.default_rng([seed, _STREAM])
     totals = counts.sum(axis=0)
     targets = np.rint(totals * share).astype(np.int64)
     targets[(totals >= 2) & (targets == 0)] = 1
@@ -51,7 +54,6 @@ def _draw(counts: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool
     held = np.zeros(len(counts), dtype=bool)
     sizes = counts.sum(axis=1)
     taken = np.zeros(counts.shape[1], dtype=np.int64)
-    order = random.permutation(len(counts))
     large = order[sizes[order] > 1]
     for unit in large[np.argsort(-sizes[large], kind="stable")]:
         of_unit = counts[unit]

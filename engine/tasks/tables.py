@@ -53,6 +53,7 @@ class Table:
         self.columns: tuple[str, ...] = ()
         if self._is_parquet:
             with self._parquet() as file:
+                check_rows(name, file.metadata.num_rows, settings)
                 self.columns = tuple(file.schema_arrow.names)
         else:
             if tree.files[name] > settings.table_bytes:
@@ -133,6 +134,15 @@ class Table:
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
                     yield tuple("" if value is None or value != value else str(value).strip() for value in row)
+
+
+def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
+    """Raises InvalidInputError for a Parquet file of more rows than images: few bytes may hold billions."""
+    if rows > settings.images:
+        raise InvalidInputError(
+            f"{name} has {rows:,} rows, more than the {settings.images:,} images allowed: split it, or raise the "
+            "setting images."
+        )
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:

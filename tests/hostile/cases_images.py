@@ -176,7 +176,7 @@ def _odd_images() -> dict[str, bytes]:
         "frames.gif": made.encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]),
         "clear.png": made.encoded(Image.new("RGBA", (20, 20), (0, 0, 0, 0))),
         "deep.png": made.encoded(Image.fromarray(values)),
-        "float.tif": made.encoded(Image.fromarray(values.astype(np.float32) * np.float32(np.inf)), "TIFF"),
+        "float.tif": made.encoded(Image.fromarray(np.full((20, 20), np.inf, dtype=np.float32)), "TIFF"),
         "icon.jpg": made.encoded(made.picture(6).convert("L"), "JPEG"),
         "lossless.webp": made.encoded(made.picture(7), "WEBP", lossless=True),
     }

@@ -48,7 +48,7 @@ def recognize(found: Found) -> Inventory:
 
 def _parquet_shards(found: Found) -> list[str]:
     names = [name for name in found.tree.files if name.lower().endswith(".parquet")]
-    return image_shards(found.tree, names) if names else []
+    return image_shards(found.tree, names, found.settings) if names else []
 
 
 def _table(found: Found) -> str | None:

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.tasks.inventory import Columns, Found, Inventory, Item, first_line
 from engine.tasks.names import clean_text
+from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Tree
-from engine.tasks.tables import SPLIT_WORDS, settle_validation
+from engine.tasks.tables import SPLIT_WORDS, check_rows, settle_validation
 
 _LABEL_NAMES = ("label", "labels", "fine_label", "class", "category", "target")
 _SPLIT_NAMES = ("split", "subset", "partition")
@@ -25,12 +26,13 @@ _SHARD_BYTES = 2_000_000_000  # of one row group, uncompressed: writers stay far
 class _Shard:
     """One Parquet file with images."""
 
-    def __init__(self, tree: Tree, name: str) -> None:
+    def __init__(self, tree: Tree, name: str, settings: ImportSettings) -> None:
         self.name = name
         try:
             self.file = pq.ParquetFile(tree.path(name) or tree.open(name))
             self.schema = self.file.schema_arrow
             metadata = self.file.metadata
+            check_rows(name, metadata.num_rows, settings)
             self.starts = [
                 0,
                 *itertools.accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)),
@@ -74,9 +76,9 @@ class _Shard:
         return content
 
 
-def image_shards(tree: Tree, names: Sequence[str]) -> list[str]:
+def image_shards(tree: Tree, names: Sequence[str], settings: ImportSettings) -> list[str]:
     """Those of the Parquet files that hold images. Raises DamagedFileError for an unreadable one."""
-    return [name for name in names if _Shard(tree, name).image_column() is not None]
+    return [name for name in names if _Shard(tree, name, settings).image_column() is not None]
 
 
 def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
@@ -84,7 +86,7 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
 
     Raises InvalidInputError for several label columns' worth of doubt, UnknownNameError, DamagedFileError.
     """
-    shards = {name: _Shard(found.tree, name) for name in names}
+    shards = {name: _Shard(found.tree, name, found.settings) for name in names}
     first = next(iter(shards.values()))
     columns = _columns(first, found.columns)
     image = columns.path or ""

@@ -188,26 +188,32 @@ class ZipTree(_ArchiveTree):
 
 
 def _check_directory(path: Path, settings: ImportSettings) -> None:
-    """Refuse a directory too long to be read into memory, before Python's reader does so.
-
-    An entry takes 46 bytes and its name; names of 400 bytes are let through.
-    """
+    """Count the entries of a ZIP's directory before Python's reader makes an object of each, and refuse too many."""
     with path.open("rb") as file:
         end = file.seek(0, io.SEEK_END)
         file.seek(max(0, end - 65_557))  # the end record and the longest comment
         tail = file.read()
-    place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) < place + 20:
-        raise _damaged(path.name, zipfile.BadZipFile("its directory is missing"))
-    (size,) = struct.unpack_from("<L", tail, place + 12)
-    large = tail.rfind(b"PK\x06\x06", 0, place)  # ZIP64 keeps the size elsewhere
-    if size == 0xFFFFFFFF and large >= 0 and len(tail) >= large + 48:
-        (size,) = struct.unpack_from("<Q", tail, large + 40)
-    if size > settings.archive_entries * 446:
-        raise InvalidInputError(
-            f"{path.name} lists more entries than the {settings.archive_entries:,} allowed: make it smaller, or raise "
-            "the setting archive_entries."
-        )
+        place = tail.rfind(b"PK\x05\x06")
+        if place < 0 or len(tail) < place + 20:
+            raise _damaged(path.name, zipfile.BadZipFile("its directory is missing"))
+        (size,) = struct.unpack_from("<L", tail, place + 12)
+        large = tail.rfind(b"PK\x06\x06", 0, place)  # ZIP64 keeps the size elsewhere
+        if size == 0xFFFFFFFF and large >= 0 and len(tail) >= large + 48:
+            place = large
+            (size,) = struct.unpack_from("<Q", tail, large + 40)
+        start = end - len(tail) + place - size
+        if start < 0:
+            raise _damaged(path.name, zipfile.BadZipFile("its directory is longer than the file"))
+        file.seek(start)
+        for _ in range(settings.archive_entries + 1):
+            header = file.read(46)
+            if len(header) < 46 or header[:4] != b"PK\x01\x02":
+                return
+            file.seek(sum(struct.unpack_from("<HHH", header, 28)), io.SEEK_CUR)  # name, extra field, comment
+    raise InvalidInputError(
+        f"{path.name} lists more entries than the {settings.archive_entries:,} allowed: make it smaller, or raise the "
+        "setting archive_entries."
+    )
 
 
 class TarTree(_ArchiveTree):

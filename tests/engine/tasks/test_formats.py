@@ -196,3 +196,43 @@ def test_a_reading_survives_json():
     assert reading_from(reading_as_json(reading)) == reading
     with pytest.raises(InvalidInputError):
         reading_from({"value_range": [1]})
+
+
+@pytest.mark.parametrize("syntax", ["DeflatedExplicitVRLittleEndian", "RLELossless", "JPEGBaseline8Bit"])
+def test_compressed_dicom(syntax):
+    import pydicom
+    from pydicom import uid
+    from pydicom.encaps import encapsulate
+
+    dataset = pydicom.dcmread(io.BytesIO(dicom(3)))
+    expected = rgb(dicom(3))[0]
+    if syntax == "RLELossless":
+        dataset.compress(uid.RLELossless)
+    elif syntax == "JPEGBaseline8Bit":
+        gray = Image.fromarray(expected[:, :, 0])
+        dataset.BitsAllocated = dataset.BitsStored = 8
+        dataset.HighBit = 7
+        dataset.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+        dataset.PixelData = encapsulate([encoded(gray, "JPEG", quality=100)])
+        dataset["PixelData"].is_undefined_length = True
+    else:
+        dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    difference = rgb(stream.getvalue())[0].astype(int) - expected
+    assert np.abs(difference).max() <= (3 if syntax.startswith("JPEG") else 0)
+
+
+def test_dicom_compressed_in_a_way_that_is_not_read_is_a_sentence():
+    import pydicom
+    from pydicom import uid
+    from pydicom.encaps import encapsulate
+
+    dataset = pydicom.dcmread(io.BytesIO(dicom(3)))
+    dataset.file_meta.TransferSyntaxUID = uid.JPEGLosslessSV1
+    dataset.PixelData = encapsulate([b"\xff\xd8\xff\xc3" + b"\0" * 60])
+    dataset["PixelData"].is_undefined_length = True
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    with pytest.raises(DamagedFileError, match="compressed as JPEG Lossless"):
+        rgb(stream.getvalue())
