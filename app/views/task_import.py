@@ -434,7 +434,6 @@ def _classes(found: Preview) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=min(352, 37 + 35 * len(table)),
         column_config={
             "Labeled images": st.column_config.ProgressColumn(format="localized", min_value=0, max_value=most)
         },
@@ -475,12 +474,19 @@ def _classes_by_hand(found: Preview) -> tuple[str, ...]:
 def _title(proposed: str) -> str:
     return st.text_input(
         "Name of the task",
-        value=proposed,
+        value=_free(proposed),
         max_chars=200,
         key=f"import title {proposed}",
         width=480,
         help="As you want to see it, in any script.",
     )
+
+
+def _free(title: str) -> str:
+    """The title, with a number behind it where a task has its name already and a small number helps."""
+    taken = tasks.task_names(state.home())
+    numbered = [title, *(f"{title} {number}" for number in range(2, 100))]
+    return next((found for found in numbered if tasks.task_name(found) not in taken), title)
 
 
 def _make(wanted: ImportRequest, title: str, *, possible: bool) -> None:

@@ -105,6 +105,8 @@ def test_what_cannot_be_read_is_a_sentence_with_a_way_back(home):
 
 def test_a_name_that_is_taken_or_empty_cannot_be_used(home, own, tmp_path):
     app = drop(open_page("task_import"), packed(tmp_path, made.classes_of(3), f"{own.name}.zip"))
+    assert app.text_input[0].value == f"{own.name} 2"
+    shown(app.text_input[0].set_value(own.name).run())
     assert "already" in app.warning[0].value
     assert button(app, "Make this task").disabled
     shown(app.text_input[0].set_value(" ").run())
