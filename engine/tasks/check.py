@@ -405,13 +405,7 @@ class _Checking:
         counts = self._counts(self.training)
         everywhere = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         by_hand = not (everywhere > 0).any()  # named for labeling; nothing has a label yet
-        waiting = np.flatnonzero((everywhere == 0) & ~by_hand)  # named for labeling by hand, which goes on
-        if len(waiting):
-            self._class_finding(
-                "unlabeled-classes", waiting, everywhere, "warning", "has no labeled image yet",
-                "have no labeled image yet", "Label some images of each, or leave them out.", ("keep", "leave-out"),
-            )  # fmt: skip
-        empty = np.flatnonzero((counts == 0) & (everywhere > 0))
+        empty = np.flatnonzero((counts == 0) & ~by_hand)
         if len(empty):
             waiting = bool((self.training & (self.labels < 0)).any())  # unlabeled images may be of these classes
             text = "A student cannot learn them" + (" before some images are labeled so." if waiting else ".")
@@ -475,7 +469,7 @@ class _Checking:
             return
         if total < FEW_TEST_IMAGES:
             self.find(
-                "few-test-images", "warning", f"Only {total:,} images test the student",
+                "few-test-images", "warning", f"Only {_count(total, 'image tests', 'images test')} the student",
                 f"Its accuracy will be uncertain by about ± {98 / np.sqrt(total + 3.84):.0f} points.", total,
             )  # fmt: skip
         if untested:

@@ -77,3 +77,10 @@ def label_three(tab: Workbench, server) -> None:
     assert sum(label is not None for label in given_labels(task)) == 26
     assert set(task.classes) == set(CLASSES.values())
     tab.assert_sound()
+
+
+def test_the_import_page_fits_a_phone(phone: Workbench):
+    phone.open("import")
+    phone.await_text("Where are your images?")
+    assert phone.overflow() <= 0
+    phone.assert_sound()
