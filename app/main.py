@@ -43,6 +43,7 @@ def main() -> None:
             _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
+            st.Page("views/task_import.py", title="Import", url_path="import", visibility="hidden"),
         ]
     )
     sign_in.required()

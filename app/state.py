@@ -23,7 +23,7 @@ from engine.runs.looking import missing_outputs
 from engine.runs.methods import DEFAULT_P
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
-from engine.tasks import Task
+from engine.tasks import Checked, ImportRequest, Preview, Task
 from engine.teachers import all_teachers, teacher_names
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
@@ -77,6 +77,27 @@ def set_task(name: str) -> None:
         _put("task", name)
         for key in ("teacher", "comparison", "manual_alpha"):
             _put(key, None)
+
+
+def forget_task(name: str) -> None:
+    """Choose no task if `name` was chosen: it was removed."""
+    if name == task_name():
+        for key in ("task", "teacher", "comparison", "manual_alpha"):
+            _put(key, None)
+
+
+def checked(task: Task) -> Checked:
+    """Findings, decisions and advice of an imported task, looked up once for all sessions until the task changes.
+
+    Raises as `engine.tasks.checked`.
+    """
+    changed = (task.folder / "task.json").stat().st_mtime_ns
+    return _checked(str(task.folder), changed, task)
+
+
+def previewed(request: ImportRequest) -> Preview:
+    """What an import would make, looked up once for all sessions. Raises as `engine.tasks.preview`."""
+    return _previewed(str(home()), repr(request), request)
 
 
 def labels_per_class() -> int:
@@ -245,6 +266,16 @@ class _MissingOutputsError(WorkbenchError):
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _opened_task(home: str, name: str, changed: int) -> Task:
     return tasks.open_task(name, Path(home))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _checked(folder: str, changed: int, _task: Task) -> Checked:
+    return tasks.checked(_task)
+
+
+@st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
+def _previewed(home: str, wanted: str, _request: ImportRequest) -> Preview:
+    return tasks.preview(_request, Path(home))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

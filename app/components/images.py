@@ -33,11 +33,50 @@ class Thumbnail:
     marked: bool = False
 
 
-def thumbnails(task: Task, rows: Sequence[int]) -> list[str]:
-    """Small squared images of a task as data URIs, in the order of `rows`."""
+@dataclass(frozen=True)
+class Picture:
+    """An image that is no task's yet, or not as the task has it. `alt` is what a screen reader says."""
+
+    image: Image.Image
+    alt: str
+    caption: str = ""
+
+
+def thumbnails(task: Task, rows: Sequence[int], largest: int = LARGEST) -> list[str]:
+    """Small squared images of a task as data URIs, in the order of `rows`; no side has more than `largest` pixels."""
     if not rows:
         return []
-    return _thumbnails(str(task.folder), task.images.content_hash, task.record.resize, tuple(map(int, rows)), task)
+    key = (str(task.folder), task.images.content_hash, task.record.resize, tuple(map(int, rows)), largest)
+    return _thumbnails(*key, task)
+
+
+def pictures(items: Sequence[Picture], size: int = 64) -> None:
+    """A wrapping grid of pictures, each `size` pixels wide, in their own shape."""
+    figures = "".join(
+        f'<figure style="margin:0;width:{size}px"><img src="{_data_uri(item.image, 2 * size)}" '
+        f'alt="{html.escape(item.alt, quote=True)}" title="{html.escape(item.alt, quote=True)}" style="display:block;'
+        f"box-sizing:border-box;width:{size}px;height:{size}px;object-fit:contain;border:1px solid "
+        f'rgba(128,128,128,.35);border-radius:4px;background:rgba(128,128,128,.12)">{_caption(item.caption)}</figure>'
+        for item in items
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:6px;align-items:flex-start">{figures}</div>')
+
+
+def clusters(task: Task, groups: Sequence[Sequence[Thumbnail]], size: int = 56) -> None:
+    """Thumbnails that belong together, each group in a frame of its own."""
+    sources = dict(
+        zip(
+            [item.row for group in groups for item in group],
+            thumbnails(task, [item.row for group in groups for item in group]),
+            strict=True,
+        )
+    )
+    framed = "".join(
+        '<div style="display:flex;gap:4px;padding:5px;border:1px solid rgba(128,128,128,.35);border-radius:6px;'
+        f'align-items:flex-start;flex-wrap:wrap">{"".join(_figure(i, sources[i.row], size) for i in group)}</div>'
+        for group in groups
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:8px;align-items:flex-start">{framed}</div>')
 
 
 def grid(task: Task, items: Sequence[Thumbnail], size: int = 64) -> None:
@@ -59,24 +98,32 @@ def _figure(item: Thumbnail, source: str, size: int) -> str:
         f'width="{size}" height="{size}" '
         f'style="display:block;box-sizing:border-box;border:{frame};border-radius:4px;background:#fff">'
     )
-    caption = ""
-    if item.caption:
-        caption = (
-            f'<figcaption style="font-size:.72rem;line-height:1.15;overflow-wrap:anywhere;opacity:.85;'
-            f'padding-top:2px">{html.escape(item.caption)}</figcaption>'
-        )
     check = _CHECK if item.marked else ""
-    return f'<figure style="margin:0;width:{size}px;position:relative">{picture}{check}{caption}</figure>'
+    return (
+        f'<figure style="margin:0;width:{size}px;position:relative">{picture}{check}{_caption(item.caption)}</figure>'
+    )
+
+
+def _caption(text: str) -> str:
+    if not text:
+        return ""
+    return (
+        f'<figcaption dir="auto" style="font-size:.72rem;line-height:1.15;overflow-wrap:anywhere;opacity:.85;'
+        f'padding-top:2px">{html.escape(text)}</figcaption>'
+    )
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _thumbnails(folder: str, content: str, resize: str, rows: tuple[int, ...], _task: Task) -> list[str]:
-    return [_data_uri(square(image, resize)) for image in _task.images.decoded(rows)]
+def _thumbnails(folder: str, content: str, resize: str, rows: tuple[int, ...], largest: int, _task: Task) -> list[str]:
+    return [_data_uri(square(image, resize), largest) for image in _task.images.decoded(rows)]
 
 
-def _data_uri(image: Image.Image) -> str:
-    if max(image.size) > LARGEST:
-        image = image.resize((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+def _data_uri(image: Image.Image, largest: int = LARGEST) -> str:
+    if max(image.size) > largest:
+        shrunk = largest / max(image.size)
+        image = image.resize(
+            (max(1, round(image.width * shrunk)), max(1, round(image.height * shrunk))), Image.Resampling.LANCZOS
+        )
     buffer = io.BytesIO()
     if max(image.size) <= SMALL_ORIGINAL:
         image.save(buffer, "PNG")

@@ -13,6 +13,7 @@ from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
 from engine.runs import roots
+from engine.tasks import IMPORT_DEVICE
 
 POLL_SECONDS = 0.7  # between two looks while something can still change
 
@@ -64,5 +65,5 @@ def _where(job: Job, now: Status) -> str:
     state.queue(job.device)  # somebody must drain it
     place = jobs.position(job, roots(state.home()))
     if place is None or place == 1:
-        return f"next on {job.device}"
+        return "about to start" if job.device == IMPORT_DEVICE else f"next on {job.device}"
     return f"place {place} in the queue of {job.device}"

@@ -40,6 +40,11 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
+def isolated(text: str) -> str:
+    """A name from outside inside a sentence, so that a right-to-left one does not reorder what stands beside it."""
+    return f"\u2068{text}\u2069"
+
+
 def moment(text: str) -> str:
     """An ISO 8601 moment as "20 Nov 2026, 07:30 UTC"; a text that is none stays as it is."""
     try:

@@ -8,10 +8,12 @@ import streamlit as st
 
 from app import state
 from app.components import images, page, wording
-from engine import tasks
+from engine import jobs, tasks
 from engine.errors import WorkbenchError
-from engine.tasks import Task
+from engine.runs import users_of_task
+from engine.tasks import IMPORT_DEVICE, IMPORT_KIND, Task, is_own
 
+REMOVING = "start.removing"  # the task whose removal is asked about
 PICTURES = 18  # on a card: one of each class, as far as they go
 
 
@@ -25,18 +27,51 @@ def render() -> None:
     )
     bundled = tasks.bundled_names()
     own = [name for name in tasks.task_names(state.home()) if name not in bundled]
-    st.subheader("Choose a task", anchor=False)
-    st.caption("A task is what the student has to learn: classes, and images of them. These come with the program.")
-    _cards(bundled)
+    _own_images()
     if own:
         st.subheader("Your own tasks", anchor=False)
         _cards(own)
+    st.subheader("Choose a task", anchor=False)
+    st.caption("A task is what the student has to learn: classes, and images of them. These come with the program.")
+    _cards(bundled)
     if not bundled and not own:
         st.warning(
             f"No task is here: the folder {page.escape(str(tasks.catalogue.ASSETS))} holds none. Restore it from the "
             "repository.",
             icon=":material/folder_off:",
         )
+    _asked_to_remove()
+
+
+def _asked_to_remove() -> None:
+    """The question about the task that was asked to be removed, if it is still there."""
+    name = state.note(REMOVING)
+    if name in tasks.task_names(state.home()):
+        _ask_to_remove(state.open_task(name))
+
+
+def _own_images() -> None:
+    """The way to one's own images, and imports under way."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown(
+            ":material/add_photo_alternate: **Use your own images**: a folder, a ZIP or a table. Some of them labeled, "
+            "or none yet.",
+            width="content",
+        )
+        st.space("stretch")
+        if st.button("Import images", type="primary", icon=":material/upload:"):
+            page.go("task_import")
+    under_way = [
+        job
+        for job in jobs.list_jobs(state.home() / "jobs")
+        if job.kind == IMPORT_KIND and not jobs.status(job).terminal
+    ]
+    if under_way:
+        state.queue(IMPORT_DEVICE)
+        titles = wording.listed([page.escape(str(job.spec.get("title", job.id))) for job in under_way])
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/hourglass_top: Being imported: **{titles}**", width="content")
+            page.link("task_import", "See how far it is")
 
 
 def _cards(names: list[str]) -> None:
@@ -62,6 +97,8 @@ def _card(task: Task) -> None:
         f"{wording.count(len(task.classes), 'class', 'classes')} · {wording.count(len(task.images), 'image')}, "
         f"of which {len(task.test_rows):,} are held out to test the student"
     )
+    if origin := _origin(task):
+        st.caption(origin)
     st.space("stretch")
     with st.container(horizontal=True):
         if st.button(
@@ -72,6 +109,59 @@ def _card(task: Task) -> None:
             on_click=partial(state.set_task, task.name),
         ):
             page.go("task")
+        if is_own(task):
+            st.button(
+                "Remove",
+                key=f"remove-{task.name}",
+                type="tertiary",
+                icon=":material/delete:",
+                help="Asks first.",
+                on_click=partial(state.set_note, REMOVING, task.name),
+            )
+
+
+def _origin(task: Task) -> str:
+    """Where an own task's images came from, and when."""
+    about = tasks.read_about(task.folder) if is_own(task) else None
+    if about is None:
+        return ""
+    return f"From {page.escape(about.source)}, {wording.moment(about.imported)}"
+
+
+@st.dialog("Remove this task?", on_dismiss=partial(state.set_note, REMOVING, None))
+def _ask_to_remove(task: Task) -> None:
+    """Removing a task takes its labels with it: it asks first, and refuses while something needs it."""
+    users = users_of_task(state.home(), task.name)
+    st.markdown(
+        f"**{page.escape(task.record.title)}**: {wording.count(len(task.images), 'image')} with all labels and "
+        "decisions. The files that you brought stay where they are."
+    )
+    if users.unfinished:
+        st.error(
+            f"{wording.count(len(users.unfinished), 'job')} still {'needs' if len(users.unfinished) == 1 else 'need'} "
+            "it: wait until they have ended, or cancel them on Distill.",
+            icon=":material/block:",
+        )
+        return
+    if users.finished_runs:
+        st.warning(
+            f"{wording.count(users.finished_runs, 'finished run')} used it. Results and students stay, but cannot be "
+            "made again without the task.",
+            icon=":material/warning:",
+        )
+    with st.container(horizontal=True):
+        if st.button("Remove it", type="primary", icon=":material/delete:"):
+            try:
+                tasks.remove_task(state.home(), task.name)
+            except WorkbenchError as error:
+                st.error(page.escape(str(error)), icon=":material/error:")
+                return
+            state.forget_task(task.name)
+            state.set_note(REMOVING, None)
+            st.rerun()
+        if st.button("Keep it"):
+            state.set_note(REMOVING, None)
+            st.rerun()
 
 
 def one_of_each_class(task: Task, count: int) -> list[images.Thumbnail]:

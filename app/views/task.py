@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from app import state
 from app.components import images, page, wording
+from app.views import task_check, task_label
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task
+from engine.tasks import NO_LABEL, Task, is_own
 
+PART = "task.part"  # of an own task's page: "images", "check" or "label"
 CLASSES_PER_PAGE = 10
 IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
 RESIZES = {
@@ -27,7 +29,54 @@ RESIZES = {
 def render() -> None:
     """The page."""
     task = page.required_task()
-    page.header(task.record.title, page.escape(task.record.summary))
+    page.header(page.escape(task.record.title), page.escape(task.record.summary))
+    part = _head(task) if is_own(task) else "images"
+    if part == "check":
+        task_check.render(task)
+    elif part == "label":
+        task_label.render(task)
+    elif task.available_labels().any():
+        _images(task)
+    else:
+        st.info(
+            "No image has a label yet: label some of each class, and the methods can begin.", icon=":material/label:"
+        )
+        if st.button("Label images", type="primary", icon=":material/label:"):
+            state.set_note(PART, "label")
+            st.rerun()
+        return
+    page.link("teachers", "Next: which teachers fit these images")
+
+
+def _head(task: Task) -> str:
+    """Which part of an own task's page is shown; the way on is beside it, as the parts are long."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        part = _choose_part(task)
+        if task.available_labels().any():
+            page.link("teachers", "Next: which teachers fit")
+    return part
+
+
+def _choose_part(task: Task) -> str:
+    waiting = len(state.checked(task).open_findings)
+    titles = {
+        "images": ":material/photo_library: Images",
+        "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),
+        "label": ":material/label: Label",
+    }
+    wanted = state.note(PART, "images")
+    part = st.segmented_control(
+        "Part",
+        list(titles),
+        format_func=titles.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        **state.bound("task part", wanted, lambda value: state.set_note(PART, value)),
+    )
+    return str(part)
+
+
+def _images(task: Task) -> None:
     _budget()
     labeled = task.labeled_rows(state.labels_per_class(), state.seed())
     _counts(task, labeled)
@@ -35,7 +84,6 @@ def render() -> None:
     st.subheader("Images by class", anchor=False)
     _contact_sheet(task, labeled)
     _facts(task)
-    page.link("teachers", "Next: which teachers fit these images")
 
 
 def _budget() -> None:
@@ -121,7 +169,7 @@ def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
     items += [
         images.Thumbnail(int(row), f"{name}, unlabeled") for row in without[: max(0, IMAGES_PER_CLASS - len(items))]
     ]
-    heading = f"{html.escape(name)} <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
+    heading = f"<bdi>{html.escape(name)}</bdi> <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
     return _block(heading, images.grid_html(task, items, size=54))
 
 

@@ -16,6 +16,7 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.execution import CURVE_EVENT, KIND, execute, read_result
+from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.methods import METHODS, Method, get_method, weighted
 from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
 from engine.runs.queue import QueueThread, roots, worker_command
@@ -30,6 +31,7 @@ from engine.runs.ranking import (
     rank,
 )
 from engine.runs.spec import RunSpec, plan, run_spec_from
+from engine.runs.users import TaskUsers, users_of_task
 
 __all__ = [
     "CURVE_EVENT",
@@ -48,6 +50,8 @@ __all__ = [
     "Ranked",
     "Ranking",
     "RunSpec",
+    "Suggestion",
+    "TaskUsers",
     "TeacherPanel",
     "active_weights",
     "as_document",
@@ -70,6 +74,9 @@ __all__ = [
     "runs_root",
     "start",
     "teacher_panel",
+    "unlabeled_rows",
+    "users_of_task",
     "weighted",
     "worker_command",
+    "worth_a_label",
 ]

@@ -9,6 +9,7 @@ From files to a task, as page and command line use it:
     found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
                                                 label, split, group), columns in use, all_columns, notes, skipped.
                                                 Call found.close() afterwards. About a second for 100,000 files
+    now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
                                                 check_task_name(wanted.task, task_names(home)) says if it is free
@@ -37,8 +38,8 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 
 from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, open_task, task_names
 from engine.tasks.check import Choice, Decisions, Finding, Review
-from engine.tasks.decisions import Checked, checked, decide, given_labels, is_own, relabel
-from engine.tasks.facts import About, Facts
+from engine.tasks.decisions import Checked, checked, decide, given_label_numbers, given_labels, is_own, relabel
+from engine.tasks.facts import About, Facts, read_about, read_small
 from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 from engine.tasks.images import ImageTable, decode, write_image_table
 from engine.tasks.ingest import DEVICE as IMPORT_DEVICE
@@ -47,6 +48,7 @@ from engine.tasks.ingest import (
     check_allowed,
     execute_import,
     import_images,
+    offered_sources,
     propose,
     remove_task,
     request_import,
@@ -55,17 +57,20 @@ from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.pixels import Reading
-from engine.tasks.request import ImportRequest
-from engine.tasks.settings import ImportSettings, import_settings
+from engine.tasks.previews import Preview, Sample, preview
+from engine.tasks.request import UPLOAD, ImportRequest, request_from
+from engine.tasks.settings import SETTINGS_FILE, ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
-from engine.tasks.uploads import keep_upload, remove_upload
+from engine.tasks.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
 
 __all__ = [
     "IMPORT_DEVICE",
     "IMPORT_KIND",
     "NO_LABEL",
+    "SETTINGS_FILE",
     "STUDENT_SIZES",
     "TORCHVISION_SETS",
+    "UPLOAD",
     "About",
     "Checked",
     "Choice",
@@ -79,8 +84,10 @@ __all__ = [
     "ImportSettings",
     "Inventory",
     "Item",
+    "Preview",
     "Reading",
     "Review",
+    "Sample",
     "Task",
     "TaskRecord",
     "add_task_file",
@@ -93,21 +100,29 @@ __all__ = [
     "decide",
     "decode",
     "execute_import",
+    "given_label_numbers",
     "given_labels",
     "import_images",
     "import_settings",
+    "in_the_users_words",
     "is_own",
     "keep_upload",
     "load_task",
+    "offered_sources",
     "open_task",
+    "preview",
     "propose",
+    "read_about",
+    "read_small",
     "relabel",
     "relative_cost",
     "remove_task",
     "remove_upload",
+    "request_from",
     "request_import",
     "task_name",
     "task_names",
+    "upload_title",
     "write_image_table",
     "write_revision",
     "write_task_files",

@@ -469,7 +469,7 @@ class _Checking:
             return
         if total < FEW_TEST_IMAGES:
             self.find(
-                "few-test-images", "warning", f"Only {total:,} images test the student",
+                "few-test-images", "warning", f"Only {_count(total, 'image tests', 'images test')} the student",
                 f"Its accuracy will be uncertain by about ± {98 / np.sqrt(total + 3.84):.0f} points.", total,
             )  # fmt: skip
         if untested:

@@ -145,6 +145,11 @@ def given_labels(task: Task) -> list[str | None]:
     return [None if label < 0 else names[label] for label in task.read_labels(task.record.given_labels)]
 
 
+def given_label_numbers(task: Task) -> NDArray[np.int64]:
+    """The same as indices into `task.record.given_classes`, `[images]`, -1 for none; of a bundled task, its labels."""
+    return task.read_labels(task.record.given_labels) if is_own(task) else task.labels
+
+
 @contextmanager
 def _changing(task: Task) -> Iterator[Task]:
     """The task as it is on disk now, for one change at a time. Raises BusyError if another change takes too long."""

@@ -49,6 +49,7 @@ class Looked:
     phash: int  # 64 bits, perceptual
     small: bytes  # RGB at 8 × 8, 192 bytes
     stored: bytes | None  # the image as PNG, where its own bytes are not to be stored
+    channels: int = 3  # that the file has to choose from
 
 
 class Decoder:
@@ -70,6 +71,7 @@ class Decoder:
             phash=int(answer["phash"], 16),
             small=base64.b64decode(answer["small"]),
             stored=payload or None,
+            channels=int(answer["channels"]),
         )
 
     def matlab_lists(self, content: bytes, name: str) -> dict[str, list[Any]]:
@@ -312,6 +314,7 @@ def _look(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes
         "patient": found.patient,
         "phash": str(imagehash.phash(medium)),
         "small": base64.b64encode(small.tobytes()).decode(),
+        "channels": found.channels,
     }
     return answer, payload
 

@@ -18,6 +18,7 @@ from engine.files import read_json, replacing, write_json
 
 FACTS_FILE = "facts.parquet"
 ABOUT_FILE = "import.json"
+SMALL = "small"  # the column of small copies, which is read apart: most readers do not need it
 LISTED = 10_000  # names of skipped files that are kept; their number is kept in any case
 
 SCHEMA = pa.schema(
@@ -72,8 +73,8 @@ class About:
     dicom: bool = False
 
 
-def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts) -> None:
-    """Write the facts of all images into a task's folder, atomically."""
+def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts, small: NDArray[np.uint8] | None = None) -> None:
+    """Write the facts of all images into a task's folder, atomically. small: their small copies, `[images, bytes]`."""
     columns = [
         pa.array(list(image_ids), pa.string()),
         pa.array(facts.widths, pa.int32()),
@@ -84,8 +85,25 @@ def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts) -> None:
         pa.array(facts.flat, pa.bool_()),
         pa.array([list(steps) for steps in facts.steps], pa.list_(pa.string())),
     ]
+    table = pa.table(columns, schema=SCHEMA)
+    if small is not None:
+        table = table.append_column(SMALL, pa.array([row.tobytes() for row in small], pa.binary()))
     with replacing(folder / FACTS_FILE) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_small(folder: Path) -> NDArray[np.uint8] | None:
+    """Small RGB copies of all images, `[images, bytes]`, or None where none were kept. Raises DamagedFileError."""
+    path = folder / FACTS_FILE
+    if not path.exists():
+        return None
+    try:
+        if SMALL not in pq.read_schema(path).names:
+            return None
+        copies = pq.read_table(path, columns=[SMALL])[SMALL].to_pylist()
+        return np.frombuffer(b"".join(copies), dtype=np.uint8).reshape(len(copies), -1)
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        raise DamagedFileError(f"{path} is damaged: restore it, or import the images again.") from error
 
 
 def read_facts(folder: Path) -> Facts | None:

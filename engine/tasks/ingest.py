@@ -42,9 +42,9 @@ from engine.tasks.pixels import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
 from engine.tasks.settings import ImportSettings, import_settings
 from engine.tasks.sources import FolderTree, Tree, allowed_root, open_tree
-from engine.tasks.tables import table_inventory
+from engine.tasks.tables import TABLE_SUFFIXES, table_inventory
 from engine.tasks.task import Task
-from engine.tasks.uploads import remove_upload, upload_path
+from engine.tasks.uploads import in_the_users_words, remove_upload, upload_path, upload_title
 
 KIND = "import"
 DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
@@ -67,10 +67,23 @@ def propose(source: str, request: ImportRequest | None = None, home: Path | None
 
 def find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
     """The inventory of an import's source. Raises WorkbenchError."""
+
+    def words(text: str) -> str:
+        return in_the_users_words(request.images, in_the_users_words(request.source, text))
+
+    try:
+        found = _find_images(request, home, settings, decoders)
+    except WorkbenchError as error:
+        error.args = (words(str(error)),)
+        raise
+    return replace(found, layout_title=words(found.layout_title), notes=tuple(map(words, found.notes)))
+
+
+def _find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
     if request.source.startswith(TORCHVISION):
         return torchvision_inventory(request.source.removeprefix(TORCHVISION), home)
-    path = upload_path(request.source, home) if request.source.startswith(UPLOAD) else Path(request.source).expanduser()
-    images = open_tree(Path(request.images).expanduser(), settings) if request.images else None
+    path = _path(request.source, home)
+    images = open_tree(_path(request.images, home), settings) if request.images else None
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
         tree: Tree = (
             FolderTree(path.parent, settings) if images is None and _beside(request) else _Alone(path, settings)
@@ -90,6 +103,10 @@ def find_images(request: ImportRequest, home: Path, settings: ImportSettings, de
     except BaseException:
         tree.close()
         raise
+
+
+def _path(source: str, home: Path) -> Path:
+    return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
 
 
 def _beside(request: ImportRequest) -> bool:
@@ -144,8 +161,9 @@ def _import(
             task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
     finally:
         inventory.close()
-    if request.source.startswith(UPLOAD):
-        remove_upload(request.source, home)
+    for source in (request.source, request.images):
+        if source.startswith(UPLOAD):
+            remove_upload(source, home)
     return task
 
 
@@ -326,7 +344,7 @@ class _Import:
             raise InvalidInputError(f"None of the {len(self.inventory.items):,} images can be read{reason}.")
         task_images.write_reference_table(folder / "images.parquet", _image_rows(parts, ids))
         facts = _facts(columns)
-        write_facts(folder, ids, facts)
+        write_facts(folder, ids, facts, _small(columns))
         skipped = [(clean_identifier(s.name), s.reason) for s in self.inventory.skipped]
         steps = Counter(step for steps in columns["steps"] for step in steps or ())
         about = About(
@@ -381,7 +399,7 @@ class _Import:
 
     def _source_words(self) -> str:
         source = self.request.source
-        return "an upload" if source.startswith(UPLOAD) else source
+        return f"{upload_title(source)}, uploaded" if source.startswith(UPLOAD) else source
 
     def _publish(self, folder: Path) -> None:
         check_task_name(self.request.task, task_names(self.home))  # somebody may have been faster
@@ -438,8 +456,13 @@ def _image_rows(parts: list[Path], ids: list[str]) -> Iterator[dict[str, object]
                 yield {**row, "image_id": next(names)}
 
 
+def _small(columns: dict[str, list[Any]]) -> NDArray[np.uint8]:
+    """Small copies of all images, `[images, bytes of a small copy]`."""
+    return np.frombuffer(b"".join(columns["small"]), dtype=np.uint8).reshape(len(columns["small"]), -1)
+
+
 def _facts(columns: dict[str, list[Any]]) -> Facts:
-    small = np.frombuffer(b"".join(columns["small"]), dtype=np.uint8).reshape(len(columns["small"]), -1)
+    small = _small(columns)
     return Facts(
         widths=np.array(columns["width"], dtype=np.int32),
         heights=np.array(columns["height"], dtype=np.int32),
@@ -468,12 +491,11 @@ def check_source(wanted: ImportRequest, home: Path) -> None:
 
     Raises InvalidInputError, UnknownNameError.
     """
-    if wanted.source.startswith(UPLOAD):
-        upload_path(wanted.source, home)
-    elif not wanted.source.startswith(TORCHVISION):
-        check_allowed(wanted.source, home)
-    if wanted.images:
-        check_allowed(wanted.images, home)
+    for source in filter(None, (wanted.source, wanted.images)):
+        if source.startswith(UPLOAD):
+            upload_path(source, home)
+        elif not source.startswith(TORCHVISION):
+            check_allowed(source, home)
 
 
 def check_allowed(path: str, home: Path) -> Path:
@@ -486,6 +508,26 @@ def check_allowed(path: str, home: Path) -> Path:
             f'add it to "roots" under "import" in {home / "settings.json"}.'
         )
     return Path(path)
+
+
+def offered_sources(home: Path) -> list[str]:
+    """Paths of the server to choose from: the allow-listed roots, and folders, archives and tables right in them."""
+    offered: list[str] = []
+    for root in import_settings(home).roots:
+        offered.append(root)
+        with suppress(OSError):
+            inner = sorted(entry.path for entry in os.scandir(root) if _may_be_a_source(entry))
+            offered += inner[:_OFFERED]
+    return offered
+
+
+def _may_be_a_source(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    return entry.is_dir() or entry.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", *TABLE_SUFFIXES))
+
+
+_OFFERED = 200  # of one root
 
 
 def execute_import(job: Job, report: Reporter) -> None:

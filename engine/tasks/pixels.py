@@ -77,6 +77,7 @@ class Converted:
     steps: tuple[str, ...]  # what was done to make it so, in words; empty for an 8-bit RGB file
     keep: bool  # whether the file's own bytes may be stored, because any decoder reads them alike
     patient: str = ""  # a DICOM file's patient, as it names them
+    channels: int = 3  # that there are to choose from; more than four in multi-spectral images alone
 
 
 def convert(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
@@ -235,7 +236,7 @@ def _convert_channels(array: NDArray[Any], name: str, reading: Reading, steps: l
         steps.append("gray: three equal channels")
         picked = np.repeat(picked, 3, axis=2)
     steps.append("TIFF stored as PNG, without loss")
-    return Converted(Image.fromarray(np.ascontiguousarray(picked)), tuple(steps), keep=False)
+    return Converted(Image.fromarray(np.ascontiguousarray(picked)), tuple(steps), keep=False, channels=count)
 
 
 def range_words(reading: Reading) -> str:

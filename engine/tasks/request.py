@@ -23,10 +23,10 @@ UPLOAD = "upload:"  # a source that was uploaded: "upload:" and its id
 class ImportRequest:
     """An import. Everything but source and title has a default that suits most."""
 
-    source: str  # a path on this machine, "upload:<id>", or "torchvision:<name>"
+    source: str  # a path on this machine, an upload as `keep_upload` gives it, or "torchvision:<name>"
     title: str  # what the task is called on the pages, in any script
     name: str = ""  # what it is called in commands and folders; "" = made from the title
-    images: str = ""  # folder or archive of the images, where the source is a table that lies elsewhere
+    images: str = ""  # folder, archive or upload of the images, where the source is a table that lies elsewhere
     columns: Columns = field(default_factory=Columns)
     classes: tuple[str, ...] = ()  # more classes than the labels name, to be labeled by hand
     reading: Reading | None = None  # None = as is usual for the source

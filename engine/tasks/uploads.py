@@ -14,7 +14,7 @@ from typing import IO
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import TEMPORARY_PREFIX, make_folder, replacing, workspace
-from engine.tasks.names import clean_identifier
+from engine.tasks.names import clean_identifier, clean_text
 from engine.tasks.request import UPLOAD
 from engine.tasks.settings import ImportSettings, import_settings
 
@@ -24,7 +24,9 @@ _CHUNK = 1 << 20
 
 
 def keep_upload(files: Iterable[tuple[str, IO[bytes]]], home: Path | None = None) -> str:
-    """Keep dropped files (name as the browser gives it, content) and give the source to import: "upload:<id>".
+    """Keep dropped files (name as the browser gives it, content) and give the source to import: "upload:<id> <title>".
+
+    The title is what the user sees of it, and never a path.
 
     One archive or table is kept as it is; anything else (a folder, single images) becomes one archive. Raises
     InvalidInputError for nothing, or for more than the setting upload_bytes.
@@ -47,7 +49,27 @@ def keep_upload(files: Iterable[tuple[str, IO[bytes]]], home: Path | None = None
         identifier += ".zip"
         with replacing(folder / identifier) as temporary:
             _pack(dropped, temporary, settings)
-    return UPLOAD + identifier
+    return f"{UPLOAD}{identifier} {_title([name for name, _ in dropped])}".rstrip()
+
+
+def _title(names: list[str]) -> str:
+    """What a message calls dropped files: the one file, or the one folder that holds them all, or their number."""
+    first = names[0].replace("\\", "/").strip("/").split("/")
+    if len(names) == 1:
+        return clean_text(first[-1])
+    heads = {name.replace("\\", "/").strip("/").split("/")[0] for name in names}
+    return clean_text(first[0]) if len(heads) == 1 else f"{len(names):,} files"
+
+
+def upload_title(source: str) -> str:
+    """What the user calls an upload, such as "leaves.zip"."""
+    return source.removeprefix(UPLOAD).partition(" ")[2] or "the upload"
+
+
+def in_the_users_words(source: str, text: str) -> str:
+    """A text about a source, with the upload's title where it says the name under which the upload is kept."""
+    identifier = source.removeprefix(UPLOAD).partition(" ")[0]
+    return text.replace(identifier, upload_title(source)) if source.startswith(UPLOAD) and identifier else text
 
 
 def _single_kind(name: str) -> str:
@@ -59,14 +81,21 @@ def _single_kind(name: str) -> str:
 
 def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSettings) -> None:
     total, used = 0, set[str]()
+    outermost = _outermost([name for name, _ in dropped])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, (name, content) in enumerate(dropped):
-            parts = clean_identifier(name.replace("\\", "/")).split("/")
+            parts = clean_identifier(name.replace("\\", "/")).removeprefix(outermost).split("/")
             plain = "/".join(part for part in parts if part not in ("", ".", "..")) or f"file-{number}"
             plain = plain if plain not in used and ":" not in plain[:2] else f"file-{number}/{plain.replace(':', '_')}"
             used.add(plain)
             with archive.open(plain, "w", force_zip64=True) as out:
                 total = _copy(content, out, settings, total)
+
+
+def _outermost(names: list[str]) -> str:
+    """The folder that was dropped, which is above all names and says nothing of the images; "" if there is none."""
+    heads = {name.partition("/")[0] for name in names}
+    return f"{heads.pop()}/" if len(heads) == 1 and all("/" in name for name in names) else ""
 
 
 def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: int) -> int:
@@ -84,9 +113,9 @@ def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: i
 
 def upload_path(source: str, home: Path) -> Path:
     """The file of an upload. Raises UnknownNameError if it is not there, or no longer."""
-    identifier = source.removeprefix(UPLOAD)
+    identifier, _, title = source.removeprefix(UPLOAD).partition(" ")
     path = home / "uploads" / identifier
-    if not _ID.fullmatch(identifier) or not path.is_file():
+    if not _ID.fullmatch(identifier) or "/" in title or not path.is_file():
         raise UnknownNameError("upload (drop the files again)", identifier[:60], ())
     return path
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from app import state
-from engine import tasks
+from engine import jobs, tasks
 from engine.tasks import add_task_file, bundled_record
-from tests.app.pages import button, open_page, text_of
+from tests.app.pages import button, open_page, shown, text_of
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,27 @@ def test_a_link_to_a_task_that_is_not_there_says_so(home):
     app = open_page("task", task="quickdrow")
     assert "There is no task named 'quickdrow'" in text_of(app).replace("\\", "")
     assert "quickdraw" in text_of(app)
+
+
+def test_an_own_task_says_where_it_is_from_and_can_be_removed_after_a_question(own, home):
+    app = open_page("start", task=own.name)
+    assert re.search(r"From .*cats\\?\.zip, \d+ [A-Z][a-z]{2} \d{4}", text_of(app))
+    shown(app.button(key=f"remove-{own.name}").click().run())
+    assert "with all labels and decisions" in text_of(app)
+    shown(button(app, "Keep it").click().run())
+    assert own.folder.exists()
+    shown(app.button(key=f"remove-{own.name}").click().run())
+    shown(button(app, "Remove it").click().run())
+    assert not own.folder.exists()
+    assert "task" not in app.query_params
+    assert "Your own tasks" not in text_of(app)
+
+
+def test_a_task_that_a_job_needs_is_not_removed(own, home):
+    job = jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
+    app = open_page("start")
+    shown(app.button(key=f"remove-{own.name}").click().run())
+    assert "1 job still needs it" in app.error[0].value
+    assert not [found for found in app.button if found.label == "Remove it"]
+    jobs.request_cancel(job)
+    assert [found for found in shown(app.run()).button if found.label == "Remove it"]

@@ -41,10 +41,10 @@ def test_the_sheet_marks_the_labeled_images_of_the_draw(home):
 
 def test_many_classes_come_in_pages(home):
     app = open_page("task", task="quickdraw")
-    assert re.findall(r"<h4[^>]*>([^<]+) <small>", app.html[0].value)[0] == "sweater"
+    assert re.findall(r"<h4[^>]*><bdi>([^<]+)</bdi> <small>", app.html[0].value)[0] == "sweater"
     assert app.html[0].value.count("<h4") == 10
     app.get_by_key("widget contact sheet").set_value(5).run()
-    assert re.findall(r"<h4[^>]*>([^<]+) <small>", app.html[0].value)[-1] == "zigzag"
+    assert re.findall(r"<h4[^>]*><bdi>([^<]+)</bdi> <small>", app.html[0].value)[-1] == "zigzag"
     assert app.html[0].value.count("<h4") == 5
 
 

@@ -7,13 +7,13 @@ from tests.browser.server import serving
 from tests.browser.workbench import Workbench
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     with launched() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     with serving(folder / "workspace", folder / "server.log") as running:

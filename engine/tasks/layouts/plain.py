@@ -22,7 +22,10 @@ def folders(found: Found) -> Inventory:
     if not names:
         nested = [s.name for s in tree.skipped if "archive inside" in s.reason]
         hint = f" It holds the archive {nested[0][:60]!r}: unpack that one and import it." if nested else ""
-        raise InvalidInputError(f"{tree.title} holds no image files.{hint}")
+        raise InvalidInputError(
+            f"{tree.title} holds no image files: bring JPEG, PNG, WebP, TIFF, BMP, GIF or DICOM files, in folders, in "
+            f"a ZIP, or with a table that names them.{hint}"
+        )
     if len(names) > found.settings.images:
         raise InvalidInputError(
             f"{tree.title} holds more than {found.settings.images:,} images: import fewer, or raise the setting."
@@ -36,7 +39,10 @@ def folders(found: Found) -> Inventory:
         deep += len(rest) > 1
         label = clean_text(rest[0]) if rest and labeled else ""
         items.append(Item(name, label or None, split))
+    items, lonely = _without_lonely_class(items)
     notes = [f"The folder's name {prefix.rstrip('/')!r} says nothing of classes."] if prefix else []
+    if lonely:
+        notes.append(f"All images lie in the folder {lonely!r}: one folder is no class, so they have no labels yet.")
     if deep:
         notes.append(f"{deep:,} images lie deeper than their class folder: the outermost folder is the class.")
     taken = set(names)
@@ -48,6 +54,14 @@ def folders(found: Found) -> Inventory:
     structure_title = "images without classes" if unlabeled else title[structure]
     layout = {"class": "class-folders", "split": "split-folders", "labeled": "labeled-unlabeled"}[structure]
     return tree_inventory(found, layout, structure_title, items, notes=tuple(notes + more), skipped=skipped)
+
+
+def _without_lonely_class(items: list[Item]) -> tuple[list[Item], str]:
+    """Items, without their label if all have the same one, and that label: nothing can be told apart by it."""
+    labels = {item.label for item in items}
+    if len(labels) != 1 or None in labels:
+        return items, ""
+    return [Item(i.name, None, i.split, i.group, i.place) for i in items], str(labels.pop())
 
 
 def _common_folder(names: list[str]) -> str:

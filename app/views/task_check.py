@@ -1,0 +1,204 @@
+"""Task, the part "Check": what is odd in one's own images, each finding fixed or accepted with a click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components import images, page, wording
+from app.views import task_geometry
+from app.views.task_geometry import decide
+from engine import tasks
+from engine.runs import users_of_task
+from engine.tasks import Checked, Finding, Task
+
+SEVERITIES = {  # in the order of the page: icon and word
+    "problem": (":material/error:", "Spoils the result", "red"),
+    "warning": (":material/warning:", "Worth a look", "orange"),
+    "note": (":material/info:", "For your information", "gray"),
+}
+SHOWN_ROWS = 24
+SHOWN_CLUSTERS = 10
+IN_CLUSTER = 4
+SPLITS = {
+    "given": "The source's own",
+    "stratified": "Drawn by lot",
+    "by-group": "Whole groups",
+}
+SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+
+
+def render(task: Task) -> None:
+    """The part."""
+    now = state.checked(task)
+    _under_way(task)
+    _summary(task, now)
+    order = list(SEVERITIES)
+    for finding in sorted((f for f in now.findings if f.severity != "note"), key=lambda f: order.index(f.severity)):
+        _finding(task, finding)
+    notes = [finding for finding in now.findings if finding.severity == "note"]
+    if notes:
+        title = f"{wording.count(len(notes), 'more thing')} to know; no decision is needed"
+        more = st.expander(title, on_change="rerun", key="check notes", icon=":material/info:")
+        if more.open:
+            with more:
+                for finding in notes:
+                    _finding(task, finding)
+    _split(task, now)
+    task_geometry.draw(task, now)
+    _name(task)
+
+
+def _under_way(task: Task) -> None:
+    """A decision makes a new revision, and a job that waits for the old one fails."""
+    unfinished = users_of_task(state.home(), task.name).unfinished
+    if unfinished:
+        st.warning(
+            f"{wording.count(len(unfinished), 'job')} of this task {'has' if len(unfinished) == 1 else 'have'} not "
+            "ended. A decision changes the task, and jobs that have not begun then stop with a message.",
+            icon=":material/hourglass_top:",
+        )
+
+
+def _summary(task: Task, now: Checked) -> None:
+    open_findings = now.open_findings
+    st.subheader("Findings", anchor=False)
+    if not open_findings:
+        st.success(
+            "Nothing is left to decide." if now.findings else "Nothing odd was found.", icon=":material/check_circle:"
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{wording.count(len(open_findings), 'finding')}** to look at. What is marked is in force already; "
+            "accept it, or choose otherwise.",
+            width="content",
+        )
+        if st.button("Accept all", icon=":material/done_all:", key="accept all"):
+            decide(task, findings={f.key: f.choice for f in open_findings})
+
+
+def _finding(task: Task, finding: Finding) -> None:
+    icon, word, color = SEVERITIES[finding.severity]
+    with st.container(border=True, key=f"finding {finding.key}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{icon} **{page.escape(finding.title)}**", width="content")
+            if finding.decided:
+                st.badge("Decided", icon=":material/check:", color="green")
+            elif finding.severity != "note":
+                st.badge(word, color=color)
+        st.markdown(page.escape(finding.text))
+        _evidence(task, finding)
+        _choices(task, finding)
+
+
+def _evidence(task: Task, finding: Finding) -> None:
+    given = tasks.given_labels(task) if finding.clusters or finding.rows else []
+    if finding.clusters:
+        groups = [[_thumbnail(task, given, row) for row in cluster[:IN_CLUSTER]] for cluster in finding.clusters]
+        images.clusters(task, groups[:SHOWN_CLUSTERS])
+        if len(finding.clusters) > SHOWN_CLUSTERS:
+            st.caption(f"The first {SHOWN_CLUSTERS} of them are shown.")
+    elif finding.rows:
+        images.grid(task, [_thumbnail(task, given, row) for row in finding.rows[:SHOWN_ROWS]], size=56)
+    if not finding.names:
+        return
+    if len(finding.names) <= 3:
+        for name, remark in finding.names:
+            about = remark if remark.startswith(name) else f"{name}: {remark}"
+            st.caption(page.escape(about))
+        return
+    names = st.expander("See which", on_change="rerun", key=f"names {finding.key}")
+    if names.open:
+        names.dataframe(
+            pd.DataFrame(finding.names, columns=["Name", "Remark"]), hide_index=True, alt=f"{finding.title}: which"
+        )
+
+
+def _thumbnail(task: Task, given: Sequence[str | None], row: int) -> images.Thumbnail:
+    """An image with the label that it came with, or was given by hand: decisions may have taken it away."""
+    name = given[row] or "unlabeled"
+    side = {"train": "trains", "test": "tests", "out": "takes no part"}[str(task.splits[row])]
+    return images.Thumbnail(row, f"{task.images.image_ids[row]}, {name}, {side}", caption=f"{name}, {side}")
+
+
+def _choices(task: Task, finding: Finding) -> None:
+    if finding.severity == "note" and len(finding.choices) == 1:
+        return
+    with st.container(horizontal=True):
+        for choice in finding.choices:
+            in_force = choice.key == finding.choice
+            pressed = st.button(
+                choice.title,
+                key=f"decide {finding.key} {choice.key}",
+                icon=":material/check:" if in_force else None,
+                type="primary" if in_force and not finding.decided and finding.severity != "note" else "secondary",
+                disabled=in_force and finding.decided,
+            )
+            if pressed:
+                decide(task, findings={finding.key: choice.key})
+        if finding.decided and st.button(
+            "Take back", key=f"take back {finding.key}", type="tertiary", icon=":material/undo:"
+        ):
+            decide(task, findings={finding.key: None})
+
+
+def _split(task: Task, now: Checked) -> None:
+    st.subheader("Held-out images", anchor=False)
+    st.caption(f"{page.escape(now.review.split_rule)} They test the student, and take no part in anything else.")
+    labeled = int(task.available_labels().sum())
+    with st.grid(4, min_column_width=130):
+        st.metric("Labeled, train", f"{labeled:,}")
+        st.metric("Unlabeled, train", f"{len(task.train_rows) - labeled:,}")
+        st.metric("Test", f"{len(task.test_rows):,}")
+        st.metric("Take no part", f"{int((task.splits == 'out').sum()):,}")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        if len(now.split_methods) > 1:
+            st.segmented_control(
+                "How they are chosen",
+                now.split_methods,
+                format_func=SPLITS.__getitem__,
+                required=True,
+                help="Whole groups: no patient, site or video is both trained on and tested on.",
+                **state.bound("split method", now.review.split_method, lambda value: state.set_note(_SPLIT, value)),
+            )
+            if (wanted := _wish(_SPLIT)) and wanted != now.review.split_method:
+                decide(task, split=wanted)
+        if now.review.split_method == "given":
+            return
+        shares: Sequence[float] = sorted({*SHARES, now.decisions.test_share})
+        st.selectbox(
+            "Share of labeled images",
+            shares,
+            format_func=lambda share: wording.percent(share, 0),
+            width=190,
+            **state.bound("test share", now.decisions.test_share, lambda value: state.set_note(_SHARE, value)),
+        )
+        if (share := _wish(_SHARE)) and share != now.decisions.test_share:
+            decide(task, test_share=share)
+        if st.button("Draw again", icon=":material/casino:", help="Other images of the same share."):
+            decide(task, seed=now.decisions.seed + 1)
+
+
+_SPLIT, _SHARE = "check.split", "check.share"
+
+
+def _wish(note: str) -> object:
+    """What a widget was just set to; asked once."""
+    wanted = state.note(note)
+    state.set_note(note, None)
+    return wanted
+
+
+def _name(task: Task) -> None:
+    about = st.expander("Name and description", on_change="rerun", key="check name", icon=":material/edit:")
+    if not about.open:
+        return
+    with about, st.form("name of the task", border=False):
+        title = st.text_input("Name", task.record.title, max_chars=200)
+        summary = st.text_area("Description", task.record.summary, max_chars=200, height=80)
+        if st.form_submit_button("Save"):
+            decide(task, title=title, summary=summary)

@@ -1,0 +1,210 @@
+"""Task, the part "Label": the images that matter most, labeled with the keyboard; every label is kept at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.components import images, labeler, page, waiting, wording
+from app.components.labeler import Tile
+from engine import jobs, maps, tasks
+from engine.errors import WorkbenchError
+from engine.jobs import Job
+from engine.runs import candidates, unlabeled_rows, worth_a_label
+from engine.tasks import Task
+
+AT_ONCE = 24  # images in the grid
+LISTED = 12  # classes whose counts are shown
+PIXELS = 320  # of a picture's longer side, so that the large one is sharp
+NEW, ALL = "New: those that tell the most", "Labeled so far"
+
+
+def render(task: Task) -> None:
+    """The part."""
+    classes = _classes(task)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        shown = _choose_shown(task)
+        _add_class(task, classes)
+    if len(classes) < 1:
+        st.info("Name a class first.", icon=":material/label:")
+        return
+    batch = _batch(task, shown)
+    if not batch["rows"]:
+        _nothing_left(task, shown)
+        return
+    given = tasks.given_labels(task)
+    rows = [int(row) for row in batch["rows"]]
+    tiles = [
+        Tile(row, source, task.images.image_ids[row])
+        for row, source in zip(rows, images.thumbnails(task, rows, PIXELS), strict=True)
+    ]
+    _how_chosen(task, shown, batch)
+    _grid(task.name, tiles, classes, {row: given[row] for row in rows}, shown)
+    if shown == NEW and not batch["teacher"]:
+        _ask_a_teacher(task)
+
+
+def _note(task: Task, what: str) -> str:
+    return f"label.{what} {task.name}"
+
+
+def _classes(task: Task) -> list[str]:
+    """The task's classes, and those that were just added."""
+    added: list[str] = state.note(_note(task, "classes"), [])
+    return list(dict.fromkeys([*task.record.given_classes, *added]))
+
+
+def _progress(task: Task, changed: int) -> None:
+    """How many images have a label, and how many of each class; it is all kept already."""
+    given = tasks.given_label_numbers(task)
+    labeled, total = int((given >= 0).sum()), len(given)
+    st.progress(labeled / max(1, total), text=f"Labeled {labeled:,} of {total:,}")
+    named = Counter(task.record.given_classes[label] for label in given if label >= 0)
+    most = [f"{wording.isolated(page.escape(name))} {number:,}" for name, number in named.most_common(LISTED)]
+    if len(named) > LISTED:
+        most.append(f"and {wording.count(len(named) - LISTED, 'more class', 'more classes')}")
+    kept = f":material/cloud_done: {wording.count(changed, 'label')} saved. " if changed else ""
+    st.caption(kept + " · ".join(most))
+
+
+def _choose_shown(task: Task) -> str:
+    given = tasks.given_label_numbers(task)
+    with_images = [name for i, name in enumerate(task.record.given_classes) if (given == i).any()]
+    options = [NEW, ALL, *with_images] if with_images else [NEW]
+    wanted = state.note(_note(task, "shown"), NEW)
+    return str(
+        st.selectbox(
+            "Images",
+            options,
+            width=300,
+            help="Labels that you gave can be changed: choose a class to see its images.",
+            **state.bound("label shown", wanted if wanted in options else NEW, _keep(_note(task, "shown"))),
+        )
+    )
+
+
+def _keep(note: str) -> Any:
+    def put(value: Any) -> None:
+        state.set_note(note, value)
+
+    return put
+
+
+def _add_class(task: Task, classes: list[str]) -> None:
+    with st.popover("Add a class", icon=":material/add:"), st.form("add a class", border=False, clear_on_submit=True):
+        name = tasks.clean_text(st.text_input("Its name", max_chars=200))
+        if st.form_submit_button("Add") and name and name not in classes:
+            state.set_note(_note(task, "classes"), [*state.note(_note(task, "classes"), []), name])
+            st.rerun()
+
+
+def _batch(task: Task, shown: str) -> dict[str, Any]:
+    """The images in the grid; they stay until more are asked for."""
+    held: dict[str, Any] | None = state.note(_note(task, "batch"))
+    if held is None or held["shown"] != shown:
+        held = _next_batch(task, shown, [])
+        state.set_note(_note(task, "batch"), held)
+    return held
+
+
+def _next_batch(task: Task, shown: str, passed: list[int]) -> dict[str, Any]:
+    """Rows that were not shown yet; once all were, it begins anew. passed: rows that were shown."""
+    if shown == NEW:
+        with st.spinner("Choosing images"):
+            found = worth_a_label(state.home(), task, AT_ONCE, passed=passed)
+            if not len(found.rows) and passed:
+                passed = []
+                found = worth_a_label(state.home(), task, AT_ONCE)
+        rows, teacher = [int(row) for row in found.rows], found.teacher
+    else:
+        given = tasks.given_labels(task)
+        labeled = [row for row, name in enumerate(given) if name is not None and shown in (ALL, name)]
+        if not set(labeled) - set(passed):
+            passed = []
+        rows, teacher = [row for row in labeled if row not in set(passed)][:AT_ONCE], ""
+    return {"shown": shown, "rows": rows, "passed": [*passed, *rows], "teacher": teacher}
+
+
+def _how_chosen(task: Task, shown: str, batch: dict[str, Any]) -> None:
+    if shown != NEW:
+        st.caption("Held-out images are among them: change a label where it is wrong, not where it is inconvenient.")
+    elif batch["teacher"]:
+        st.caption(
+            f"Chosen so that they cover all the others best, as the teacher {page.escape(batch['teacher'])} sees them."
+        )
+    else:
+        st.caption("Chosen so that they cover all the others best, by their colors and rough shapes.")
+
+
+@st.fragment
+@page.guarded
+def _grid(name: str, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str) -> None:
+    """The grid; each label redraws only this part of the page, with how far one has come."""
+    head = st.container()
+    task = state.open_task(name)
+    first = tiles[0].row if tiles else 0
+    done = labeler.draw(tiles, classes, labels, key=f"labeler {name} {shown} {first} {len(tiles)}")
+    given = tasks.given_labels(task)
+    changed = {row: label for row, label in done.labels.items() if given[row] != label}
+    if changed:
+        task = tasks.relabel(task, changed)
+    with head:
+        _progress(task, len(done.labels))
+    if done.more:
+        task = state.open_task(name)
+        passed = state.note(_note(task, "batch"))["passed"]
+        state.set_note(_note(task, "batch"), _next_batch(task, shown, passed))
+        st.rerun()
+
+
+def _nothing_left(task: Task, shown: str) -> None:
+    st.success("Every image has a label.", icon=":material/check_circle:")
+    page.link("teachers", "Next: which teachers fit these images")
+
+
+def _ask_a_teacher(task: Task) -> None:
+    """A teacher's features tell more than colors: offer to let one look at all images."""
+    job = _job(state.note(_note(task, "looking")))
+    if job is None:
+        allowed = sorted((c.teacher for c in candidates(task) if c.allowed), key=lambda t: t.title)
+        if not allowed or len(unlabeled_rows(task)) <= AT_ONCE:
+            return
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            titles = {teacher.name: teacher.title for teacher in allowed}
+            chosen = st.selectbox(
+                "A teacher that looks at all images chooses better",
+                list(titles),
+                format_func=titles.__getitem__,
+                width=320,
+            )
+            if st.button("Let it look", icon=":material/visibility:"):
+                _look(task, chosen)
+                st.rerun()
+        return
+
+    def again() -> Job:
+        return _look(task, str(job.spec["teacher"]))
+
+    if jobs.status(job).state == "done":
+        state.set_note(_note(task, "looking"), None)
+        state.set_note(_note(task, "batch"), None)
+        st.rerun()
+    waiting.wait_for(job, f"A teacher looks at {wording.count(len(maps.map_rows(task)), 'image')}", again)
+
+
+def _look(task: Task, teacher: str) -> Job:
+    job = maps.request_map(state.home(), task, teacher, state.device())
+    state.set_note(_note(task, "looking"), str(job.folder))
+    state.queue(job.device)
+    return job
+
+
+def _job(folder: str | None) -> Job | None:
+    try:
+        return jobs.load(Path(folder)) if folder else None
+    except WorkbenchError:
+        return None

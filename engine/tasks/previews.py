@@ -1,0 +1,120 @@
+"""What an import would make, told before it is asked for: counts, and some of its images as they will be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from engine.errors import DamagedFileError
+from engine.files import workspace
+from engine.tasks.decoder import Decoders, Looked
+from engine.tasks.images import decode
+from engine.tasks.ingest import check_source, find_images
+from engine.tasks.inventory import Columns, Inventory, Item, count_by
+from engine.tasks.names import clean_identifier
+from engine.tasks.pixels import Reading
+from engine.tasks.request import ImportRequest
+from engine.tasks.settings import import_settings
+
+SAMPLES = 12  # images that are decoded; a second or two
+LISTED = 200  # skipped files that are named
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image as an import would read it; `image` is None, and `problem` a sentence, if it cannot be read."""
+
+    name: str
+    label: str | None
+    size: tuple[int, int]  # width and height in pixels, upright
+    channels: int
+    steps: tuple[str, ...]  # what is done to make it RGB
+    image: Image.Image | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would make."""
+
+    layout_title: str
+    images: int
+    classes: Mapping[str, int]  # labeled images of each class, the largest class first; test images among them
+    unlabeled: int
+    test: int  # images that the source itself holds out
+    groups: int  # patients, sites, videos; 0 where the source names none
+    notes: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]  # files or rows that take no part, and why; at most `LISTED`
+    skipped_count: int
+    columns: Columns | None  # of a table: those in use
+    all_columns: tuple[str, ...]  # of a table: those to choose from
+    samples: tuple[Sample, ...]
+    in_place: bool  # whether its files may be read where they lie
+
+
+def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
+    """What `request` would make. Nothing is written; images are decoded in processes of their own first.
+
+    Raises WorkbenchError as the import itself would, also for a source that the app may not import.
+    """
+    home = home or workspace()
+    check_source(request, home)
+    settings = replace(import_settings(home), decoders=1)  # starting a second one takes longer than it would save
+    with Decoders(settings) as decoders:
+        inventory = find_images(request, home, settings, decoders)
+        try:
+            chosen = _spread(inventory.items, samples)
+            reading = request.reading or inventory.reading or Reading()
+            looked = decoders.look_at(chosen, lambda item: (inventory.read(item), clean_identifier(item.name)), reading)
+            return _preview(inventory, tuple(_sample(*entry) for entry in looked))
+        finally:
+            inventory.close()
+
+
+def _preview(inventory: Inventory, samples: tuple[Sample, ...]) -> Preview:
+    items = inventory.items
+    return Preview(
+        layout_title=inventory.layout_title,
+        images=len(items),
+        classes=count_by([item.label for item in items if item.label is not None]),
+        unlabeled=sum(item.label is None for item in items),
+        test=sum(item.split == "test" for item in items),
+        groups=len({item.group for item in items if item.group}),
+        notes=inventory.notes,
+        skipped=tuple((clean_identifier(s.name), s.reason) for s in inventory.skipped[:LISTED]),
+        skipped_count=len(inventory.skipped),
+        columns=inventory.columns,
+        all_columns=inventory.all_columns,
+        samples=samples,
+        in_place=bool(items) and inventory.path(items[0]) is not None,
+    )
+
+
+def _spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Some items: of as many labels as there are places, and of no label, in the order of the source."""
+    by_label: dict[str | None, list[int]] = {}
+    for place, item in enumerate(items):
+        by_label.setdefault(item.label, []).append(place)
+    stride = max(1.0, len(by_label) / max(1, count))
+    kinds = [list(by_label.values())[int(i * stride)] for i in range(min(count, len(by_label)))]
+    chosen: list[int] = []
+    depth = 0
+    while kinds and len(chosen) < min(count, len(items)):
+        kinds = [places for places in kinds if len(places) > depth]
+        chosen += [places[depth] for places in kinds]
+        depth += 1
+    return [items[place] for place in sorted(chosen[:count])]
+
+
+def _sample(item: Item, content: bytes, seen: Looked | Exception) -> Sample:
+    name = clean_identifier(item.name)
+    if isinstance(seen, Exception):
+        return Sample(name, item.label, (0, 0), 0, (), None, str(seen))
+    try:
+        image = decode(seen.stored or content, name)
+    except DamagedFileError as error:
+        return Sample(name, item.label, (0, 0), 0, (), None, str(error))
+    return Sample(name, item.label, (seen.width, seen.height), seen.channels, seen.steps, image)

@@ -1,0 +1,40 @@
+"""Fixtures of the app's tests."""
+
+import shutil
+from contextlib import nullcontext
+
+import pytest
+
+from engine.tasks import ImportSettings, ingest, load_task, previews
+from engine.tasks.decoder import Decoders
+from tests.app import made_tasks
+
+
+@pytest.fixture(scope="session")
+def decoder():
+    """One decoder process for many tests: starting one takes a second."""
+    with Decoders(ImportSettings(decoders=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def one_decoder(monkeypatch, decoder):
+    """Previews and imports of this process share it."""
+    for module in (ingest, previews):
+        monkeypatch.setattr(module, "Decoders", lambda settings: nullcontext(decoder))
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory, decoder):
+    """A workspace with one imported task, to be copied: an import starts processes, which takes seconds."""
+    folder = tmp_path_factory.mktemp("imported")
+    made_tasks.make(folder / "workspace", folder, decoder)
+    return folder / "workspace"
+
+
+@pytest.fixture
+def own(imported, home):
+    """An own task in a workspace that a test may change."""
+    shutil.copytree(imported / "tasks", home / "tasks")
+    (folder,) = (home / "tasks").iterdir()
+    return load_task(folder)

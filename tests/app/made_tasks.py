@@ -1,0 +1,28 @@
+"""A task of one's own with some of what the check finds: two classes, copies, a broken file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.tasks import ImportRequest, Task, import_images
+from engine.tasks.decoder import Decoders
+from tests.engine.tasks import made_sources as made
+
+TITLE = "Löwen & <b>Tiger</b>"
+LABELED = 12  # of each class, before copies
+
+
+def files() -> dict[str, bytes]:
+    """labeled/<class>/<n>.jpg and unlabeled/<n>.jpg, with an exact copy, a copy with another label, a broken file."""
+    found = made.classes_of(LABELED, names=("lion", "<i>tiger<i>"), prefix="labeled/")
+    found |= {f"unlabeled/{i}.jpg": made.jpg(5000 + i) for i in range(30)}
+    found["labeled/lion/copy.jpg"] = found["labeled/lion/0.jpg"]
+    found["labeled/lion/wrong.jpg"] = found["labeled/<i>tiger<i>/1.jpg"]
+    found["labeled/lion/broken.jpg"] = b"no image"
+    return found
+
+
+def make(home: Path, folder: Path, decoder: Decoders) -> Task:
+    """The task, imported from a ZIP in `folder`."""
+    wanted = ImportRequest(str(made.zipped(folder / "cats.zip", files())), TITLE)
+    return import_images(home, wanted, decoders=decoder)
