@@ -460,7 +460,9 @@ def _print_benchmark(table: Any) -> int:
     rows = []
     for task in table.tasks:
         own = [cell for cell in table.cells if cell.task == task]
-        row = {"task": task, "seeds": len(own[0].seeds), "test images": own[0].test_images}
+        counts = sorted({len(cell.seeds) for cell in own})
+        seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        row: dict[str, Any] = {"task": task, "seeds": seeds, "test images": own[0].test_images}
         for method in table.methods:
             cell = cells.get((task, method))
             row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_points(cell.interval, '')}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import Interval, bootstrap_over_targets, mean_over_targets, t_interval, wilson_interval
-from engine.runs import get_method
+from engine.runs import METHODS, get_method
 
 REFERENCES = ("fine-tune", "fixmatch")
 # What comparisons must have in common before their differences may be averaged.
@@ -64,14 +64,15 @@ class Table:
 
 
 def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
-    """The table of several comparisons, one for each task.
+    """The table of several comparisons; those of one task are put together, each run once.
 
-    Raises InvalidInputError if there is none, if a task comes twice, or if they differ in labels a class, student,
-    start, size or budget; DamagedFileError for a document that is no comparison.
+    Raises InvalidInputError if there is none, if they differ in labels a class, student, start, size or budget, or if
+    those of one task saw different images; DamagedFileError for a document that is no comparison.
     """
     if not documents:
         raise InvalidInputError("A benchmark needs at least one comparison: name a file or a task.")
     try:
+        documents = _by_task(documents)
         accuracies = {d["task"]: _accuracies(d) for d in documents}
         common = {name: documents[0]["shared"].get(name) for name in COMMON}
         for document in documents:
@@ -80,9 +81,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
         related = tuple(d["task"] for d in documents if any(r.get("related_teachers") for r in d["results"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
-    if len(accuracies) < len(documents):
-        raise InvalidInputError("A task comes twice: give one comparison for each task.")
-    methods = tuple(dict.fromkeys(cell.method for cell in cells))
+    methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=_place))
     apart = {task: found for task, found in accuracies.items() if task not in related}
     return Table(
         tasks=tuple(accuracies),
@@ -100,12 +99,29 @@ def as_document(table: Table) -> dict[str, Any]:
     return asdict(table)
 
 
+def _by_task(documents: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One document for each task, with the results of all of its documents."""
+    merged: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        first = merged.setdefault(document["task"], {**document, "results": []})
+        if first["shared"].get("task_revision") != document["shared"].get("task_revision"):
+            raise InvalidInputError(f"Task {document['task']!r} changed between its comparisons: run them again.")
+        _require_common({name: first["shared"].get(name) for name in COMMON}, document)
+        first["results"] = [*first["results"], *document["results"]]
+    return list(merged.values())
+
+
 def _accuracies(document: Mapping[str, Any]) -> dict[str, dict[int, float]]:
     """Accuracy by method and seed."""
     found: dict[str, dict[int, float]] = {}
     for result in document["results"]:
         found.setdefault(get_method(result["method"]).key, {})[int(result["seed"])] = float(result["accuracy"])
     return found
+
+
+def _place(method: str) -> int:
+    """Methods stand as in `METHODS`, variants after their base."""
+    return list(METHODS).index(method.partition("(")[0])
 
 
 def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> None:

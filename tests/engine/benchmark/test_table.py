@@ -52,6 +52,13 @@ def test_only_seeds_that_all_tasks_share_are_paired():
     assert gain(tabulate([longer, PLANTS]), "distill-weighted", "fine-tune").seeds == (0, 1)
 
 
+def test_comparisons_of_one_task_are_put_together():
+    """Fine-tuning in one file, the rest in another, and a run that is in both counts once."""
+    first = document("birds", {"fine-tune": [0.5, 0.6]})
+    second = document("birds", {"fine-tune": [0.5], "distill-weighted": [0.6, 0.8]})
+    assert gain(tabulate([first, second]), "distill-weighted", "fine-tune").mean == pytest.approx(0.15)
+
+
 def test_tasks_with_a_related_teacher_are_left_out_of_the_second_table():
     related = document("birds", {"fine-tune": [0.5, 0.6], "distill-weighted": [0.6, 0.8]}, related=["other-birds"])
     table = tabulate([related, PLANTS])
@@ -78,8 +85,9 @@ def test_comparisons_that_differ_are_not_averaged(name):
 def test_what_cannot_be_tabulated_is_said():
     with pytest.raises(InvalidInputError, match="at least one comparison"):
         tabulate([])
-    with pytest.raises(InvalidInputError, match="comes twice"):
-        tabulate([BIRDS, BIRDS])
+    changed = document("birds", {"fine-tune": [0.4]}, task_revision="other")
+    with pytest.raises(InvalidInputError, match="changed between its comparisons"):
+        tabulate([BIRDS, changed])
     for broken in ({}, {"task": "birds"}, [], {"task": "birds", "shared": {}, "differs": [], "results": [{}]}):
         with pytest.raises(DamagedFileError, match="not what `compare --json` prints"):
             tabulate([broken])
