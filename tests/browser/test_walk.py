@@ -96,7 +96,7 @@ def lasso_images(tab: Workbench) -> None:
 def start_runs(tab: Workbench, server) -> str:
     tab.go("distill")
     form = tab.tab.get_by_test_id("stMain")
-    for method in ("FixMatch", "DistillWeighted", "DistillNearest"):
+    for method in ("FixMatch", "DistillWeighted", "DistillConsensus", "DistillNearest"):
         form.get_by_test_id("stCheckbox").filter(has_text=f"{method} ").locator("label").first.click()
         tab.settle()
     budget = form.get_by_role("spinbutton", name="Image budget of each run")
