@@ -124,16 +124,16 @@ def _is_clear(found: PairedDifference) -> bool:
 
 
 def _paired(found: PairedDifference) -> str:
-    """What a difference is to, and how sure it is."""
+    """How sure a difference to fine-tuning is."""
     if found.interval is None:
-        return "to fine-tuning, one seed"
+        return "one seed"
     low, high = wording.points(found.interval.low), wording.points(found.interval.high)
-    return f"to fine-tuning, {low} to {high}"
+    return f"{low} to {high}"
 
 
 def _intervals_sentence(shown: Shown) -> str:
     kinds = sorted({mean.interval.method for mean in shown.means})
-    told = f"Lines: 95 % {wording.listed(kinds)}."
+    told = f"Points are to fine-tuning. Lines: 95 % {wording.listed(kinds)}."
     if any("images" in kind for kind in kinds):
         return f"{told} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
     return f"{told} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
