@@ -19,7 +19,7 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
         importlib.import_module("app.state")
 
 from app import state  # noqa: E402 - needs the project's folder on the path
-from app.components import page, sign_in  # noqa: E402
+from app.components import page, sign_in  # noqa: E402 - the same
 
 
 def _page(name: str, icon: str, help: str, *, default: bool = False, title: str | None = None) -> st.Page:

@@ -57,5 +57,5 @@ def set_up(name: str, threads: int | None = None) -> torch.device:
         torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Otherwise every new tensor is first filled with NaN, a tenth of a step's time; nothing here reads a fresh tensor.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # not in its stubs
     return torch.device(name)

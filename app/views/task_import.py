@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -31,16 +31,6 @@ BROUGHT = "import.brought"  # what is looked at now: source, images, title
 WATCHED = "import.watched"  # folders of the imports that this session saw under way
 ASKED = "import.asked"  # folder of the one that this session asked for last
 ROUND = "import.round"  # a new number makes empty uploaders
-
-
-class Dropped(Protocol):
-    """What a browser uploads: bytes with the name that the browser gives."""
-
-    name: str
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes."""
-        ...
 
 
 def render() -> None:

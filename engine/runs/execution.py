@@ -196,7 +196,8 @@ def _train_data(
     rows, size, k = task.train_rows, spec.train.size, spec.train.views
     views = list(range(k))
     teachers = [get_teacher(name) for name in teaching.alpha] if spec.train.uses_unlabeled else []
-    extract(home, task, teachers, rows, views=views, device=spec.device, progress=_progress(report))
+    looked_at = views if spec.train.uses_pseudo_labels else [0]  # a consensus is of whole images
+    extract(home, task, teachers, rows, views=looked_at, device=spec.device, progress=_progress(report))
     known, labels = np.searchsorted(rows, labeled), task.labels[labeled]
     consensus = None
     if spec.train.objective == "consensus" and teachers:

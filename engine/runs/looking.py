@@ -40,12 +40,18 @@ def request_look(
     return request(home / "jobs", f"look-{task.name}", kind=KIND, spec=spec, device=device)
 
 
+def task_as_asked(job: Job) -> Task:
+    """The task that a job names. Raises InvalidInputError if it is no longer the revision that was meant."""
+    task = open_task(job.spec["task"], job.folder.parent.parent)
+    if task.revision != job.spec["task_revision"]:
+        raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
+    return task
+
+
 def execute_look(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
-    task = open_task(job.spec["task"], home)
-    if task.revision != job.spec["task_revision"]:
-        raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
+    task = task_as_asked(job)
 
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()

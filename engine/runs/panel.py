@@ -19,9 +19,10 @@ from engine.evaluation import Interval
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash, read_json, write_json
 from engine.jobs import Job, Reporter, request
-from engine.runs.ranking import Progress, candidates
+from engine.runs.looking import task_as_asked
+from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, Consensus, Panel, Standing, metric, panel, random, static
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -242,9 +243,7 @@ def request_panel(home: Path, task: Task, *, labels_per_class: int, seed: int, d
 def execute_panel(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
-    task = open_task(job.spec["task"], home)
-    if task.revision != job.spec["task_revision"]:
-        raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
+    task = task_as_asked(job)
 
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()
@@ -266,12 +265,7 @@ def execute_panel(job: Job, report: Reporter) -> None:
 
 def _allowed(task: Task, teachers: Sequence[str] | None) -> list[TeacherRecord]:
     """The teachers that may teach, by name."""
-    allowed = sorted((c.teacher for c in candidates(task, teachers) if c.allowed), key=lambda record: record.name)
-    if not allowed:
-        raise InvalidInputError(
-            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
-        )
-    return allowed
+    return [candidate.teacher for candidate in who_may_teach(task, candidates(task, teachers))]
 
 
 def _arrays(store: FeatureStore, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:

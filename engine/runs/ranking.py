@@ -131,6 +131,16 @@ def _lacking(task: Task, teacher: TeacherRecord) -> int:
         return len(task.train_rows)
 
 
+def who_may_teach(task: Task, everyone: Sequence[Candidate]) -> list[Candidate]:
+    """Those of `everyone` that may teach the task, by name. Raises InvalidInputError if none may."""
+    allowed = sorted((c for c in everyone if c.allowed), key=lambda c: c.teacher.name)
+    if not allowed:
+        raise InvalidInputError(
+            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
+        )
+    return allowed
+
+
 def rank(
     home: Path,
     task: Task,
@@ -152,11 +162,7 @@ def rank(
     if "record" in METRICS[metric].needs:
         raise InvalidInputError(f"The metric {metric!r} does not look at the images: choose another one for weights.")
     everyone = candidates(task, teachers)
-    allowed = sorted((c for c in everyone if c.allowed), key=lambda c: c.teacher.name)
-    if not allowed:
-        raise InvalidInputError(
-            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
-        )
+    allowed = who_may_teach(task, everyone)
     rows = task.labeled_rows(labels_per_class, seed)
     wanted = [c.teacher for c in allowed]
     extract(home, task, wanted, rows, device=device, progress=progress)

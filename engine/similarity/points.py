@@ -235,7 +235,7 @@ class _Drawn(Points):
         self.cut = self.wide and whole.wide
 
     @cached_property
-    def matrix(self) -> FloatArray:  # type: ignore[override]
+    def matrix(self) -> FloatArray:  # type: ignore[override]  # a field there, made when asked for here
         return self.whole.matrix[self.chosen]
 
     @cached_property

@@ -142,6 +142,7 @@ class _Checking:
         self.findings: list[Finding] = []
         self.splits = np.full(len(labels), "train", dtype="<U5")
         self.method, self.rule = "", ""
+        self.dropped: set[int] = set()  # classes that were decided to take no part
 
     def find(self, key: str, severity: str, title: str, text: str, count: int, **rest: Any) -> str:
         """Note a finding and give the choice in force. `choices`: pairs of key and title; `default`: one of them."""
@@ -444,11 +445,7 @@ class _Checking:
             rows = np.flatnonzero(np.isin(self.labels, which))
             self.leave_out(rows)
             self.labels[rows] = -1
-            self._dropped.update(int(i) for i in which)
-
-    @property
-    def _dropped(self) -> set[int]:
-        return self.__dict__.setdefault("_dropped_classes", set())  # type: ignore[no-any-return]
+            self.dropped.update(int(i) for i in which)
 
     def _counts(self, where: NDArray[np.bool_]) -> NDArray[np.int64]:
         labels = self.labels[where]
@@ -457,7 +454,7 @@ class _Checking:
     def test_images(self) -> None:
         """Whether the test can tell anything."""
         tested = self._counts(self.testing)
-        kept = [i for i in range(len(self.classes)) if i not in self._dropped]
+        kept = [i for i in range(len(self.classes)) if i not in self.dropped]
         trained = self._counts(self.training)
         untested = [i for i in kept if tested[i] == 0 and trained[i] > 0]
         total = int(tested.sum())
@@ -482,7 +479,7 @@ class _Checking:
 
     def result(self) -> Review:
         """Labels with the classes that remain."""
-        merged = {i for i in range(len(self.classes)) if i not in self._dropped}
+        merged = {i for i in range(len(self.classes)) if i not in self.dropped}
         if self._was_merged():
             present = set(np.unique(self.labels[self.labels >= 0]).tolist())
             spellings = self._other_spellings()

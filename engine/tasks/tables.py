@@ -100,7 +100,7 @@ class Table:
         with self._tree.open(self.name) as raw:
             start = raw.read(4)
         encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        with self._tree.open(self.name) as raw, io.BufferedReader(raw, 1 << 16) as buffered:  # type: ignore[type-var]
+        with self._tree.open(self.name) as raw, io.BufferedReader(raw, 1 << 16) as buffered:  # type: ignore[type-var]  # an archive's entry lacks a method that is not called
             yield io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline="")
 
     def _cells(self, lines: IO[str]) -> Iterator[list[str]]:

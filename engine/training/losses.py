@@ -24,7 +24,10 @@ def distillation_loss(
 
 
 def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]) -> Float[Tensor, ""]:
-    """Mean over images of CE(consensus, softmax(h∘φ)) in nats: the student's own head learns from all teachers."""
+    """Mean over images of CE(consensus, softmax(h∘φ)) in nats, 0 or more: what all teachers say teaches the own head.
+
+    Ours; the consensus sums to 1 over the task's C classes (engine.consensus).
+    """
     return F.cross_entropy(logits, consensus)
 
 

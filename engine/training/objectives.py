@@ -98,13 +98,8 @@ def distill(student: Student, batches: Batches, step: int) -> Loss:
     spec = batches.spec
     if not spec.uses_unlabeled:
         return fine_tune(student, batches, step)
-    labeled, labels = batches.labeled(step)
-    teachers = list(student.heads)
-    others, targets = batches.with_targets(step, teachers)
-    labeled_features, other_features = _features(student, labeled, others, spec.batch_norm)
-    on_labels = supervised_loss(student.network.classifier(labeled_features), labels)
-    alpha = [batches.data.signals[name].alpha for name in teachers]
-    on_teachers = distillation_loss(student.head_logits(other_features), targets, alpha)
+    on_labels, features, targets = _labels_and_others(student, batches, step)
+    on_teachers = _on_teachers(student, batches, features, targets)
     loss = spec.labeled_share * on_labels + (1 - spec.labeled_share) * on_teachers
     return loss, {"labels": on_labels, "teachers": on_teachers}
 
@@ -117,18 +112,12 @@ def consensus(student: Student, batches: Batches, step: int) -> Loss:
     spec = batches.spec
     if not spec.uses_unlabeled:
         return fine_tune(student, batches, step)
-    labeled, labels = batches.labeled(step)
-    teachers = list(student.heads)
-    others, targets = batches.with_targets(step, teachers)
-    labeled_features, other_features = _features(student, labeled, others, spec.batch_norm)
-    head = student.network.classifier
-    on_labels = supervised_loss(head(labeled_features), labels)
-    on_consensus = consensus_loss(head(other_features), batches.consensus(step))
+    on_labels, features, targets = _labels_and_others(student, batches, step)
+    on_consensus = consensus_loss(student.network.classifier(features), batches.consensus(step))
     loss = spec.labeled_share * on_labels + (1 - spec.labeled_share) * (1 - spec.teachers_share) * on_consensus
     parts = {"labels": on_labels, "consensus": on_consensus}
-    if teachers:
-        alpha = [batches.data.signals[name].alpha for name in teachers]
-        parts["teachers"] = distillation_loss(student.head_logits(other_features), targets, alpha)
+    if targets:
+        parts["teachers"] = _on_teachers(student, batches, features, targets)
         loss = loss + (1 - spec.labeled_share) * spec.teachers_share * parts["teachers"]
     return loss, parts
 
@@ -155,6 +144,24 @@ BY_NAME: dict[str, Objective] = {
     "distill": distill,
     "consensus": consensus,
 }
+
+
+def _labels_and_others(
+    student: Student, batches: Batches, step: int
+) -> tuple[Float[Tensor, ""], Float[Tensor, "U D"], list[Float[Tensor, "U Z_s"]]]:
+    """The loss on the labels, the features of the other images, and what each teacher with a head says of those."""
+    labeled, labels = batches.labeled(step)
+    others, targets = batches.with_targets(step, list(student.heads))
+    labeled_features, other_features = _features(student, labeled, others, batches.spec.batch_norm)
+    return supervised_loss(student.network.classifier(labeled_features), labels), other_features, targets
+
+
+def _on_teachers(
+    student: Student, batches: Batches, features: Float[Tensor, "U D"], targets: list[Float[Tensor, "U Z_s"]]
+) -> Float[Tensor, ""]:
+    """Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
+    alpha = [batches.data.signals[name].alpha for name in student.heads]
+    return distillation_loss(student.head_logits(features), targets, alpha)
 
 
 def _features(

@@ -50,7 +50,7 @@ def uploads() -> Iterator[Case]:
         def bring_reading(folder: Path, fields: dict[str, object] = fields) -> object:
             return made.put(folder, {f"{c}/{i}.dcm": made.dicom(i) for c in "ab" for i in range(2)}), {
                 "reading": Reading(**fields)
-            }  # type: ignore[arg-type]
+            }  # type: ignore[arg-type]  # wrong types are the case
 
         yield Case("hostile option", str(fields), bring_reading)
     for fields in (
