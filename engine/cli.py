@@ -9,13 +9,22 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from engine import cli_import, cli_teachers
+from engine.cli_print import (
+    JobLines,
+    ProgressLine,
+    print_benchmark,
+    print_comparison,
+    print_json,
+    print_panel,
+    print_ranking,
+    print_rows,
+)
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
@@ -55,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     verb("tasks", _tasks, "list the tasks").add_argument("--json", action="store_true", help="print one JSON document")
-    cli_teachers.add_parser(verbs, _print_rows, ProgressLine)
+    cli_teachers.add_parser(verbs)
 
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
     _task_options(ranking)
@@ -64,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--resamples", type=int, default=0, help="draws of half the labels, for intervals; 200 are plenty (default 0)"
     )
 
-    cli_import.add_arguments(verb("import", _import, "make a task of your own images: a folder, a ZIP, a table"))
+    cli_import.add_arguments(verb("import", cli_import.run, "make a task of your own images: a folder, a ZIP, a table"))
 
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)
@@ -135,7 +144,7 @@ def _tasks(options: argparse.Namespace) -> int:
         for t in tasks
     ]
     shown = ("name", "classes", "training_images", "test_images", "title")
-    return _print_rows(options, {"tasks": rows}, rows, shown)
+    return print_rows(options, {"tasks": rows}, rows, shown)
 
 
 def _rank(options: argparse.Namespace) -> int:
@@ -158,20 +167,16 @@ def _rank(options: argparse.Namespace) -> int:
     )
     document = as_document(found, task, named)
     if options.json:
-        return _print_json(document)
+        return print_json(document)
     if len(found.metrics) == 1:
-        _print_ranking(document)
+        print_ranking(document)
     else:
-        _print_panel(document)
+        print_panel(document)
     for left_out in document["excluded"]:
         print(f"left out: {left_out['teacher']}: {left_out['reason']}")
     for unranked in document["unranked"]:
         print(f"not ranked: {unranked['teacher']}: {unranked['reason']}")
     return 0
-
-
-def _import(options: argparse.Namespace) -> int:
-    return cli_import.run(options, ProgressLine("images"))
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -218,9 +223,9 @@ def _compare(options: argparse.Namespace) -> int:
     document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
     document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
     if options.json:
-        _print_json(document)
+        print_json(document)
     else:
-        _print_comparison(document)
+        print_comparison(document)
     for job, found in failed.items():
         print(f"error: {job.id} is {found.state}: {found.message}", file=sys.stderr)
     return 1 if failed else 0
@@ -231,7 +236,7 @@ def _benchmark(options: argparse.Namespace) -> int:
     from engine.files import read_json
 
     table = tabulate([read_json(path) for path in options.files])
-    return _print_json(as_document(table)) if options.json else _print_benchmark(table)
+    return print_json(as_document(table)) if options.json else print_benchmark(table)
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -288,216 +293,6 @@ def _job(options: argparse.Namespace) -> int:
     with suppress(OSError):  # Linux may weigh whole sessions, and a worker is one: then this is what counts
         Path("/proc/self/autogroup").write_text(str(WORKER_NICENESS))
     return worker.run(options.folder, HANDLERS)
-
-
-class ProgressLine:
-    """Progress of one piece of work on standard error, with rate and time left: at most one line a second."""
-
-    def __init__(self, unit: str, units: Mapping[str, str] | None = None) -> None:
-        self.unit, self.units = unit, units or {}  # of most stages, and of those that count something else
-        self.began, self.printed, self.stage = time.monotonic(), 0.0, ""
-
-    def __call__(self, done: int, total: int, stage: str) -> None:
-        """Tell that `done` of `total` units of `stage` are done."""
-        moment = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.began = stage, moment
-        if moment - self.printed < 1 and done < total:
-            return
-        self.printed = moment
-        rate = done / (moment - self.began) if moment > self.began else 0.0
-        left = (total - done) / rate if rate else None
-        unit = self.units.get(stage, self.unit)
-        print(f"{stage}: {_progress(done, total, unit, rate, left)}", file=sys.stderr)
-
-
-class JobLines:
-    """Progress of jobs on standard error: each change of state, and at most one line of progress every two seconds."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.states, self.printed = total, dict[str, str](), 0.0
-
-    def __call__(self, job: Any, now: Any) -> None:
-        """Tell how a job is."""
-        changed = self.states.get(job.id) != now.state
-        self.states[job.id] = now.state
-        if changed and now.state != "queued":
-            ended = sum(state in ("done", "failed", "cancelled") for state in self.states.values())
-            detail = f": {now.message}" if now.message else ""
-            print(f"[{ended}/{max(self.total, ended)}] {job.id} {now.state}{detail}", file=sys.stderr)
-        elif now.state == "running" and time.monotonic() - self.printed >= 2 and now.total:
-            self.printed = time.monotonic()
-            line = _progress(now.done, now.total, now.unit, now.rate, now.seconds_left)
-            print(f"    {now.stage}: {line}", file=sys.stderr)
-
-
-def _progress(done: int, total: int, unit: str, rate: float | None, left: float | None) -> str:
-    text = f"{done:,} of {total:,} {unit}"
-    if rate:
-        text += f", {rate:,.0f} a second"
-    if left is not None and done < total:
-        text += f", {left // 60:.0f} min {left % 60:.0f} s left"
-    return text
-
-
-def _print_rows(
-    options: argparse.Namespace, document: dict[str, Any], rows: list[dict[str, Any]], shown: tuple[str, ...]
-) -> int:
-    if options.json:
-        return _print_json(document)
-    _print_table(rows, shown)
-    return 0
-
-
-def _print_json(document: Any) -> int:
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
-    return 0
-
-
-def _print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    titles = {column: column.replace("_", " ") for column in columns}
-    text = [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(titles[c]), *(len(line[i]) for line in text)) for i, c in enumerate(columns)]
-    for line in [[titles[c] for c in columns], ["-" * width for width in widths], *text]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _print_ranking(document: Mapping[str, Any]) -> None:
-    """The teachers under one metric."""
-    if document["problem"]:
-        print(f"No ranking is possible: {document['problem']}")
-        return
-    print(f"{document['metric']} on {_labels(document)} (higher is better)")
-    places = [{**row, "score": row["similarity"]} for row in document["ranking"]]
-    rows = [{**_place_cells(p, ".2f"), "collection": p["collection"], "relation": p["relation"]} for p in places]
-    _print_table(rows, tuple(rows[0]))
-    if document["doubt"]:
-        print(f"no intervals: {document['doubt']}")
-    _print_undecided(document["undecided"], rows[0]["teacher"])
-
-
-def _print_panel(document: Mapping[str, Any]) -> None:
-    """The consensus of all metrics, and who comes first under each."""
-    if consensus := document["consensus"]:
-        count = len(consensus["metrics"])
-        print(f"Mean rank over the {count} metrics that look at the labels, on {_labels(document)}")
-        print("(lower is better; 1 is first under every metric)")
-        rows = [_place_cells(place, ".1f", "mean rank") for place in consensus["places"]]
-        _print_table(rows, tuple(rows[0]))
-        _print_undecided(consensus["undecided"], rows[0]["teacher"])
-        print()
-    rows = []
-    for found in document["metrics"]:
-        if found["problem"]:
-            continue
-        cells = _place_cells(found["places"][0], ".4g")
-        alike = sum(place["rank"] == 1 for place in found["places"])
-        first = cells.pop("teacher") if alike == 1 else f"{alike} alike"
-        del cells["rank"]
-        rows.append({"metric": found["metric"], "first": first, **cells, "unit": found["unit"]})
-    if rows:
-        print("First under each metric (higher is better)")
-        _print_table(rows, tuple(rows[0]))
-    for found in document["metrics"]:
-        if found["problem"]:
-            print(f"{found['metric']}: no ranking: {found['problem']}")
-        elif found["doubt"]:
-            print(f"{found['metric']}: no intervals: {found['doubt']}")
-
-
-def _place_cells(place: Mapping[str, Any], form: str, score: str = "similarity") -> dict[str, str]:
-    """A teacher's place as the cells of a row; interval and share of first places where there are any."""
-    cells = {"rank": str(place["rank"]), "teacher": place["teacher"], score: f"{place['score']:{form}}"}
-    if interval := place["interval"]:
-        cells[f"{100 * interval['level']:.0f} % interval"] = f"{interval['low']:{form}} to {interval['high']:{form}}"
-        cells["first in"] = f"{100 * place['probability_first']:.0f} %"
-    return cells
-
-
-def _print_undecided(undecided: Sequence[Sequence[str]] | None, first: str) -> None:
-    """Who may as well be first."""
-    others = [name for pair in undecided or () if first in pair for name in pair if name != first]
-    if others:
-        print(f"not told apart from {first}: {', '.join(others)}")
-
-
-def _labels(document: Mapping[str, Any]) -> str:
-    drawn = f", {document['resamples']} draws of half of them" if document["resamples"] else ""
-    return f"{document['labeled_images']} labeled images of {document['task']}{drawn}"
-
-
-def _print_comparison(document: dict[str, Any]) -> None:
-    shared = document["shared"]
-    common = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shared.items())
-    print(f"{document['comparison']}: accuracy in % of held-out images (higher is better)\nshared: {common}")
-    if document["differs"]:
-        print(f"NOT shared: {', '.join(document['differs'])}")
-    rows = []
-    for mean in document["means"]:
-        interval, difference = mean["interval"], mean["difference"]
-        rows.append(
-            {
-                "method": mean["title"],
-                "accuracy": f"{100 * mean['accuracy']:.1f}",
-                "interval": f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}",
-                "from": interval["method"],
-                "to fine-tuning": "" if difference is None else f"{100 * difference['mean']:+.1f}",
-                "student images": f"{mean['images']:,}",
-                "seconds": f"{mean['seconds']:.0f}",
-                "at equal seconds": "" if (at := mean["at_equal_seconds"]) is None else f"{100 * at:.1f}",
-            }
-        )
-    if rows:
-        _print_table(rows, tuple(rows[0]))
-    for result in document["results"]:
-        print(f"run {result['run']}: {100 * result['accuracy']:.1f} %")
-
-
-def _print_benchmark(table: Any) -> int:
-    common = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in table.common.items())
-    print(f"Accuracy in % of held-out images (higher is better); shared: {common}")
-    cells = {(cell.task, cell.method): cell for cell in table.cells}
-    rows = []
-    for task in table.tasks:
-        own = [cell for cell in table.cells if cell.task == task]
-        counts = sorted({len(cell.seeds) for cell in own})
-        seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        row: dict[str, Any] = {"task": task, "seeds": seeds, "test images": own[0].test_images}
-        for method in table.methods:
-            cell = cells.get((task, method))
-            row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_points(cell.interval, '')}"
-        rows.append(row)
-    _print_table(rows, tuple(rows[0]))
-    _print_gains("Gain in points, paired by task and seed (above 0 is better)", table.gains)
-    if table.without_relatives:
-        left_out = ", ".join(table.related)
-        _print_gains(
-            f"The same without tasks whose collection a teacher knows in part ({left_out})", table.without_relatives
-        )
-    return 0
-
-
-def _print_gains(title: str, gains: Sequence[Any]) -> None:
-    rows = [
-        {
-            "method": gain.method,
-            "over": gain.reference,
-            "mean": f"{100 * gain.mean:+.1f}",
-            "other seeds": _points(gain.over_seeds, "+"),
-            "other tasks too": _points(gain.over_tasks, "+"),
-            "tasks": len(gain.by_task),
-            "seeds": len(gain.seeds),
-            "by task": ", ".join(f"{task} {100 * value:+.1f}" for task, value in gain.by_task.items()),
-        }
-        for gain in gains
-    ]
-    if rows:
-        print(f"\n{title}")
-        _print_table(rows, tuple(rows[0]))
-
-
-def _points(interval: Any, sign: str) -> str:
-    return "unknown" if interval is None else f"({100 * interval.low:{sign}.1f} to {100 * interval.high:{sign}.1f})"
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.cli_print import ProgressLine, print_json
 from engine.errors import InvalidInputError
 from engine.files import make_folder, workspace
 
@@ -47,17 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
 
-def run(options: argparse.Namespace, progress: Callable[[int, int, str], None]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Import, and print what was found and decided."""
     from engine.tasks import checked, import_images
 
     home = make_folder(workspace())
-    task = import_images(home, request_of(options), progress=progress)
+    task = import_images(home, request_of(options), progress=ProgressLine("images"))
     now = checked(task)
     if options.json:
-        print(json.dumps(_document(task, now), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        _print(task, now)
+        return print_json(_document(task, now))
+    _print(task, now)
     return 0
 
 

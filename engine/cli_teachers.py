@@ -10,20 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.cli_print import ProgressLine, print_rows
 from engine.errors import InvalidInputError
 from engine.files import make_folder, storage_error, workspace
 
-PrintRows = Callable[[argparse.Namespace, dict[str, Any], list[dict[str, Any]], tuple[str, ...]], int]
-MakeProgress = Callable[[str], Callable[[int, int, str], None]]  # of a unit
 MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
 IMAGENET_MEAN, IMAGENET_STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
 
 
-def add_parser(verbs: Any, print_rows: PrintRows, progress: MakeProgress) -> None:
+def add_parser(verbs: Any) -> None:
     """Add `teachers` and the commands under it to the command line."""
     teachers = verbs.add_parser("teachers", help="list the teachers; search, add, remove", description=__doc__)
     teachers.add_argument("--json", action="store_true", help="print one JSON document")
-    teachers.set_defaults(run=lambda options: _list(options, print_rows))
+    teachers.set_defaults(run=_list)
     below = teachers.add_subparsers(metavar="search | recommended | add | remove")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -31,7 +30,7 @@ def add_parser(verbs: Any, print_rows: PrintRows, progress: MakeProgress) -> Non
         added.set_defaults(run=run)
         return added
 
-    search = command("search", lambda o: _search(o, print_rows), "search timm's pretrained networks, offline")
+    search = command("search", _search, "search timm's pretrained networks, offline")
     search.add_argument("words", nargs="*", metavar="WORD", help="each in the name, the collections or the license")
     search.add_argument("--most-parameters", type=float, metavar="M", help="in millions")
     search.add_argument("--most-gflops", type=float, metavar="G", help="multiply-accumulates / 1e9 of one image")
@@ -40,10 +39,10 @@ def add_parser(verbs: Any, print_rows: PrintRows, progress: MakeProgress) -> Non
     search.add_argument("--with-classes", action="store_true", help="only networks that give pseudo-labels")
     search.add_argument("--json", action="store_true", help="print one JSON document")
 
-    recommended = command("recommended", lambda o: _recommended(o, print_rows), "teachers from fields far apart")
+    recommended = command("recommended", _recommended, "teachers from fields far apart")
     recommended.add_argument("--json", action="store_true", help="print one JSON document")
 
-    add = command("add", lambda o: _add(o, progress), "add a teacher to the workspace")
+    add = command("add", _add, "add a teacher to the workspace")
     add.add_argument(
         "what",
         metavar="WHAT",
@@ -66,7 +65,7 @@ def add_parser(verbs: Any, print_rows: PrintRows, progress: MakeProgress) -> Non
     remove.add_argument("name", metavar="NAME")
 
 
-def _list(options: argparse.Namespace, print_rows: PrintRows) -> int:
+def _list(options: argparse.Namespace) -> int:
     from engine.teachers import all_teachers, as_json, damaged_teachers
 
     records = [as_json(record) for record in all_teachers()]
@@ -87,7 +86,7 @@ def _list(options: argparse.Namespace, print_rows: PrintRows) -> int:
     return print_rows(options, {"teachers": records, "damaged": damaged}, rows, (*shown, "collection"))
 
 
-def _search(options: argparse.Namespace, print_rows: PrintRows) -> int:
+def _search(options: argparse.Namespace) -> int:
     from engine.teachers import search
 
     found = search(
@@ -120,14 +119,14 @@ def _search(options: argparse.Namespace, print_rows: PrintRows) -> int:
     return status
 
 
-def _recommended(options: argparse.Namespace, print_rows: PrintRows) -> int:
+def _recommended(options: argparse.Namespace) -> int:
     from engine.teachers import recommended
 
     rows = [{**asdict(entry), "add": entry.name} for entry in recommended()]
     return print_rows(options, {"recommended": rows}, rows, ("field", "add", "license", "title", "source"))
 
 
-def _add(options: argparse.Namespace, make_progress: MakeProgress) -> int:
+def _add(options: argparse.Namespace) -> int:
     from engine.teachers import About, add_checkpoint, add_from_hub
 
     home = make_folder(workspace())
@@ -139,7 +138,7 @@ def _add(options: argparse.Namespace, make_progress: MakeProgress) -> int:
         further_collections=tuple(collections[1:]),
         license=options.license or "",
     )
-    tell = _progress(make_progress)
+    tell = _progress()
     path = Path(options.what)
     if options.task:
         from engine.features import add_outputs
@@ -193,14 +192,14 @@ def _remove(options: argparse.Namespace) -> int:
     return 0
 
 
-def _progress(make: MakeProgress) -> Callable[[int, int | None, str, str], None]:
-    lines: dict[str, Callable[[int, int, str], None]] = {}
+def _progress() -> Callable[[int, int | None, str, str], None]:
+    lines: dict[str, ProgressLine] = {}
 
     def tell(done: int, total: int | None, unit: str, stage: str) -> None:
         if total is None:
             print(f"{stage}{f': {done:,} {unit}' if done else ''}", file=sys.stderr)
         else:
-            lines.setdefault(unit, make(unit))(done, total, stage)
+            lines.setdefault(unit, ProgressLine(unit))(done, total, stage)
 
     return tell
 

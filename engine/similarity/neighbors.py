@@ -86,7 +86,7 @@ def _accuracy(distances: Callable[[slice], FloatArray], codes: IntArray, number_
 
 def _nearest(apart: FloatArray, k: int) -> npt.NDArray[np.bool_]:
     """True at the k smallest entries of each row; of equal entries, at the first ones."""
-    limit = np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
+    limit = apart.min(axis=1, keepdims=True) if k == 1 else np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
     chosen = apart <= limit
     for row in np.flatnonzero(chosen.sum(axis=1) > k):
         tied = np.flatnonzero(apart[row] == limit[row])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,13 @@ from engine.similarity.intervals import (
 from engine.similarity.metrics import metric, score_of
 from engine.similarity.sample import Sample
 
-Progress = Callable[[int, int], None]
+Progress: TypeAlias = Callable[[int, int], None]
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+# The dearest first, and one after the other those that wait for the same intermediate result last: so that threads
+# which share the metrics of one teacher seldom wait for each other.
+_DEAREST = ("nleep", "probe", "parc", "logme", "sfda", "h_score", "rsa", "knn")
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def panel(
     """Every metric of `metrics` on every teacher, each given by the arrays that `score` takes beside the `labels [n]`.
 
     `records` has the scores `[S]` of metrics that read a teacher's record instead of arrays. With `draws` of half the
-    labels (0: none) each standing gets intervals; `threads` share the draws, and change no number. NLEEP's mixture is
+    labels (0: none) each standing gets intervals; `threads` share the work, and change no number. NLEEP's mixture is
     fitted once for each teacher, to all images, since it does not see the labels. `progress(done, total)` is told after
     each teacher's draw; what it raises ends the work. A metric that cannot be computed for every teacher gets a problem
     instead of scores; one that fails on half of the labels gets a doubt. Raises InvalidInputError if there is no
@@ -106,15 +113,16 @@ def panel(
     doubts = _doubts(on_arrays, ids) if draws else {}
     resampled = [name for name in on_arrays if draws and name not in doubts]
     chosen = subsamples(ids, draws=draws, seed=seed) if resampled else None
+    in_turn = sorted(on_arrays, key=lambda name: _DEAREST.index(name) if name in _DEAREST else len(_DEAREST))
     tables = {name: _Table(name, len(teachers), draws if name in resampled else 0) for name in on_arrays}
     steps = draws + 1 if chosen else 1
     with _Workers(threads) as workers:
         for place, arrays in enumerate(teachers):
             sample = Sample.of(ids, **arrays)
-            for name in on_arrays:
-                tables[name].score(place, sample)
+            for name, value in zip(in_turn, workers.map(partial(_score, sample), in_turn), strict=True):
+                tables[name].score(place, value)
             progress(place * steps + 1, steps * len(teachers))
-            drawn = workers.map(partial(_scores, sample, resampled), _rows(chosen))
+            drawn = workers.map(partial(_scores, sample, resampled), chosen.rows if chosen else ())
             for number, found in enumerate(drawn):
                 for name, value in found.items():
                     tables[name].draw(place, number, value)
@@ -139,12 +147,11 @@ class _Table:
         self.problem: str | None = None
         self.doubt: str | None = None
 
-    def score(self, teacher: int, sample: Sample) -> None:
-        if self.problem is None:
-            try:
-                self.scores[teacher] = score_of(self.name, sample)
-            except InvalidInputError as error:
-                self.problem = str(error)
+    def score(self, teacher: int, value: float | str) -> None:
+        if isinstance(value, str):
+            self.problem = self.problem or value
+        else:
+            self.scores[teacher] = value
 
     def draw(self, teacher: int, number: int, value: float | str) -> None:
         if isinstance(value, str):
@@ -161,39 +168,36 @@ class _Table:
         return Standing(self.scores, ranks, ranking_from(self.scores, self.drawn, draws, level))
 
 
+def _score(sample: Sample, name: str) -> float | str:
+    """A metric's score, or the sentence in its place."""
+    try:
+        return score_of(name, sample)
+    except InvalidInputError as error:
+        return str(error)
+
+
 def _scores(sample: Sample, metrics: Sequence[str], rows: IntArray) -> dict[str, float | str]:
     """Each metric's score of one draw, or the sentence in its place."""
-    kept, found = sample.take(rows), dict[str, float | str]()
-    for name in metrics:
-        try:
-            found[name] = score_of(name, kept)
-        except InvalidInputError as error:
-            found[name] = str(error)
-    return found
-
-
-def _rows(draws: Subsamples | None) -> tuple[IntArray, ...]:
-    return draws.rows if draws else ()
+    kept = sample.take(rows)
+    return {name: _score(kept, name) for name in metrics}
 
 
 class _Workers:
-    """Threads that share the draws. The linear algebra gets one thread in each: its matrices are small."""
+    """Threads that share metrics and draws. The linear algebra gets one thread in each, and scales no worse."""
 
     def __init__(self, threads: int) -> None:
         self.pool = ThreadPoolExecutor(threads, "panel") if threads > 1 else None
 
     def __enter__(self) -> _Workers:
-        self.limits = threadpool_limits(1, user_api="blas") if self.pool else None
+        self.limits = threadpool_limits(1, user_api="blas")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.pool is not None and self.limits is not None:
+        if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
-            self.limits.restore_original_limits()
+        self.limits.restore_original_limits()
 
-    def map(
-        self, function: Callable[[IntArray], dict[str, float | str]], items: Sequence[IntArray]
-    ) -> Iterator[dict[str, float | str]]:
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
         """The results in the order of the items."""
         return self.pool.map(function, items) if self.pool is not None else map(function, items)
 

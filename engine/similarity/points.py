@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from scipy import linalg
 
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
 from engine.similarity.linear_algebra import centered, compact, standardized, triangle
+from engine.similarity.once import once
 
 # A product of a matrix with itself squares the condition number. While its eigenvalues span less than this, what is
 # computed from it is right to about 1e-8; beyond, the slower singular value decomposition of the matrix is taken.
@@ -38,17 +38,17 @@ class Classes:
         """C."""
         return len(self.counts)
 
-    @cached_property
+    @once
     def order(self) -> IntArray:
         """Row numbers, class by class."""
         return np.argsort(self.codes, kind="stable")
 
-    @cached_property
+    @once
     def starts(self) -> IntArray:
         """Where each class begins in `order`."""
         return np.concatenate([[0], np.cumsum(self.counts)[:-1]])
 
-    @cached_property
+    @once
     def points(self) -> Points:
         """The labels as indicator columns: `[n, C]`."""
         return Points(np.eye(self.number)[self.codes])
@@ -114,12 +114,12 @@ class Points:
         """Whether all points are the same."""
         return bool(self.unit == 0)
 
-    @cached_property
+    @once
     def centered(self) -> FloatArray:
         """`[n, d]` with the mean of each column subtracted; a constant column is exactly 0."""
         return centered(self.matrix)
 
-    @cached_property
+    @once
     def unit(self) -> float:
         """A power of two near the largest entry of `centered`; 0 if all points are the same."""
         return _power_of_two(float(np.abs(self.centered).max()))
@@ -128,23 +128,23 @@ class Points:
         """The centered points in units: `[n, d]`."""
         return self.centered if self.unit in (0.0, 1.0) else self.centered / self.unit
 
-    @cached_property
+    @once
     def rows(self) -> FloatArray:
         """The centered points in coordinates of the space they span, `[n, min(n, d)]`, in their own scale."""
         return compact(self.centered)
 
-    @cached_property
+    @once
     def row_sums(self) -> FloatArray:
         """Sum over the dimensions of each centered point: `[n]`."""
         return np.asarray(self.centered.sum(axis=1))
 
-    @cached_property
+    @once
     def kernel(self) -> FloatArray:
         """Inner products of the centered points in units: `[n, n]`."""
         scaled = self.in_units()
         return np.asarray(scaled @ scaled.T)
 
-    @cached_property
+    @once
     def gram(self) -> FloatArray:
         """Inner products of the centered dimensions in units: `[d, d]`."""
         scaled = self.in_units()
@@ -155,36 +155,36 @@ class Points:
         """The smaller of kernel and Gram matrix; they have the same eigenvalues but for zeros."""
         return self.kernel if self.wide else self.gram
 
-    @cached_property
+    @once
     def lengths(self) -> FloatArray:
         """Squared lengths of the centered points in units: `[n]`."""
         if self.wide:
             return np.diagonal(self.kernel).copy()
         return np.asarray(np.square(self.in_units()).sum(axis=1))
 
-    @cached_property
+    @once
     def eigen(self) -> tuple[FloatArray, FloatArray]:
         """Eigenvalues of `product`, rising, and its eigenvectors; the small ones are rounding."""
         values, vectors = np.linalg.eigh(self.product)
         return values, vectors
 
-    @cached_property
+    @once
     def spectrum(self) -> Spectrum:
         """Of the centered points in units."""
         return _spectrum(self.eigen, self.wide, self.in_units)
 
-    @cached_property
+    @once
     def raw_unit(self) -> float:
         """A power of two near the largest entry of `matrix`; 1 if there is none but 0."""
         return _power_of_two(float(np.abs(self.matrix).max())) or 1.0
 
-    @cached_property
+    @once
     def raw_kernel(self) -> FloatArray:
         """Inner products of the points as they are, not centered, divided by the square of `raw_unit`: `[n, n]`."""
         scaled = self.matrix / self.raw_unit
         return np.asarray(scaled @ scaled.T)
 
-    @cached_property
+    @once
     def raw_spectrum(self) -> Spectrum:
         """Of the points as they are, not centered, divided by `raw_unit`."""
         if self.wide:
@@ -195,7 +195,7 @@ class Points:
         values, vectors = np.linalg.eigh(product)
         return _spectrum((values, vectors), self.wide, lambda: self.matrix / self.raw_unit)
 
-    @cached_property
+    @once
     def standard(self) -> Points:
         """The points with each dimension scaled to mean 0 and variance 1; a constant dimension becomes 0."""
         return _Centered(standardized(self.matrix)[0])
@@ -217,11 +217,11 @@ class Points:
 class _Centered(Points):
     """Points whose dimensions have mean 0 already."""
 
-    @cached_property
+    @once
     def centered(self) -> FloatArray:
         return self.matrix
 
-    @cached_property
+    @once
     def unit(self) -> float:
         return 1.0 if self.matrix.any() else 0.0  # they are about 1
 
@@ -234,29 +234,29 @@ class _Drawn(Points):
         self.n, self.d = len(rows), whole.d
         self.cut = self.wide and whole.wide
 
-    @cached_property
-    def matrix(self) -> FloatArray:  # type: ignore[override]  # a field there, made when asked for here
+    @once
+    def matrix(self) -> FloatArray:  # a field there, made when asked for here
         return self.whole.matrix[self.chosen]
 
-    @cached_property
+    @once
     def unit(self) -> float:
         if not self.cut:
             return _power_of_two(float(np.abs(self.centered).max()))
         before = float(self.whole.lengths.max())
         return self.whole.unit if float(np.diagonal(self.kernel).max()) > _NOTHING * before else 0.0
 
-    @cached_property
+    @once
     def row_sums(self) -> FloatArray:
         if not self.cut:
             return np.asarray(self.centered.sum(axis=1))
         sums = self.whole.row_sums[self.chosen]
         return np.asarray(sums - sums.mean())
 
-    @cached_property
+    @once
     def rows(self) -> FloatArray:
         return self.principal(self.n) if self.cut else compact(self.centered)
 
-    @cached_property
+    @once
     def kernel(self) -> FloatArray:
         if not self.cut:
             scaled = self.in_units()
@@ -265,11 +265,11 @@ class _Drawn(Points):
         means = block.mean(axis=0)
         return np.asarray(block - means - means[:, None] + means.mean())
 
-    @cached_property
+    @once
     def raw_unit(self) -> float:
         return self.whole.raw_unit if self.cut else _power_of_two(float(np.abs(self.matrix).max())) or 1.0
 
-    @cached_property
+    @once
     def raw_kernel(self) -> FloatArray:
         if self.cut:
             return self.whole.raw_kernel[np.ix_(self.chosen, self.chosen)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy.typing as npt
 
 from engine.evaluation.arrays import (
@@ -14,6 +12,7 @@ from engine.evaluation.arrays import (
     as_probabilities,
     require_same_length,
 )
+from engine.similarity.once import once
 from engine.similarity.pairs import Pairs
 from engine.similarity.points import Classes, Points
 from engine.similarity.source_classes import mixture_shares
@@ -52,19 +51,19 @@ class Sample:
         """The same teacher on some of the images only."""
         return _Drawn(self, rows)
 
-    @cached_property
+    @once
     def classes(self) -> Classes:
         """The labels as classes."""
         assert self.labels is not None
         return Classes(self.labels)
 
-    @cached_property
+    @once
     def pairs(self) -> Pairs:
         """All pairs of images in the features."""
         assert self.features is not None
         return Pairs(self.features)
 
-    @cached_property
+    @once
     def other(self) -> Points:
         """What RSA compares the features with: a second network's, or the pseudo-labels."""
         if self.features2 is not None:
@@ -72,12 +71,12 @@ class Sample:
         assert self.pseudo_labels is not None
         return Points(self.pseudo_labels)
 
-    @cached_property
+    @once
     def other_pairs(self) -> Pairs:
         """All pairs of images in `other`."""
         return Pairs(self.other)
 
-    @cached_property
+    @once
     def mixture(self) -> FloatArray:
         """Shares of the parts of NLEEP's mixture in each image: `[n, V]`."""
         assert self.features is not None
@@ -96,7 +95,7 @@ class _Drawn(Sample):
         )
         self.whole, self.rows = whole, rows
 
-    @cached_property
+    @once
     def mixture(self) -> FloatArray:
         """Fitted once, to all images: it does not see the labels, and a fit for each draw would take minutes."""
         return self.whole.mixture[self.rows]

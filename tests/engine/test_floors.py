@@ -12,6 +12,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["app"],
     ["engine.cli"],
     ["engine.benchmark", "engine.cli_import", "engine.cli_teachers"],
+    ["engine.cli_print"],
     ["engine.handlers"],
     ["engine.runs"],
     ["engine.predict", "engine.export"],
