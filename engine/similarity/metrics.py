@@ -95,7 +95,7 @@ _ALL = (
         range="up to 1; higher is better, about 0 is unrelated, may be negative",
         rule="clip",
         cost="n d²",
-        reference="Kornblith et al. 2019; Song et al. 2012",
+        reference="Nguyen et al. 2021; Song et al. 2012",
         unit="similarity",
     ),
     Metric(
@@ -169,7 +169,7 @@ _ALL = (
         range="-C (C - 1) to 0; higher is better",
         rule="minmax",
         cost="n d² + d³ + 64 C²",
-        reference="Pandy et al. 2022",
+        reference="Pándy et al. 2022",
         unit="overlap",
     ),
     Metric(
