@@ -285,6 +285,15 @@ def test_probe_does_not_depend_on_how_many_dimensions_are_empty():
     assert probe(np.hstack([rows, np.zeros((40, 30))]), labels) == pytest.approx(probe(rows, labels), abs=5)
 
 
+def test_probe_does_not_depend_on_the_order_of_images_whose_dimensions_have_one_sum():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    rows = rng.multinomial(12, np.ones(9) / 9, 60) + 2 * np.eye(9, dtype=int)[labels]
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(60)
+        assert probe(rows[order], labels[order]) == probe(rows, labels)
+
+
 def test_folds_are_stratified():
     labels = np.repeat(np.arange(7), 5)
     fold = stratified_folds(labels, 5, seed=1)
