@@ -62,8 +62,8 @@ def beside_public_code(
     found = [(one, _load(path / one.file)) for one in PROGRAMS for path in checkouts if (path / one.file).is_file()]
     if not found:
         raise FileNotFoundError(
-            f"None of {', '.join(one.file for one in PROGRAMS)} lies in {', '.join(map(str, checkouts))}: give checkouts "
-            "of thuml/LogME or of thuml/Transfer-Learning-Library."
+            f"None of {', '.join(one.file for one in PROGRAMS)} lies in {', '.join(map(str, checkouts))}: "
+            "give checkouts of thuml/LogME or of thuml/Transfer-Learning-Library."
         )
     times: dict[str, list[tuple[float, float]]] = {one.title: [] for one, _ in found}
     values: dict[str, tuple[float, float]] = {}
