@@ -130,11 +130,8 @@ def _no_ranking(ranking: Ranking) -> None:
             icon=":material/info:",
         )
     elif not ranking.possible:
-        st.info(
-            "No ranking possible: by this metric no teacher is more similar to the task than chance. All teachers get "
-            "equal shares.",
-            icon=":material/info:",
-        )
+        alike = "no teacher scores above 0" if METRICS[ranking.metric].rule == "clip" else "all teachers score the same"
+        st.info(f"No ranking possible: by this metric {alike}. All teachers get equal shares.", icon=":material/info:")
 
 
 def _excluded(excluded: Sequence[Candidate]) -> None:

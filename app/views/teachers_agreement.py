@@ -75,18 +75,22 @@ def _by_consensus(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> list
 
 def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
     first = consensus.places[0]
-    title = page.escape(titles.get(first.teacher, first.teacher))
-    said = f"Over {len(consensus.metrics)} metrics **{title}** has the best mean rank, {first.score:.1f}"
+    leading = [f"**{page.escape(titles.get(p.teacher, p.teacher))}**" for p in consensus.places if p.rank == 1]
+    has = "has" if len(leading) == 1 else "share"
+    said = f"Over {len(consensus.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
+    said += f", {first.score:.1f} of {len(consensus.places)}"
     if first.interval is not None:
         said += f" (95 % interval {first.interval.low:.1f} to {first.interval.high:.1f})"
     if first.probability_first is not None:
-        said += f", and comes first in {100 * first.probability_first:.0f} % of the resamples"
+        whom = "" if len(leading) == 1 else f"{leading[0]} "
+        said += f", and {whom}comes first in {100 * first.probability_first:.0f} % of the resamples"
     taus = [t for i, row in enumerate(consensus.kendall) for t in row[:i] if t is not None]
     if taus:
         low, high = min(taus), max(taus)
         said += f". Between two metrics weighted τ runs from {low:.2f} to {high:.2f} (1 is the same order)".replace(
             "-", "−"
         )
+        said += ". Metrics that agree are no independent votes: all look at the same labeled images"
     st.markdown(said + ".")
 
 
@@ -194,6 +198,7 @@ def _tau(consensus: ConsensusPlaces) -> None:
         alt=f"Weighted Kendall tau between {wording.count(len(titles), 'metric')}, from −1 to 1",
     )
     st.caption(
-        "Weighted Kendall τ: 1 is the same order of teachers, 0 is unrelated, −1 the reverse; a swap among the best "
-        "counts more than one among the worst. Empty where a metric has the same score for all teachers."
+        f"Weighted Kendall τ over {wording.count(len(consensus.places), 'teacher')}: 1 is the same order of teachers, "
+        "0 is unrelated, −1 the reverse; a swap among the best counts more than one among the worst. Empty where a "
+        "metric has the same score for all teachers."
     )

@@ -73,9 +73,17 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         own = {r.teacher.name: r.similarity for r in ranked[budget].ranked}
         first = page.escape(ranked[budget].ranked[0].teacher.title)
         agreed = weighted_kendall([own[name] for name in last], list(last.values())).value if len(last) > 1 else None
-        alike = f" (τ = {agreed:.2f} with the order at {most})".replace("-", "−") if agreed and budget != most else ""
+        alike = ""
+        if agreed is not None and budget != most:
+            alike = f" (τ = {agreed:.2f} with the order at {most})".replace("-", "−")
         told.append(f"at {budget} **{first}**{alike}")
     st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(told)}.")
+    if len(ranked) > 1 and len(last) > 1:
+        st.caption(
+            f"τ is weighted Kendall's over {wording.count(len(last), 'teacher')}: 1 is the same order. All labels are "
+            f"of draw {state.seed()}, and a smaller number of them is a part of a larger one, which makes the orders "
+            "more alike than those of labels drawn anew."
+        )
 
 
 def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metric: str) -> None:

@@ -61,13 +61,15 @@ def _verdict(
     icon = {True: ":material/check:", False: ":material/close:", None: ":material/hourglass_empty:"}[held.helped]
     st.markdown(f"{icon} **{page.escape(held.sentence)}**")
     st.markdown(_in_accuracies(ranking, found, titles))
+    methods = dict.fromkeys(m.interval.method for m in found.teachers)
     shown = [m for m in found.teachers if m.teacher in predicted and m.teacher in {record.name for record in records}]
     if shown:
         _chart(ranking, found, [(m, predicted[m.teacher]) for m in shown], relations)
     st.caption(
         f"Each point is a student of {found.student} with {found.images:,} student images and "
         f"{wording.count(found.labels_per_class, 'label')} per class, one teacher alone. Bars are 95 % intervals "
-        f"({found.teachers[0].interval.method}). Held-out images judge the ranking here; they choose nothing."
+        f"({'; '.join(methods)}). The best of several is partly the luckiest. Held-out images judge the ranking here; "
+        "they choose nothing."
     )
     table = st.expander("Predicted and measured as a table", key="measured table", on_change="rerun")
     if table.open:
@@ -110,7 +112,7 @@ def _in_accuracies(ranking: Ranking, found: Measurements, titles: Mapping[str, s
     if first != best.teacher:
         title = page.escape(titles.get(best.teacher, best.teacher))
         parts.append(f"the best, {title}, {wording.percent(best.accuracy)}")
-    parts.append(f"the average teacher {wording.percent(mean)}")
+    parts.append(f"the mean of all {len(found.teachers)} {wording.percent(mean)}")
     if found.fine_tuning is not None:
         parts.append(f"and no teacher at all (fine-tuning) {wording.percent(found.fine_tuning.accuracy)}")
     return ", ".join(parts) + "."

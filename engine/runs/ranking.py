@@ -136,7 +136,8 @@ def who_may_teach(task: Task, everyone: Sequence[Candidate]) -> list[Candidate]:
     allowed = sorted((c for c in everyone if c.allowed), key=lambda c: c.teacher.name)
     if not allowed:
         raise InvalidInputError(
-            f"No teacher may teach task {task.name!r}: each of those named has seen its images. Name another teacher."
+            f"No teacher may teach task {task.name!r}: each of those asked has seen its images, or says nothing of "
+            "some of them. Name or add another teacher."
         )
     return allowed
 

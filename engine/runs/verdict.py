@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from engine.errors import InvalidInputError
 from engine.evaluation import Interval, RankCorrelation, spearman, t_interval, wilson_interval
+from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
 from engine.runs.comparison import Entry, enqueue, read_entry, runs_root
@@ -114,7 +117,8 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
     """Hold the similarities against the accuracies, for the teachers that have both.
 
     The ranking helped if the rank correlation is above 0 with its whole 95 % interval, and did not if it is not above 0
-    itself; between, nobody can say.
+    itself; between, nobody can say. Two orders that are the same have no interval: there it helped if so few orders are
+    as good that luck finds one in less than 2.5 % of the cases, which takes five teachers.
     """
     both = [found for found in measured if found.teacher in predicted]
     if len(both) < FEWEST:
@@ -133,10 +137,16 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
     if value <= 0:
         sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
         return Verdict(correlation, False, sentence)
-    if interval is not None and interval.low <= 0:
+    by_luck = _chance_of_the_same_order([found.accuracy for found in both]) if interval is None else 0.0
+    if (interval is not None and interval.low <= 0) or by_luck > (1 - LEVEL) / 2:
         sentence = f"It cannot be told from chance whether the ranking helped here ({told})."
         return Verdict(correlation, None, sentence)
     return Verdict(correlation, True, f"The ranking helped: teachers that stood higher taught better ({told}).")
+
+
+def _chance_of_the_same_order(values: Sequence[float]) -> float:
+    """How often an order by lot is that of `values`: 1 / n!, more often where some are equal."""
+    return math.prod(math.factorial(count) for count in Counter(values).values()) / math.factorial(len(values))
 
 
 def unfinished(runs: Sequence[Entry]) -> list[tuple[Job, Status]]:

@@ -57,7 +57,7 @@ def debiased_cka_of(x: Points, y: Points) -> float:
     if own_x <= _ROUNDING * _squared_norm(x, x) or own_y <= _ROUNDING * _squared_norm(y, y):
         raise InvalidInputError(
             "The debiased CKA divides by a spread that is not above 0 here: "
-            "label several images of a class, and give features that differ."
+            "label several images of each class, and give features that differ."
         )
     return float(_unbiased_hsic(x, y) / np.sqrt(own_x) / np.sqrt(own_y))
 
@@ -78,7 +78,7 @@ def _require_spread(x: Points, y: Points) -> None:
     for points, name in ((x, "features"), (y, "the second matrix")):
         if points.constant:
             raise InvalidInputError(
-                f"CKA: {name} does not differ between images; give two classes or more, and no constant."
+                f"CKA needs two matrices that differ between images, and {name} has the same row for all of them."
             )
 
 

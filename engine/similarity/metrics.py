@@ -92,10 +92,11 @@ _ALL = (
         summary="CKA, corrected so that noise in many dimensions scores about 0.",
         needs=("features",),
         needs_one_of=("features2", "labels"),
+        labels_per_class=2,
         range="up to 1; higher is better, about 0 is unrelated, may be negative",
         rule="clip",
         cost="n d²",
-        reference="Kornblith et al. 2019; Song et al. 2012",
+        reference="Nguyen et al. 2021; Song et al. 2012",
         unit="similarity",
     ),
     Metric(
@@ -169,7 +170,7 @@ _ALL = (
         range="-C (C - 1) to 0; higher is better",
         rule="minmax",
         cost="n d² + d³ + 64 C²",
-        reference="Pandy et al. 2022",
+        reference="Pándy et al. 2022",
         unit="overlap",
     ),
     Metric(
@@ -259,8 +260,8 @@ METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 _COMPUTE: dict[str, Callable[[Sample], float]] = {
     "parc": lambda sample: parc_of(sample.pairs, sample.classes),
     "rsa": lambda sample: rsa_of(sample.pairs, sample.other_pairs),
-    "cka": lambda sample: cka_of(_features(sample), sample.features2 or sample.classes.points),
-    "cka_debiased": lambda sample: debiased_cka_of(_features(sample), sample.features2 or sample.classes.points),
+    "cka": lambda sample: cka_of(_features(sample), _second(sample)),
+    "cka_debiased": lambda sample: debiased_cka_of(_features(sample), _second(sample)),
     "nce": lambda sample: nce_of(_pseudo_labels(sample), sample.classes),
     "leep": lambda sample: leep_of(_pseudo_labels(sample), sample.classes),
     "nleep": lambda sample: leep_of(sample.mixture, sample.classes),
@@ -279,6 +280,15 @@ _COMPUTE: dict[str, Callable[[Sample], float]] = {
 def _features(sample: Sample) -> Points:
     assert sample.features is not None
     return sample.features
+
+
+def _second(sample: Sample) -> Points:
+    """What CKA compares the features with."""
+    if sample.features2 is not None:
+        return sample.features2
+    if sample.classes.number == 1:
+        raise TooFewLabelsError("CKA needs labeled images of two classes or more, and only one class occurs.")
+    return sample.classes.points
 
 
 def _pseudo_labels(sample: Sample) -> FloatArray:
@@ -329,7 +339,7 @@ def score_of(name: str, sample: Sample) -> float:
     for names in (*((need,) for need in record.needs), record.needs_one_of):
         if names and all(getattr(sample, name) is None for name in names):
             raise InvalidInputError(f"{record.title} needs {' or '.join(names)}: pass {' or '.join(names)} to score().")
-    if record.labels_per_class and sample.labels is not None:
+    if record.labels_per_class and sample.labels is not None and _looks_at_labels(record, sample):
         _require_labels(record, sample.classes)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what comes of it is checked below
@@ -342,6 +352,10 @@ def score_of(name: str, sample: Sample) -> float:
             "scale the features to about 1."
         )
     return value
+
+
+def _looks_at_labels(record: Metric, sample: Sample) -> bool:
+    return "labels" in record.needs or sample.features2 is None
 
 
 def _require_labels(record: Metric, classes: Classes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from engine.similarity.points import Classes, Points
 # any larger k would outvote it.
 NEIGHBORS = 1
 _BLOCK_ENTRIES = 1 << 26  # of the distance matrix: 8,192 images at once, 512 MB
+_ROUNDING = 1e-12  # squared distances that differ by less of the largest squared length are compared once more
+_TIE = 1e-12  # and are equal if they then differ by less of themselves
 
 
 def knn_l2(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBORS) -> float:
@@ -45,13 +48,18 @@ def knn_of(points: Points, classes: Classes, k: int = NEIGHBORS) -> float:
         def distances(rows: slice) -> FloatArray:
             return np.asarray(lengths[rows, None] + lengths - 2 * (vectors[rows] @ vectors.T))
 
-    return _accuracy(distances, classes.codes, classes.number, k)
+    def exactly(image: int, others: IntArray) -> FloatArray:
+        return np.asarray(np.square((points.matrix[others] - points.matrix[image]) / points.unit).sum(axis=1))
+
+    doubt = None if points.constant else _Doubt(_ROUNDING * float(lengths.max()), exactly)
+    return _accuracy(distances, classes, k, doubt)
 
 
 def knn_cosine(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBORS) -> float:
     """Accuracy of the k nearest neighbors by cosine, in percent: 0 to 100, higher is better.
 
-    As `knn_l2`, after scaling each image's features to length 1. A row of zeros has cosine 0 with every other.
+    As `knn_l2`, after scaling each image's features to length 1; of cosines that differ in their last digits only,
+    rounding decides. A row of zeros has cosine 0 with every other.
 
     >>> knn_cosine([[1.0, 0.0], [9.0, 0.1], [0.0, 2.0], [0.1, 7.0]], [0, 0, 1, 1])
     100.0
@@ -63,12 +71,20 @@ def knn_cosine(features: npt.ArrayLike, labels: npt.ArrayLike, k: int = NEIGHBOR
     def distances(rows: slice) -> FloatArray:
         return np.asarray(-(points[rows] @ points.T))
 
-    return _accuracy(distances, classes.codes, classes.number, k)
+    return _accuracy(distances, classes, k)
 
 
-def _accuracy(distances: Callable[[slice], FloatArray], codes: IntArray, number_of_classes: int, k: int) -> float:
+@dataclass(frozen=True)
+class _Doubt:
+    """Distances that differ by less than `below` are not told apart, until they are computed `exactly`."""
+
+    below: float
+    exactly: Callable[[int, IntArray], FloatArray]  # from one image to some others
+
+
+def _accuracy(distances: Callable[[slice], FloatArray], classes: Classes, k: int, doubt: _Doubt | None = None) -> float:
     """Expected share, in percent, of images that their neighbors' vote gets right."""
-    n = len(codes)
+    codes, n = classes.codes, len(classes.codes)
     rows_at_once = max(1, _BLOCK_ENTRIES // n)
     right = 0.0
     for start in range(0, n, rows_at_once):
@@ -76,21 +92,33 @@ def _accuracy(distances: Callable[[slice], FloatArray], codes: IntArray, number_
         apart = distances(rows)
         here = np.arange(len(apart))
         apart[here, start + here] = np.inf  # the image itself
-        votes = np.zeros((len(apart), number_of_classes), dtype=np.int64)
-        voters, neighbors = np.nonzero(_nearest(apart, min(k, n - 1)))
+        votes = np.zeros((len(apart), classes.number), dtype=np.int64)
+        voters, neighbors = np.nonzero(_nearest(apart, min(k, n - 1), start, doubt))
         np.add.at(votes, (voters, codes[neighbors]), 1)
         leading = votes == votes.max(axis=1, keepdims=True)
         right += float((leading[here, codes[rows]] / leading.sum(axis=1)).sum())
     return 100 * right / n
 
 
-def _nearest(apart: FloatArray, k: int) -> npt.NDArray[np.bool_]:
-    """True at the k smallest entries of each row; of equal entries, at the first ones."""
+def _nearest(apart: FloatArray, k: int, start: int, doubt: _Doubt | None) -> npt.NDArray[np.bool_]:
+    """True at the k smallest entries of each row, of equal entries at the first ones; row 0 is the image `start`."""
     limit = apart.min(axis=1, keepdims=True) if k == 1 else np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
-    chosen = apart <= limit
+    below = doubt.below if doubt else 0.0
+    chosen = apart <= limit + below
     for row in np.flatnonzero(chosen.sum(axis=1) > k):
-        tied = np.flatnonzero(apart[row] == limit[row])
-        chosen[row, tied[k - int(chosen[row].sum()) :]] = False
+        nearer = apart[row] < limit[row] - below
+        others = np.flatnonzero(chosen[row] & ~nearer)
+        values = doubt.exactly(start + int(row), others) if doubt else apart[row, others]
+        chosen[row, others] = _smallest(values, k - int(nearer.sum()))
+    return np.asarray(chosen)
+
+
+def _smallest(values: FloatArray, k: int) -> npt.NDArray[np.bool_]:
+    """True at the k smallest of `values`; of equal ones, at the first."""
+    limit = np.partition(values, k - 1)[k - 1]
+    slack = _TIE * abs(limit)
+    chosen = values < limit - slack
+    chosen[np.flatnonzero(~chosen & (values <= limit + slack))[: k - int(chosen.sum())]] = True
     return np.asarray(chosen)
 
 

@@ -1,5 +1,7 @@
 """What a ranking costs: `python -m tests.benchmarks.ranking [--images 5000] [--draws 200]`, on made-up features.
 
+With `--reference CHECKOUT ...` instead: what public programs cost beside ours (see `reference`).
+
 Prints one JSON document: all metrics on many images, together and one by one; all metrics on draws of few labels; and
 the memory of PARC on very many images. Seconds of the processor count every thread; seconds by the clock are those of
 this machine as busy as it was.
@@ -13,12 +15,14 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from engine.similarity import METRICS, panel, score
+from tests.benchmarks.reference import beside_public_code
 
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]
 
@@ -72,19 +76,27 @@ def very_many_images(images: int = 20_000, dimensions: int = 512) -> dict[str, A
     return {"images": images, "dimensions": dimensions, **found, "largest_memory_gb": round(gigabytes, 1)}
 
 
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    if options.reference:
+        arrays, labels = made_up(options.images, 2048, 100, 1000)
+        return {"public code": beside_public_code(options.reference, arrays, labels, options.rounds)}
+    return {
+        "many images": many_images(options.images),
+        "few labels": few_labels(options.teachers, options.draws),
+        "very many images": very_many_images(),
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--teachers", type=int, default=15)
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--reference", type=Path, nargs="+", metavar="CHECKOUT", default=[])
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
-    document = {
-        "threads": torch.get_num_threads(),
-        "many images": many_images(options.images),
-        "few labels": few_labels(options.teachers, options.draws),
-        "very many images": very_many_images(),
-    }
+    document = {"threads": torch.get_num_threads(), **_measured(options)}
     json.dump(document, sys.stdout, indent=1)
     print()
     return 0

@@ -55,6 +55,17 @@ def test_chance_is_not_called_help():
     assert "told from chance" in found.sentence
 
 
+def test_the_same_order_of_four_teachers_may_be_luck_and_of_five_is_not():
+    four = verdict(dict(a=1, b=2, c=3, d=4), measured(a=0.1, b=0.2, c=0.3, d=0.4))  # 1 of 24 orders
+    assert four.correlation.value == 1
+    assert four.helped is None
+    assert "told from chance" in four.sentence
+    five = verdict(dict(a=1, b=2, c=3, d=4, e=5), measured(a=0.1, b=0.2, c=0.3, d=0.4, e=0.5))  # 1 of 120
+    assert five.helped is True
+    tied = verdict(dict(a=1, b=1, c=1, d=2, e=2), measured(a=0.1, b=0.1, c=0.1, d=0.4, e=0.4))  # 12 of 120
+    assert tied.helped is None
+
+
 def test_too_few_teachers_are_said():
     found = verdict(dict(a=1, b=2, c=3), measured(a=0.1, b=0.2, c=0.4, d=0.3))
     assert found.helped is None

@@ -236,6 +236,27 @@ def test_knn_leaves_out_the_image_itself_and_not_its_copy():
     assert knn_cosine(np.vstack([rows, 3 * rows]), np.tile(np.arange(20), 2)) == 100
 
 
+def brute_force_knn(rows, labels, k):
+    """All distances one by one, exact for whole numbers; of equal ones the earlier rows."""
+    right = 0.0
+    for image, row in enumerate(rows):
+        order = np.argsort(np.square(rows - row).sum(axis=1), kind="stable")
+        votes = np.bincount(labels[order[order != image][:k]], minlength=3)
+        leading = votes == votes.max()
+        right += leading[labels[image]] / leading.sum()
+    return 100 * right / len(rows)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("d", [3, 9, 200])
+def test_knn_takes_the_earlier_of_equally_near_images_whatever_rounding_says(d, k):
+    rng = np.random.default_rng(d)
+    rows, labels = rng.integers(-2, 3, (60, d)), rng.integers(0, 3, 60)
+    expected = brute_force_knn(rows, labels, k)
+    assert knn_l2(rows, labels, k) == pytest.approx(expected)
+    assert knn_l2(0.1 * rows[:, ::-1] + 7, labels, k) == pytest.approx(expected)
+
+
 def test_knn_takes_all_others_when_k_is_larger():
     assert knn_l2([[0.0], [1.0], [2.0]], [0, 0, 0], 50) == 100
     with pytest.raises(InvalidInputError, match="number of neighbors is 0"):
@@ -262,6 +283,15 @@ def test_probe_is_right_on_separate_classes_and_at_chance_on_noise():
 def test_probe_does_not_depend_on_how_many_dimensions_are_empty():
     rows, labels = data(40, 60)
     assert probe(np.hstack([rows, np.zeros((40, 30))]), labels) == pytest.approx(probe(rows, labels), abs=5)
+
+
+def test_probe_does_not_depend_on_the_order_of_images_whose_dimensions_have_one_sum():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    rows = rng.multinomial(12, np.ones(9) / 9, 60) + 2 * np.eye(9, dtype=int)[labels]
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(60)
+        assert probe(rows[order], labels[order]) == probe(rows, labels)
 
 
 def test_folds_are_stratified():

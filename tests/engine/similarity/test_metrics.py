@@ -49,7 +49,9 @@ def test_rule_is_clip_for_correlations_similarities_and_accuracies_only(name):
     assert METRICS[name].rule == RULES.get(name, "minmax")
 
 
-@pytest.mark.parametrize(("name", "needed"), [("parc", 2), ("knn", 2), ("sfda", 2), ("gbc", 2), ("probe", 3)])
+@pytest.mark.parametrize(
+    ("name", "needed"), [("parc", 2), ("cka_debiased", 2), ("knn", 2), ("sfda", 2), ("gbc", 2), ("probe", 3)]
+)
 def test_labels_per_class(name, needed):
     assert METRICS[name].labels_per_class == needed
     inputs = arrays(n=4 * (needed - 1), classes=4)
@@ -64,6 +66,22 @@ def test_one_class_with_enough_labels_is_enough(name):
     inputs = arrays(n=24, classes=3)
     inputs["labels"] = np.where(np.arange(24) == 5, 99, inputs["labels"])
     assert np.isfinite(score(name, **inputs))
+
+
+@pytest.mark.parametrize("name", ["parc", "cka", "cka_debiased", "sfda"])
+def test_what_compares_classes_needs_two_of_them(name):
+    inputs = arrays()
+    with pytest.raises(TooFewLabelsError, match="two classes or more, and only one class occurs"):
+        score(name, **{**inputs, "labels": np.zeros(30, int)})
+
+
+@pytest.mark.parametrize("name", ["cka", "cka_debiased"])
+def test_labels_are_not_asked_for_where_two_networks_are_compared(name):
+    inputs = arrays()
+    second = inputs["features"] ** 2
+    expected = score(name, features=inputs["features"], features2=second)
+    for labels in (np.zeros(30, int), np.arange(30)):
+        assert score(name, features=inputs["features"], features2=second, labels=labels) == expected
 
 
 def test_unknown_metric_suggests():
