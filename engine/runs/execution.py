@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
-from engine.consensus import Consensus, agree
+from engine.consensus import agree
 from engine.devices import describe, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
@@ -203,9 +203,8 @@ def _train_data(
     if spec.train.objective == "consensus" and teachers:
         report.progress(0, len(rows), "images", "Bringing the teachers to one opinion")
         features = {t.name: FeatureStore(home, task, t).read_features(rows) for t in teachers}
-        how = Consensus(spec.train.sharpness, spec.train.neighbors, spec.train.spread)
         with threadpool_limits(spec.threads):  # so that sums do not depend on the machine's cores
-            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), how)
+            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), spec.train.how_to_agree)
         consensus = torch.from_numpy(agreed).half()
     report.progress(0, len(rows), "images", "Reading the images")
     signals = {}
