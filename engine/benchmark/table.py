@@ -33,8 +33,8 @@ class Cell:
 class Gain:
     """Mean over tasks of a method's accuracy minus the reference's, paired by task and seed; shares, above 0 is better.
 
-    over_seeds: where the mean over *these* tasks would lie with other seeds. over_tasks: with other tasks as well. Each
-    is None where there are too few to tell.
+    over_seeds: where the mean over *these* tasks would lie with other seeds; None with one seed. over_tasks: with other
+    tasks as well; None with fewer than three tasks.
     """
 
     method: str
@@ -79,7 +79,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
             _require_common(common, document)
         cells = tuple(_cell(d, method, by_seed) for d in documents for method, by_seed in accuracies[d["task"]].items())
         related = tuple(d["task"] for d in documents if any(r.get("related_teachers") for r in d["results"]))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
     methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=_place))
     apart = {task: found for task, found in accuracies.items() if task not in related}

@@ -59,12 +59,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(objective):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(objective):
-    spec, checkpoints = recipe(objective, **TINY), []
-    hooks = Hooks(on_checkpoint=checkpoints.append, checkpoint_seconds=0)
+    """And with the same curve of losses, whether it was stopped between two of its points or at one."""
+    spec, checkpoints, told, again = recipe(objective, **TINY), [], [], []
+    hooks = Hooks(lambda *_: None, lambda point, network: told.append(point), checkpoints.append, checkpoint_seconds=0)
     whole = train(spec, made_up(), 0, hooks=hooks)
     assert len(checkpoints) == spec.steps
-    for checkpoint in (checkpoints[0], checkpoints[len(checkpoints) // 2]):
-        assert equal(weights(train(spec, made_up(), 0, resume=checkpoint)), weights(whole))
+    for checkpoint in (checkpoints[0], checkpoints[spec.steps // 2 - 1]):
+        again.clear()
+        listening = Hooks(on_evaluation=lambda point, network: again.append(point))
+        assert equal(weights(train(spec, made_up(), 0, hooks=listening, resume=checkpoint)), weights(whole))
+        missed = [p for p in told if p.step > checkpoint.step]
+        assert [(p.step, p.losses) for p in again] == [(p.step, p.losses) for p in missed]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
