@@ -152,7 +152,9 @@ def _teacher_of(spec: RunSpec) -> str | None:
 
 
 def _same_student(first: RunSpec, second: RunSpec) -> bool:
-    names = ("architecture", "start", "size", "images")
+    """Whether two runs share all that fine-tuning and a teacher's lesson have in common."""
+    names = ("architecture", "start", "size", "images", "labeled_batch", "learning_rate", "warm_up", "momentum")
+    names += ("weight_decay", "batch_norm", "precision")
     return first.device == second.device and all(getattr(first.train, n) == getattr(second.train, n) for n in names)
 
 
