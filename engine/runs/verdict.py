@@ -151,11 +151,25 @@ def _teacher_of(spec: RunSpec) -> str | None:
     return next(iter(spec.teachers))
 
 
+_OF_EVERY_STUDENT = (
+    "architecture",
+    "start",
+    "size",
+    "images",
+    "labeled_batch",
+    "learning_rate",
+    "warm_up",
+    "momentum",
+    "weight_decay",
+    "batch_norm",
+    "precision",
+)
+
+
 def _same_student(first: RunSpec, second: RunSpec) -> bool:
     """Whether two runs share all that fine-tuning and a teacher's lesson have in common."""
-    names = ("architecture", "start", "size", "images", "labeled_batch", "learning_rate", "warm_up", "momentum")
-    names += ("weight_decay", "batch_norm", "precision")
-    return first.device == second.device and all(getattr(first.train, n) == getattr(second.train, n) for n in names)
+    same = all(getattr(first.train, name) == getattr(second.train, name) for name in _OF_EVERY_STUDENT)
+    return same and first.device == second.device
 
 
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
