@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.evaluation import Interval, bootstrap_over_targets, mean_over_targets, t_interval, wilson_interval
+from engine.evaluation import Interval, accuracy_interval, bootstrap_over_targets, mean_over_targets
 from engine.runs import METHODS, get_method
 
 REFERENCES = ("fine-tune", "fixmatch")
@@ -136,7 +136,7 @@ def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> N
 def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]) -> Cell:
     images = int(document["results"][0]["test_images"])
     values = [by_seed[seed] for seed in sorted(by_seed)]
-    interval = t_interval(values) or wilson_interval(round(values[0] * images), images)
+    interval = accuracy_interval(values, images)
     return Cell(document["task"], method, float(np.mean(values)), interval, tuple(sorted(by_seed)), images)
 
 

@@ -90,6 +90,17 @@ def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds")
     return Interval(mean - half, mean + half, level, f"t interval over {len(sample)} {over}")
 
 
+def accuracy_interval(accuracies: npt.ArrayLike, test_images: int, level: float = LEVEL) -> Interval:
+    """Interval of a mean accuracy, from `accuracies [seeds]` in 0..1: over the seeds where there are several (t), else
+    over the test images (Wilson). Raises InvalidInputError as those two do.
+
+    >>> accuracy_interval([0.5, 0.6], 100).method, accuracy_interval([0.5], 100).method
+    ('t interval over 2 seeds', 'Wilson interval over 100 images')
+    """
+    values = as_vector(accuracies, "accuracies")
+    return t_interval(values, level) or wilson_interval(round(float(values[0]) * test_images), test_images, level)
+
+
 def paired_difference(
     first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL
 ) -> PairedDifference:

@@ -88,14 +88,8 @@ _ALL = (
     ),
 )
 METHODS = {method.key: method for method in _ALL}
-SHARED = (
-    "objective",
-    "images",
-    "architecture",
-    "start",
-    "size",
-    "precision",
-)  # a comparison's runs have these in common
+# Fields that no variant changes: the objective makes the method, and a comparison's runs have the others in common.
+SHARED = ("objective", "images", "architecture", "start", "size", "precision")
 P_MAY_VARY = ("distill-weighted", "distill-consensus")  # p is what makes the others what they are
 _VARIANT = re.compile(r"(?P<base>[a-z-]+)\((?P<settings>[a-z_]+=[^()]*)\)")
 _WITH_P = re.compile(r"distill-weighted\((?P<p>[0-9.]+(e[+-]?[0-9]+)?|inf)\)")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.evaluation import Interval, RankCorrelation, spearman, t_interval, wilson_interval
+from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spearman
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
 from engine.runs.comparison import Entry, enqueue, read_entry, runs_root
@@ -176,7 +176,5 @@ def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
     results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
     accuracies = [result["accuracy"] for result in results.values()]
     images = next(iter(results.values()))["test_images"]
-    over_images = wilson_interval(round(accuracies[0] * images), images)
-    return Measured(
-        teacher, sum(accuracies) / len(accuracies), t_interval(accuracies) or over_images, tuple(sorted(results))
-    )
+    interval = accuracy_interval(accuracies, images)
+    return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))
