@@ -6,6 +6,7 @@ This is ours, beside the paper: its pseudo-labels are over the teachers' classes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, IntArray
 from engine.probes import fit_ridge
+from engine.similarity.linear_algebra import centered
 
 # An edge weighs the cosine of its two images to this power, as in Iscen et al. 2019, section 4.1.
 EDGE_POWER = 3
@@ -25,11 +27,22 @@ ROUNDS = 50  # at a spread of .9 what is left after these is below .6 %
 
 @dataclass(frozen=True)
 class Consensus:
-    """How teachers are brought to one opinion. The defaults were chosen on the development tasks, never on a target."""
+    """How teachers are brought to one opinion. The defaults were chosen on the development tasks, never on a target.
+
+    Raises InvalidInputError for a value with which there is no opinion, naming the field.
+    """
 
     sharpness: float = 2.0  # exponent on probabilities, before and after the spread; 1 leaves them as they are
     neighbors: int = 10  # edges that an image has at least; 0: nothing is spread
-    spread: float = 0.8  # share of an image's opinion that comes from its neighbors
+    spread: float = 0.8  # share of an image's opinion that comes from its neighbors; with 1 nothing would be its own
+
+    def __post_init__(self) -> None:
+        if not (_is_number(self.sharpness) and 0 < self.sharpness < math.inf):
+            raise InvalidInputError(f"sharpness is {self.sharpness!r}: choose a number above 0.")
+        if not (isinstance(self.neighbors, int) and _is_number(self.neighbors) and self.neighbors >= 0):
+            raise InvalidInputError(f"neighbors is {self.neighbors!r}: choose a whole number from 0 up.")
+        if not (_is_number(self.spread) and 0 <= self.spread < 1):
+            raise InvalidInputError(f"spread is {self.spread!r}: choose a number from 0 to below 1.")
 
 
 def agree(
@@ -63,7 +76,9 @@ def agree(
 
 def sharpen(probabilities: FloatArray, exponent: float) -> FloatArray:
     """Probabilities `[n, C]` to a power, renormalized: above 1 they become surer, at 1 they stay."""
-    powered = np.power(probabilities, exponent)
+    # Each row is first scaled to a largest entry of about 1, so that no power makes all of it 0.
+    scale = np.frexp(probabilities.max(axis=1, keepdims=True))[1]  # powers of two, which change no digit
+    powered = np.power(np.ldexp(probabilities, -scale), exponent)
     return np.asarray(powered / powered.sum(axis=1, keepdims=True))
 
 
@@ -76,9 +91,9 @@ def joint_features(
     """
     parts = []
     for name in sorted(alpha):
-        centered = features[name] - features[name].mean(axis=0)
-        length = np.linalg.norm(centered, axis=1, keepdims=True)
-        parts.append(np.sqrt(alpha[name]) * centered / np.maximum(length, np.finfo(np.float32).tiny))
+        rows = centered(features[name])
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        parts.append(np.sqrt(alpha[name]) * rows / np.maximum(length, np.finfo(np.float32).tiny))
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
@@ -118,6 +133,10 @@ def _spread(graph: sparse.csr_matrix, opinions: FloatArray, share: float) -> Flo
     for _ in range(ROUNDS):
         current = share * (graph @ current) + (1 - share) * opinions
     return np.asarray(current)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check(

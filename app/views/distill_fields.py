@@ -34,7 +34,7 @@ CONSENSUS = (
            "Exponent on the probabilities that the teachers agree on: above 1 makes them surer."),
     Number("neighbors", "Consensus: neighbors", 0, 100, 1, "%d",
            "How many similar images an image hears; 0 lets each image stand alone."),
-    Number("spread", "Consensus: spread", 0.0, 1.0, 0.05, "%.2f",
+    Number("spread", "Consensus: spread", 0.0, 0.95, 0.05, "%.2f",
            "The neighbors' share in what is said of an image."),
     Number("teachers_share", "Consensus: teachers' own classes", 0.0, 1.0, 0.05, "%.2f",
            "Share of DistillWeighted's loss beside the consensus."),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.evaluation import Interval, bootstrap_over_targets, mean_over_targets, t_interval, wilson_interval
+from engine.evaluation import Interval, accuracy_interval, bootstrap_over_targets, mean_over_targets
 from engine.runs import METHODS, get_method
 
 REFERENCES = ("fine-tune", "fixmatch")
@@ -33,8 +33,8 @@ class Cell:
 class Gain:
     """Mean over tasks of a method's accuracy minus the reference's, paired by task and seed; shares, above 0 is better.
 
-    over_seeds: where the mean over *these* tasks would lie with other seeds. over_tasks: with other tasks as well. Each
-    is None where there are too few to tell.
+    over_seeds: where the mean over *these* tasks would lie with other seeds; None with one seed. over_tasks: with other
+    tasks as well; None with fewer than three tasks.
     """
 
     method: str
@@ -79,7 +79,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
             _require_common(common, document)
         cells = tuple(_cell(d, method, by_seed) for d in documents for method, by_seed in accuracies[d["task"]].items())
         related = tuple(d["task"] for d in documents if any(r.get("related_teachers") for r in d["results"]))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
     methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=_place))
     apart = {task: found for task, found in accuracies.items() if task not in related}
@@ -136,7 +136,7 @@ def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> N
 def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]) -> Cell:
     images = int(document["results"][0]["test_images"])
     values = [by_seed[seed] for seed in sorted(by_seed)]
-    interval = t_interval(values) or wilson_interval(round(values[0] * images), images)
+    interval = accuracy_interval(values, images)
     return Cell(document["task"], method, float(np.mean(values)), interval, tuple(sorted(by_seed)), images)
 
 

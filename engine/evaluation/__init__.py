@@ -11,6 +11,7 @@ from engine.evaluation.correlation import RankCorrelation, spearman, weighted_ke
 from engine.evaluation.intervals import (
     Interval,
     PairedDifference,
+    accuracy_interval,
     bootstrap_over_targets,
     mean_over_targets,
     paired_difference,
@@ -23,6 +24,7 @@ __all__ = [
     "PairedDifference",
     "RankCorrelation",
     "accuracy",
+    "accuracy_interval",
     "auroc",
     "balanced_accuracy",
     "bootstrap_over_targets",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DamagedFileError, UnknownNameError, WorkbenchError
-from engine.evaluation import Interval, PairedDifference, paired_difference, t_interval, wilson_interval
+from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
 from engine.files import canonical_hash, read_json, write_json
 from engine.jobs import Job, Status, create, load, resume, status
 from engine.runs.execution import KIND, RESULT, read_result
@@ -216,14 +216,13 @@ def _mean(
     seeds = tuple(sorted(by_seed))
     accuracies = [by_seed[seed]["accuracy"] for seed in seeds]
     first = by_seed[seeds[0]]
-    over_images = wilson_interval(round(first["accuracy"] * first["test_images"]), first["test_images"])
     paired = set(seeds) & set(reference) if method != FINE_TUNE.key else set()
     return MethodMean(
         method=method,
         title=get_method(method).title,
         seeds=seeds,
         accuracy=sum(accuracies) / len(accuracies),
-        interval=t_interval(accuracies) or over_images,
+        interval=accuracy_interval(accuracies, first["test_images"]),
         images=first["images"],
         seconds=sum(by_seed[seed]["seconds"] for seed in seeds) / len(seeds),
         test_images=first["test_images"],

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
-from engine.consensus import Consensus, agree
+from engine.consensus import agree
 from engine.devices import describe, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
@@ -27,9 +27,10 @@ from engine.export import write_student
 from engine.features import FeatureStore, extract
 from engine.files import read_json, replacing, write_json
 from engine.jobs import Job, Reporter
+from engine.runs.looking import telling
 from engine.runs.methods import get_method
 from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
-from engine.runs.spec import RunSpec, run_spec_from
+from engine.runs.spec import RunSpec, as_json, run_spec_from
 from engine.tasks import Task, open_task
 from engine.tasks.views import boxes
 from engine.teachers import Network, cost, get_teacher, relation
@@ -93,7 +94,7 @@ def execute(job: Job, report: Reporter) -> None:
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
     result = _result(task, spec, labeled, teaching, held_out, probabilities, run)
     timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
-    done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.curve()}
+    done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
     write_json(job.folder / RESULT, result | done)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -110,11 +111,7 @@ class _Watched:
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
-        self.points: list[dict[str, Any]] = []
-
-    def curve(self) -> list[dict[str, Any]]:
-        """Accuracy over images seen."""
-        return self.points
+        self.points: list[dict[str, Any]] = []  # of the curve: accuracy over images seen
 
     def on_step(self, step: int, steps: int, images: int) -> None:
         self.report.check_cancelled()
@@ -174,19 +171,11 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         seed=spec.seed,
         teachers=list(spec.teachers),
         device=spec.device,
-        progress=_progress(report),
+        progress=telling(report),
     )
     alpha = ranking.alpha(spec.p, features_suffice=spec.train.features_suffice)
     similarities = {r.teacher.name: r.similarity for r in ranking.ranked}
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
-
-
-def _progress(report: Reporter) -> Any:
-    def tell(done: int, total: int, stage: str) -> None:
-        report.check_cancelled()
-        report.progress(done, total, "images × teachers", stage)
-
-    return tell
 
 
 def _train_data(
@@ -197,15 +186,14 @@ def _train_data(
     views = list(range(k))
     teachers = [get_teacher(name) for name in teaching.alpha] if spec.train.uses_unlabeled else []
     looked_at = views if spec.train.uses_pseudo_labels else [0]  # a consensus is of whole images
-    extract(home, task, teachers, rows, views=looked_at, device=spec.device, progress=_progress(report))
+    extract(home, task, teachers, rows, views=looked_at, device=spec.device, progress=telling(report))
     known, labels = np.searchsorted(rows, labeled), task.labels[labeled]
     consensus = None
     if spec.train.objective == "consensus" and teachers:
         report.progress(0, len(rows), "images", "Bringing the teachers to one opinion")
         features = {t.name: FeatureStore(home, task, t).read_features(rows) for t in teachers}
-        how = Consensus(spec.train.sharpness, spec.train.neighbors, spec.train.spread)
         with threadpool_limits(spec.threads):  # so that sums do not depend on the machine's cores
-            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), how)
+            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), spec.train.how_to_agree)
         consensus = torch.from_numpy(agreed).half()
     report.progress(0, len(rows), "images", "Reading the images")
     signals = {}
@@ -266,7 +254,7 @@ def _result(
         "train_images": len(task.train_rows),
         "labels_per_class": spec.labels_per_class,
         "metric": spec.metric if teaching.similarities else None,
-        "p": _json_p(spec),
+        "p": as_json(spec)["p"],
         "similarities": teaching.similarities,
         "alpha": teaching.all_alpha,
         "active_alpha": teaching.alpha,
@@ -288,9 +276,3 @@ def _result(
 
 def _relation(task: Task, teacher: str) -> str:
     return relation(get_teacher(teacher), task.record.collection, task.record.parts)
-
-
-def _json_p(spec: RunSpec) -> float | str | None:
-    if spec.p is None:
-        return None
-    return "inf" if spec.p == float("inf") else spec.p

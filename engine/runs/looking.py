@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import InvalidInputError
 from engine.features import FeatureStore, extract
 from engine.jobs import Job, Reporter, request
-from engine.runs.ranking import candidates
+from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task, open_task
 from engine.teachers import get_teacher
 
@@ -48,15 +48,22 @@ def task_as_asked(job: Job) -> Task:
     return task
 
 
+def telling(report: Reporter, units: Mapping[str, str] | None = None) -> Progress:
+    """What the rooms below call with their progress: it reaches who watches the job, and stops the work when that was
+    asked for. units: of a stage that does not count images times teachers.
+    """
+
+    def tell(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total, (units or {}).get(stage, "images × teachers"), stage)
+
+    return tell
+
+
 def execute_look(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
     task = task_as_asked(job)
-
-    def progress(done: int, total: int, stage: str) -> None:
-        report.check_cancelled()
-        report.progress(done, total, "images × teachers", stage)
-
     rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
     records = [get_teacher(name) for name in job.spec["teachers"]]
-    extract(home, task, records, rows, device=job.device, progress=progress)
+    extract(home, task, records, rows, device=job.device, progress=telling(report))

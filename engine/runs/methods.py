@@ -88,14 +88,9 @@ _ALL = (
     ),
 )
 METHODS = {method.key: method for method in _ALL}
-SHARED = (
-    "objective",
-    "images",
-    "architecture",
-    "start",
-    "size",
-    "precision",
-)  # a comparison's runs have these in common
+# Fields that no variant changes: the objective makes the method, and a comparison's runs have the others in common.
+SHARED = ("objective", "images", "architecture", "start", "size", "precision")
+P_MAY_VARY = ("distill-weighted", "distill-consensus")  # p is what makes the others what they are
 _VARIANT = re.compile(r"(?P<base>[a-z-]+)\((?P<settings>[a-z_]+=[^()]*)\)")
 _WITH_P = re.compile(r"distill-weighted\((?P<p>[0-9.]+(e[+-]?[0-9]+)?|inf)\)")
 
@@ -123,8 +118,9 @@ def weighted(p: float) -> Method:
     base = METHODS["distill-weighted"]
     if p == DEFAULT_P:
         return base
-    shown = "∞" if math.isinf(p) else f"{p:g}"
-    return Method(f"distill-weighted({p:g})", f"DistillWeighted, p = {shown}", base.summary, base.objective, p=p)
+    number = f"{p:g}" if float(f"{p:g}") == p else repr(p)  # the shorter one, if it is the same number
+    shown = "∞" if math.isinf(p) else number
+    return Method(f"distill-weighted({number})", f"DistillWeighted, p = {shown}", base.summary, base.objective, p=p)
 
 
 def _variant(base: Method, text: str) -> Method:
@@ -138,12 +134,18 @@ def _variant(base: Method, text: str) -> Method:
             settings[name] = json.loads(value)
         except ValueError:
             settings[name] = value
+    if "p" in settings and base.key not in P_MAY_VARY:
+        raise InvalidInputError(f"{base.key} has no p to choose: {' and '.join(P_MAY_VARY)} have one.")
     p = settings.pop("p", base.p)
-    if p is not None and not (isinstance(p, int | float) and p >= 0):
+    if p is not None and (isinstance(p, bool) or not (isinstance(p, int | float) and p >= 0)):
         raise InvalidInputError(f"{base.key}: p is {p!r} and must be a number from 0 up.")
     recipe(base.objective, **settings)  # refuses an unknown field or value
     fields = dict(sorted(settings.items()))
+    if not fields and p is not None and base.key == "distill-weighted":
+        return weighted(float(p))  # the same method, under the name that it has already
     shown = {**({"p": p} if p != base.p else {}), **fields}
+    if not shown:
+        return base
     key = ",".join(f"{name}={json.dumps(value)}" for name, value in shown.items())
     title = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
     return replace(base, key=f"{base.key}({key})", title=f"{base.title}, {title}", p=p, settings=tuple(fields.items()))

@@ -19,7 +19,7 @@ from engine.evaluation import Interval
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash, read_json, write_json
 from engine.jobs import Job, Reporter, request
-from engine.runs.looking import task_as_asked
+from engine.runs.looking import task_as_asked, telling
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, Consensus, Panel, Standing, metric, panel, random, static
 from engine.tasks import Task
@@ -244,11 +244,6 @@ def execute_panel(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
     task = task_as_asked(job)
-
-    def progress(done: int, total: int, stage: str) -> None:
-        report.check_cancelled()
-        report.progress(done, total, "scorings" if stage == SCORING else "images × teachers", stage)
-
     found = teacher_panel(
         home,
         task,
@@ -258,7 +253,7 @@ def execute_panel(job: Job, report: Reporter) -> None:
         teachers=list(job.spec["teachers"]),
         resamples=job.spec["resamples"],
         device=job.device,
-        progress=progress,
+        progress=telling(report, {SCORING: "scorings"}),
     )
     write_json(_path(home, job.spec), as_json(found))
 

@@ -84,9 +84,14 @@ class Ranking:
     def alpha(self, p: float, *, features_suffice: bool = False) -> dict[str, float]:
         """The weight at exponent `p` of each candidate that has pseudo-labels, before small ones are dropped; sums
         to 1. A teacher without pseudo-labels is ranked, but has nothing that the distillation loss could weigh; where
-        features suffice, as for the consensus, it has its weight as well.
+        features suffice, as for the consensus, it has its weight as well. Raises InvalidInputError if none is left.
         """
         names, similarities = self._similarities(features_suffice)
+        if not names:
+            raise InvalidInputError(
+                "No teacher that was ranked has pseudo-labels, from which a student could learn: add one that has, or "
+                "let the teachers' features decide (distill-consensus)."
+            )
         rule = METRICS[self.metric].rule
         return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
 

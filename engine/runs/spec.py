@@ -18,6 +18,7 @@ from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import check_architecture
 from engine.training import WITH_TEACHERS, TrainSpec, recipe, spec_from
+from engine.weighting import normalized
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def plan(
 ) -> list[RunSpec]:
     """One spec for each seed and method, seeds outermost; `changes` are fields of TrainSpec, the same for all.
 
+    alpha: weights set by hand, which DistillWeighted takes instead of those that metric and p give; scaled to sum to 1.
     Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
     """
     if metric not in METRICS:
@@ -125,8 +127,5 @@ def _with_teachers(
     if alpha is not None and method.key.startswith("distill-weighted"):
         if wrong := sorted(set(alpha) - set(allowed)):
             raise InvalidInputError(f"Teacher {wrong[0]!r} may not teach task {spec.task!r}: take its weight away.")
-        if any(not (math.isfinite(a) and a >= 0) for a in alpha.values()) or not sum(alpha.values()) > 0:
-            raise InvalidInputError("Weights set by hand must be numbers from 0 up, and one of them above 0.")
-        total = sum(alpha.values())
-        return replace(spec, teachers=dict(allowed), alpha={name: a / total for name, a in sorted(alpha.items())})
+        return replace(spec, teachers=dict(sorted(allowed.items())), alpha=normalized(dict(sorted(alpha.items()))))
     return replace(spec, teachers=dict(sorted(allowed.items())), p=method.p)

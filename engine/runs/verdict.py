@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.evaluation import Interval, RankCorrelation, spearman, t_interval, wilson_interval
+from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spearman
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
@@ -161,16 +161,30 @@ def _teacher_of(spec: RunSpec) -> str | None:
     return next(iter(spec.teachers))
 
 
+_OF_EVERY_STUDENT = (
+    "architecture",
+    "start",
+    "size",
+    "images",
+    "labeled_batch",
+    "learning_rate",
+    "warm_up",
+    "momentum",
+    "weight_decay",
+    "batch_norm",
+    "precision",
+)
+
+
 def _same_student(first: RunSpec, second: RunSpec) -> bool:
-    names = ("architecture", "start", "size", "images")
-    return first.device == second.device and all(getattr(first.train, n) == getattr(second.train, n) for n in names)
+    """Whether two runs share all that fine-tuning and a teacher's lesson have in common."""
+    same = all(getattr(first.train, name) == getattr(second.train, name) for name in _OF_EVERY_STUDENT)
+    return same and first.device == second.device
 
 
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
     results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
     accuracies = [result["accuracy"] for result in results.values()]
     images = next(iter(results.values()))["test_images"]
-    over_images = wilson_interval(round(accuracies[0] * images), images)
-    return Measured(
-        teacher, sum(accuracies) / len(accuracies), t_interval(accuracies) or over_images, tuple(sorted(results))
-    )
+    interval = accuracy_interval(accuracies, images)
+    return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
+import numpy.typing as npt
 from scipy import linalg
 
 from engine.evaluation.arrays import FloatArray
+
+Floats = TypeVar("Floats", bound=np.floating[Any])
 
 _CONSTANT = 1e-9  # a dimension that varies less than this, relative to its mean, is looked at for being constant
 
@@ -24,7 +29,7 @@ def standardized(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray
     return scores, mean, scale
 
 
-def centered(matrix: FloatArray) -> FloatArray:
+def centered(matrix: npt.NDArray[Floats]) -> npt.NDArray[Floats]:
     """`matrix [n, d]` with the mean of each column subtracted; a constant column becomes exactly 0."""
     result = matrix - matrix.mean(axis=0)
     result[:, matrix.max(axis=0) == matrix.min(axis=0)] = 0.0

@@ -32,7 +32,7 @@ class TrainData:
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """Held-out images and their labels. Training never receives this object; it only receives the numbers' owner."""
+    """Held-out images and their labels. Training never receives them: it hands a student out, and others test it."""
 
     images: UInt8[Tensor, "T 3 S S"]
     labels: Int64[Tensor, " T"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -120,6 +120,7 @@ class _Run:
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
         self.optimizer = torch.optim.SGD(_groups(self.student, self.spec), lr=1.0, momentum=self.spec.momentum)
         self.batches = Batches(self.spec, self.data, self.seed, self.device)
+        self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
 
     @property
     def shipped(self) -> Network:
@@ -128,12 +129,12 @@ class _Run:
 
     def go(self, hooks: Hooks) -> None:
         """Run all steps that are left."""
-        report_at = set(evaluation_steps(self.spec))
-        losses = _Mean()
+        report_at = evaluation_steps(self.spec)
         saved = time.monotonic()
         began = time.perf_counter()
         while self.step < self.spec.steps:
-            losses.add(self.advance())
+            for name, value in self.advance().items():
+                self.losses[name] = self.losses[name] + value if name in self.losses else value.clone()
             hooks.on_step(self.step, self.spec.steps, self.step * self.spec.images_per_step)
             due = time.monotonic() - saved > hooks.checkpoint_seconds
             if self.step not in report_at and not due:
@@ -142,7 +143,10 @@ class _Run:
             self.seconds += time.perf_counter() - began
             if self.step in report_at:
                 images = self.step * self.spec.images_per_step
-                point = Point(self.step, self.spec.steps, images, self.seconds, losses.take())
+                count = self.step - max((step for step in report_at if step < self.step), default=0)
+                means = {name: float(total) / count for name, total in self.losses.items()}
+                self.losses = {}
+                point = Point(self.step, self.spec.steps, images, self.seconds, means)
                 if not all(math.isfinite(value) for value in point.losses.values()):
                     raise InvalidInputError(
                         f"The loss is no longer a number after {images} images: start again with a learning rate below "
@@ -178,13 +182,14 @@ class _Run:
             momentum = self.optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
             if momentum is not None:
                 tensors[f"momentum.{name}"] = momentum
+        tensors |= {f"losses.{name}": value for name, value in self.losses.items()}
         return Checkpoint(
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, self.step, self.seconds
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint of the same spec and seed."""
-        parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}}
+        parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}, "losses": {}}
         for key, value in checkpoint.tensors.items():
             part, _, name = key.partition(".")
             parts[part][name] = value
@@ -194,6 +199,7 @@ class _Run:
             if name in parts["momentum"]:
                 momentum = torch.empty_like(parameter).copy_(parts["momentum"][name])
                 self.optimizer.state[parameter]["momentum_buffer"] = momentum
+        self.losses = {name: total.to(self.device) for name, total in parts["losses"].items()}
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 
     def _set_modes(self) -> None:
@@ -262,21 +268,3 @@ def _average(averaged: Iterable[Tensor], current: Iterable[Tensor], updates: Ten
                 mean.lerp_(value, 1 - decay)
             else:
                 mean.copy_(value)
-
-
-class _Mean:
-    """Means of the parts of the loss, without waiting for the device at every step."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.count = 0
-
-    def add(self, parts: Mapping[str, Tensor]) -> None:
-        for name, value in parts.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-        self.count += 1
-
-    def take(self) -> dict[str, float]:
-        means = {name: float(total) / self.count for name, total in self.sums.items()}
-        self.sums, self.count = {}, 0
-        return means

@@ -31,12 +31,14 @@ def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]
     return F.cross_entropy(logits, consensus)
 
 
-def sharpen(pseudo_labels: Float[Tensor, "B Z"], temperature: float) -> Float[Tensor, "B Z"]:
-    """Pseudo-labels at another temperature: q^(1/T), renormalized; the same as softmax(logits / T)."""
+def at_temperature(pseudo_labels: Float[Tensor, "B Z"], temperature: float) -> Float[Tensor, "B Z"]:
+    """Pseudo-labels at another temperature: q^(1/T), renormalized; the same as softmax(logits / T).
+
+    Computed from logarithms, so that no temperature makes all of a row 0.
+    """
     if temperature == 1:
         return pseudo_labels
-    powered = pseudo_labels.pow(1 / temperature)
-    return powered / powered.sum(dim=1, keepdim=True)
+    return (pseudo_labels.log() / temperature).softmax(dim=1)
 
 
 def fixmatch_loss(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.training import augment
 from engine.training.data import TrainData
-from engine.training.losses import consensus_loss, distillation_loss, fixmatch_loss, sharpen, supervised_loss
+from engine.training.losses import at_temperature, consensus_loss, distillation_loss, fixmatch_loss, supervised_loss
 from engine.training.spec import TrainSpec
 from engine.training.streams import batch_positions, generator
 from engine.training.student import Student
@@ -55,7 +55,7 @@ class Batches:
             views = torch.randint(len(self.data.boxes), (len(places),), generator=draws)
             images = augment.crop(self._pixels(places), self.data.boxes[views, places])
         targets = [self.data.signals[name].pseudo_labels[views, places] for name in teachers]
-        return images, [sharpen(target.to(self.device).float(), self.spec.temperature) for target in targets]
+        return images, [at_temperature(target.to(self.device).float(), self.spec.temperature) for target in targets]
 
     def consensus(self, step: int) -> Float[Tensor, "B classes"]:
         """What the teachers agree on for the images of `with_targets`."""

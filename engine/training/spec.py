@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from engine.consensus import Consensus
 from engine.errors import InvalidInputError
 
 OBJECTIVES = ("fine-tune", "linear-probe", "fixmatch", "distill", "consensus")
@@ -46,9 +48,9 @@ class TrainSpec:
     labeled_share: float = 0.2  # λ: the labels' share of distillation's loss; ours: .5 did as well in development
     temperature: float = 1.0  # of the pseudo-labels; ours
     views: int = 1  # K: how many fixed views the pseudo-labels are computed for; ours
-    sharpness: float = 2.0  # of the consensus; these three: engine.consensus
-    neighbors: int = 10
-    spread: float = 0.8
+    sharpness: float = Consensus.sharpness
+    neighbors: int = Consensus.neighbors
+    spread: float = Consensus.spread
     teachers_share: float = 0.0  # of the consensus' part, what goes to the paper's loss over the teachers' own classes
     strong: bool = False  # whether the student sees FixMatch's strong view of an image that the consensus describes
     batch_norm: str = "joint"  # labeled and other images share a step's statistics; ours
@@ -66,13 +68,16 @@ class TrainSpec:
         for name in ("labeled_batch", "images", "size", "views", "evaluations"):
             _at_least(name, getattr(self, name), 1)
         _at_least("unlabeled_batch", self.unlabeled_batch, 1 if self.objective in WITH_OTHERS else 0)
-        _at_least("neighbors", self.neighbors, 0)
-        for name in ("labeled_share", "teachers_share", "spread"):
-            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1):
-                raise InvalidInputError(f"{name} is {getattr(self, name)!r}: choose a number from 0 to 1.")
-        for name in ("learning_rate", "head_factor", "temperature", "sharpness"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
-                raise InvalidInputError(f"{name} is {getattr(self, name)!r}: choose a number above 0.")
+        for name in ("labeled_share", "teachers_share", "warm_up", "fixmatch_threshold"):
+            _number(name, getattr(self, name), lambda value: 0 <= value <= 1, "from 0 to 1")
+        for name in ("learning_rate", "head_factor", "temperature"):
+            _number(name, getattr(self, name), lambda value: 0 < value < math.inf, "above 0")
+        for name in ("weight_decay", "fixmatch_weight"):
+            _number(name, getattr(self, name), lambda value: 0 <= value < math.inf, "from 0 up")
+        _number("momentum", self.momentum, lambda value: 0 <= value < 1, "from 0 to below 1")
+        if not isinstance(self.strong, bool):
+            raise InvalidInputError(f"strong is {self.strong!r}: choose true or false.")
+        _ = self.how_to_agree  # refuses what is no consensus
         if self.strong and self.views > 1:
             raise InvalidInputError(
                 "Strong views are drawn at random, fixed views are not: set views to 1 or strong to false."
@@ -81,6 +86,11 @@ class TrainSpec:
             raise InvalidInputError(
                 f"A budget of {self.images} images is less than one step of {self.images_per_step}: ask for more."
             )
+
+    @property
+    def how_to_agree(self) -> Consensus:
+        """How the teachers are brought to one opinion, where the objective asks for that."""
+        return Consensus(self.sharpness, self.neighbors, self.spread)
 
     @property
     def uses_unlabeled(self) -> bool:
@@ -136,10 +146,11 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
         raise InvalidInputError(f"{name} is {value!r}: choose one of {', '.join(known)}.")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(name: str, value: object, fits: Callable[[float], bool], said: str) -> None:
+    if not (isinstance(value, int | float) and not isinstance(value, bool) and fits(value)):
+        raise InvalidInputError(f"{name} is {value!r}: choose a number {said}.")
 
 
-def _at_least(name: str, value: int, least: int) -> None:
-    if not (_is_number(value) and value >= least):
-        raise InvalidInputError(f"{name} is {value!r}: choose {least} or more.")
+def _at_least(name: str, value: object, least: int) -> None:
+    if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        raise InvalidInputError(f"{name} is {value!r}: choose a whole number, {least} or more.")

@@ -22,6 +22,8 @@ class _EnoughError(Exception):
 def images_per_second(spec: TrainSpec, device: str, threads: int | None = None, seconds: float = SECONDS) -> float:
     """Student images with gradient a second, over about `seconds` of steps after one that warms up.
 
+    With a budget of one step there is none after that: it then counts as a second.
+
     Raises UnknownNameError or UnavailableError as training itself would.
     """
     marks: list[tuple[float, int]] = []

@@ -21,6 +21,7 @@ def clusters(classes=4, each=30, dimensions=12, noise=0.6, seed=0):
 
 LABELED = np.array([0, 1, 30, 31, 60, 61, 90, 91])  # two of each class of `clusters`
 HALVES = {"one": 0.5, "two": 0.5}
+HALVES_SEEN = {"seen": 0.5, "blind": 0.5}
 
 
 def test_every_image_gets_probabilities():
@@ -89,6 +90,33 @@ def test_sharpening_makes_opinions_surer_and_keeps_their_order():
     assert squared[0].tolist() == pytest.approx([25 / 38, 9 / 38, 4 / 38])
     assert squared[1].tolist() == [1, 0, 0]
     assert np.array_equal(sharpen(opinions, 1), opinions)
+
+
+def test_no_sharpness_makes_all_of_a_row_0():
+    """(1/100)^200 is 0 in float64, for every class at once."""
+    unsure = np.full((2, 100), 0.01)
+    assert np.allclose(sharpen(unsure, 200), unsure)
+
+
+def test_a_teacher_that_says_the_same_of_all_images_moves_no_neighbor():
+    """A constant is not exactly its own mean in float32; what is left of it is no direction."""
+    seen = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    blind = np.full((50, 5), 0.1, dtype=np.float32)
+    joint = joint_features({"seen": seen, "blind": blind}, HALVES_SEEN)
+    alone = joint_features({"seen": seen}, {"seen": 0.5})
+    assert np.array_equal(joint @ joint.T, alone @ alone.T)
+
+
+@pytest.mark.parametrize("spread", [1, 1.0, float("nan"), -0.1])
+def test_a_spread_that_leaves_an_image_nothing_of_its_own_is_refused(spread):
+    with pytest.raises(InvalidInputError, match="spread is"):
+        Consensus(spread=spread)
+
+
+def test_an_image_without_neighbors_keeps_its_opinion():
+    features = {"t": np.array([[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]], dtype=np.float32)}
+    opinions = agree(features, {"t": 1.0}, np.array([0, 2]), np.array([0, 1]), 2, Consensus(1, 1, 0.999))
+    assert opinions[2].tolist() == [0, 1]
 
 
 def test_a_teacher_without_weight_has_no_say():

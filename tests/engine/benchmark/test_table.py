@@ -37,7 +37,10 @@ def test_gains_agree_with_a_hand_calculation():
     assert over.mean == pytest.approx(0.125)
     # Per-seed means .05 and .2: mean .125, standard error .075, t(1; .975) = 12.706
     assert over.over_seeds.low == pytest.approx(0.125 - 12.7062 * 0.075, abs=1e-4)
-    assert over.over_tasks.low <= 0.125 <= over.over_tasks.high
+    assert over.over_tasks is None  # two tasks do not say how tasks differ
+    third = document("fungi", {"fine-tune": [0.1, 0.1], "distill-weighted": [0.1, 0.4]})  # 0, +.3
+    over_three = gain(tabulate([BIRDS, PLANTS, third]), "distill-weighted", "fine-tune")
+    assert over_three.over_tasks.low < over_three.mean < over_three.over_tasks.high
     assert gain(table, "distill-weighted", "fixmatch").mean == pytest.approx((0.1 + 0.3 + 0.1 + 0.1) / 4)
     assert {(g.method, g.reference) for g in table.gains} == {
         ("fixmatch", "fine-tune"),
@@ -88,7 +91,8 @@ def test_what_cannot_be_tabulated_is_said():
     changed = document("birds", {"fine-tune": [0.4]}, task_revision="other")
     with pytest.raises(InvalidInputError, match="changed between its comparisons"):
         tabulate([BIRDS, changed])
-    for broken in ({}, {"task": "birds"}, [], {"task": "birds", "shared": {}, "differs": [], "results": [{}]}):
+    odd = {**BIRDS, "results": [{**BIRDS["results"][0], "seed": "first"}]}
+    for broken in (odd, {}, {"task": "birds"}, [], {"task": "birds", "shared": {}, "differs": [], "results": [{}]}):
         with pytest.raises(DamagedFileError, match="not what `compare --json` prints"):
             tabulate([broken])
 

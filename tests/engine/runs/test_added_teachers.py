@@ -57,6 +57,10 @@ def test_one_without_pseudo_labels_is_ranked_but_not_weighed_nor_planned(home, t
     ranking = rank(home, task, teachers=["mnist", "silent"])
     assert ranking.ranked[0].teacher.name == "silent"
     assert ranking.alpha(12.0) == {"mnist": 1.0}
+    alone = rank(home, task, teachers=["silent"])
+    assert alone.alpha(12.0, features_suffice=True) == {"silent": 1.0}
+    with pytest.raises(InvalidInputError, match="No teacher that was ranked has pseudo-labels"):
+        alone.alpha(12.0)
     [spec] = plan(task, ["distill-weighted"], [0], teachers=["mnist", "silent"])
     assert set(spec.teachers) == {"mnist"}
     with pytest.raises(InvalidInputError, match="No teacher may teach"):

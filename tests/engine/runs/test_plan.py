@@ -49,12 +49,25 @@ def test_a_variant_changes_fields_of_the_spec_for_an_ablation(emoji, small):
         ("distill-consensus(magic=1)", "no field magic"),
         ("distill-consensus(neighbors=-1)", "neighbors is -1"),
         ("distill-consensus(p=-1)", "p is -1"),
+        ("distill-consensus(p=true)", "p is True"),
         ("distill-consensus(spread=much)", "spread is 'much'"),
+        ("fine-tune(p=3)", "fine-tune has no p"),
+        ("distill-random(p=3)", "distill-random has no p"),
+        ("distill-nearest(p=1)", "distill-nearest has no p"),
     ],
 )
 def test_a_wrong_variant_names_what_is_wrong(name, said):
     with pytest.raises(InvalidInputError, match=said):
         get_method(name)
+
+
+def test_a_method_has_one_name():
+    assert get_method("distill-weighted(p=4)") == get_method("distill-weighted(4)")
+    assert get_method("distill-weighted(p=12)") == get_method("distill-weighted")
+    assert get_method("distill-consensus(p=6)") == get_method("distill-consensus")
+    assert get_method("distill-weighted(p=4,temperature=2)").p == 4
+    for name in ("distill-weighted(1.23456789)", "distill-weighted(1e-07)", "distill-weighted(p=4,temperature=2)"):
+        assert get_method(get_method(name).key) == get_method(name)
 
 
 @pytest.mark.parametrize("name", ["distill-weighted(x)", "distill-weighted(-1)", "magic", ""])
@@ -74,6 +87,7 @@ def test_an_unknown_method_names_the_known_ones(name):
         ({"images": 5}, InvalidInputError, "less than one step"),
         ({"alpha": {"nobody": 1.0}}, InvalidInputError, "may not teach"),
         ({"alpha": {"cifar10": -1.0}}, InvalidInputError, "from 0 up"),
+        ({"alpha": {"cifar10": math.nan}}, InvalidInputError, "every value must be finite"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is(emoji, small, changes, error, said):
@@ -97,6 +111,8 @@ def test_weights_set_by_hand_sum_to_1(emoji, small):
     [spec] = plan(emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 3.0, "mnist": 1.0})
     assert spec.alpha == {"cifar10": 0.75, "mnist": 0.25}
     assert spec.p is None
+    [huge] = plan(emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 1.5e308, "mnist": 1.5e308})
+    assert huge.alpha == {"cifar10": 0.5, "mnist": 0.5}
 
 
 def test_accuracy_at_equal_seconds_is_read_off_the_curves():

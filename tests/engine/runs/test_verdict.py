@@ -101,6 +101,8 @@ def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
         finish(job, 0.25 + 0.1 * number)
     other = single_teacher_specs(task, seeds=[0], images=2 * IMAGES, **options)
     finish(request_measurements(home, other[1:2])[0], 0.9)
+    quicker = single_teacher_specs(task, seeds=[1], images=IMAGES, learning_rate=0.5, **options)
+    finish(request_measurements(home, quicker[:1])[0], 0.99)  # fine-tuning with other settings is no reference
     runs = single_teacher_runs(home, task, 2)
     found = measurements(runs)
     assert found.images == IMAGES

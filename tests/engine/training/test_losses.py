@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from engine.training.losses import consensus_loss, distillation_loss, fixmatch_loss, sharpen
+from engine.training.losses import at_temperature, consensus_loss, distillation_loss, fixmatch_loss
 
 
 def test_distillation_loss_agrees_with_a_hand_calculation():
@@ -24,10 +24,20 @@ def test_consensus_loss_agrees_with_a_hand_calculation():
     assert consensus_loss(logits, torch.tensor([[0.5, 0.5], [0.0, 1.0]])).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_sharpening_is_the_softmax_at_that_temperature():
+def test_another_temperature_is_that_of_the_softmax():
     logits = torch.randn(4, 7, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(sharpen(logits.softmax(1), 0.5), (logits / 0.5).softmax(1), atol=1e-6)
-    assert torch.equal(sharpen(logits.softmax(1), 1.0), logits.softmax(1))
+    for temperature in (0.5, 4.0):
+        expected = (logits / temperature).softmax(1)
+        assert torch.allclose(at_temperature(logits.softmax(1), temperature), expected, atol=1e-6)
+    assert torch.equal(at_temperature(logits.softmax(1), 1.0), logits.softmax(1))
+
+
+def test_a_low_temperature_gives_numbers_for_an_unsure_teacher_of_many_classes():
+    """q = 1/30000 to the power of 10 is 0 in float32, for every class at once."""
+    unsure = torch.full((1, 30_000), 1 / 30_000)
+    assert torch.allclose(at_temperature(unsure, 0.1), unsure)
+    one_hot = torch.tensor([[0.0, 1.0, 0.0]])
+    assert torch.equal(at_temperature(one_hot, 0.1), one_hot)
 
 
 def test_fixmatch_counts_confident_images_only_and_divides_by_all():

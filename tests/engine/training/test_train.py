@@ -59,12 +59,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(objective):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(objective):
-    spec, checkpoints = recipe(objective, **TINY), []
-    hooks = Hooks(on_checkpoint=checkpoints.append, checkpoint_seconds=0)
+    """And with the same curve of losses, whether it was stopped between two of its points or at one."""
+    spec, checkpoints, told, again = recipe(objective, **TINY), [], [], []
+    hooks = Hooks(lambda *_: None, lambda point, network: told.append(point), checkpoints.append, checkpoint_seconds=0)
     whole = train(spec, made_up(), 0, hooks=hooks)
     assert len(checkpoints) == spec.steps
-    for checkpoint in (checkpoints[0], checkpoints[len(checkpoints) // 2]):
-        assert equal(weights(train(spec, made_up(), 0, resume=checkpoint)), weights(whole))
+    for checkpoint in (checkpoints[0], checkpoints[spec.steps // 2 - 1]):
+        again.clear()
+        listening = Hooks(on_evaluation=lambda point, network: again.append(point))
+        assert equal(weights(train(spec, made_up(), 0, hooks=listening, resume=checkpoint)), weights(whole))
+        missed = [p for p in told if p.step > checkpoint.step]
+        assert [(p.step, p.losses) for p in again] == [(p.step, p.losses) for p in missed]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -217,7 +222,19 @@ def test_training_without_labels_or_teachers_is_refused():
         ({"batch_norm": "none"}, "batch_norm is 'none'"),
         ({"objective": "consensus", "strong": True, "views": 4}, "fixed views are not"),
         ({"spread": 1.5}, "spread is 1.5"),
+        ({"spread": 1}, "spread is 1"),
         ({"sharpness": 0}, "sharpness is 0"),
+        ({"neighbors": 2.5}, "neighbors is 2.5"),
+        ({"labeled_batch": 2.5}, "labeled_batch is 2.5"),
+        ({"images": True}, "images is True"),
+        ({"momentum": "much"}, "momentum is 'much'"),
+        ({"momentum": 1}, "momentum is 1"),
+        ({"warm_up": -1}, "warm_up is -1"),
+        ({"weight_decay": -1}, "weight_decay is -1"),
+        ({"fixmatch_threshold": 95}, "fixmatch_threshold is 95"),
+        ({"fixmatch_weight": "x"}, "fixmatch_weight is 'x'"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
+        ({"strong": "no"}, "strong is 'no'"),
     ],
 )
 def test_a_wrong_spec_names_its_field(changes, said):
