@@ -8,7 +8,8 @@ From files to a task, as page and command line use it:
                                                 or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
     found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
                                                 label, split, group), columns in use, all_columns, notes, skipped.
-                                                Call found.close() afterwards. About a second for 100,000 files
+                                                Call found.close() afterwards: a process of its own reads the source.
+                                                About two seconds for 100,000 files
     now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
@@ -40,6 +41,7 @@ from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record,
 from engine.tasks.check import Choice, Decisions, Finding, Review
 from engine.tasks.decisions import Checked, checked, decide, given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.facts import About, Facts, read_about, read_small
+from engine.tasks.finding import propose
 from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 from engine.tasks.images import ImageTable, decode, write_image_table
 from engine.tasks.ingest import DEVICE as IMPORT_DEVICE
@@ -49,7 +51,6 @@ from engine.tasks.ingest import (
     execute_import,
     import_images,
     offered_sources,
-    propose,
     remove_task,
     request_import,
 )

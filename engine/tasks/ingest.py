@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import BusyError, CancelledError, InvalidInputError, WorkbenchError
-from engine.files import canonical_hash, make_folder, publish_folder, replacing, storage_error, workspace, write_json
+from engine.files import canonical_hash, make_folder, publish_folder, replacing, storage_error, write_json
 from engine.jobs import DeviceLock, Job, Reporter, request
 from engine.tasks import images as task_images
 from engine.tasks.catalogue import bundled_names, open_task, task_names
@@ -33,18 +33,17 @@ from engine.tasks.decisions import first_record
 from engine.tasks.decoder import Decoders, Looked
 from engine.tasks.duplicates import FLAT, exact_clusters, near_clusters
 from engine.tasks.facts import LISTED, About, Facts, write_about, write_facts
-from engine.tasks.inventory import Found, Inventory, Item
-from engine.tasks.layouts import recognize
+from engine.tasks.finding import find_images
+from engine.tasks.inventory import Inventory, Item
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
-from engine.tasks.layouts.torchvision_sets import torchvision_inventory
 from engine.tasks.names import check_task_name, clean_identifier, clean_text
 from engine.tasks.pixels import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
 from engine.tasks.settings import ImportSettings, import_settings
-from engine.tasks.sources import FolderTree, Tree, allowed_root, open_tree
-from engine.tasks.tables import TABLE_SUFFIXES, table_inventory
+from engine.tasks.sources import allowed_root
+from engine.tasks.tables import TABLE_SUFFIXES
 from engine.tasks.task import Task
-from engine.tasks.uploads import in_the_users_words, remove_upload, upload_path, upload_title
+from engine.tasks.uploads import remove_upload, upload_path, upload_title
 
 KIND = "import"
 DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
@@ -52,77 +51,6 @@ PART_IMAGES = 1000  # of one part: what is done again after a kill
 PART_BYTES = 64_000_000
 ABANDONED_DAYS = 7.0  # what an import that nobody took up again has done
 Progress = Callable[[int, int, str], None]  # done, total, what is being done; may raise to stop
-
-
-def propose(source: str, request: ImportRequest | None = None, home: Path | None = None) -> Inventory:
-    """What a source holds, before any image is decoded: layout, images with labels, columns, notes. To be closed.
-
-    Raises WorkbenchError as `import_images` does.
-    """
-    home = home or workspace()
-    settings = import_settings(home)
-    with Decoders(settings) as decoders:
-        return find_images(request or ImportRequest(source=source, title="preview"), home, settings, decoders)
-
-
-def find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
-    """The inventory of an import's source. Raises WorkbenchError."""
-
-    def words(text: str) -> str:
-        return in_the_users_words(request.images, in_the_users_words(request.source, text))
-
-    try:
-        found = _find_images(request, home, settings, decoders)
-    except WorkbenchError as error:
-        error.args = (words(str(error)),)
-        raise
-    return replace(found, layout_title=words(found.layout_title), notes=tuple(map(words, found.notes)))
-
-
-def _find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
-    if request.source.startswith(TORCHVISION):
-        return torchvision_inventory(request.source.removeprefix(TORCHVISION), home)
-    path = _path(request.source, home)
-    images = open_tree(_path(request.images, home), settings) if request.images else None
-    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
-        tree: Tree = (
-            FolderTree(path.parent, settings) if images is None and _beside(request) else _Alone(path, settings)
-        )
-        found = Found(tree, settings, request.columns, decoders)
-        if path.suffix.lower() == ".parquet":
-            from engine.tasks.layouts.parquet import image_shards, parquet_images
-
-            if image_shards(tree, [path.name], settings):
-                return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
-        return table_inventory(found, path.name, images)
-    if request.images:
-        raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
-    tree = open_tree(path, settings)
-    try:
-        return recognize(Found(tree, settings, request.columns, decoders))
-    except BaseException:
-        tree.close()
-        raise
-
-
-def _path(source: str, home: Path) -> Path:
-    return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
-
-
-def _beside(request: ImportRequest) -> bool:
-    """Whether the images may lie beside the table: an upload lies beside other people's."""
-    return not request.source.startswith(UPLOAD)
-
-
-class _Alone(FolderTree):
-    """One file as a tree."""
-
-    def __init__(self, path: Path, settings: ImportSettings) -> None:
-        self._only = path.name
-        super().__init__(path.parent, settings)
-
-    def _walk(self) -> list[tuple[str, int]]:
-        return [(self._only, (self.folder / self._only).stat().st_size)]
 
 
 def import_images(
@@ -152,7 +80,7 @@ def _import(
     home: Path, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
 ) -> Task:
     progress(0, 1, "Looking at the files")
-    inventory = find_images(request, home, settings, decoders)
+    inventory = find_images(request, home, settings)
     try:
         if not inventory.items:
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
