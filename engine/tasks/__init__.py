@@ -30,16 +30,34 @@ From files to a task, as page and command line use it:
                                                 decision back. Accepting a finding is deciding for its choice in force
     task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
                                                 what given_labels(task) said before. engine.selection.k_center says
-                                                which images are worth a label
+                                                which images are worth a label. Split and findings follow when somebody
+                                                asks for them: open_task, or settled(task); task_as_labeled does not
     remove_task(home, name)                     an own task and its features
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
 `is_own(task)`: it has no findings and takes no decisions. `task.splits` may say "out" for an image that takes no part.
 """
 
-from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, open_task, task_names
+from engine.tasks.catalogue import (
+    add_task_file,
+    bundled_names,
+    bundled_record,
+    open_task,
+    task_as_labeled,
+    task_names,
+)
 from engine.tasks.check import Choice, Decisions, Finding, Review
-from engine.tasks.decisions import Checked, checked, decide, given_label_numbers, given_labels, is_own, relabel
+from engine.tasks.decisions import (
+    Checked,
+    checked,
+    count_open,
+    decide,
+    given_label_numbers,
+    given_labels,
+    is_own,
+    relabel,
+    settled,
+)
 from engine.tasks.facts import About, Facts, read_about, read_small
 from engine.tasks.finding import propose
 from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
@@ -98,6 +116,7 @@ __all__ = [
     "check_task_name",
     "checked",
     "clean_text",
+    "count_open",
     "decide",
     "decode",
     "execute_import",
@@ -121,6 +140,8 @@ __all__ = [
     "remove_upload",
     "request_from",
     "request_import",
+    "settled",
+    "task_as_labeled",
     "task_name",
     "task_names",
     "upload_title",

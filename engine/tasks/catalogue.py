@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, UnknownNameError
 from engine.files import TEMPORARY_PREFIX, read_json, replacing_folder, sha256, workspace
+from engine.tasks.decisions import settled
 from engine.tasks.images import write_image_table
 from engine.tasks.task import Task, TaskRecord, load_task, write_task_files
 
@@ -32,7 +33,14 @@ def bundled_names() -> list[str]:
 
 
 def open_task(name: str, home: Path | None = None) -> Task:
-    """The task called `name`. Raises UnknownNameError, DamagedFileError or StorageError."""
+    """The task called `name`, labels by hand reviewed. Raises as `task_as_labeled` and `settled`."""
+    return settled(task_as_labeled(name, home))
+
+
+def task_as_labeled(name: str, home: Path | None = None) -> Task:
+    """The task called `name` as it lies on disk: labels by hand may be newer than its split. Raises UnknownNameError,
+    DamagedFileError or StorageError.
+    """
     home = home or workspace()
     if name not in task_names(home):
         raise UnknownNameError("task", name, task_names(home))

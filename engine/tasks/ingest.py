@@ -28,7 +28,7 @@ from engine.errors import BusyError, CancelledError, InvalidInputError, Workbenc
 from engine.files import canonical_hash, make_folder, publish_folder, replacing, storage_error, write_json
 from engine.jobs import DeviceLock, Job, Reporter, request
 from engine.tasks import images as task_images
-from engine.tasks.catalogue import bundled_names, open_task, task_names
+from engine.tasks.catalogue import bundled_names, open_task, task_as_labeled, task_names
 from engine.tasks.decisions import first_record
 from engine.tasks.decoder import Decoders, Looked
 from engine.tasks.duplicates import FLAT, exact_clusters, near_clusters
@@ -475,7 +475,7 @@ def remove_task(home: Path, name: str) -> None:
     """Remove an own task and what teachers said of its images. Raises UnknownNameError, InvalidInputError for a bundled
     one, StorageError.
     """
-    task = open_task(name, home)
+    task = task_as_labeled(name, home)
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
     try:
