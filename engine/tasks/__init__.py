@@ -43,10 +43,10 @@ from engine.tasks.catalogue import (
     bundled_names,
     bundled_record,
     open_task,
+    remove_task,
     task_as_labeled,
     task_names,
 )
-from engine.tasks.check import Choice, Decisions, Finding, Review
 from engine.tasks.decisions import (
     Checked,
     checked,
@@ -60,18 +60,13 @@ from engine.tasks.decisions import (
 )
 from engine.tasks.facts import About, Facts, read_about, read_small
 from engine.tasks.finding import propose
+from engine.tasks.findings import Choice, Decisions, Finding, Review
 from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 from engine.tasks.images import ImageTable, decode, write_image_table
-from engine.tasks.ingest import DEVICE as IMPORT_DEVICE
-from engine.tasks.ingest import KIND as IMPORT_KIND
-from engine.tasks.ingest import (
-    check_allowed,
-    execute_import,
-    import_images,
-    offered_sources,
-    remove_task,
-    request_import,
-)
+from engine.tasks.import_job import DEVICE as IMPORT_DEVICE
+from engine.tasks.import_job import KIND as IMPORT_KIND
+from engine.tasks.import_job import check_allowed, execute_import, offered_sources, request_import
+from engine.tasks.ingest import import_images
 from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from engine.errors import BusyError, DamagedFileError, InvalidInputError
 from engine.files import canonical_hash, storage_error, write_json
 from engine.jobs import DeviceLock
-from engine.tasks.check import Decisions, Finding, Review, review, split_methods
+from engine.tasks.check import review, split_methods
 from engine.tasks.facts import FACTS_FILE, About, Facts, read_about, read_facts
+from engine.tasks.findings import Decisions, Finding, Review
 from engine.tasks.geometry import GeometryAdvice, advise, check_size
 from engine.tasks.inventory import Inventory
 from engine.tasks.names import clean_text

@@ -13,7 +13,7 @@ from engine.files import workspace
 from engine.tasks.decoder import Decoders, Looked
 from engine.tasks.finding import find_images
 from engine.tasks.images import decode
-from engine.tasks.ingest import check_source
+from engine.tasks.import_job import check_source
 from engine.tasks.inventory import Columns, Inventory, Item, count_by
 from engine.tasks.names import clean_identifier
 from engine.tasks.pixels import Reading

@@ -17,9 +17,10 @@ from engine.tasks import (
     settled,
     task_as_labeled,
 )
-from engine.tasks.check import Decisions, review
+from engine.tasks.check import review
 from engine.tasks.duplicates import exact_clusters, near_clusters
 from engine.tasks.facts import About, Facts
+from engine.tasks.findings import Decisions
 from engine.tasks.geometry import advise, check_size, relative_cost
 from engine.tasks.splitting import hold_out, joined_units
 from tests.engine.tasks import made_large
