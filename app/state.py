@@ -71,6 +71,23 @@ def open_task(name: str) -> Task:
     return _opened_task(str(home()), name, record.stat().st_mtime_ns)
 
 
+def task_as_labeled() -> Task | None:
+    """The chosen task as it lies on disk: labels by hand may be newer than its split. None while none is chosen.
+
+    Raises UnknownNameError, DamagedFileError or StorageError.
+    """
+    name = task_name()
+    return open_labels(name) if name else None
+
+
+def open_labels(name: str) -> Task:
+    """A task by name as `task_as_labeled`, read once for all sessions as long as its record does not change."""
+    record = home() / "tasks" / name / "task.json"
+    if not record.exists():
+        tasks.task_as_labeled(name, home())  # copies a bundled task into the workspace
+    return _labels(str(home()), name, record.stat().st_mtime_ns)
+
+
 def set_task(name: str) -> None:
     """Choose a task; what was chosen for another one is forgotten."""
     if name != task_name():
@@ -263,9 +280,14 @@ class _MissingOutputsError(WorkbenchError):
 # Streamlit leaves arguments that begin with "_" out of a cache's key; all others here are its key.
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner="Looking through the labels")
 def _opened_task(home: str, name: str, changed: int) -> Task:
     return tasks.open_task(name, Path(home))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _labels(home: str, name: str, changed: int) -> Task:
+    return tasks.task_as_labeled(name, Path(home))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

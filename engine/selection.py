@@ -34,8 +34,9 @@ def k_center(
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.maximum(norms, np.finfo(np.float32).tiny)
     nearest = np.full(images, np.inf, dtype=np.float32)
-    for row in labeled:
-        nearest = np.minimum(nearest, 1 - unit @ unit[row])
+    for start in range(0, len(labeled), _AT_ONCE):
+        several = unit[labeled[start : start + _AT_ONCE]]
+        nearest = np.minimum(nearest, 1 - (unit @ several.T).max(axis=1))
     chosen: list[int] = []
     while len(chosen) < min(count, images):
         if len(labeled) + len(chosen) == 0:
@@ -52,6 +53,7 @@ def k_center(
 
 _SAME = 1e-6  # of a cosine distance in single precision: the same image
 _CANDIDATES = 64
+_AT_ONCE = 64  # labeled rows that are compared in one multiplication, which is many times faster than one by one
 
 
 def _start(unit: NDArray[np.float32], seed: int) -> int:

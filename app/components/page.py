@@ -44,8 +44,17 @@ def missing(text: str, name: str, label: str, icon: str = ":material/info:") -> 
 
 def required_task() -> Task:
     """The chosen task; without one the page says so, links to Start, and ends. Raises as `state.task`."""
+    return _required(state.task)
+
+
+def required_labels() -> Task:
+    """The chosen task as it is labeled, whether or not its labels were reviewed since; else as `required_task`."""
+    return _required(state.task_as_labeled)
+
+
+def _required(get: Callable[[], Task | None]) -> Task:
     try:
-        task = state.task()
+        task = get()
     except UnknownNameError as error:
         missing(str(error), "start", "Choose a task", ":material/error:")
         st.stop()
@@ -61,7 +70,7 @@ def sidebar() -> None:
     if not name:
         return
     try:
-        task = state.open_task(name)
+        task = state.open_labels(name)
     except WorkbenchError:
         return
     labels = wording.count(state.labels_per_class(), "label")

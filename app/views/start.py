@@ -47,7 +47,7 @@ def _asked_to_remove() -> None:
     """The question about the task that was asked to be removed, if it is still there."""
     name = state.note(REMOVING)
     if name in tasks.task_names(state.home()):
-        _ask_to_remove(state.open_task(name))
+        _ask_to_remove(state.open_labels(name))
 
 
 def _own_images() -> None:
@@ -79,7 +79,7 @@ def _cards(names: list[str]) -> None:
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
             with column.container(border=True, height="stretch"):
                 try:
-                    _card(state.open_task(name))
+                    _card(state.open_labels(name))
                 except WorkbenchError as error:
                     st.markdown(f"**{page.escape(name)}**")
                     st.error(page.escape(str(error)), icon=":material/error:")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from app import state
 from app.components import images, page, wording
 from app.views import task_check, task_label
+from engine import tasks
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task, is_own
+from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
 
 PART = "task.part"  # of an own task's page: "images", "check" or "label"
 CLASSES_PER_PAGE = 10
@@ -28,13 +29,21 @@ RESIZES = {
 
 def render() -> None:
     """The page."""
-    task = page.required_task()
+    task = page.required_labels()
     page.header(page.escape(task.record.title), page.escape(task.record.summary))
     part = _head(task) if is_own(task) else "images"
+    if part == "label":
+        task_label.render(task)
+    else:
+        _settled(page.required_task(), part)
+    if _has_labels(task):
+        page.link("teachers", "Next: which teachers fit these images")
+
+
+def _settled(task: Task, part: str) -> None:
+    """The parts that show what follows from the labels."""
     if part == "check":
         task_check.render(task)
-    elif part == "label":
-        task_label.render(task)
     elif task.available_labels().any():
         _images(task)
     else:
@@ -44,21 +53,23 @@ def render() -> None:
         if st.button("Label images", type="primary", icon=":material/label:"):
             state.set_note(PART, "label")
             st.rerun()
-        return
-    page.link("teachers", "Next: which teachers fit these images")
+
+
+def _has_labels(task: Task) -> bool:
+    return bool((given_label_numbers(task) >= 0).any())
 
 
 def _head(task: Task) -> str:
     """Which part of an own task's page is shown; the way on is beside it, as the parts are long."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         part = _choose_part(task)
-        if task.available_labels().any():
+        if _has_labels(task):
             page.link("teachers", "Next: which teachers fit")
     return part
 
 
 def _choose_part(task: Task) -> str:
-    waiting = len(state.checked(task).open_findings)
+    waiting = tasks.count_open(task)
     titles = {
         "images": ":material/photo_library: Images",
         "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),

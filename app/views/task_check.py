@@ -8,11 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, page, unfinished, wording
 from app.views import task_geometry
 from app.views.task_geometry import decide
 from engine import tasks
-from engine.runs import users_of_task
 from engine.tasks import Checked, Finding, Task
 
 SEVERITIES = {  # in the order of the page: icon and word
@@ -34,7 +33,7 @@ SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 def render(task: Task) -> None:
     """The part."""
     now = state.checked(task)
-    _under_way(task)
+    unfinished.warn(task, "A decision")
     _summary(task, now)
     order = list(SEVERITIES)
     for finding in sorted((f for f in now.findings if f.severity != "note"), key=lambda f: order.index(f.severity)):
@@ -50,17 +49,6 @@ def render(task: Task) -> None:
     _split(task, now)
     task_geometry.draw(task, now)
     _name(task)
-
-
-def _under_way(task: Task) -> None:
-    """A decision makes a new revision, and a job that waits for the old one fails."""
-    unfinished = users_of_task(state.home(), task.name).unfinished
-    if unfinished:
-        st.warning(
-            f"{wording.count(len(unfinished), 'job')} of this task {'has' if len(unfinished) == 1 else 'have'} not "
-            "ended. A decision changes the task, and jobs that have not begun then stop with a message.",
-            icon=":material/hourglass_top:",
-        )
 
 
 def _summary(task: Task, now: Checked) -> None:
@@ -96,14 +84,13 @@ def _finding(task: Task, finding: Finding) -> None:
 
 
 def _evidence(task: Task, finding: Finding) -> None:
-    given = tasks.given_labels(task) if finding.clusters or finding.rows else []
     if finding.clusters:
-        groups = [[_thumbnail(task, given, row) for row in cluster[:IN_CLUSTER]] for cluster in finding.clusters]
-        images.clusters(task, groups[:SHOWN_CLUSTERS])
+        groups = [_thumbnails(task, cluster[:IN_CLUSTER]) for cluster in finding.clusters[:SHOWN_CLUSTERS]]
+        images.clusters(task, groups)
         if len(finding.clusters) > SHOWN_CLUSTERS:
             st.caption(f"The first {SHOWN_CLUSTERS} of them are shown.")
     elif finding.rows:
-        images.grid(task, [_thumbnail(task, given, row) for row in finding.rows[:SHOWN_ROWS]], size=56)
+        images.grid(task, _thumbnails(task, finding.rows[:SHOWN_ROWS]), size=56)
     if not finding.names:
         return
     if len(finding.names) <= 3:
@@ -118,11 +105,17 @@ def _evidence(task: Task, finding: Finding) -> None:
         )
 
 
-def _thumbnail(task: Task, given: Sequence[str | None], row: int) -> images.Thumbnail:
-    """An image with the label that it came with, or was given by hand: decisions may have taken it away."""
-    name = given[row] or "unlabeled"
-    side = {"train": "trains", "test": "tests", "out": "takes no part"}[str(task.splits[row])]
-    return images.Thumbnail(row, f"{task.images.image_ids[row]}, {name}, {side}", caption=f"{name}, {side}")
+def _thumbnails(task: Task, rows: Sequence[int]) -> list[images.Thumbnail]:
+    """Images with the labels that they came with, or were given by hand: decisions may have taken them away."""
+    sides = {"train": "trains", "test": "tests", "out": "takes no part"}
+    captions = [
+        f"{name or 'unlabeled'}, {sides[str(task.splits[row])]}"
+        for row, name in zip(rows, tasks.given_labels(task, rows), strict=True)
+    ]
+    return [
+        images.Thumbnail(row, f"{task.images.image_ids[row]}, {caption}", caption=caption)
+        for row, caption in zip(rows, captions, strict=True)
+    ]
 
 
 def _choices(task: Task, finding: Finding) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from app import state
-from app.components import images, labeler, page, waiting, wording
+from app.components import images, labeler, page, unfinished, waiting, wording
 from app.components.labeler import Tile
 from engine import jobs, maps, tasks
 from engine.errors import WorkbenchError
@@ -36,14 +37,14 @@ def render(task: Task) -> None:
     if not batch["rows"]:
         _nothing_left(task, shown)
         return
-    given = tasks.given_labels(task)
+    unfinished.warn(task, "A label")
     rows = [int(row) for row in batch["rows"]]
     tiles = [
         Tile(row, source, task.images.image_ids[row])
         for row, source in zip(rows, images.thumbnails(task, rows, PIXELS), strict=True)
     ]
     _how_chosen(task, shown, batch)
-    _grid(task.name, tiles, classes, {row: given[row] for row in rows}, shown)
+    _grid(task.name, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown)
     if shown == NEW and not batch["teacher"]:
         _ask_a_teacher(task)
 
@@ -60,20 +61,27 @@ def _classes(task: Task) -> list[str]:
 
 def _progress(task: Task, changed: int) -> None:
     """How many images have a label, and how many of each class; it is all kept already."""
-    given = tasks.given_label_numbers(task)
-    labeled, total = int((given >= 0).sum()), len(given)
+    counts = _counts(task)
+    labeled, total = int(counts.sum()), len(task.images)
     st.progress(labeled / max(1, total), text=f"Labeled {labeled:,} of {total:,}")
-    named = Counter(task.record.given_classes[label] for label in given if label >= 0)
-    most = [f"{wording.isolated(page.escape(name))} {number:,}" for name, number in named.most_common(LISTED)]
-    if len(named) > LISTED:
-        most.append(f"and {wording.count(len(named) - LISTED, 'more class', 'more classes')}")
+    classes, named = task.record.given_classes, int((counts > 0).sum())
+    largest = np.argsort(-counts, kind="stable")[: min(LISTED, named)]
+    most = [f"{wording.isolated(page.escape(classes[label]))} {counts[label]:,}" for label in largest]
+    if named > LISTED:
+        most.append(f"and {wording.count(named - LISTED, 'more class', 'more classes')}")
     kept = f":material/cloud_done: {wording.count(changed, 'label')} saved. " if changed else ""
     st.caption(kept + " · ".join(most))
 
 
-def _choose_shown(task: Task) -> str:
+def _counts(task: Task) -> NDArray[np.int64]:
+    """How many images have each label, `[given classes]`."""
     given = tasks.given_label_numbers(task)
-    with_images = [name for i, name in enumerate(task.record.given_classes) if (given == i).any()]
+    return np.bincount(given[given >= 0], minlength=len(task.record.given_classes))
+
+
+def _choose_shown(task: Task) -> str:
+    classes = task.record.given_classes
+    with_images = [classes[label] for label in np.flatnonzero(_counts(task))]
     options = [NEW, ALL, *with_images] if with_images else [NEW]
     wanted = state.note(_note(task, "shown"), NEW)
     return str(
@@ -121,11 +129,12 @@ def _next_batch(task: Task, shown: str, passed: list[int]) -> dict[str, Any]:
                 found = worth_a_label(state.home(), task, AT_ONCE)
         rows, teacher = [int(row) for row in found.rows], found.teacher
     else:
-        given = tasks.given_labels(task)
-        labeled = [row for row, name in enumerate(given) if name is not None and shown in (ALL, name)]
-        if not set(labeled) - set(passed):
-            passed = []
-        rows, teacher = [row for row in labeled if row not in set(passed)][:AT_ONCE], ""
+        given = tasks.given_label_numbers(task)
+        wanted = given >= 0 if shown == ALL else given == task.record.given_classes.index(shown)
+        left = np.setdiff1d(np.flatnonzero(wanted), np.array(passed, dtype=np.int64))
+        if not len(left):
+            passed, left = [], np.flatnonzero(wanted)
+        rows, teacher = left[:AT_ONCE].tolist(), ""
     return {"shown": shown, "rows": rows, "passed": [*passed, *rows], "teacher": teacher}
 
 
@@ -145,17 +154,16 @@ def _how_chosen(task: Task, shown: str, batch: dict[str, Any]) -> None:
 def _grid(name: str, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str) -> None:
     """The grid; each label redraws only this part of the page, with how far one has come."""
     head = st.container()
-    task = state.open_task(name)
+    task = state.open_labels(name)
     first = tiles[0].row if tiles else 0
     done = labeler.draw(tiles, classes, labels, key=f"labeler {name} {shown} {first} {len(tiles)}")
-    given = tasks.given_labels(task)
-    changed = {row: label for row, label in done.labels.items() if given[row] != label}
+    before = tasks.given_labels(task, list(done.labels))
+    changed = {row: label for (row, label), old in zip(done.labels.items(), before, strict=True) if label != old}
     if changed:
         task = tasks.relabel(task, changed)
     with head:
         _progress(task, len(done.labels))
     if done.more:
-        task = state.open_task(name)
         passed = state.note(_note(task, "batch"))["passed"]
         state.set_note(_note(task, "batch"), _next_batch(task, shown, passed))
         st.rerun()
@@ -197,7 +205,7 @@ def _ask_a_teacher(task: Task) -> None:
 
 
 def _look(task: Task, teacher: str) -> Job:
-    job = maps.request_map(state.home(), task, teacher, state.device())
+    job = maps.request_map(state.home(), state.open_task(task.name), teacher, state.device())
     state.set_note(_note(task, "looking"), str(job.folder))
     state.queue(job.device)
     return job

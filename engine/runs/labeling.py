@@ -14,8 +14,9 @@ from engine.runs.ranking import candidates
 from engine.selection import k_center
 from engine.tasks import Task, given_label_numbers, read_small
 
-CONSIDERED = 20_000  # images among which the next ones are looked for; of more, a sample is drawn
-REMEMBERED = 2_000  # labeled images from which the next ones are to be far; of more, a sample is drawn
+# Ours: half a second of one core with features of 1,280 numbers.
+CONSIDERED = 5_000  # images among which the next ones are looked for; of more, a sample is drawn
+REMEMBERED = 1_000  # labeled images from which the next ones are to be far; of more, a sample is drawn
 ENOUGH = 0.5  # share of the images that a teacher must have seen for its features to count
 
 

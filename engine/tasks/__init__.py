@@ -8,7 +8,8 @@ From files to a task, as page and command line use it:
                                                 or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
     found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
                                                 label, split, group), columns in use, all_columns, notes, skipped.
-                                                Call found.close() afterwards. About a second for 100,000 files
+                                                Call found.close() afterwards: a process of its own reads the source.
+                                                About two seconds for 100,000 files
     now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
@@ -29,30 +30,43 @@ From files to a task, as page and command line use it:
                                                 decision back. Accepting a finding is deciding for its choice in force
     task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
                                                 what given_labels(task) said before. engine.selection.k_center says
-                                                which images are worth a label
+                                                which images are worth a label. Split and findings follow when somebody
+                                                asks for them: open_task, or settled(task); task_as_labeled does not
     remove_task(home, name)                     an own task and its features
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
 `is_own(task)`: it has no findings and takes no decisions. `task.splits` may say "out" for an image that takes no part.
 """
 
-from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, open_task, task_names
-from engine.tasks.check import Choice, Decisions, Finding, Review
-from engine.tasks.decisions import Checked, checked, decide, given_label_numbers, given_labels, is_own, relabel
+from engine.tasks.catalogue import (
+    add_task_file,
+    bundled_names,
+    bundled_record,
+    open_task,
+    remove_task,
+    task_as_labeled,
+    task_names,
+)
+from engine.tasks.decisions import (
+    Checked,
+    checked,
+    count_open,
+    decide,
+    given_label_numbers,
+    given_labels,
+    is_own,
+    relabel,
+    settled,
+)
 from engine.tasks.facts import About, Facts, read_about, read_small
+from engine.tasks.finding import propose
+from engine.tasks.findings import Choice, Decisions, Finding, Review
 from engine.tasks.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 from engine.tasks.images import ImageTable, decode, write_image_table
-from engine.tasks.ingest import DEVICE as IMPORT_DEVICE
-from engine.tasks.ingest import KIND as IMPORT_KIND
-from engine.tasks.ingest import (
-    check_allowed,
-    execute_import,
-    import_images,
-    offered_sources,
-    propose,
-    remove_task,
-    request_import,
-)
+from engine.tasks.import_job import DEVICE as IMPORT_DEVICE
+from engine.tasks.import_job import KIND as IMPORT_KIND
+from engine.tasks.import_job import check_allowed, execute_import, offered_sources, request_import
+from engine.tasks.ingest import import_images
 from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name
@@ -97,6 +111,7 @@ __all__ = [
     "check_task_name",
     "checked",
     "clean_text",
+    "count_open",
     "decide",
     "decode",
     "execute_import",
@@ -120,6 +135,8 @@ __all__ = [
     "remove_upload",
     "request_from",
     "request_import",
+    "settled",
+    "task_as_labeled",
     "task_name",
     "task_names",
     "upload_title",

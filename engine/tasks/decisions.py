@@ -2,14 +2,19 @@
 
 A decision or a label never changes a file of images, labels or split in place: it writes a revision and then task.json,
 in one atomic step. What came with the source stays, so that any decision can be taken back.
+
+A label by hand is only written down: what it means for findings, split and classes is reviewed when somebody needs to
+know (`settled`), once for many labels.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +22,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.errors import BusyError, InvalidInputError
-from engine.files import write_json
+from engine.errors import BusyError, DamagedFileError, InvalidInputError
+from engine.files import canonical_hash, storage_error, write_json
 from engine.jobs import DeviceLock
-from engine.tasks.check import Decisions, Finding, Review, review, split_methods
-from engine.tasks.facts import About, Facts, read_about, read_facts
+from engine.tasks.check import review, split_methods
+from engine.tasks.facts import FACTS_FILE, About, Facts, read_about, read_facts
+from engine.tasks.findings import Decisions, Finding, Review
 from engine.tasks.geometry import GeometryAdvice, advise, check_size
 from engine.tasks.inventory import Inventory
 from engine.tasks.names import clean_text
@@ -51,7 +57,17 @@ class Checked:
     @property
     def open_findings(self) -> tuple[Finding, ...]:
         """Problems and warnings that the user has neither fixed nor accepted yet."""
-        return tuple(f for f in self.findings if not f.decided and f.severity != "note")
+        return open_findings(self.review)
+
+
+def open_findings(found: Review) -> tuple[Finding, ...]:
+    """Problems and warnings of a review that the user has neither fixed nor accepted yet."""
+    return tuple(f for f in found.findings if not f.decided and f.severity != "note")
+
+
+def count_open(task: Task) -> int:
+    """How many findings of the last review wait for a decision; 0 for a bundled task."""
+    return int(task.record.decisions.get("open", 0))
 
 
 def is_own(task: Task) -> bool:
@@ -61,16 +77,24 @@ def is_own(task: Task) -> bool:
 
 def checked(task: Task) -> Checked:
     """Findings, decisions and advice of an imported task. Raises InvalidInputError for a bundled one."""
-    facts, about = read_facts(task.folder), read_about(task.folder)
-    if facts is None or about is None:
+    if not is_own(task):
         raise InvalidInputError(f"Task {task.name!r} came with the program: it was checked when it was made.")
+    facts, about = _known(task)
     decisions = _decisions(task.record)
-    given = task.read_split(task.record.given_split)
-    found = review(
-        facts, about, task.record.given_classes, task.read_labels(task.record.given_labels), given, decisions
-    )
-    advice = advise(facts.widths, facts.heights)
-    return Checked(about, facts, found, decisions, split_methods(facts, given), advice)
+    found = _review(task, task.record, decisions)
+    methods = split_methods(facts, task.read_split(task.record.given_split))
+    return Checked(about, facts, found, decisions, methods, advise(facts.widths, facts.heights))
+
+
+def settled(task: Task) -> Task:
+    """The task with classes, labels and split as they follow from its labels and decisions as they are on disk now.
+
+    Raises InvalidInputError if nothing can be learned from these labels, BusyError, DamagedFileError or StorageError.
+    """
+    if task.is_settled:
+        return task
+    with _changing(task) as current:
+        return current if current.is_settled else _revise(current, current.record, _decisions(current.record))
 
 
 def decide(
@@ -119,8 +143,9 @@ def decide(
 def relabel(task: Task, labels: Mapping[int, str | None]) -> Task:
     """The task with some images labeled anew: row -> class name, or None for no label. Classes may be new.
 
+    Classes, labels and split in use stay those of the last review until the task is `settled`, as `open_task` does.
     Raises InvalidInputError for a row or a class that cannot be; the task then stays as it was. To undo, label again
-    with what `given_label` said before.
+    with what `given_labels` said before.
     """
     with _changing(task) as current:
         classes = list(current.record.given_classes)
@@ -136,13 +161,17 @@ def relabel(task: Task, labels: Mapping[int, str | None]) -> Task:
             values[row] = classes.index(text) if text else NO_LABEL
         revision = _write_labels(current.folder, current.images.image_ids, values)
         record = replace(current.record, given_labels=revision, given_classes=tuple(classes))
-        return _revise(current, record, _decisions(record))
+        write_json(current.folder / "task.json", asdict(record))
+        return load_task(current.folder)
 
 
-def given_labels(task: Task) -> list[str | None]:
-    """Each image's label as it came or was set by hand, before decisions; None where there is none."""
-    names = task.record.given_classes
-    return [None if label < 0 else names[label] for label in task.read_labels(task.record.given_labels)]
+def given_labels(task: Task, rows: Sequence[int] | None = None) -> list[str | None]:
+    """Labels of images (of all, if no rows are named) as they came or were set by hand, before decisions; None where
+    there is none.
+    """
+    names, labels = task.record.given_classes, task.read_labels(task.record.given_labels)
+    wanted = labels if rows is None else labels[np.asarray(rows, dtype=np.int64)]
+    return [None if label < 0 else names[label] for label in wanted.tolist()]
 
 
 def given_label_numbers(task: Task) -> NDArray[np.int64]:
@@ -168,7 +197,7 @@ def _changing(task: Task) -> Iterator[Task]:
         lock.release()
 
 
-_PATIENCE = 20.0  # s; a change takes well below one
+_PATIENCE = 60.0  # s; a change of a million images takes less
 
 
 def first_record(
@@ -212,29 +241,73 @@ def first_record(
 
 
 def _revise(task: Task, record: TaskRecord, decisions: Decisions) -> Task:
-    facts, about = read_facts(task.folder), read_about(task.folder)
-    assert facts is not None
-    assert about is not None
-    labels, given = task.read_labels(record.given_labels), task.read_split(record.given_split)
-    found = review(facts, about, record.given_classes, labels, given, decisions)
+    found = _review(task, record, decisions)
     _write_review(task.folder, record, task.images.image_ids, found, decisions)
     return load_task(task.folder)
+
+
+def _review(task: Task, record: TaskRecord, decisions: Decisions) -> Review:
+    """The review of a revision; the last ones are remembered, as whoever decides looks at the findings next."""
+    key = (
+        *_stamps(task),
+        record.given_labels,
+        record.given_split,
+        record.given_classes,
+        canonical_hash(asdict(decisions)),
+    )
+    with _REMEMBERING:
+        if key not in _REVIEWS:
+            labels, given = task.read_labels(record.given_labels), task.read_split(record.given_split)
+            while len(_REVIEWS) >= _REMEMBERED:
+                del _REVIEWS[next(iter(_REVIEWS))]
+            _REVIEWS[key] = review(*_known(task), record.given_classes, labels, given, decisions)
+        return _REVIEWS[key]
+
+
+_REMEMBERED = 4  # reviews; one of a million images takes some 30 MB
+_REVIEWS: dict[tuple[object, ...], Review] = {}
+_REMEMBERING = threading.Lock()
+
+
+def _known(task: Task) -> tuple[Facts, About]:
+    """What the import noted of the images, which never changes. Raises DamagedFileError."""
+    return _known_in(task.folder, *_stamps(task))
+
+
+@lru_cache(maxsize=4)
+def _known_in(folder: Path, *stamps: object) -> tuple[Facts, About]:
+    facts, about = read_facts(folder), read_about(folder)
+    if facts is None or about is None:
+        raise DamagedFileError(f"{folder} lacks what the import noted of its images: import them again.")
+    return facts, about
+
+
+def _stamps(task: Task) -> tuple[object, ...]:
+    """What tells a task's import from every other one, also one that took its name later."""
+    path = task.folder / FACTS_FILE
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return str(path), about.st_ino, about.st_mtime_ns, about.st_size
 
 
 def _write_review(
     folder: Path, record: TaskRecord, image_ids: Sequence[str], found: Review, decisions: Decisions
 ) -> None:
-    settled = {f.key: {"choice": f.choice, "by": "user" if f.decided else "default"} for f in found.findings}
+    by_key = {f.key: {"choice": f.choice, "by": "user" if f.decided else "default"} for f in found.findings}
     # A decision about a finding that is not there now is kept: it may come back with other labels.
-    absent = {k: {"choice": c, "by": "user"} for k, c in decisions.findings.items() if k not in settled}
+    absent = {k: {"choice": c, "by": "user"} for k, c in decisions.findings.items() if k not in by_key}
     revised = replace(
         record,
+        reviewed=record.given_labels,
         classes=found.classes,
         split_rule=found.split_rule,
         labels=_write_labels(folder, image_ids, found.labels),
         split=write_revision(folder / "splits", "split", image_ids, pa.array(found.splits.tolist(), pa.string())),
         decisions={
-            "findings": {**settled, **absent},
+            "findings": {**by_key, **absent},
+            "open": len(open_findings(found)),
             "split": decisions.split,
             "split_in_use": found.split_method,
             "test_share": decisions.test_share,

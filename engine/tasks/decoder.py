@@ -1,39 +1,22 @@
-"""Decoding in processes of their own: whatever hostile bytes do to a decoder, the program goes on and names the file.
-
-A decoder process reads one request after the other from its standard input, and answers on its standard output; both
-are a header in JSON and bytes. It may not write files, nor take more memory than the settings allow; one that crashes,
-or is still busy after the time allowed, is ended and replaced.
-"""
+"""Decoding in processes of their own: hostile bytes may crash a decoder, and the program names the file and goes on."""
 
 from __future__ import annotations
 
 import base64
 import io
-import json
-import math
-import os
-import select
-import signal
-import struct
-import subprocess
-import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
+from engine.errors import DamagedFileError, WorkbenchError
+from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.pixels import Reading, convert, reading_as_json, reading_from
 from engine.tasks.settings import ImportSettings
 
-ROOT = Path(__file__).resolve().parents[2]
-LONGEST_ANSWER = 1_500_000_000  # bytes
 THUMBNAIL = 8  # pixels; small copies tell whether images whose hashes are alike look alike
 _Item = TypeVar("_Item")
 
@@ -57,12 +40,22 @@ class Decoder:
 
     def __init__(self, settings: ImportSettings) -> None:
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process = Confined(__name__, memory=settings.decode_bytes, seconds=settings.decode_seconds)
 
     def look(self, content: bytes, name: str, reading: Reading) -> Looked:
         """Decode one image. Raises DamagedFileError or InvalidInputError naming it; a crash is one of them."""
         header = {"do": "look", "name": name, "reading": reading_as_json(reading), "largest": self._settings.pixels}
-        answer, payload = self._ask(header, content, name)
+        try:
+            answer, payload = self.process.ask(header, content)
+        except TookTooLongError:
+            raise DamagedFileError(
+                f"{name} was still being decoded after {self.process.seconds:g} s and is left out: make it "
+                "smaller, or raise the setting decode_seconds."
+            ) from None
+        except DiedError:
+            raise DamagedFileError(
+                f"{name} made its decoder crash and is left out: save it again, or replace it."
+            ) from None
         return Looked(
             width=int(answer["width"]),
             height=int(answer["height"]),
@@ -74,97 +67,9 @@ class Decoder:
             channels=int(answer["channels"]),
         )
 
-    def matlab_lists(self, content: bytes, name: str) -> dict[str, list[Any]]:
-        """The lists in a MATLAB file. Raises as `look`."""
-        lists: dict[str, list[Any]] = self._ask({"do": "matlab", "name": name}, content, name)[0]["lists"]
-        return lists
-
-    def _ask(self, header: dict[str, Any], content: bytes, name: str) -> tuple[dict[str, Any], bytes]:
-        process = self._running()
-        assert process.stdin is not None
-        try:
-            with suppress(BrokenPipeError):  # it died while being told; what it left to read says so
-                _write(process.stdin, header, content)
-            answer, payload = self._answer(process, time.monotonic() + self._settings.decode_seconds)
-        except TimeoutError:
-            self.close()
-            raise DamagedFileError(
-                f"{name} was still being decoded after {self._settings.decode_seconds:g} s and is left out: make it "
-                "smaller, or raise the setting decode_seconds."
-            ) from None
-        except (EOFError, ValueError, OSError):
-            self.close()
-            raise DamagedFileError(
-                f"{name} made its decoder crash and is left out: save it again, or replace it."
-            ) from None
-        if "error" in answer:
-            kind = InvalidInputError if answer.get("kind") == "InvalidInputError" else DamagedFileError
-            raise kind(str(answer["error"]))
-        return answer, payload
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from engine.tasks.decoder import serve; serve()"
-            settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code, str(int(self._settings.decode_bytes)), str(self._settings.decode_seconds)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **settings},
-            )
-            with suppress(TimeoutError, EOFError, ValueError, OSError):
-                self._answer(self._process, time.monotonic() + STARTING)  # its first word: it is ready
-        return self._process
-
-    def _answer(self, process: subprocess.Popen[bytes], deadline: float) -> tuple[dict[str, Any], bytes]:
-        assert process.stdout is not None
-        descriptor = process.stdout.fileno()
-        header_size, size = struct.unpack("<II", _read_exactly(descriptor, 8, deadline))
-        if header_size + size > LONGEST_ANSWER:
-            raise ValueError("too long an answer")
-        answer = json.loads(_read_exactly(descriptor, header_size, deadline))
-        payload = _read_exactly(descriptor, size, deadline)
-        if not isinstance(answer, dict):
-            raise ValueError("no answer")
-        return answer, payload
-
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
-        process.wait()
-
-
-STARTING = 60.0  # s that a decoder may take to load its libraries on a busy machine
-
-
-def _read_exactly(descriptor: int, size: int, deadline: float) -> bytes:
-    chunks = []
-    while size:
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise TimeoutError
-        chunk = os.read(descriptor, min(size, 1 << 20))
-        if not chunk:
-            raise EOFError
-        chunks.append(chunk)
-        size -= len(chunk)
-    return b"".join(chunks)
-
-
-def _write(stream: Any, header: dict[str, Any], payload: bytes) -> None:
-    text = json.dumps(header).encode()
-    stream.write(struct.pack("<II", len(text), len(payload)) + text)
-    stream.write(payload)
-    stream.flush()
+        self.process.close()
 
 
 class Decoders:
@@ -185,6 +90,10 @@ class Decoders:
         self._pool.shutdown(cancel_futures=True)
         for decoder in self._all:
             decoder.close()
+
+    def start(self) -> None:
+        """Let the first process load its libraries meanwhile."""
+        self._pool.submit(lambda: self._mine().process.start())
 
     def look_at(
         self, items: Iterable[_Item], read: Callable[[_Item], tuple[bytes, str]], reading: Reading
@@ -207,10 +116,6 @@ class Decoders:
                 yield _settled(waiting.popleft())
         while waiting:
             yield _settled(waiting.popleft())
-
-    def matlab_lists(self, content: bytes, name: str) -> dict[str, list[Any]]:
-        """The lists in a MATLAB file, read in a decoder process. Raises DamagedFileError."""
-        return self._pool.submit(lambda: self._mine().matlab_lists(content, name)).result()
 
     def _look(self, content: bytes, name: str, reading: Reading) -> Looked | WorkbenchError:
         try:
@@ -236,42 +141,16 @@ def _settled(
 # What follows runs in the decoder process.
 
 
-def serve() -> None:
-    """Answer requests until standard input ends."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library that prints must not speak into the answers
-    _load_libraries()
-    _confine(int(sys.argv[1]))
-    _write(answers, {"ready": True}, b"")
-    while len(sizes := requests.read(8)) == 8:
-        header_size, size = struct.unpack("<II", sizes)
-        header, content = json.loads(requests.read(header_size)), requests.read(size)
-        _end_after(2 * float(sys.argv[2]) + GIVE_UP)
-        try:
-            answer, payload = _DOES[header["do"]](header, content)
-        except (DamagedFileError, InvalidInputError) as error:
-            answer, payload = {"error": str(error), "kind": type(error).__name__}, b""
-        except Exception as error:
-            answer, payload = {"error": f"{header['name']} cannot be read ({type(error).__name__}): leave it out."}, b""
-        _end_after(0)
-        _write(answers, answer, payload)
-
-
-GIVE_UP = 10.0  # s beyond what is allowed: whoever asked has gone, and nobody else will end this process
-
-
-def _end_after(seconds: float) -> None:
-    """Let the system end this process then, even inside of a decoder; 0 takes that back."""
-    if sys.platform != "win32":
-        signal.alarm(math.ceil(seconds))
+def main() -> None:
+    """Decode what is asked for, until standard input ends."""
+    serve({"look": _look}, _load_libraries)
 
 
 def _load_libraries() -> None:
-    """Before the process may write nothing, since a library may keep a cache of its own."""
+    """While files may be written still, since a library may keep a cache of its own."""
     import imagehash
     import pydicom.pixels
     import scipy.fftpack
-    import scipy.io
     import tifffile
 
     assert all((imagehash, pydicom, scipy, tifffile))
@@ -283,18 +162,7 @@ def _load_libraries() -> None:
     assert engine.tasks.dicom
 
 
-def _confine(memory: int) -> None:
-    """No files, no core dumps, so much memory."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        with suppress(ValueError, OSError):  # a system may allow less, or not know the limit
-            resource.setrlimit(limit, (value, value))
-
-
-def _look(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+def _look(header: dict[str, Any], content: bytes) -> Answer:
     import imagehash
     from PIL import Image
 
@@ -317,25 +185,3 @@ def _look(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes
         "channels": found.channels,
     }
     return answer, payload
-
-
-def _matlab(header: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
-    import numpy as np
-    from scipy.io import loadmat
-
-    lists: dict[str, list[Any]] = {}
-    for key, value in loadmat(io.BytesIO(content)).items():
-        if isinstance(value, np.ndarray) and not key.startswith("__"):
-            lists[key] = [_plain(entry) for entry in value.ravel().tolist()]
-    return {"lists": lists}, b""
-
-
-def _plain(value: Any) -> Any:
-    """A number or a text, out of the arrays that MATLAB wraps them in."""
-    while hasattr(value, "ravel"):
-        flat = value.ravel().tolist()
-        value = flat[0] if flat else ""
-    return value if isinstance(value, int | float | str) else str(value)
-
-
-_DOES: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {"look": _look, "matlab": _matlab}

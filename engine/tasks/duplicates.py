@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 # Ours, from the bundled tasks: of images that were resized to 60 % and saved as JPEG, 19 of 20 stay within both, while
 # no two of 1,200 images of Fashion-MNIST, whose kinds look much alike, come as close.
@@ -49,6 +47,9 @@ def near_clusters(hashes: NDArray[np.uint64], small: NDArray[np.uint8]) -> NDArr
         left.append(a[alike])
         right.append(b[alike])
     a, b = np.concatenate(left), np.concatenate(right)
+    from scipy.sparse import coo_matrix  # who only finds and reads images need not wait for it
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
     _, component = connected_components(graph, directed=False)
     first = np.full(component.max() + 1, count, dtype=np.int64)

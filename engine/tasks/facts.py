@@ -100,8 +100,10 @@ def read_small(folder: Path) -> NDArray[np.uint8] | None:
     try:
         if SMALL not in pq.read_schema(path).names:
             return None
-        copies = pq.read_table(path, columns=[SMALL])[SMALL].to_pylist()
-        return np.frombuffer(b"".join(copies), dtype=np.uint8).reshape(len(copies), -1)
+        copies = pq.read_table(path, columns=[SMALL])[SMALL].combine_chunks()
+        _, offsets, content = copies.buffers()
+        first, last = (np.frombuffer(offsets, dtype=np.int32)[[0, len(copies)]]).tolist()
+        return np.frombuffer(content, dtype=np.uint8)[first:last].reshape(len(copies), -1)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{path} is damaged: restore it, or import the images again.") from error
 

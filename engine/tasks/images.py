@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,20 @@ class ImageTable:
         return DamagedFileError(
             f"{self.path} is damaged ({reason}): remove the folder {self.path.parent} and add the task again."
         )
+
+
+def image_table(path: Path) -> ImageTable:
+    """The image table in a file, opened once as long as the file does not change. Raises as `ImageTable`."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return _opened(path, about.st_ino, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=16)  # ours: tasks that are looked at side by side; of each, the ids are in memory
+def _opened(path: Path, *stamps: int) -> ImageTable:
+    return ImageTable(path)
 
 
 def write_image_table(path: Path, items: Iterator[tuple[str, bytes]]) -> int:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,104 +23,27 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import BusyError, CancelledError, InvalidInputError, WorkbenchError
-from engine.files import canonical_hash, make_folder, publish_folder, replacing, storage_error, workspace, write_json
-from engine.jobs import DeviceLock, Job, Reporter, request
+from engine.files import canonical_hash, make_folder, publish_folder, replacing, write_json
+from engine.jobs import DeviceLock
 from engine.tasks import images as task_images
-from engine.tasks.catalogue import bundled_names, open_task, task_names
+from engine.tasks.catalogue import open_task, task_names
 from engine.tasks.decisions import first_record
 from engine.tasks.decoder import Decoders, Looked
-from engine.tasks.duplicates import FLAT, exact_clusters, near_clusters
-from engine.tasks.facts import LISTED, About, Facts, write_about, write_facts
-from engine.tasks.inventory import Found, Inventory, Item
-from engine.tasks.layouts import recognize
-from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
-from engine.tasks.layouts.torchvision_sets import torchvision_inventory
+from engine.tasks.facts import LISTED, About, write_about, write_facts
+from engine.tasks.finding import find_images
+from engine.tasks.inventory import Inventory, Item
 from engine.tasks.names import check_task_name, clean_identifier, clean_text
+from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
 from engine.tasks.pixels import Reading, reading_as_json
-from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
+from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.tasks.settings import ImportSettings, import_settings
-from engine.tasks.sources import FolderTree, Tree, allowed_root, open_tree
-from engine.tasks.tables import TABLE_SUFFIXES, table_inventory
 from engine.tasks.task import Task
-from engine.tasks.uploads import in_the_users_words, remove_upload, upload_path, upload_title
+from engine.tasks.uploads import remove_upload, upload_title
 
-KIND = "import"
-DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
 PART_IMAGES = 1000  # of one part: what is done again after a kill
 PART_BYTES = 64_000_000
 ABANDONED_DAYS = 7.0  # what an import that nobody took up again has done
 Progress = Callable[[int, int, str], None]  # done, total, what is being done; may raise to stop
-
-
-def propose(source: str, request: ImportRequest | None = None, home: Path | None = None) -> Inventory:
-    """What a source holds, before any image is decoded: layout, images with labels, columns, notes. To be closed.
-
-    Raises WorkbenchError as `import_images` does.
-    """
-    home = home or workspace()
-    settings = import_settings(home)
-    with Decoders(settings) as decoders:
-        return find_images(request or ImportRequest(source=source, title="preview"), home, settings, decoders)
-
-
-def find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
-    """The inventory of an import's source. Raises WorkbenchError."""
-
-    def words(text: str) -> str:
-        return in_the_users_words(request.images, in_the_users_words(request.source, text))
-
-    try:
-        found = _find_images(request, home, settings, decoders)
-    except WorkbenchError as error:
-        error.args = (words(str(error)),)
-        raise
-    return replace(found, layout_title=words(found.layout_title), notes=tuple(map(words, found.notes)))
-
-
-def _find_images(request: ImportRequest, home: Path, settings: ImportSettings, decoders: Decoders) -> Inventory:
-    if request.source.startswith(TORCHVISION):
-        return torchvision_inventory(request.source.removeprefix(TORCHVISION), home)
-    path = _path(request.source, home)
-    images = open_tree(_path(request.images, home), settings) if request.images else None
-    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
-        tree: Tree = (
-            FolderTree(path.parent, settings) if images is None and _beside(request) else _Alone(path, settings)
-        )
-        found = Found(tree, settings, request.columns, decoders)
-        if path.suffix.lower() == ".parquet":
-            from engine.tasks.layouts.parquet import image_shards, parquet_images
-
-            if image_shards(tree, [path.name], settings):
-                return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
-        return table_inventory(found, path.name, images)
-    if request.images:
-        raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
-    tree = open_tree(path, settings)
-    try:
-        return recognize(Found(tree, settings, request.columns, decoders))
-    except BaseException:
-        tree.close()
-        raise
-
-
-def _path(source: str, home: Path) -> Path:
-    return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
-
-
-def _beside(request: ImportRequest) -> bool:
-    """Whether the images may lie beside the table: an upload lies beside other people's."""
-    return not request.source.startswith(UPLOAD)
-
-
-class _Alone(FolderTree):
-    """One file as a tree."""
-
-    def __init__(self, path: Path, settings: ImportSettings) -> None:
-        self._only = path.name
-        super().__init__(path.parent, settings)
-
-    def _walk(self) -> list[tuple[str, int]]:
-        return [(self._only, (self.folder / self._only).stat().st_size)]
 
 
 def import_images(
@@ -152,7 +73,7 @@ def _import(
     home: Path, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
 ) -> Task:
     progress(0, 1, "Looking at the files")
-    inventory = find_images(request, home, settings, decoders)
+    inventory = find_images(request, home, settings)
     try:
         if not inventory.items:
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
@@ -197,23 +118,6 @@ def _remove_abandoned(root: Path) -> None:
         with suppress(OSError):
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-PART_SCHEMA = pa.schema(
-    [
-        *task_images.REFERENCE_SCHEMA,
-        ("label", pa.string()),
-        ("split", pa.string()),
-        ("group", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("source_sha256", pa.string()),
-        ("phash", pa.uint64()),
-        ("small", pa.binary()),
-        ("steps", pa.list_(pa.string())),
-        ("dicom", pa.bool_()),
-    ]
-)
 
 
 @dataclass
@@ -338,13 +242,13 @@ class _Import:
         unreadable = [
             tuple(pair) for part in parts for pair in json.loads(part.with_suffix(".json").read_bytes())["unreadable"]
         ]
-        ids, columns = _small_columns(parts)
+        ids, columns = small_columns(parts)
         if not ids:
             reason = f" ({unreadable[0][1]})" if unreadable else ""
             raise InvalidInputError(f"None of the {len(self.inventory.items):,} images can be read{reason}.")
-        task_images.write_reference_table(folder / "images.parquet", _image_rows(parts, ids))
-        facts = _facts(columns)
-        write_facts(folder, ids, facts, _small(columns))
+        task_images.write_reference_table(folder / "images.parquet", image_rows(parts, ids))
+        facts = facts_of(columns)
+        write_facts(folder, ids, facts, small_copies(columns))
         skipped = [(clean_identifier(s.name), s.reason) for s in self.inventory.skipped]
         steps = Counter(step for steps in columns["steps"] for step in steps or ())
         about = About(
@@ -425,135 +329,3 @@ def _columns_words(inventory: Inventory) -> Mapping[str, str]:
         return {}
     named = {"images": columns.path, "labels": columns.label, "groups": columns.group, "split": columns.split}
     return {what: name for what, name in named.items() if name}
-
-
-_SMALL = ("label", "split", "group", "width", "height", "source_sha256", "phash", "small", "steps", "path", "dicom")
-
-
-def _small_columns(parts: list[Path]) -> tuple[list[str], dict[str, list[Any]]]:
-    """Image ids, made different from each other, and everything but the bytes."""
-    ids: list[str] = []
-    columns: dict[str, list[Any]] = {name: [] for name in _SMALL}
-    used: set[str] = set()
-    for part in parts:
-        table = pq.read_table(part, columns=["image_id", *_SMALL])
-        for name in table["image_id"].to_pylist():
-            unique, number = name, 2
-            while unique in used:
-                unique, number = f"{name} ({number})", number + 1
-            used.add(unique)
-            ids.append(unique)
-        for name in _SMALL:
-            columns[name] += table[name].to_pylist()
-    return ids, columns
-
-
-def _image_rows(parts: list[Path], ids: list[str]) -> Iterator[dict[str, object]]:
-    names = iter(ids)
-    for part in parts:
-        for batch in pq.ParquetFile(part).iter_batches(64, columns=task_images.REFERENCE_SCHEMA.names):
-            for row in batch.to_pylist():
-                yield {**row, "image_id": next(names)}
-
-
-def _small(columns: dict[str, list[Any]]) -> NDArray[np.uint8]:
-    """Small copies of all images, `[images, bytes of a small copy]`."""
-    return np.frombuffer(b"".join(columns["small"]), dtype=np.uint8).reshape(len(columns["small"]), -1)
-
-
-def _facts(columns: dict[str, list[Any]]) -> Facts:
-    small = _small(columns)
-    return Facts(
-        widths=np.array(columns["width"], dtype=np.int32),
-        heights=np.array(columns["height"], dtype=np.int32),
-        groups=np.array([clean_text(group) for group in columns["group"]], dtype=np.str_),
-        same=exact_clusters([str(checksum) for checksum in columns["source_sha256"]]),
-        alike=near_clusters(np.array(columns["phash"], dtype=np.uint64), small),
-        flat=small.astype(np.float32).std(axis=1) < FLAT,
-        steps=[list(steps) for steps in columns["steps"]],
-    )
-
-
-def request_import(home: Path, wanted: ImportRequest) -> Job:
-    """Queue an import, whose queue is that of the device "import". Asking twice gives the same job; one that was
-    stopped goes on.
-
-    Raises InvalidInputError for a name that is taken, or a source outside of the allow-listed roots.
-    """
-    wanted = with_name(wanted)
-    check_task_name(wanted.task, task_names(home))
-    check_source(wanted, home)
-    return request(home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device=DEVICE)
-
-
-def check_source(wanted: ImportRequest, home: Path) -> None:
-    """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
-
-    Raises InvalidInputError, UnknownNameError.
-    """
-    for source in filter(None, (wanted.source, wanted.images)):
-        if source.startswith(UPLOAD):
-            upload_path(source, home)
-        elif not source.startswith(TORCHVISION):
-            check_allowed(source, home)
-
-
-def check_allowed(path: str, home: Path) -> Path:
-    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise."""
-    settings = import_settings(home)
-    if "\0" in path or allowed_root(Path(path), settings) is None:
-        roots = ", ".join(settings.roots) or "none is set"
-        raise InvalidInputError(
-            f"{path!r} lies in no folder that this server may import from ({roots}): choose one that does, or "
-            f'add it to "roots" under "import" in {home / "settings.json"}.'
-        )
-    return Path(path)
-
-
-def offered_sources(home: Path) -> list[str]:
-    """Paths of the server to choose from: the allow-listed roots, and folders, archives and tables right in them."""
-    offered: list[str] = []
-    for root in import_settings(home).roots:
-        offered.append(root)
-        with suppress(OSError):
-            inner = sorted(entry.path for entry in os.scandir(root) if _may_be_a_source(entry))
-            offered += inner[:_OFFERED]
-    return offered
-
-
-def _may_be_a_source(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
-        return False
-    return entry.is_dir() or entry.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", *TABLE_SUFFIXES))
-
-
-_OFFERED = 200  # of one root
-
-
-def execute_import(job: Job, report: Reporter) -> None:
-    """What the worker does for a job of this kind."""
-    home = job.folder.parent.parent
-    wanted = request_from(job.spec)
-    check_source(wanted, home)
-
-    def progress(done: int, total: int, stage: str) -> None:
-        report.check_cancelled()
-        report.progress(done, total, "images", stage)
-
-    import_images(home, wanted, progress=progress)
-
-
-def remove_task(home: Path, name: str) -> None:
-    """Remove an own task and what teachers said of its images. Raises UnknownNameError, InvalidInputError for a bundled
-    one, StorageError.
-    """
-    task = open_task(name, home)
-    if name in bundled_names():
-        raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
-    try:
-        grave = task.folder.parent / f".tmp-removed-{canonical_hash([name, time.time()])}"
-        os.rename(task.folder, grave)
-    except OSError as error:
-        raise storage_error(error, task.folder) from error
-    shutil.rmtree(grave, ignore_errors=True)
-    shutil.rmtree(home / "features" / name, ignore_errors=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.tasks.decoder import Decoders
 from engine.tasks.pixels import Reading
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
@@ -64,7 +63,6 @@ class Found:
     tree: Tree
     settings: ImportSettings
     columns: Columns
-    decoders: Decoders | None  # for lists in binary formats; None = such a layout is not read
 
 
 def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item], **rest: Any) -> Inventory:
@@ -139,6 +137,8 @@ def read_pairs(found: Found, name: str) -> dict[str, str]:
 
 def first_line(error: Exception) -> str:
     """What a library says was wrong, on one line."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than is allowed"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:120]
 
 

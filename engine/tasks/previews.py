@@ -11,8 +11,9 @@ from PIL import Image
 from engine.errors import DamagedFileError
 from engine.files import workspace
 from engine.tasks.decoder import Decoders, Looked
+from engine.tasks.finding import find_images
 from engine.tasks.images import decode
-from engine.tasks.ingest import check_source, find_images
+from engine.tasks.import_job import check_source
 from engine.tasks.inventory import Columns, Inventory, Item, count_by
 from engine.tasks.names import clean_identifier
 from engine.tasks.pixels import Reading
@@ -64,7 +65,8 @@ def preview(request: ImportRequest, home: Path | None = None, samples: int = SAM
     check_source(request, home)
     settings = replace(import_settings(home), decoders=1)  # starting a second one takes longer than it would save
     with Decoders(settings) as decoders:
-        inventory = find_images(request, home, settings, decoders)
+        decoders.start()
+        inventory = find_images(request, home, settings)
         try:
             chosen = _spread(inventory.items, samples)
             reading = request.reading or inventory.reading or Reading()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.tasks.check import Decisions
+from engine.tasks.findings import Decisions
 from engine.tasks.geometry import check_size
 from engine.tasks.inventory import Columns
 from engine.tasks.names import clean_text, task_name

@@ -27,6 +27,8 @@ class ImportSettings:
     list_bytes: int = 100_000_000  # a list of a known data set, such as its train_test_split.txt
     cell_characters: int = 1_000_000  # one cell of a table
     pixels: int = 64_000_000  # one image; no decoder is ever asked for more
+    source_seconds: float = 300.0  # listing what a source holds, or getting one image out of it
+    source_bytes: int = 8_000_000_000  # memory of the process that does so
     decode_seconds: float = 20.0  # one image
     decode_bytes: int = 4_000_000_000  # memory of a decoder process
     decoders: int = 2  # processes that decode side by side

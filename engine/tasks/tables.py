@@ -337,7 +337,7 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         notes.append(f"{unnamed:,} images are not in the table and are left out.")
     settled, more = settle_validation(list(items.values()))
     return tree_inventory(
-        Found(where, found.settings, found.columns, found.decoders),
+        Found(where, found.settings, found.columns),
         "table",
         f"a table ({name}) and images",
         settled,

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import canonical_hash, make_folder, read_json, replacing, storage_error, write_json
-from engine.tasks.images import ImageTable
+from engine.tasks.images import ImageTable, image_table
 
 FORMAT = 1
 NO_LABEL = -1
@@ -46,6 +47,7 @@ class TaskRecord:
     given_labels: str = ""  # revision of the labels as they came or were set by hand, before decisions
     given_split: str = ""  # revision of the split as it came; "" for an image of which nothing was said
     given_classes: tuple[str, ...] = ()  # what given_labels index
+    reviewed: str = ""  # the given_labels that classes, labels and split follow from; labels by hand may be newer
     student_size: int = 0  # pixels, square; 0 = the recipe's
     reading: Mapping[str, Any] = field(default_factory=dict)  # how images with more channels or bits became RGB
     decisions: Mapping[str, Any] = field(default_factory=dict)  # finding -> choice, and the split
@@ -68,10 +70,15 @@ class Task:
         """Class names; a label is an index into them."""
         return self.record.classes
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether classes, labels and split follow from the labels as they are given now."""
+        return self.record.reviewed == self.record.given_labels
+
     @cached_property
     def images(self) -> ImageTable:
         """The image table."""
-        return ImageTable(self.folder / "images.parquet")
+        return image_table(self.folder / "images.parquet")
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -91,12 +98,14 @@ class Task:
     def read_labels(self, revision: str) -> NDArray[np.int64]:
         """The labels of a revision, `[images]`. Raises DamagedFileError or StorageError."""
         path = self.folder / "labels" / f"{revision}.parquet"
-        return np.asarray(_read_revision(path, "label", len(self.images)), dtype=np.int64)
+        return _for_all(_read_revision(path, "label", len(self.images)), NO_LABEL, len(self.images), np.int64)
 
     def read_split(self, revision: str) -> NDArray[np.str_]:
         """The split of a revision, `[images]`. Raises DamagedFileError or StorageError."""
         path = self.folder / "splits" / f"{revision}.parquet"
-        return np.asarray(_read_revision(path, "split", len(self.images)), dtype=np.str_)
+        found = _read_revision(path, "split", len(self.images)).combine_chunks().dictionary_encode()
+        words = np.array(found.dictionary.to_pylist(), dtype="<U5")
+        return _for_all(words[found.indices.to_numpy()], "train", len(self.images), np.dtype("<U5"))
 
     @cached_property
     def train_rows(self) -> NDArray[np.int64]:
@@ -184,18 +193,24 @@ def write_task_files(
 def write_revision(folder: Path, column: str, image_ids: Sequence[str], values: pa.Array) -> str:
     """Write one revision of labels or of a split and return its name, which is a hash of its content."""
     make_folder(folder)
-    content = "\n".join(f"{i}\t{v}" for i, v in zip(image_ids, values.to_pylist(), strict=True))
-    revision = hashlib.sha256(content.encode()).hexdigest()[:12]
+    ids = pa.array(image_ids, pa.large_string())
+    lines = pc.binary_join_element_wise(ids, values.cast(pa.large_string()), pa.scalar("\t", pa.large_string()))
+    content = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), pa.scalar("\n", pa.large_string()))
+    revision = hashlib.sha256(content[0].as_buffer()).hexdigest()[:12]
     path = folder / f"{revision}.parquet"
     if not path.exists():
+        table = pa.table({"image_id": ids.cast(pa.string()), column: values})
+        encodings = {"image_id": "DELTA_BYTE_ARRAY"}  # names that begin alike take little room so
         with replacing(path) as temporary:
-            pq.write_table(pa.table({"image_id": list(image_ids), column: values}), temporary, compression="zstd")
+            pq.write_table(
+                table, temporary, compression="zstd", use_dictionary=[column], column_encoding=encodings
+            )  # fmt: skip
     return revision
 
 
-def _read_revision(path: Path, column: str, images: int) -> list[Any]:
+def _read_revision(path: Path, column: str, images: int) -> pa.ChunkedArray:
     try:
-        values: list[Any] = pq.read_table(path, columns=[column])[column].to_pylist()
+        values = pq.read_table(path, columns=[column])[column]
     except OSError as error:
         if error.errno:
             raise storage_error(error, path) from error
@@ -204,5 +219,9 @@ def _read_revision(path: Path, column: str, images: int) -> list[Any]:
         raise DamagedFileError(f"{path} is damaged: restore it, or add the task again.") from error
     if len(values) > images:
         raise DamagedFileError(f"{path} names {len(values)} images, but the task has {images}: add the task again.")
-    # The image table only grows: images that came after this revision have no label and are trained on.
-    return values + [NO_LABEL if column == "label" else "train"] * (images - len(values))
+    return values
+
+
+def _for_all(values: Any, later: int | str, images: int, kind: Any) -> NDArray[Any]:
+    """The image table only grows: images that came after a revision have no label and are trained on."""
+    return np.concatenate([np.asarray(values, dtype=kind), np.full(images - len(values), later, dtype=kind)])

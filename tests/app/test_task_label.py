@@ -4,8 +4,9 @@ import pytest
 from app import state
 from app.components import labeler
 from app.components.labeler import Labeled
+from engine import jobs
 from engine.runs import unlabeled_rows
-from engine.tasks import given_labels, load_task, relabel
+from engine.tasks import given_labels, load_task, open_task, relabel
 from tests.app.pages import open_page, progress_of, shown, text_of
 
 
@@ -58,6 +59,33 @@ def test_labels_are_kept_at_once_as_a_new_revision_and_undone(own, hands):
     assert given_labels(load_task(own.folder))[second] is None
 
 
+def test_labels_are_reviewed_on_the_next_page_and_not_before(own, hands):
+    app = label(own)
+    hands.labels = {tile.row: "lion" for tile in hands.tiles}
+    shown(app.run())
+    hands.more = True
+    shown(app.run())
+    assert not load_task(own.folder).is_settled
+    shown(app.segmented_control(key="widget task part").set_value("check").run())
+    now = load_task(own.folder)
+    assert now.is_settled
+    assert int((now.labels == now.classes.index("lion")).sum()) >= 24
+
+
+def test_a_job_that_has_not_ended_is_mentioned_before_one_labels(own, hands, home):
+    jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
+    app = label(own)
+    assert "1 job of this task has not ended. A label changes the task" in app.warning[0].value
+
+
+def test_labels_of_which_nothing_can_be_learned_are_said_and_can_be_changed(own, hands):
+    relabel(own, dict.fromkeys(range(len(own.images)), "lion"))
+    app = open_page("task", task=own.name)
+    assert "at least two classes" in app.error[0].value
+    shown(app.segmented_control(key="widget task part").set_value("label").run())
+    assert not app.error
+
+
 def test_next_images_are_others_until_all_were_shown(own, hands):
     app = label(own)
     before = {tile.row for tile in hands.tiles}
@@ -86,7 +114,8 @@ def test_a_class_can_be_added_in_any_script(own, hands):
     assert hands.classes[-1] == "豹 🐆"
     hands.labels = {tile.row: "豹 🐆" for tile in hands.tiles[:6]}
     shown(app.run())
-    assert "豹 🐆" in load_task(own.folder).classes
+    assert "豹 🐆" in load_task(own.folder).record.given_classes
+    assert "豹 🐆" in open_task(own.name, own.folder.parent.parent).classes
 
 
 def test_nothing_left_says_so(own, hands):
@@ -105,7 +134,7 @@ def test_a_task_without_labels_leads_to_labeling(own, hands):
     hands.labels = {hands.tiles[0].row: "lion"}
     shown(app.run())
     assert not app.error
-    assert np.count_nonzero(load_task(own.folder).labels >= 0) == 1
+    assert np.count_nonzero(open_task(own.name, own.folder.parent.parent).labels >= 0) == 1
 
 
 def test_what_the_browser_sends_is_only_taken_for_images_and_classes_that_it_was_shown(monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from engine.errors import InvalidInputError
 from engine.tasks.inventory import Found, Inventory, Item, below, count_by, read_lines, read_pairs, tree_inventory
+from engine.tasks.layouts.matlab import matlab_lists
 from engine.tasks.names import clean_text
 from engine.tasks.pixels import Reading
 from engine.tasks.sources import Skipped
@@ -99,13 +100,13 @@ def oxford_pets(found: Found) -> Inventory | None:
 def stanford_dogs(found: Found) -> Inventory | None:
     """Stanford Dogs: Images/n02085620-Chihuahua/*.jpg, and train_list.mat and test_list.mat (file_list, labels)."""
     root = below(found.tree, "train_list.mat")
-    if root is None or root + "test_list.mat" not in found.tree.files or found.decoders is None:
+    if root is None or root + "test_list.mat" not in found.tree.files:
         return None
     images = next((n.split("Images/")[0] + "Images/" for n in found.tree.files if "/Images/" in "/" + n), "Images/")
     rows, classes = [], {}
     for split in ("train", "test"):
         name = f"{root}{split}_list.mat"
-        lists = found.decoders.matlab_lists(found.tree.read(name, found.settings.list_bytes), name)
+        lists = matlab_lists(found.tree.read(name, found.settings.list_bytes), name)
         if "file_list" not in lists or len(lists.get("labels", ())) != len(lists["file_list"]):
             raise InvalidInputError(f"{name} lacks file_list or labels: download the data set again.")
         for path, number in zip(lists["file_list"], lists["labels"], strict=True):

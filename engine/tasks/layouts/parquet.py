@@ -42,7 +42,7 @@ class _Shard:
                     raise InvalidInputError(f"{name} has a row group of more than 2 GB: write it with smaller ones.")
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise DamagedFileError(f"{name} is no readable Parquet file ({first_line(error)}).") from error
-        self._held: tuple[int, list[Any]] = (-1, [])
+        self._held: tuple[int, Any] = (-1, None)  # a row group's number and its images, as Arrow has them
 
     def column(self, name: str) -> list[Any]:
         """All values of a small column."""
@@ -65,11 +65,11 @@ class _Shard:
         group = bisect.bisect_right(self.starts, row) - 1
         if self._held[0] != group:
             try:
-                values = self.file.read_row_group(group, columns=[column])[column].to_pylist()
+                values = self.file.read_row_group(group, columns=[column])[column]
             except (pa.ArrowException, OSError, ValueError, KeyError) as error:
                 raise DamagedFileError(f"{self.name} is damaged ({first_line(error)}).") from error
             self._held = (group, values)
-        value = self._held[1][row - self.starts[group]]
+        value = self._held[1][row - self.starts[group]].as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             raise DamagedFileError(f"{self.name} row {row} has no image bytes, only a path: write the images into it.")

@@ -33,6 +33,7 @@ class FolderTree(Tree):
         self.folder = Path(os.path.realpath(folder))
         self.skipped = []
         self._settings = settings
+        self._in_place = allowed_root(self.folder, settings) is not None
         self.files = dict(sorted(self._walk()))
 
     def _walk(self) -> list[tuple[str, int]]:
@@ -96,4 +97,4 @@ class FolderTree(Tree):
 
     def path(self, name: str) -> Path | None:
         """The file's path, if its folder lies in an allow-listed root."""
-        return self.folder / name if allowed_root(self.folder, self._settings) is not None else None
+        return self.folder / name if self._in_place else None

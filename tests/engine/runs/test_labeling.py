@@ -6,7 +6,7 @@ import pytest
 from engine.features import FeatureStore
 from engine.jobs import create, request_cancel
 from engine.runs import candidates, unlabeled_rows, users_of_task, worth_a_label
-from engine.tasks import ImportRequest, import_images, load_task, relabel
+from engine.tasks import ImportRequest, import_images, load_task, relabel, settled
 from tests.engine.tasks import made_sources as made
 
 
@@ -54,10 +54,10 @@ def test_a_teachers_features_choose_what_is_far_from_all_that_is_labeled(home, t
 
 def test_the_first_labels_of_a_task_without_any_are_accepted_one_by_one(task):
     bare = relabel(task, dict.fromkeys(range(len(task.images))))
-    first = relabel(bare, {0: "cat"})
+    first = settled(relabel(bare, {0: "cat"}))
     assert (first.labels >= 0).sum() == 1
     assert first.classes == ("cat", "dog")
-    second = relabel(first, {1: "dog"})
+    second = settled(relabel(first, {1: "dog"}))
     assert (second.labels >= 0).sum() == 2
 
 

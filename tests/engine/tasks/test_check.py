@@ -1,15 +1,29 @@
 """The check, on arrays: what it finds, what its default does, and that each choice does what it says."""
 
+import time
+
 import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.tasks import checked, decide, given_labels, open_task, relabel
-from engine.tasks.check import Decisions, review
+from engine.tasks import (
+    checked,
+    count_open,
+    decide,
+    decisions,
+    given_labels,
+    open_task,
+    relabel,
+    settled,
+    task_as_labeled,
+)
+from engine.tasks.check import review
 from engine.tasks.duplicates import exact_clusters, near_clusters
 from engine.tasks.facts import About, Facts
+from engine.tasks.findings import Decisions
 from engine.tasks.geometry import advise, check_size, relative_cost
 from engine.tasks.splitting import hold_out, joined_units
+from tests.engine.tasks import made_large
 from tests.engine.tasks import made_sources as made
 
 
@@ -334,7 +348,7 @@ def test_labels_by_hand_and_undo(pets):
     before = given_labels(pets)
     task = relabel(pets, {0: "bird", 1: None, 2: "dog"})
     assert given_labels(task)[:3] == ["bird", None, "dog"]
-    again = relabel(task, {row: before[row] for row in range(3)})
+    again = settled(relabel(task, {row: before[row] for row in range(3)}))
     assert again.labels.tolist() == pets.labels.tolist()
     with pytest.raises(InvalidInputError, match="no image number 99"):
         relabel(pets, {99: "cat"})
@@ -342,11 +356,67 @@ def test_labels_by_hand_and_undo(pets):
         relabel(pets, {0: " \n"})
 
 
+def test_labels_are_written_at_once_and_reviewed_when_somebody_asks(pets):
+    home, names = pets.folder.parent.parent, list((pets.folder / "splits").iterdir())
+    first = pets.record.given_labels
+    task = relabel(relabel(pets, {2: "bird"}), {3: "bird"})
+    assert given_labels(task, [3, 2, 4]) == ["bird", "bird", "cat"]
+    assert (pets.folder / "labels" / f"{first}.parquet").exists()
+    assert task_as_labeled("mine", home).record == task.record
+    assert not task.is_settled
+    assert (task.classes, task.revision) == (pets.classes, pets.revision)  # those of the last review
+    assert list((pets.folder / "splits").iterdir()) == names
+    reviewed = open_task("mine", home)
+    assert reviewed.is_settled
+    assert reviewed.classes == ("cat", "dog", "bird")
+    assert reviewed.labels[[2, 3]].tolist() == [2, 2]
+    assert reviewed.record == task_as_labeled("mine", home).record
+    assert checked(task).review.labels.tolist() == reviewed.labels.tolist()
+    assert count_open(reviewed) == len(checked(reviewed).open_findings)
+
+
+def test_a_review_is_computed_once(pets, monkeypatch):
+    calls = []
+    monkeypatch.setattr(decisions, "review", lambda *given: calls.append(1) or review(*given))
+    task = settled(relabel(pets, {0: "dog"}))
+    checked(task)
+    checked(decide(task, findings={"copies": "keep"}))
+    assert len(calls) == 2  # one for the label, one for the decision
+    checked(open_task("mine", pets.folder.parent.parent))
+    assert len(calls) == 2
+
+
+def test_labels_of_which_nothing_can_be_learned_are_kept_and_refused(pets):
+    home = pets.folder.parent.parent
+    names = given_labels(pets)
+    relabel(pets, dict.fromkeys(range(len(names)), "cat"))
+    with pytest.raises(InvalidInputError, match="at least two classes"):
+        open_task("mine", home)
+    task = task_as_labeled("mine", home)
+    assert set(given_labels(task)) == {"cat"}
+    relabel(task, dict(enumerate(names)))
+    assert open_task("mine", home).revision == pets.revision
+
+
+def test_a_label_costs_a_small_part_of_a_review(home):
+    def seconds(step):
+        began = time.process_time()
+        step()
+        return time.process_time() - began
+
+    task = made_large.task_of(home, 100_000)
+    label = min(seconds(lambda row=row: relabel(task, {row: "class 03"})) for row in range(5))
+    reviewing = seconds(lambda: open_task("large", home))
+    assert open_task("large", home).labels[4] == 3
+    assert label < reviewing / 4  # measured: a tenth
+    assert sum(path.stat().st_size for path in (task.folder / "labels").iterdir()) < 8 * 400_000
+
+
 def test_labeling_one_image_after_the_other_changes_few_sides(bring, tmp_path):
     task = bring(made.put(tmp_path / "x", {f"{i}.jpg": made.jpg(i) for i in range(30)}), classes=("a", "b"))
     moves, before = 0, {}
     for row in range(20):
-        task = relabel(task, {row: "ab"[row % 2]})
+        task = settled(relabel(task, {row: "ab"[row % 2]}))
         assert task.classes == ("a", "b")
         sides = {r: str(task.splits[r]) for r in range(row + 1)}
         moves += sum(sides[r] != side for r, side in before.items())
@@ -357,6 +427,6 @@ def test_labeling_one_image_after_the_other_changes_few_sides(bring, tmp_path):
 
 def test_labeling_from_nothing(bring, tmp_path):
     task = bring(made.put(tmp_path / "x", {f"{i}.jpg": made.jpg(i) for i in range(12)}), classes=("a", "b"))
-    task = relabel(task, {i: "ab"[i % 2] for i in range(10)})
+    task = settled(relabel(task, {i: "ab"[i % 2] for i in range(10)}))
     assert (len(task.train_rows), len(task.test_rows)) == (10, 2)
     assert task.labeled_rows(2, 0).size == 4

@@ -258,11 +258,11 @@ def test_a_decoder_that_crashes_or_hangs_names_the_file_and_is_replaced(monkeypa
     try:
         good = decoder.look(made.jpg(1), "good.jpg", Reading())
         assert (good.width, good.height, good.stored) == (24, 24, None)
-        decoder._process.kill()
-        decoder._process.wait()
+        decoder.process.start().kill()
+        decoder.process.start().wait()
         assert decoder.look(made.jpg(1), "good.jpg", Reading()) == good  # a dead one is replaced
-        os.kill(decoder._process.pid, 19)  # SIGSTOP: a decoder that never answers
-        object.__setattr__(decoder._settings, "decode_seconds", 0.2)
+        os.kill(decoder.process.start().pid, 19)  # SIGSTOP: a decoder that never answers
+        decoder.process.seconds = 0.2
         with pytest.raises(DamagedFileError, match=r"slow\.jpg was still being decoded after 0\.2 s"):
             decoder.look(made.jpg(1), "slow.jpg", Reading())
     finally:

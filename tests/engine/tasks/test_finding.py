@@ -1,0 +1,142 @@
+"""Finding what a source holds, in a process of its own that may crash, hang or want too much."""
+
+import json
+import os
+import signal
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.tasks import Columns, ImportRequest, keep_upload, preview, propose
+from engine.tasks.confined import Confined
+from engine.tasks.finding import find_images
+from engine.tasks.settings import ImportSettings
+from tests.engine.tasks import made_sources as made
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return made.zipped(tmp_path / "pets.zip", made.classes_of(4))
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Processes that were started, each sent `started.signal` (0 = none) as soon as it is ready."""
+
+    class Started(list):
+        signal = 0
+
+    found = Started()
+    start = Confined.start
+
+    def watched(self):
+        process = start(self)
+        if not found or found[-1] is not process:
+            found.append(process)
+        if found.signal:
+            os.kill(process.pid, found.signal)
+        return process
+
+    monkeypatch.setattr(Confined, "start", watched)
+    return found
+
+
+def test_a_source_is_parsed_in_another_process_and_read_there(home, pets, started):
+    found = propose(str(pets), home=home)
+    (process,) = started
+    assert process.poll() is None
+    assert [found.read(item) for item in found.items] == [made.classes_of(4)[item.name] for item in found.items]
+    found.close()
+    assert process.poll() is not None
+
+
+@pytest.mark.parametrize("crash", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+def test_a_crash_over_a_source_is_a_sentence(home, pets, started, crash):
+    started.signal = crash
+    with pytest.raises(DamagedFileError, match=r"^pets\.zip made the process that reads it crash: .*pack it again"):
+        propose(str(pets), home=home)
+    started.signal = 0
+    found = propose(str(pets), home=home)  # and the next one goes well
+    assert len(found.items) == 8
+    found.close()
+
+
+def test_a_crash_over_an_upload_names_it_as_the_user_does(home, pets, started):
+    with pets.open("rb") as file:
+        source = keep_upload([("Grüße.zip", file)], home)
+    started.signal = signal.SIGSEGV
+    with pytest.raises(DamagedFileError, match=r"^Grüße\.zip made the process that reads it crash"):
+        preview(ImportRequest(source, "x"), home)
+
+
+def test_a_source_that_takes_too_long_is_a_sentence(home, pets, started):
+    started.signal = signal.SIGSTOP
+    with pytest.raises(InvalidInputError, match=r"pets\.zip was still being read after 0\.2 s: .* source_seconds"):
+        find_images(ImportRequest(str(pets), "x"), home, ImportSettings(source_seconds=0.2))
+    assert started[0].poll() is not None
+
+
+def test_a_source_that_wants_too_much_memory_is_a_sentence(home, tmp_path):
+    path = tmp_path / "large.parquet"
+    pq.write_table(pa.table({"path": ["x" * 60_000_000]}), path, compression="zstd")
+    assert path.stat().st_size < 100_000
+    limits = ImportSettings(source_bytes=400_000_000)
+    with pytest.raises(DamagedFileError, match=r"large\.parquet .*more memory than is allowed"):
+        find_images(ImportRequest(str(path), "x"), home, limits)
+
+
+def test_a_crash_over_one_image_costs_that_image(home, pets, started):
+    found = propose(str(pets), home=home)
+    started.signal = signal.SIGSEGV
+    with pytest.raises(DamagedFileError, match=r"cat/0\.jpg made the process that reads it crash"):
+        found.read(found.items[0])
+    started.signal = 0
+    assert found.read(found.items[1]) == made.classes_of(4)[found.items[1].name]
+    assert len(started) == 2
+    found.close()
+
+
+def test_a_source_that_crashes_its_reader_again_and_again_is_given_up(home, pets, started):
+    found = propose(str(pets), home=home)
+    for item in found.items[:3]:
+        started[-1].kill()
+        started[-1].wait()
+        started.signal = signal.SIGSEGV
+        with pytest.raises(DamagedFileError, match="crash"):
+            found.read(item)
+        started.signal = 0
+    count, began = len(started), time.monotonic()
+    with pytest.raises(DamagedFileError, match=r"was not read, as pets\.zip made its reader crash repeatedly"):
+        found.read(found.items[3])
+    assert len(started) == count
+    assert time.monotonic() - began < 1
+
+
+def test_the_process_may_not_write(home, tmp_path):
+    process = Confined("tests.engine.tasks.writing", memory=2e9, seconds=20)
+    try:
+        answer, _ = process.ask({"do": "write", "name": "x", "path": str(tmp_path / "written")})
+        assert answer == {"refused": True}
+    finally:
+        process.close()
+    assert not (tmp_path / "written").exists() or (tmp_path / "written").stat().st_size == 0
+
+
+def test_refusals_keep_their_kind_and_words(home, tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na.jpg,x\n")
+    with pytest.raises(UnknownNameError, match=r"There is no column in t\.csv named 'kind'"):
+        propose("", ImportRequest(str(tmp_path / "t.csv"), "x", columns=Columns(label="kind")), home)
+
+
+def test_names_that_are_no_text_and_large_numbers_of_labels_come_through(home, tmp_path):
+    folder = made.put(tmp_path / "odd", made.classes_of(2))
+    os.rename(folder / "cat" / "0.jpg", os.fsencode(folder / "cat") + b"/\xff\xfe.jpg")
+    found = propose(str(folder), home=home)
+    assert {len(found.read(item)) for item in found.items} == {
+        (folder / item.name).stat().st_size for item in found.items
+    }
+    assert json.dumps([item.name for item in found.items])
+    found.close()
