@@ -14,9 +14,13 @@ Pixels = UInt8[Tensor, "B 3 S S"]
 
 CUTOUT_SHARE = 0.5  # side of the square that Cutout fills with gray, at most (FixMatch, appendix)
 GRAY = 127
-# FixMatch draws RandAugment's magnitude at random for each image; one transform per magnitude. These are the lower third
-# of torchvision's 31: rotations reach 10° where FixMatch's reach 30°, and so on. All recorded results were made so.
-STRONG = [v2.RandAugment(num_ops=2, magnitude=m, fill=GRAY) for m in range(1, 11)]
+# FixMatch draws RandAugment's magnitude at random for each image, from a tenth to the whole of each operation's range;
+# one transform per magnitude, of which 0 would change nothing.
+_MAGNITUDES = 10
+STRONG = [
+    v2.RandAugment(num_ops=2, magnitude=m, num_magnitude_bins=_MAGNITUDES + 1, fill=GRAY)
+    for m in range(1, _MAGNITUDES + 1)
+]
 
 
 def random_boxes(count: int, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "count 5"]:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from engine.training import augment
@@ -59,3 +60,27 @@ def test_a_batch_larger_than_the_set_repeats_it():
     drawn = batch_positions(0, "s", 3, 7, 0)
     assert sorted(drawn[:3].tolist()) == sorted(drawn[3:6].tolist()) == [0, 1, 2]
     assert len(drawn) == 7
+
+
+def test_strong_views_reach_from_a_tenth_to_the_whole_of_each_operations_range():
+    shares = [one.magnitude / (one.num_magnitude_bins - 1) for one in augment.STRONG]
+    assert shares == pytest.approx([tenth / 10 for tenth in range(1, 11)])  # FixMatch draws from such a range
+
+
+def test_the_strongest_views_turn_images_by_up_to_30_degrees():
+    bar = torch.zeros(3, 65, 65, dtype=torch.uint8)
+    bar[:, :, 30:35] = 255
+    torch.manual_seed(0)
+    turned = [augment.STRONG[-1](bar)[0].float() for _ in range(400)]
+    angles = [_angle(image) for image in turned if image.max() > 0 and image.min() == 0]
+    assert sum(abs(angle - 30) < 0.1 for angle in angles) > 10
+
+
+def _angle(image):
+    """Of the longest axis of what is bright, against the vertical, in degrees."""
+    y, x = torch.nonzero(image > 128, as_tuple=True)
+    if len(y) < 100:
+        return 0.0
+    covariance = torch.cov(torch.stack([x, y]).float())
+    axis = torch.linalg.eigh(covariance).eigenvectors[:, -1]
+    return float(torch.rad2deg(torch.atan2(axis[0].abs(), axis[1].abs())))
