@@ -25,7 +25,7 @@ from engine.cli_print import (
     print_ranking,
     print_rows,
 )
-from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "main.py"
@@ -128,8 +128,13 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
 def _tasks(options: argparse.Namespace) -> int:
     from engine.tasks import open_task, task_names
 
-    home = workspace()
-    tasks = [open_task(name, home) for name in task_names(home)]
+    home, tasks, left_out = workspace(), list[Any](), list[dict[str, str]]()
+    for name in task_names(home):
+        try:
+            tasks.append(open_task(name, home))
+        except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
+            left_out.append({"name": name, "problem": str(error)})
+            print(f"left out: {name}: {error}", file=sys.stderr)
     rows = [
         {
             "name": t.name,
@@ -144,7 +149,7 @@ def _tasks(options: argparse.Namespace) -> int:
         for t in tasks
     ]
     shown = ("name", "classes", "training_images", "test_images", "title")
-    return print_rows(options, {"tasks": rows}, rows, shown)
+    return print_rows(options, {"tasks": rows, "left_out": left_out}, rows, shown)
 
 
 def _rank(options: argparse.Namespace) -> int:

@@ -180,3 +180,9 @@ def test_the_damaged_copy_of_a_task_is_one_sentence(home, capsys):
     capsys.readouterr()
     assert main(["rank", "--task", "emoji-fluent"]) == 1
     assert "is damaged" in capsys.readouterr().err
+    assert main(["tasks", "--json"]) == 0  # the others are still listed
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert "quickdraw" in {task["name"] for task in found["tasks"]}
+    assert [(one["name"], "is damaged" in one["problem"]) for one in found["left_out"]] == [("emoji-fluent", True)]
+    assert "left out: emoji-fluent" in printed.err
