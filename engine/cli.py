@@ -128,28 +128,28 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
 def _tasks(options: argparse.Namespace) -> int:
     from engine.tasks import open_task, task_names
 
-    home, tasks, left_out = workspace(), list[Any](), list[dict[str, str]]()
+    home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
     for name in task_names(home):
         try:
-            tasks.append(open_task(name, home))
+            rows.append(_task_row(open_task(name, home)))
         except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
             left_out.append({"name": name, "problem": str(error)})
             print(f"left out: {name}: {error}", file=sys.stderr)
-    rows = [
-        {
-            "name": t.name,
-            "title": t.record.title,
-            "classes": len(t.classes),
-            "training_images": len(t.train_rows),
-            "test_images": len(t.test_rows),
-            "labels_per_class_at_least": int(t.available_labels().min()),
-            "collection": t.record.collection,
-            "license": t.record.license,
-        }
-        for t in tasks
-    ]
     shown = ("name", "classes", "training_images", "test_images", "title")
     return print_rows(options, {"tasks": rows, "left_out": left_out}, rows, shown)
+
+
+def _task_row(task: Any) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "title": task.record.title,
+        "classes": len(task.classes),
+        "training_images": len(task.train_rows),
+        "test_images": len(task.test_rows),
+        "labels_per_class_at_least": int(task.available_labels().min()),
+        "collection": task.record.collection,
+        "license": task.record.license,
+    }
 
 
 def _rank(options: argparse.Namespace) -> int:
