@@ -38,7 +38,7 @@ from engine.tasks.layouts import recognize
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.tasks.layouts.torchvision_sets import torchvision_inventory
 from engine.tasks.names import check_task_name, clean_identifier, clean_text
-from engine.tasks.pixels import Reading, reading_as_json
+from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
 from engine.tasks.settings import ImportSettings, import_settings
 from engine.tasks.sources import FolderTree, Tree, allowed_root, open_tree

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import InvalidInputError
 from engine.tasks.decoder import Decoders
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
 

@@ -15,7 +15,7 @@ from engine.tasks.images import decode
 from engine.tasks.ingest import check_source, find_images
 from engine.tasks.inventory import Columns, Inventory, Item, count_by
 from engine.tasks.names import clean_identifier
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading, Values
 from engine.tasks.request import ImportRequest
 from engine.tasks.settings import import_settings
 
@@ -34,6 +34,8 @@ class Sample:
     steps: tuple[str, ...]  # what is done to make it RGB
     image: Image.Image | None
     problem: str = ""
+    values: Values | None = None  # of an image with more than 8 bits
+    converted: bool = False  # whether it is kept as a PNG, and so copied even where files are read in place
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Preview:
     all_columns: tuple[str, ...]  # of a table: those to choose from
     samples: tuple[Sample, ...]
     in_place: bool  # whether its files may be read where they lie
+    reading: Reading  # how the samples were read: as asked for, or as is usual for the source
 
 
 def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
@@ -69,12 +72,37 @@ def preview(request: ImportRequest, home: Path | None = None, samples: int = SAM
             chosen = _spread(inventory.items, samples)
             reading = request.reading or inventory.reading or Reading()
             looked = decoders.look_at(chosen, lambda item: (inventory.read(item), clean_identifier(item.name)), reading)
-            return _preview(inventory, tuple(_sample(*entry) for entry in looked))
+            return _preview(inventory, tuple(_sample(*entry) for entry in looked), reading)
         finally:
             inventory.close()
 
 
-def _preview(inventory: Inventory, samples: tuple[Sample, ...]) -> Preview:
+def read_in_ways(
+    request: ImportRequest, names: Sequence[str], readings: Sequence[Reading], home: Path | None = None
+) -> tuple[tuple[Sample, ...], ...]:
+    """The images that a preview called `names`, in each of some ways to read them: `[readings][names]`, for a choice.
+
+    A name that is not there is left out. Raises as `preview`.
+    """
+    home = home or workspace()
+    check_source(request, home)
+    settings = replace(import_settings(home), decoders=1)
+    with Decoders(settings) as decoders:
+        inventory = find_images(request, home, settings, decoders)
+        try:
+            wanted = set(names)
+            chosen = [item for item in inventory.items if clean_identifier(item.name) in wanted][: len(wanted)]
+            contents = {item.name: inventory.read(item) for item in chosen}  # once: an archive is slow to go back in
+            ways = []
+            for reading in readings:
+                looked = decoders.look_at(chosen, lambda i: (contents[i.name], clean_identifier(i.name)), reading)
+                ways.append(tuple(_sample(*entry) for entry in looked))
+            return tuple(ways)
+        finally:
+            inventory.close()
+
+
+def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading) -> Preview:
     items = inventory.items
     return Preview(
         layout_title=inventory.layout_title,
@@ -90,6 +118,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...]) -> Preview:
         all_columns=inventory.all_columns,
         samples=samples,
         in_place=bool(items) and inventory.path(items[0]) is not None,
+        reading=reading,
     )
 
 
@@ -117,4 +146,6 @@ def _sample(item: Item, content: bytes, seen: Looked | Exception) -> Sample:
         image = decode(seen.stored or content, name)
     except DamagedFileError as error:
         return Sample(name, item.label, (0, 0), 0, (), None, str(error))
-    return Sample(name, item.label, (seen.width, seen.height), seen.channels, seen.steps, image)
+    size = (seen.width, seen.height)
+    converted = seen.stored is not None
+    return Sample(name, item.label, size, seen.channels, seen.steps, image, values=seen.values, converted=converted)
