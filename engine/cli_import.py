@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="TASK", help="the task's name (default: made from the path)")
     parser.add_argument("--title", help="how the pages call it, in any script (default: the name)")
-    parser.add_argument("--labels", metavar="COLUMN", help="the table's column of labels (guessed)")
+    parser.add_argument(
+        "--labels",
+        metavar="COLUMN",
+        help="the table's column of labels (guessed); '' for none, and folders are then no classes",
+    )
     parser.add_argument(
         "--groups", metavar="COLUMN", help="its column of patients, sites, videos; '' for none (guessed)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ class Sample:
     image: Image.Image | None
     problem: str = ""
     values: Values | None = None  # of an image with more than 8 bits
+    patient: str = ""  # a hash of the patient whom a DICOM file names
     converted: bool = False  # whether it is kept as a PNG, and so copied even where files are read in place
 
 
@@ -42,12 +44,14 @@ class Sample:
 class Preview:
     """What an import would make."""
 
+    layout: str  # key of the layout, such as "class-folders"
     layout_title: str
     images: int
     classes: Mapping[str, int]  # labeled images of each class, the largest class first; test images among them
     unlabeled: int
     test: int  # images that the source itself holds out
     groups: int  # patients, sites, videos; 0 where the source names none
+    straddling: int  # groups that the source itself both trains on and tests on
     notes: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # files or rows that take no part, and why; at most `LISTED`
     skipped_count: int
@@ -105,12 +109,14 @@ def read_in_ways(
 def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading) -> Preview:
     items = inventory.items
     return Preview(
+        layout=inventory.layout,
         layout_title=inventory.layout_title,
         images=len(items),
         classes=count_by([item.label for item in items if item.label is not None]),
         unlabeled=sum(item.label is None for item in items),
         test=sum(item.split == "test" for item in items),
         groups=len({item.group for item in items if item.group}),
+        straddling=len(_groups(items, tested=True) & _groups(items, tested=False)),
         notes=inventory.notes,
         skipped=tuple((clean_identifier(s.name), s.reason) for s in inventory.skipped[:LISTED]),
         skipped_count=len(inventory.skipped),
@@ -120,6 +126,11 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         in_place=bool(items) and inventory.path(items[0]) is not None,
         reading=reading,
     )
+
+
+def _groups(items: Sequence[Item], *, tested: bool) -> set[str]:
+    """Groups with an image that the source holds out, or with one that it does not."""
+    return {item.group for item in items if item.group and (item.split == "test") == tested}
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -146,6 +157,14 @@ def _sample(item: Item, content: bytes, seen: Looked | Exception) -> Sample:
         image = decode(seen.stored or content, name)
     except DamagedFileError as error:
         return Sample(name, item.label, (0, 0), 0, (), None, str(error))
-    size = (seen.width, seen.height)
-    converted = seen.stored is not None
-    return Sample(name, item.label, size, seen.channels, seen.steps, image, values=seen.values, converted=converted)
+    return Sample(
+        name=name,
+        label=item.label,
+        size=(seen.width, seen.height),
+        channels=seen.channels,
+        steps=seen.steps,
+        image=image,
+        values=seen.values,
+        patient=seen.patient and hashlib.sha256(seen.patient.encode()).hexdigest()[:12],
+        converted=seen.stored is not None,
+    )

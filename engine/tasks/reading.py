@@ -72,21 +72,22 @@ def reading_as_json(reading: Reading) -> dict[str, Any]:
 
 
 def reading_in_words(reading: Reading) -> str:
-    """How more than 8 bits become 8, as a sentence for whoever looks at the task later."""
+    """What was chosen about channels and bits, as a sentence; "" where nothing was."""
     parts = []
+    if len(reading.channels) == 1:
+        parts.append(f"channel {reading.channels[0]} is shown as gray")
+    elif reading.channels:
+        parts.append(f"channels {', '.join(map(str, reading.channels))} are red, green, blue")
     if reading.window is not None:
-        parts.append(f"DICOM through one window, center {reading.window[0]:g} and width {reading.window[1]:g}")
-    elif reading.value_range is None and reading.percentiles is None:
-        parts.append("DICOM through each file's own window")
+        parts.append(f"DICOM is seen through one window, center {reading.window[0]:g} and width {reading.window[1]:g}")
     if reading.value_range is not None:
-        parts.append(f"{reading.value_range[0]:g} became black and {reading.value_range[1]:g} white in all images")
-    elif reading.percentiles in (None, WHOLE_RANGE):
-        parts.append("the lowest value of each image became black, the highest white")
-    else:
-        low, high = reading.percentiles
-        parts.append(f"the percentiles {low:g} and {high:g} of each image became black and white")
-    text = "; otherwise ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+        parts.append(f"{reading.value_range[0]:g} is black and {reading.value_range[1]:g} white in all images")
+    elif reading.percentiles == WHOLE_RANGE:
+        parts.append("the lowest value of each image is black, the highest white")
+    elif reading.percentiles is not None:
+        parts.append("of each image the percentiles {:g} and {:g} are black and white".format(*reading.percentiles))
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 @dataclass(frozen=True)
