@@ -28,7 +28,14 @@ from app.components import page, sign_in  # noqa: E402 - the same
 
 def _page(name: str, icon: str, help: str, *, default: bool = False, title: str | None = None) -> st.Page:
     title, url = title or name.capitalize(), name.replace("_", "-")
+    if default:  # its address is "/"; the path that it takes for itself all the same is left to `_to_start`
+        url = "home"
     return st.Page(f"views/{name}.py", title=title, icon=icon, url_path=url, default=default, help=help)
+
+
+def _to_start() -> None:
+    """Whoever writes /start means the start page, whose address is /."""
+    page.go("start")
 
 
 def main() -> None:
@@ -48,6 +55,7 @@ def main() -> None:
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
             st.Page("views/task_import.py", title="Import", url_path="import", visibility="hidden"),
+            st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )
     sign_in.required()

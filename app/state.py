@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from engine.runs.looking import missing_outputs
 from engine.runs.methods import DEFAULT_P
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
-from engine.tasks import Checked, ImportRequest, Preview, Task
+from engine.tasks import Checked, ImportRequest, Preview, Reading, Sample, Task
 from engine.teachers import all_teachers, teacher_names
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
@@ -115,6 +116,16 @@ def checked(task: Task) -> Checked:
 def previewed(request: ImportRequest) -> Preview:
     """What an import would make, looked up once for all sessions. Raises as `engine.tasks.preview`."""
     return _previewed(str(home()), repr(request), request)
+
+
+def read_in_ways(
+    request: ImportRequest, names: tuple[str, ...], readings: tuple[Reading, ...]
+) -> tuple[tuple[Sample, ...], ...]:
+    """Some images of an import in several readings, looked up once for all sessions.
+
+    Raises as `engine.tasks.read_in_ways`.
+    """
+    return _read_in_ways(str(home()), repr(replace(request, reading=None)), names, repr(readings), request, readings)
 
 
 def labels_per_class() -> int:
@@ -298,6 +309,13 @@ def _checked(folder: str, changed: int, _task: Task) -> Checked:
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
 def _previewed(home: str, wanted: str, _request: ImportRequest) -> Preview:
     return tasks.preview(_request, Path(home))
+
+
+@st.cache_resource(max_entries=32, ttl=900, show_spinner=False)
+def _read_in_ways(
+    home: str, wanted: str, names: tuple[str, ...], ways: str, _request: ImportRequest, _readings: tuple[Reading, ...]
+) -> tuple[tuple[Sample, ...], ...]:
+    return tasks.read_in_ways(_request, names, _readings, Path(home))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

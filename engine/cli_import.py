@@ -20,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="TASK", help="the task's name (default: made from the path)")
     parser.add_argument("--title", help="how the pages call it, in any script (default: the name)")
-    parser.add_argument("--labels", metavar="COLUMN", help="the table's column of labels (guessed)")
+    parser.add_argument(
+        "--labels",
+        metavar="COLUMN",
+        help="the table's column of labels (guessed); '' for none, and folders are then no classes",
+    )
     parser.add_argument(
         "--groups", metavar="COLUMN", help="its column of patients, sites, videos; '' for none (guessed)"
     )
@@ -34,12 +38,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-seed", type=int, default=0, help="which images are held out (default 0)")
     parser.add_argument("--classes", default="", help="comma-separated: classes to label by hand later")
     parser.add_argument("--channels", help="of images with more than three: one or three numbers from 1, such as 4,3,2")
-    parser.add_argument("--range", metavar="LOW,HIGH", help="values that become black and white (each image's own)")
-    parser.add_argument("--window", metavar="CENTER,WIDTH", help="of DICOM images (the file's own)")
+    bits = parser.add_argument_group(
+        "images with more than 8 bits",
+        "By default each image's lowest value becomes black and its highest white, but a DICOM file is shown through "
+        "the window that it names.",
+    )
+    bits.add_argument(
+        "--range", metavar="LOW,HIGH", help="values that become black and white in all images, so that they compare"
+    )
+    bits.add_argument(
+        "--percentiles",
+        metavar="LOW,HIGH",
+        help="of each image's values, such as 0.5,99.5 to leave hot pixels out; 0,100 is the whole range, of DICOM too",
+    )
+    bits.add_argument(
+        "--window", metavar="CENTER,WIDTH", help="one window for all DICOM images, such as 40,400 for soft tissue"
+    )
     parser.add_argument("--resize", choices=("squash", "pad", "crop"), help="how images become square (as advised)")
     parser.add_argument("--size", type=int, default=0, help="the student's input size, in pixels (as advised)")
     parser.add_argument("--no-flip", action="store_true", help="a mirrored image is not of its class")
-    parser.add_argument("--copy", action="store_true", help="copy images even where they could be read in place")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--copy",
+        action="store_true",
+        help="copy images into the workspace, even from a folder in an allow-listed root",
+    )
+    place.add_argument(
+        "--in-place",
+        action="store_true",
+        help="read images where they lie, or refuse: the folder must be in an allow-listed root, and stay as it is "
+        "(default: in place in such a folder, otherwise copied)",
+    )
     parser.add_argument(
         "--decide", action="append", default=[], metavar="FINDING=CHOICE", help="decide about a finding"
     )
@@ -66,11 +95,14 @@ def request_of(options: argparse.Namespace) -> Any:
     source: str = options.path
     known = source.startswith("torchvision:")
     title = options.title or options.name or (source.split(":")[1] if known else _stem(source))
-    readings = (options.channels, options.range, options.window)
     reading = None
-    if any(readings):
-        channels = tuple(int(number) for number in _numbers("--channels", options.channels))
-        reading = Reading(channels, _pair("--range", options.range), _pair("--window", options.window))
+    if any((options.channels, options.range, options.window, options.percentiles)):
+        reading = Reading(
+            channels=tuple(int(number) for number in _numbers("--channels", options.channels)),
+            value_range=_pair("--range", options.range),
+            window=_pair("--window", options.window),
+            percentiles=_pair("--percentiles", options.percentiles),
+        )
     return ImportRequest(
         source=source if known else str(Path(source).expanduser().absolute()),
         title=title,
@@ -86,7 +118,7 @@ def request_of(options: argparse.Namespace) -> Any:
         student_size=options.size,
         flip=False if options.no_flip else None,
         findings=dict(_decision(text) for text in options.decide),
-        in_place=False if options.copy else None,
+        in_place=False if options.copy else options.in_place or None,
     )
 
 
@@ -142,6 +174,7 @@ def _document(task: Any, now: Any) -> dict[str, Any]:
             "advice": advice.reason,
             "short_sides_5_50_95_percent": list(advice.short_sides),
         },
+        "reading": dict(task.record.reading),
         "made_rgb": dict(about.steps),
         "notes": list(about.notes),
         "unreadable": [{"file": name, "reason": reason} for name, reason in about.unreadable],

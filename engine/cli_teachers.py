@@ -174,9 +174,7 @@ def _add(options: argparse.Namespace) -> int:
         )
     else:
         record = add_from_hub(options.what, about, options.size, tell)
-    kinds = (
-        f"{len(record.classes):,} classes" if record.classes else "no classes: ranked and mapped, not distilled from"
-    )
+    kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
     if not record.has_network:

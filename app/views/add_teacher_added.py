@@ -44,7 +44,7 @@ def _record(record: TeacherRecord) -> None:
     )
     facts = {
         "Name": record.name,
-        "Classes": f"{len(record.classes):,}" if record.classes else "none: it is ranked, not distilled from",
+        "Classes": f"{len(record.classes):,}" if record.classes else "none: it is heard in DistillConsensus alone",
         "Learned from": seen,
         "Network": network,
         "License": record.license,

@@ -46,7 +46,8 @@ def checkpoint() -> None:
             "Class names, one on each line, in the order of the outputs",
             key="checkpoint-classes",
             height=174,
-            help="Without any, its features alone are used: it is ranked and mapped, but not distilled from.",
+            help="Without any, its features alone are used: it is ranked, mapped, and heard in "
+            "DistillConsensus, but not in the other methods.",
         )
         size = st.number_input("Input size it was trained at, pixels", 16, 1024, value=224, key="checkpoint-size")
         mean, std = _normalization()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -17,6 +18,7 @@ from engine.teachers import About, Pretrained, Recommended, added_teachers, reco
 from engine.teachers.from_hub import request_hub, weights_here
 from engine.teachers.registry import get_pretrained, known_licenses
 
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name
 MOST_SHOWN = 200  # rows of a search; a word more narrows it
 PARAMETERS = (None, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 300.0)  # millions
 GFLOPS = (None, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
@@ -70,7 +72,10 @@ def _cost_of(entry: Recommended) -> str:
 def search_timm() -> None:
     """The whole registry of timm, searched on this machine."""
     add_teacher_job.show("search", _asked("search"))
-    found = _asked_search()
+    words, found = _asked_search()
+    if not found and REPOSITORY.fullmatch(words.strip()):
+        _of_the_hub(words.strip())
+        return
     st.caption(
         f"{wording.count(len(found), 'network')} of timm's registry, the cheapest first"
         + (f"; the first {MOST_SHOWN} are shown" if len(found) > MOST_SHOWN else "")
@@ -100,9 +105,24 @@ def search_timm() -> None:
         _chosen(shown[rows[0]])
 
 
-def _asked_search() -> list[Pretrained]:
+def _of_the_hub(repository: str) -> None:
+    """A repository by its name, which the registry need not know."""
+    with st.container(border=True):
+        st.markdown(
+            f"**{page.escape(repository)}** is not in timm's registry. It can be added if it holds a timm network."
+        )
+        st.caption(_whereabouts(repository))
+        if st.button("Add this repository", type="primary", icon=":material/add:"):
+            _start("search", repository, About(), None)
+
+
+def _asked_search() -> tuple[str, list[Pretrained]]:
+    """The words, and what fits them."""
     text = st.text_input(
-        "Words", key="timm-words", placeholder="such as: convnext in1k, dinov2, mit", persist_state="session"
+        "Words, or a repository of the Hugging Face hub",
+        key="timm-words",
+        placeholder="such as: convnext in1k, dinov2, mit; or owner/name",
+        persist_state="session",
     )
     columns = st.columns(4)
     with columns[0]:
@@ -116,7 +136,7 @@ def _asked_search() -> list[Pretrained]:
             "Licenses", known_licenses(), format_func=lambda name: name or "not stated", placeholder="any"
         )
     with_classes = st.toggle("Only networks with classes, which give pseudo-labels", value=True)
-    return search(
+    return text, search(
         text,
         most_parameters=parameters,
         most_gflops=gflops,

@@ -15,7 +15,7 @@ from app.views import task_check, task_label
 from engine import tasks
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
+from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own, reading_from, reading_in_words
 
 PART = "task.part"  # of an own task's page: "images", "check" or "label"
 CLASSES_PER_PAGE = 10
@@ -207,10 +207,12 @@ def _facts(task: Task) -> None:
         "Collection": record.collection + (f" ({', '.join(record.parts)})" if record.parts else " (all of it)"),
         "Held-out images": record.split_rule,
         "Geometry": f"Images are {RESIZES.get(record.resize, record.resize)}.",
+        "Channels and bits": reading_in_words(reading_from(record.reading)),
         "Mirroring": "A mirrored image is still of its class." if record.flip else "Images are never mirrored.",
         "Known labels per class": f"{labels.min():,} to {labels.max():,} training images, before a budget is drawn",
         "Revision": task.revision,
     }
+    rows = {name: value for name, value in rows.items() if value}
     with facts:
         st.table(pd.Series(rows, name="").to_frame(), alt="Facts about the task: license, source, collection, split")
         st.markdown("**Images of each class at this budget**")

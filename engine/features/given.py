@@ -126,7 +126,7 @@ def add_outputs(
     if read.features is None:
         notes.append("It came without features, so its pseudo-labels serve as features.")
     if not names:
-        notes.append("It came without pseudo-labels, so it can be ranked and mapped, but not distilled from.")
+        notes.append("It came without pseudo-labels, so of all methods DistillConsensus alone hears it.")
 
     def fill(folder: Path) -> TeacherRecord:
         record = new_record(

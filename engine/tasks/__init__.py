@@ -11,6 +11,8 @@ From files to a task, as page and command line use it:
                                                 Call found.close() afterwards: a process of its own reads the source.
                                                 About two seconds for 100,000 files
     now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
+    ways = read_in_ways(wanted, names, readings)  some of them in several Readings, for a choice of how more than 8
+                                                bits become 8
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
                                                 check_task_name(wanted.task, task_names(home)) says if it is free
@@ -70,8 +72,8 @@ from engine.tasks.ingest import import_images
 from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name
-from engine.tasks.pixels import Reading
-from engine.tasks.previews import Preview, Sample, preview
+from engine.tasks.previews import Preview, Sample, preview, read_in_ways
+from engine.tasks.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values, reading_from, reading_in_words
 from engine.tasks.request import UPLOAD, ImportRequest, request_from
 from engine.tasks.settings import SETTINGS_FILE, ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
@@ -85,6 +87,8 @@ __all__ = [
     "STUDENT_SIZES",
     "TORCHVISION_SETS",
     "UPLOAD",
+    "WHOLE_RANGE",
+    "WITHOUT_EXTREMES",
     "About",
     "Checked",
     "Choice",
@@ -104,6 +108,7 @@ __all__ = [
     "Sample",
     "Task",
     "TaskRecord",
+    "Values",
     "add_task_file",
     "bundled_names",
     "bundled_record",
@@ -128,7 +133,10 @@ __all__ = [
     "preview",
     "propose",
     "read_about",
+    "read_in_ways",
     "read_small",
+    "reading_from",
+    "reading_in_words",
     "relabel",
     "relative_cost",
     "remove_task",

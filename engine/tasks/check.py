@@ -237,9 +237,12 @@ def test_images(now: Checking) -> None:
     untested = [i for i in kept if tested[i] == 0 and trained[i] > 0]
     total = int(tested.sum())
     if total == 0:
+        joined = int(trained.sum()) > len(kept)  # there is enough to hold out, if it could be parted
         now.find(
             "no-test", "problem", "No image is held out for the test",
-            "Teachers can be ranked, but no accuracy can be told: label more images.", 0,
+            "Teachers can be ranked, but no accuracy can be told: "
+            + ("copies and groups tie all labeled images together. Label images of other groups, or draw by lot."
+               if joined else "label more images."), 0,
         )  # fmt: skip
         return
     if total < FEW_TEST_IMAGES:

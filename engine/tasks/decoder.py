@@ -8,13 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
 from engine.errors import DamagedFileError, WorkbenchError
 from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
-from engine.tasks.pixels import Reading, convert, reading_as_json, reading_from
+from engine.tasks.pixels import convert
+from engine.tasks.reading import Reading, Values, reading_as_json, reading_from, values_from
 from engine.tasks.settings import ImportSettings
 
 THUMBNAIL = 8  # pixels; small copies tell whether images whose hashes are alike look alike
@@ -33,6 +34,7 @@ class Looked:
     small: bytes  # RGB at 8 × 8, 192 bytes
     stored: bytes | None  # the image as PNG, where its own bytes are not to be stored
     channels: int = 3  # that the file has to choose from
+    values: Values | None = None  # of a file with more than 8 bits
 
 
 class Decoder:
@@ -65,6 +67,7 @@ class Decoder:
             small=base64.b64decode(answer["small"]),
             stored=payload or None,
             channels=int(answer["channels"]),
+            values=values_from(answer["values"]),
         )
 
     def close(self) -> None:
@@ -183,5 +186,6 @@ def _look(header: dict[str, Any], content: bytes) -> Answer:
         "phash": str(imagehash.phash(medium)),
         "small": base64.b64encode(small.tobytes()).decode(),
         "channels": found.channels,
+        "values": None if found.values is None else asdict(found.values),
     }
     return answer, payload

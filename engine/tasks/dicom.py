@@ -14,7 +14,8 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.pixels.utils import pixel_array
 
 from engine.errors import DamagedFileError
-from engine.tasks.pixels import Converted, Reading, check_pixels, to_8_bits
+from engine.tasks.pixels import Converted, check_pixels
+from engine.tasks.reading import Reading, Values, range_of, to_8_bits, values_of
 
 
 def convert_dicom(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
@@ -34,43 +35,71 @@ def convert_dicom(content: bytes, name: str, reading: Reading, largest: int) -> 
             raise DamagedFileError(
                 f"{name} is compressed as {syntax}, which is not read here: export it uncompressed."
             ) from error
-        pixels = _rgb(dataset, raw, reading, steps)
+        pixels, values = _rgb(dataset, raw, reading, steps)
         patient = str(dataset.get("PatientID", "") or "").strip()
-    return Converted(Image.fromarray(pixels), tuple(steps), keep=False, patient=patient)
+    return Converted(Image.fromarray(pixels), tuple(steps), keep=False, patient=patient, values=values)
 
 
-def _rgb(dataset: Any, raw: NDArray[Any], reading: Reading, steps: list[str]) -> NDArray[np.uint8]:
-    """`[rows, columns, 3]`, 0..255."""
+def _rgb(
+    dataset: Any, raw: NDArray[Any], reading: Reading, steps: list[str]
+) -> tuple[NDArray[np.uint8], Values | None]:
+    """`[rows, columns, 3]`, 0..255; and what values of more than 8 bits it comes from."""
     kind = str(dataset.get("PhotometricInterpretation", "")).strip()
     if kind == "PALETTE COLOR":
         steps.append("palette: each index became its color")
         raw = apply_color_lut(raw, dataset)
     if raw.ndim == 3:
-        return np.ascontiguousarray(raw[:, :, :3] if raw.dtype == np.uint8 else to_8_bits(raw[:, :, :3], None))
+        colors = raw[:, :, :3]
+        if colors.dtype == np.uint8:
+            return np.ascontiguousarray(colors), None
+        value_range, words = range_of(colors, reading)
+        steps.append(words)
+        return to_8_bits(colors, value_range), values_of(colors, "DICOM")
     values = np.asarray(apply_modality_lut(raw, dataset))
     if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
         steps.append("rescaled by its slope and intercept")
-    gray = _windowed(dataset, values, reading, steps)
+    pictured = values[~_padding(dataset, raw)]
+    gray = _windowed(dataset, values, pictured, reading, steps)
     if kind == "MONOCHROME1":
         steps.append("MONOCHROME1 turned: its lowest value is white")
         gray = 255 - gray
     steps.append("gray: three equal channels")
-    return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.repeat(gray[:, :, None], 3, axis=2), values_of(pictured, "DICOM", _own_window(dataset))
 
 
-def _windowed(dataset: Any, values: NDArray[Any], reading: Reading, steps: list[str]) -> NDArray[np.uint8]:
-    if reading.window is None and reading.value_range is not None:
-        steps.append(f"{reading.value_range[0]:g} to {reading.value_range[1]:g} became 0 to 255")
-        return to_8_bits(values, reading.value_range)
-    window = reading.window or _own_window(dataset)
-    if window is not None:
-        steps.append("the chosen window" if reading.window else "the file's own window")
-        return window_8_bits(values, *window)
-    if "VOILUTSequence" in dataset:
+def _padding(dataset: Any, raw: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a file says that there is no picture, such as around a round CT slice (PS3.3, C.7.5.1.1.2)."""
+    first = dataset.get("PixelPaddingValue")
+    last = dataset.get("PixelPaddingRangeLimit", first)
+    if not isinstance(first, int | float) or not isinstance(last, int | float):
+        return np.zeros(raw.shape, dtype=bool)
+    found: NDArray[np.bool_] = (raw >= min(first, last)) & (raw <= max(first, last))
+    return found if not found.all() else ~found
+
+
+def _windowed(
+    dataset: Any, values: NDArray[Any], pictured: NDArray[Any], reading: Reading, steps: list[str]
+) -> NDArray[np.uint8]:
+    """0..255 by what was chosen, or else by what the file says; a range of its own is that of the pictured values."""
+    own = _own_window(dataset)
+    if reading.window is not None:
+        steps.append(f"the chosen window, center {reading.window[0]:g} and width {reading.window[1]:g}")
+        return window_8_bits(values, *reading.window)
+    if reading.value_range is None and reading.percentiles is None and own is not None:
+        steps.append("the file's own window")
+        return window_8_bits(values, *own)
+    if reading.value_range is None and reading.percentiles is None and "VOILUTSequence" in dataset:
         steps.append("the file's own look-up table")
         return to_8_bits(apply_voi(values, dataset), None)
-    steps.append("no window: each image's own range became 0 to 255")
-    return to_8_bits(values, None)
+    value_range, words = range_of(pictured, reading)
+    asked = reading.value_range is not None or reading.percentiles is not None
+    steps.append(words if asked else f"no window: {words}")
+    return to_8_bits(values, value_range or _ends(pictured))
+
+
+def _ends(values: NDArray[Any]) -> tuple[float, float] | None:
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 def _own_window(dataset: Any) -> tuple[float, float] | None:

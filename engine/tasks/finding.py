@@ -20,7 +20,7 @@ from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.tasks.layouts.torchvision_sets import torchvision_inventory
-from engine.tasks.pixels import reading_as_json, reading_from
+from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
 from engine.tasks.sources import FolderTree, Skipped, Tree, open_tree

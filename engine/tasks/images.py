@@ -20,7 +20,8 @@ from PIL import Image
 from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
 from engine.tasks import views
-from engine.tasks.pixels import Reading, convert
+from engine.tasks.pixels import convert
+from engine.tasks.reading import Reading
 from engine.tasks.settings import LARGEST_PIXELS
 
 LARGEST_IMAGE = LARGEST_PIXELS  # pixels; a decoder is never asked for more, so a small file cannot fill the memory

@@ -34,7 +34,7 @@ from engine.tasks.finding import find_images
 from engine.tasks.inventory import Inventory, Item
 from engine.tasks.names import check_task_name, clean_identifier, clean_text
 from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
-from engine.tasks.pixels import Reading, reading_as_json
+from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.tasks.settings import ImportSettings, import_settings
 from engine.tasks.task import Task

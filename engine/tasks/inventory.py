@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
 

@@ -7,8 +7,7 @@ Decoders are the part of the program that hostile bytes reach first: on import t
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,57 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.errors import DamagedFileError, InvalidInputError
+from engine.tasks.reading import Reading, Values, range_of, to_8_bits, values_of
 
 # Pillow's other formats are rare, hand over to programs outside (EPS), or are no pictures.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM")
 KEPT_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")  # stored as they came; anything else is stored as PNG
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MORE_THAN_8_BITS = ("I", "F")  # how modes of Pillow with more begin
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How images with more than three channels, or more than 8 bits, become RGB. A decision of the task."""
-
-    channels: tuple[int, ...] = ()  # one or three, counted from 1: gray, or red, green, blue; empty = the first ones
-    value_range: tuple[float, float] | None = None  # what becomes black and white; None = each image's own range
-    window: tuple[float, float] | None = None  # center and width for DICOM; None = the file's own window
-
-    def __post_init__(self) -> None:
-        """Refuse what no image can be read by, naming the value."""
-        if len(self.channels) not in (0, 1, 3) or any(c < 1 for c in self.channels):
-            raise InvalidInputError(
-                f"{list(self.channels)} is no choice of channels: name one (gray) or three (red, green, blue), counted "
-                "from 1."
-            )
-        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            raise InvalidInputError(f"The range {list(self.value_range)} is empty: name the lower end first.")
-        if self.window is not None and not self.window[1] >= 1:
-            raise InvalidInputError(f"The window's width is {self.window[1]}: choose a number from 1 up.")
-
-
-def reading_from(value: Mapping[str, Any]) -> Reading:
-    """The reading in a JSON value, as `asdict` wrote it. Raises InvalidInputError."""
-    try:
-        return Reading(
-            channels=tuple(int(c) for c in value.get("channels") or ()),
-            value_range=_pair(value.get("value_range")),
-            window=_pair(value.get("window")),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InvalidInputError(f"{value!r} does not say how to read images ({error}).") from error
-
-
-def _pair(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    low, high = value
-    return float(low), float(high)
-
-
-def reading_as_json(reading: Reading) -> dict[str, Any]:
-    """The JSON value of a reading."""
-    return asdict(reading)
 
 
 @dataclass(frozen=True)
@@ -78,6 +33,7 @@ class Converted:
     keep: bool  # whether the file's own bytes may be stored, because any decoder reads them alike
     patient: str = ""  # a DICOM file's patient, as it names them
     channels: int = 3  # that there are to choose from; more than four in multi-spectral images alone
+    values: Values | None = None  # of an image with more than 8 bits
 
 
 def convert(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
@@ -130,13 +86,24 @@ def _convert_plain(content: bytes, name: str, reading: Reading, largest: int) ->
     with opened:
         check_pixels(name, *opened.size, largest)
         bands = _samples(opened) if tiff else len(opened.getbands())
-        if tiff and (bands > 4 or reading.channels or opened.mode.startswith(_MORE_THAN_8_BITS)):
+        if tiff and (bands > 4 or reading.channels or _tiff_bits(opened) > 8):
             try:
                 return _convert_tiff(content, name, reading, largest)
             except (ValueError, RuntimeError, ImportError):  # a compression that only Pillow reads
                 if bands > 4 or reading.channels:
                     raise
-        return _convert_opened(opened, reading)
+        return _convert_opened(opened, content, reading)
+
+
+def _png_bits(content: bytes) -> int:
+    """Bits of a sample by the header of a PNG; Pillow gives colors of 16 bits as 8."""
+    return content[24] if content[12:16] == b"IHDR" else 8
+
+
+def _tiff_bits(opened: Image.Image) -> int:
+    """Bits of a sample of a TIFF; Pillow gives colors of 16 bits as the upper 8 of them."""
+    tags: Any = getattr(opened, "tag_v2", {})
+    return max(tags.get(258) or (1,))
 
 
 def _samples(opened: Image.Image) -> int:
@@ -145,7 +112,7 @@ def _samples(opened: Image.Image) -> int:
     return int(tags.get(277, len(opened.getbands())))
 
 
-def _convert_opened(opened: Image.Image, reading: Reading) -> Converted:
+def _convert_opened(opened: Image.Image, content: bytes, reading: Reading) -> Converted:
     steps = []
     if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
         steps.append("first of several frames or pages")
@@ -155,10 +122,14 @@ def _convert_opened(opened: Image.Image, reading: Reading) -> Converted:
         steps.append("turned upright by its EXIF rotation")
     mode = image.mode
     if mode.startswith(_MORE_THAN_8_BITS):
-        kind = "float gray" if mode == "F" else "16-bit gray"
-        gray = to_8_bits(np.asarray(image), reading.value_range)
-        steps.append(f"{kind}: {range_words(reading)}")
-        return Converted(Image.fromarray(gray).convert("RGB"), tuple(steps), keep=False)
+        numbers = np.asarray(image)
+        value_range, words = range_of(numbers, reading)
+        steps.append(f"{'float' if mode == 'F' else '16-bit'} gray: {words}")
+        gray = Image.fromarray(to_8_bits(numbers, value_range))
+        found = values_of(numbers, "float" if mode == "F" else "16-bit")
+        return Converted(gray.convert("RGB"), tuple(steps), keep=False, values=found)
+    if opened.format == "PNG" and _png_bits(content) > 8:
+        steps.append("16 bits of each color: the upper 8 are kept")
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         steps.append("transparency over white")
         image = image.convert("RGBA")
@@ -200,7 +171,13 @@ def _convert_tiff(content: bytes, name: str, reading: Reading, largest: int) -> 
             steps = []
         else:
             array, axes = page.asarray(), page.axes
-    return _convert_channels(_channels_last(array, axes), name, reading, steps)
+        kind = page.photometric
+    colors = kind == tifffile.PHOTOMETRIC.RGB
+    found = _convert_channels(_channels_last(array, axes), name, reading, steps, together=colors)
+    if kind == tifffile.PHOTOMETRIC.MINISWHITE and found.channels == 1:
+        turned = "MinIsWhite turned: its lowest value is white"
+        return replace(found, image=ImageOps.invert(found.image), steps=(*found.steps, turned))
+    return found
 
 
 def _is_stack(shape: tuple[int, ...], largest: int) -> bool:
@@ -219,7 +196,12 @@ def _channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.moveaxis(array, [axes.index("Y"), axes.index("X")], [0, 1])
 
 
-def _convert_channels(array: NDArray[Any], name: str, reading: Reading, steps: list[str]) -> Converted:
+def _convert_channels(
+    array: NDArray[Any], name: str, reading: Reading, steps: list[str], *, together: bool
+) -> Converted:
+    """`array` is `[height, width, channels]`. Colors are scaled together, or their hue would change; other channels,
+    which may be of different units, each on its own.
+    """
     count = array.shape[2]
     chosen = reading.channels or ((1,) if count < 3 else (1, 2, 3))
     if max(chosen) > count:
@@ -228,43 +210,21 @@ def _convert_channels(array: NDArray[Any], name: str, reading: Reading, steps: l
         words = "as gray" if len(chosen) == 1 else "as red, green, blue"
         steps.append(f"{count} channels: {', '.join(map(str, chosen))} {words}")
     picked = array[:, :, [c - 1 for c in chosen]]
-    if picked.dtype != np.uint8 or reading.value_range is not None:
+    values = None
+    if np.iscomplexobj(picked):
+        raise ValueError("its values are complex numbers")
+    if picked.dtype == bool:
+        picked = picked.astype(np.uint8) * 255
+    if picked.dtype != np.uint8:
         kind = "float" if picked.dtype.kind == "f" else f"{picked.dtype.itemsize * 8}-bit"
-        steps.append(f"{kind} values: {range_words(reading)}")
-        picked = np.stack([to_8_bits(picked[:, :, i], reading.value_range) for i in range(picked.shape[2])], axis=2)
+        values = values_of(picked, kind)
+        parts = [picked] if together else np.split(picked, len(chosen), axis=2)
+        ranges = [range_of(part, reading) for part in parts]
+        steps += dict.fromkeys(f"{kind} values: {words}" for _, words in ranges)
+        picked = np.concatenate([to_8_bits(p, r) for p, (r, _) in zip(parts, ranges, strict=True)], axis=2)
     if len(chosen) == 1:
         steps.append("gray: three equal channels")
         picked = np.repeat(picked, 3, axis=2)
     steps.append("TIFF stored as PNG, without loss")
-    return Converted(Image.fromarray(np.ascontiguousarray(picked)), tuple(steps), keep=False, channels=count)
-
-
-def range_words(reading: Reading) -> str:
-    """How values became 8 bits, in words."""
-    if reading.value_range is None:
-        return "each image's own range became 0 to 255"
-    return f"{reading.value_range[0]:g} to {reading.value_range[1]:g} became 0 to 255"
-
-
-def to_8_bits(values: NDArray[Any], value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Values scaled so that `value_range`, or their own finite range, becomes 0..255; what is no number becomes 0.
-
-    Example:
-        >>> to_8_bits(np.array([[0, 1000], [2000, 4000]]), None).tolist()
-        [[0, 64], [128, 255]]
-
-    """
-    if np.iscomplexobj(values):
-        raise ValueError("its values are complex numbers")
-    numbers = values.astype(np.float64)
-    finite = np.isfinite(numbers)
-    if value_range is None:
-        low, high = (numbers[finite].min(), numbers[finite].max()) if finite.any() else (0.0, 0.0)
-    else:
-        low, high = value_range
-    if not high > low:
-        return np.zeros(numbers.shape, dtype=np.uint8)
-    numbers = np.where(finite, numbers, low)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (np.clip(numbers, low, high) / 2 - low / 2) / (high / 2 - low / 2)  # halves: doubles may overflow
-    return np.asarray(np.rint(np.nan_to_num(scaled) * 255), dtype=np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(picked))
+    return Converted(image, tuple(steps), keep=False, channels=count, values=values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.tasks.images import decode
 from engine.tasks.import_job import check_source
 from engine.tasks.inventory import Columns, Inventory, Item, count_by
 from engine.tasks.names import clean_identifier
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading, Values
 from engine.tasks.request import ImportRequest
 from engine.tasks.settings import import_settings
 
@@ -35,18 +36,23 @@ class Sample:
     steps: tuple[str, ...]  # what is done to make it RGB
     image: Image.Image | None
     problem: str = ""
+    values: Values | None = None  # of an image with more than 8 bits
+    patient: str = ""  # a hash of the patient whom a DICOM file names
+    converted: bool = False  # whether it is kept as a PNG, and so copied even where files are read in place
 
 
 @dataclass(frozen=True)
 class Preview:
     """What an import would make."""
 
+    layout: str  # key of the layout, such as "class-folders"
     layout_title: str
     images: int
     classes: Mapping[str, int]  # labeled images of each class, the largest class first; test images among them
     unlabeled: int
     test: int  # images that the source itself holds out
     groups: int  # patients, sites, videos; 0 where the source names none
+    straddling: int  # groups that the source itself both trains on and tests on
     notes: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # files or rows that take no part, and why; at most `LISTED`
     skipped_count: int
@@ -54,6 +60,7 @@ class Preview:
     all_columns: tuple[str, ...]  # of a table: those to choose from
     samples: tuple[Sample, ...]
     in_place: bool  # whether its files may be read where they lie
+    reading: Reading  # how the samples were read: as asked for, or as is usual for the source
 
 
 def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
@@ -71,20 +78,48 @@ def preview(request: ImportRequest, home: Path | None = None, samples: int = SAM
             chosen = _spread(inventory.items, samples)
             reading = request.reading or inventory.reading or Reading()
             looked = decoders.look_at(chosen, lambda item: (inventory.read(item), clean_identifier(item.name)), reading)
-            return _preview(inventory, tuple(_sample(*entry) for entry in looked))
+            return _preview(inventory, tuple(_sample(*entry) for entry in looked), reading)
         finally:
             inventory.close()
 
 
-def _preview(inventory: Inventory, samples: tuple[Sample, ...]) -> Preview:
+def read_in_ways(
+    request: ImportRequest, names: Sequence[str], readings: Sequence[Reading], home: Path | None = None
+) -> tuple[tuple[Sample, ...], ...]:
+    """The images that a preview called `names`, in each of some ways to read them: `[readings][names]`, for a choice.
+
+    A name that is not there is left out. Raises as `preview`.
+    """
+    home = home or workspace()
+    check_source(request, home)
+    settings = replace(import_settings(home), decoders=1)
+    with Decoders(settings) as decoders:
+        decoders.start()
+        inventory = find_images(request, home, settings)
+        try:
+            wanted = set(names)
+            chosen = [item for item in inventory.items if clean_identifier(item.name) in wanted][: len(wanted)]
+            contents = {item.name: inventory.read(item) for item in chosen}  # once: an archive is slow to go back in
+            ways = []
+            for reading in readings:
+                looked = decoders.look_at(chosen, lambda i: (contents[i.name], clean_identifier(i.name)), reading)
+                ways.append(tuple(_sample(*entry) for entry in looked))
+            return tuple(ways)
+        finally:
+            inventory.close()
+
+
+def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading) -> Preview:
     items = inventory.items
     return Preview(
+        layout=inventory.layout,
         layout_title=inventory.layout_title,
         images=len(items),
         classes=count_by([item.label for item in items if item.label is not None]),
         unlabeled=sum(item.label is None for item in items),
         test=sum(item.split == "test" for item in items),
         groups=len({item.group for item in items if item.group}),
+        straddling=len(_groups(items, tested=True) & _groups(items, tested=False)),
         notes=inventory.notes,
         skipped=tuple((clean_identifier(s.name), s.reason) for s in inventory.skipped[:LISTED]),
         skipped_count=len(inventory.skipped),
@@ -92,7 +127,13 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...]) -> Preview:
         all_columns=inventory.all_columns,
         samples=samples,
         in_place=bool(items) and inventory.path(items[0]) is not None,
+        reading=reading,
     )
+
+
+def _groups(items: Sequence[Item], *, tested: bool) -> set[str]:
+    """Groups with an image that the source holds out, or with one that it does not."""
+    return {item.group for item in items if item.group and (item.split == "test") == tested}
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -119,4 +160,14 @@ def _sample(item: Item, content: bytes, seen: Looked | Exception) -> Sample:
         image = decode(seen.stored or content, name)
     except DamagedFileError as error:
         return Sample(name, item.label, (0, 0), 0, (), None, str(error))
-    return Sample(name, item.label, (seen.width, seen.height), seen.channels, seen.steps, image)
+    return Sample(
+        name=name,
+        label=item.label,
+        size=(seen.width, seen.height),
+        channels=seen.channels,
+        steps=seen.steps,
+        image=image,
+        values=seen.values,
+        patient=seen.patient and hashlib.sha256(seen.patient.encode()).hexdigest()[:12],
+        converted=seen.stored is not None,
+    )

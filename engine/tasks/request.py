@@ -12,7 +12,7 @@ from engine.tasks.findings import Decisions
 from engine.tasks.geometry import check_size
 from engine.tasks.inventory import Columns
 from engine.tasks.names import clean_text, task_name
-from engine.tasks.pixels import Reading, reading_from
+from engine.tasks.reading import Reading, reading_from
 from engine.tasks.splitting import TEST_SHARE
 from engine.tasks.views import RESIZES
 

@@ -55,12 +55,13 @@ class KeyDiff:
 
     def rows(self) -> list[dict[str, str]]:
         """The difference as a table: tensor, what is wrong, its shape in the file and in the architecture."""
-        found = [{"tensor": n, "problem": "missing", "file": "", "architecture": ""} for n in self.missing]
-        found += [{"tensor": n, "problem": "unexpected", "file": "", "architecture": ""} for n in self.unexpected]
-        return found + [
-            {"tensor": n, "problem": "shape", "file": _shape(a), "architecture": _shape(b)}
+        found = [
+            {"tensor": n, "problem": "another shape", "file": _shape(a), "architecture": _shape(b)}
             for n, a, b in self.wrong_shape
         ]
+        for names, problem in ((self.unexpected, "only in the file"), (self.missing, "only in the architecture")):
+            found += [{"tensor": n, "problem": problem, "file": "", "architecture": ""} for n in names]
+        return found
 
 
 class MismatchError(InvalidInputError):

@@ -66,7 +66,7 @@ class TeacherRecord:
 
     @property
     def has_pseudo_labels(self) -> bool:
-        """Whether it has classes of its own. One without can be ranked and mapped, but not distilled from."""
+        """Whether it has classes of its own. Of all methods DistillConsensus alone hears one without."""
         return bool(self.classes)
 
     @property

@@ -62,6 +62,15 @@ def test_a_search_shows_what_fits(home):
     assert "No network fits" in app.info[0].value
 
 
+def test_a_repository_of_the_hub_is_asked_for_by_its_name(home):
+    app = open_page("add_teacher", session=way("search"))
+    shown(app.text_input(key="timm-words").set_value("our-lab/cells_resnet18").run())
+    assert "is not in timm's registry" in text_of(app)
+    shown(button(app, "Add this repository").click().run())
+    [job] = list_jobs(home / "jobs")
+    assert (job.kind, job.spec["name"]) == ("add-hub", "our-lab/cells_resnet18")
+
+
 def test_a_job_that_failed_says_why_on_the_page(home, monkeypatch):
     app = open_page("add_teacher")
     shown(button(app, "Add").click().run())

@@ -1,11 +1,14 @@
+import io
 import json
 
+import numpy as np
 import pytest
+import tifffile
 
 from app import state
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, request_cancel, worker
-from engine.tasks import open_task, task_names
+from engine.tasks import open_task, reading_from, reading_in_words, task_names
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.tasks import made_sources as made
 
@@ -149,3 +152,110 @@ def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
     shown(button(app, "Try again").click().run())
     assert worker.run(jobs_of(home)[0].folder, HANDLERS) == 0
     assert "**cats 2026** is imported." in text_of(shown(other.run()))
+
+
+def of_16_bits(tmp_path, channels=1):
+    """Six TIFF files of each of two classes, with values from 0 to 1000 and from 0 to 3000."""
+    files = {}
+    for name, factor in (("dim", 1), ("bright", 3)):
+        for i in range(6):
+            values = np.random.default_rng(i).integers(0, 1001, (24, 24, channels)).astype(np.uint16) * factor
+            values[0, 0], values[0, 1] = 0, 1000 * factor
+            stream = io.BytesIO()
+            how = {"planarconfig": "contig"} if channels > 1 else {}
+            tifffile.imwrite(stream, values.squeeze(), photometric="minisblack", **how)
+            files[f"{name}/{i}.tif"] = stream.getvalue()
+    return packed(tmp_path, files)
+
+
+def in_use(app):
+    """Title of the way of reading that is in use: keys of the buttons are those of the ways."""
+    (pressed,) = [b.key.removeprefix("import way ") for b in app.button if b.label == "In use"]
+    return pressed
+
+
+def test_more_than_8_bits_can_be_read_in_several_ways(home, tmp_path):
+    app = drop(open_page("task_import"), of_16_bits(tmp_path))
+    assert "16-bit with values from 0 to 3,000" in text_of(app).replace("\\", "")
+    assert in_use(app) == "usual"
+    assert not app.number_input
+    shown(app.button(key="import way range").click().run())
+    assert in_use(app) == "range"
+    low, high = app.number_input
+    assert low.value < 50
+    assert 2900 < high.value <= 3000
+    shown(app.number_input[1].set_value(4000.0).run())
+    shown(app.number_input[0].set_value(5000.0).run())  # no range: it is not taken
+    assert app.number_input[0].value == low.value
+    shown(app.number_input[0].set_value(0.0).run())
+    shown(button(app, "Make this task").click().run())
+    (job,) = jobs_of(home)
+    assert job.spec["reading"]["value_range"] == [0.0, 4000.0]
+    assert worker.run(job.folder, HANDLERS) == 0
+    assert "0 is black and 4000 white in all images." in reading_in_words(
+        reading_from(open_task(job.spec["name"], home).record.reading)
+    )
+
+
+def test_channels_are_seen_one_by_one_and_chosen(home, tmp_path):
+    app = drop(open_page("task_import"), of_16_bits(tmp_path, channels=5))
+    pictures = [html.value for html in app.html if "channel 5 alone" in html.value]
+    assert pictures[0].count("<img") == 5
+    shown(app.selectbox(key="widget import Green").set_value(5).run())
+    shown(app.button(key="import way extremes").click().run())
+    assert [box.value for box in app.selectbox] == [1, 5, 3]  # the channels stay
+    shown(app.segmented_control(key="widget import channel kind").set_value("One, as gray").run())
+    assert [box.label for box in app.selectbox] == ["Gray"]
+    shown(button(app, "Make this task").click().run())
+    (job,) = jobs_of(home)
+    assert (job.spec["reading"]["channels"], job.spec["reading"]["percentiles"]) == ([1], [0.5, 99.5])
+
+
+def test_folders_that_are_patients_need_not_be_classes(home, tmp_path):
+    files = {
+        f"P{p}/IM{i:04d}": made.dicom(10 * p + i, patient=f"P{p}", WindowCenter=2000, WindowWidth=4000)
+        for p in range(3)
+        for i in range(4)
+    }
+    app = drop(open_page("task_import"), packed(tmp_path, files))
+    assert "Each of these folders holds one patient" in app.warning[0].value
+    assert "all images of a patient, whom the DICOM files name, stay on one side" in text_of(app)
+    assert [b.key for b in app.button if (b.key or "").startswith("import way")] == [
+        f"import way {key}" for key in ("usual", "whole", "extremes", "window")
+    ]
+    shown(app.toggle[0].set_value(False).run())
+    assert metrics(app)["Unlabeled"] == "12"
+    assert "About 20 % of the images that you label" in text_of(app)
+    shown(app.toggle[0].set_value(True).run())
+    assert metrics(app)["Labeled"] == "12"
+
+
+def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
+    made.put(tmp_path / "data" / "birds", made.classes_of(4))
+    home.mkdir(exist_ok=True)
+    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
+    for place, in_place in (("in-place", True), ("copy", False)):
+        app = open_page("task_import", session={"note import.way": "server"})
+        app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
+        shown(app.run())
+        shown(button(app, "Look at it").click().run())
+        assert app.radio[0].value == "in-place"
+        shown(app.radio[0].set_value(place).run())
+        shown(app.text_input[0].set_value(f"birds {place}").run())
+        shown(button(app, "Make this task").click().run())
+        (job,) = [job for job in jobs_of(home) if job.spec["title"] == f"birds {place}"]
+        assert job.spec["in_place"] is in_place
+        assert worker.run(job.folder, HANDLERS) == 0
+    for i, changed in enumerate((tmp_path / "data" / "birds").rglob("*.jpg")):
+        changed.write_bytes(made.jpg(4321 + i))
+    app = open_page("task", task="birds-in-place")
+    assert "jpg has changed since it was imported: import the images again" in app.error[0].value.replace("\\", "")
+    assert not open_page("task", task="birds-copy").error
+
+
+def test_groups_on_both_sides_are_told_before_anything_is_made(home, tmp_path):
+    rows = [["file", "kind", "patient", "split"]]
+    rows += [[f"{i}.jpg", "ab"[i % 2], f"P{i // 4}", "test" if i in (3, 10, 11) else "train"] for i in range(12)]
+    files = {f"{i}.jpg": made.jpg(i) for i in range(12)} | {"list.csv": made.table(rows)}
+    app = drop(open_page("task_import"), packed(tmp_path, files))
+    assert "3 images held out for the test by the source itself; 2 of 3 groups" in text_of(app)

@@ -84,3 +84,9 @@ def test_the_import_page_fits_a_phone(phone: Workbench):
     phone.await_text("Where are your images?")
     assert phone.overflow() <= 0
     phone.assert_sound()
+
+
+def test_the_address_start_opens_the_start_page(tab: Workbench):
+    tab.open("start")
+    tab.await_text("Import images")
+    assert tab.tab.url.rstrip("/") == tab.url

@@ -10,7 +10,7 @@ from engine.errors import InvalidInputError
 from engine.tasks.inventory import Found, Inventory, Item, below, count_by, read_lines, read_pairs, tree_inventory
 from engine.tasks.layouts.matlab import matlab_lists
 from engine.tasks.names import clean_text
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading
 from engine.tasks.sources import Skipped
 from engine.tasks.tables import settle_validation
 

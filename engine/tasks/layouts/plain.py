@@ -8,6 +8,7 @@ from engine.tasks.names import clean_text
 from engine.tasks.sources import Skipped
 from engine.tasks.tables import SPLIT_WORDS, settle_validation
 
+LAYOUTS = {"class": "class-folders", "split": "split-folders", "labeled": "labeled-unlabeled"}
 _LABELED = frozenset({"labeled", "labelled"})
 _UNLABELED = frozenset({"unlabeled", "unlabelled", "unsorted", "unknown_class"})
 
@@ -15,6 +16,7 @@ _UNLABELED = frozenset({"unlabeled", "unlabelled", "unsorted", "unknown_class"})
 def folders(found: Found) -> Inventory:
     """Images in folders: `class/image`, below `train`, `val`, `test`, `labeled` and `unlabeled` where these are there.
 
+    Columns that say that there is no label say so of folders, too: they are then patients, days or cameras.
     Raises InvalidInputError if there is no image.
     """
     tree = found.tree
@@ -34,10 +36,11 @@ def folders(found: Found) -> Inventory:
     parts = {name: name[len(prefix) :].split("/")[:-1] for name in names}
     structure = _structure(parts)
     items, deep = [], 0
+    classes = found.columns.label != ""
     for name, folders_of in parts.items():
         split, labeled, rest = _take_words(folders_of, structure)
-        deep += len(rest) > 1
-        label = clean_text(rest[0]) if rest and labeled else ""
+        deep += classes and len(rest) > 1
+        label = clean_text(rest[0]) if rest and labeled and classes else ""
         items.append(Item(name, label or None, split))
     items, lonely = _without_lonely_class(items)
     notes = [f"The folder's name {prefix.rstrip('/')!r} says nothing of classes."] if prefix else []
@@ -52,8 +55,7 @@ def folders(found: Found) -> Inventory:
     title = {"class": "folders by class", "split": "folders by split and class", "labeled": "labeled and unlabeled"}
     unlabeled = all(item.label is None for item in items)
     structure_title = "images without classes" if unlabeled else title[structure]
-    layout = {"class": "class-folders", "split": "split-folders", "labeled": "labeled-unlabeled"}[structure]
-    return tree_inventory(found, layout, structure_title, items, notes=tuple(notes + more), skipped=skipped)
+    return tree_inventory(found, LAYOUTS[structure], structure_title, items, notes=tuple(notes + more), skipped=skipped)
 
 
 def _without_lonely_class(items: list[Item]) -> tuple[list[Item], str]:

@@ -55,9 +55,9 @@ def open_archive(path: Path, settings: ImportSettings) -> Tree:
         if error.errno:
             raise storage_error(error, path) from error
         raise _damaged(path.name, error) from error
+    what = "is called an archive, but what is in it is none" if path.name.lower().endswith(NESTED) else "is no archive"
     raise InvalidInputError(
-        f"{path.name} is no folder, archive or table that is known: bring a folder, a ZIP, or a CSV, TSV or Parquet "
-        "file."
+        f"{path.name} {what} that is known, nor a table: bring a folder, a ZIP, or a CSV, TSV or Parquet file."
     )
 
 

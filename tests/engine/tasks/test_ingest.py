@@ -27,7 +27,7 @@ from engine.tasks import (
     task_names,
 )
 from engine.tasks.decoder import Decoder, Decoders
-from engine.tasks.pixels import Reading
+from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
@@ -169,6 +169,19 @@ def test_folders_in_an_allow_listed_root_are_read_in_place(home, bring, pets, tm
     (pets / name).unlink()
     with pytest.raises(DamagedFileError, match="not there any more"):
         open_task("mine", home).images.open(0)
+
+
+def test_copies_from_an_allow_listed_root_outlive_its_files(home, bring, pets, tmp_path):
+    settings_of(home, roots=[str(tmp_path)])
+    task = bring(pets, in_place=False)
+    assert not checked(task).about.in_place
+    shutil.rmtree(pets)
+    assert np.asarray(task.images.open(0)).shape == (24, 24, 3)
+
+
+def test_reading_in_place_is_refused_where_it_is_not_allowed(bring, pets):
+    with pytest.raises(InvalidInputError, match="only from a folder in an allow-listed root"):
+        bring(pets, in_place=True)
 
 
 def test_what_must_be_converted_is_stored_even_in_place(home, bring, tmp_path):

@@ -79,7 +79,7 @@ def test_an_upload_is_called_what_the_user_calls_it(home):
     assert upload_title(source) == "Ünï <b>.zip"
     identifier = source.split(":")[1].split(" ")[0]
     assert in_the_users_words(source, f"{identifier} is a damaged archive") == "Ünï <b>.zip is a damaged archive"
-    with pytest.raises(InvalidInputError, match=r"Ünï <b>\.zip is no folder"):
+    with pytest.raises(InvalidInputError, match=r"Ünï <b>\.zip is called an archive, but what is in it is none"):
         preview(ImportRequest(source, "x"), home)
 
 
