@@ -14,8 +14,8 @@ Pixels = UInt8[Tensor, "B 3 S S"]
 
 CUTOUT_SHARE = 0.5  # side of the square that Cutout fills with gray, at most (FixMatch, appendix)
 GRAY = 127
-# FixMatch draws RandAugment's magnitude at random for each image; one transform per magnitude. These are the lower third
-# of torchvision's 31: rotations reach 10° where FixMatch's reach 30°, and so on. All recorded results were made so.
+# FixMatch draws RandAugment's magnitude at random for each image; one transform per magnitude. These are the lower
+# third of torchvision's 31: rotations reach 10° where FixMatch's reach 30°, and so on. All recorded results have them.
 STRONG = [v2.RandAugment(num_ops=2, magnitude=m, fill=GRAY) for m in range(1, 11)]
 
 
