@@ -83,7 +83,7 @@ def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
         said += f" (95 % interval {first.interval.low:.1f} to {first.interval.high:.1f})"
     if first.probability_first is not None:
         whom = "" if len(leading) == 1 else f"{leading[0]} "
-        said += f", and {whom}comes first in {100 * first.probability_first:.0f} % of the resamples"
+        said += f", and {whom}comes first in {wording.percent(first.probability_first, 0)} of the resamples"
     taus = [t for i, row in enumerate(consensus.kendall) for t in row[:i] if t is not None]
     if taus:
         low, high = min(taus), max(taus)

@@ -90,7 +90,7 @@ def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
         if others
         else "It is told apart from each of the others, taken one by one at 95 %."
     )
-    st.markdown(f"**{titles[first]}** stays first in {100 * share:.0f} % of the resamples. {told}")
+    st.markdown(f"**{titles[first]}** stays first in {wording.percent(share, 0)} of the resamples. {told}")
 
 
 def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ def test_durations_are_rounded_to_what_matters(seconds, text):
 
 def test_shares_and_differences():
     assert wording.percent(0.615) == "61.5 %"
+    assert wording.percent(0.325, 0) == "33 %"
     assert wording.points(0.0523) == "+5.2"
     assert wording.points(-0.0523) == "−5.2"
 
