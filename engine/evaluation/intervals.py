@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,13 +92,18 @@ def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds")
 
 def accuracy_interval(accuracies: npt.ArrayLike, test_images: int, level: float = LEVEL) -> Interval:
     """Interval of a mean accuracy, from `accuracies [seeds]` in 0..1: over the seeds where there are several (t), else
-    over the test images (Wilson). Raises InvalidInputError as those two do.
+    over the test images (Wilson). Within 0..1. Raises InvalidInputError as those two do.
 
     >>> accuracy_interval([0.5, 0.6], 100).method, accuracy_interval([0.5], 100).method
     ('t interval over 2 seeds', 'Wilson interval over 100 images')
+    >>> accuracy_interval([0.7, 0.9], 100).high
+    1.0
     """
     values = as_vector(accuracies, "accuracies")
-    return t_interval(values, level) or wilson_interval(round(float(values[0]) * test_images), test_images, level)
+    found = t_interval(values, level)
+    if found is None:
+        return wilson_interval(round(float(values[0]) * test_images), test_images, level)
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
 def paired_difference(
