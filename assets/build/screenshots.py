@@ -24,7 +24,7 @@ from tests.browser.workbench import PATIENCE, Workbench
 OUT = Path(__file__).resolve().parents[1] / "screenshots"
 SIZE = {"width": 1440, "height": 900}
 LARGEST = 300_000  # bytes of a picture
-COLORS = (256, 128, 64)  # tried in turn until a picture is small enough
+COLORS = (256, 128, 64)  # tried in turn where a picture with all its colors is too large
 LONG = 10 * PATIENCE
 DRAWN = 1500  # ms until charts and pictures stand
 SCROLL = 260  # pixels, so that the curves are on the picture of Distill
@@ -59,13 +59,17 @@ def main(arguments: list[str]) -> int:
 def small(picture: bytes) -> bytes:
     """The same picture as a PNG of at most `LARGEST` bytes, with as many colors as that allows."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
+    packed = _packed(image)
     for colors in COLORS:
-        packed = io.BytesIO()
-        image.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            packed, "PNG", optimize=True
-        )
-        if packed.tell() <= LARGEST:
+        if len(packed) <= LARGEST:
             break
+        packed = _packed(image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
+    return packed
+
+
+def _packed(image: Image.Image) -> bytes:
+    packed = io.BytesIO()
+    image.save(packed, "PNG", optimize=True)
     return packed.getvalue()
 
 
