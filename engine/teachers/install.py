@@ -22,7 +22,7 @@ from engine.teachers.about import About
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
-from engine.teachers.model import Network, cost_unbuilt, trial
+from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource, as_json
 
 QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
@@ -106,7 +106,7 @@ def checked_record(
     """The record of a network that has proved on two made-up images that the workbench can use it."""
     tell(2, 3, "steps", "Trying it on two images")
     trial(Network(model, tuple(mean), tuple(std)), size)
-    parameters, gflops = cost_unbuilt(architecture, len(classes), size, arguments)
+    parameters, gflops = cost(architecture, len(classes), size, arguments)
     tell(3, 3, "steps", "Keeping it")
     return new_record(
         about,
