@@ -46,7 +46,8 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
 def export_student(run_folder: Path, out: Path) -> list[Path]:
     """Copy a finished run's student into the new folder `out`, with a README that shows how to load it.
 
-    Raises InvalidInputError if the run has no student yet or `out` already exists, DamagedFileError, StorageError if the disk refuses.
+    Raises InvalidInputError if the run has no student yet or `out` already exists, DamagedFileError, StorageError if
+    the disk refuses.
     """
     if not (run_folder / WEIGHTS).is_file() or not (run_folder / "result.json").is_file():
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
