@@ -76,8 +76,8 @@ class KnownHosts:
 
 REFUSED = (
     "This workbench is not known by the name in the address bar. Open it as http://localhost, or let whoever runs it "
-    'name the host: `python -m engine serve --host-name NAME`, WORKBENCH_HOSTS=NAME, or {"serve": {"hosts": ["NAME"]}} in '
-    "settings.json of the workspace.\n"
+    "name the host: `python -m engine serve --host-name NAME`, or WORKBENCH_HOSTS=NAME, or "
+    '{"serve": {"hosts": ["NAME"]}} in settings.json of the workspace.\n'
 )
 
 
