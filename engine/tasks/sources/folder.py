@@ -14,8 +14,8 @@ from engine.tasks.encodings import decoded_names
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources.tree import JUNK, Skipped, Tree
 
-LINK_TO_FOLDER = "is a link to a folder, which is not followed"
-LINK_OUT = "is a link that leads out of the folder, which is not followed"
+LINK_TO_FOLDER = "is a link to a folder"
+LINK_OUT = "is a link that leads out of the folder"
 LINKS = (LINK_TO_FOLDER, LINK_OUT)
 
 
