@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.tasks.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
+from engine.tasks.pixels import is_dicom
 from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
@@ -144,7 +145,7 @@ def _kind(tree: Tree, name: str) -> str:
         return ""
     if start.startswith((b"II*\0", b"MM\0*")):
         return "TIFF"
-    return "DICOM" if start[128:] == b"DICM" else ""
+    return "DICOM" if is_dicom(start) else ""
 
 
 def is_text(name: str) -> bool:
