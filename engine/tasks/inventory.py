@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.errors import InvalidInputError
 from engine.tasks.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
+from engine.tasks.pixels import is_dicom
 from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
@@ -111,7 +112,7 @@ def _is_bare_dicom(tree: Tree, name: str) -> bool:
         return False
     try:
         with tree.open(name) as file:
-            return file.read(132)[128:] == b"DICM"
+            return is_dicom(file.read(132))
     except Exception:  # it is then none
         return False
 
