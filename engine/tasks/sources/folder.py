@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from engine.errors import InvalidInputError
 from engine.files import storage_error
 from engine.tasks.settings import ImportSettings
+from engine.tasks.sources.plain import open_file, open_folder
 from engine.tasks.sources.tree import JUNK, Skipped, Tree
 
 
@@ -34,6 +37,7 @@ class FolderTree(Tree):
         self.skipped = []
         self._settings = settings
         self._in_place = allowed_root(self.folder, settings) is not None
+        self._led_to: dict[str, Path] = {}  # where allowed links lead, which nobody can change any more
         self.files = dict(sorted(self._walk()))
 
     def _walk(self) -> list[tuple[str, int]]:
@@ -42,7 +46,7 @@ class FolderTree(Tree):
         while waiting:
             prefix = waiting.pop()
             try:
-                with os.scandir(self.folder / prefix) as entries:
+                with _listed(self.folder / prefix) as entries:
                     for entry in entries:
                         if entry.name.startswith(".") or entry.name in JUNK:
                             continue
@@ -70,13 +74,14 @@ class FolderTree(Tree):
             self.skipped.append(Skipped(name, f"cannot be read ({error.strerror})"))
             return None
         if entry.is_symlink():
-            real = Path(os.path.realpath(entry.path))
+            real = Path(os.path.realpath(self.folder / name))
             if self.folder not in real.parents and allowed_root(real, self._settings) is None:
                 self.skipped.append(Skipped(name, "is a link that leads out of the folder"))
                 return None
             if stat.S_ISDIR(about.st_mode):
                 self.skipped.append(Skipped(name, "is a link to a folder"))
                 return None
+            self._led_to[name] = real
         if not stat.S_ISREG(about.st_mode):
             self.skipped.append(Skipped(name, "is no regular file"))
             return None
@@ -86,15 +91,30 @@ class FolderTree(Tree):
         """One file. Raises StorageError if it cannot be opened."""
         if name not in self.files:
             raise KeyError(name)
-        path = self.folder / name
+        path = self._real(name)
         try:
-            descriptor = os.open(
-                path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-            )  # a pipe put there since must not hang
-            return os.fdopen(descriptor, "rb")
+            return os.fdopen(open_file(path), "rb")
         except OSError as error:
             raise storage_error(error, path) from error
 
     def path(self, name: str) -> Path | None:
         """The file's path, if its folder lies in an allow-listed root."""
-        return self.folder / name if self._in_place else None
+        return self._real(name) if self._in_place else None
+
+    def _real(self, name: str) -> Path:
+        return self._led_to.get(name, self.folder / name)
+
+
+@contextmanager
+def _listed(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """What lies in a folder, which is listed itself and not what a link in its place leads to."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(folder) as entries:
+            yield entries
+        return
+    descriptor = open_folder(folder)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
