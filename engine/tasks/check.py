@@ -25,13 +25,16 @@ SMALL_SIDE = 32  # pixels
 ELONGATED = 3.0  # longer by shorter side
 
 
-def split_methods(facts: Facts, given: NDArray[np.str_]) -> tuple[str, ...]:
-    """The kinds of split that these images allow, the default first."""
+def split_methods(facts: Facts, given: NDArray[np.str_], labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """The kinds of split that these images allow, the default first.
+
+    The source's own split is the default where its test images have labels; a public test set often has none.
+    """
     methods = ["stratified"]
     if (facts.groups != "").any():
         methods.insert(0, "by-group")
     if (given == "test").any():
-        methods.insert(0, "given")
+        methods.insert(0 if ((given == "test") & (labels >= 0)).any() else len(methods), "given")
     return tuple(methods)
 
 
@@ -138,7 +141,7 @@ def contradictions(now: Checking) -> None:
 
 def split(now: Checking) -> None:
     """Which images test: as given, or drawn here so that copies share a side."""
-    methods = split_methods(now.facts, now.given)
+    methods = split_methods(now.facts, now.given, now.labels)
     now.method = now.decisions.split or methods[0]
     if now.method not in methods:
         raise InvalidInputError(
@@ -150,7 +153,23 @@ def split(now: Checking) -> None:
         now.rule = "The source's own split."
     else:
         now.draw(now.method)
+    unlabeled_test(now)
     now.leave_out(now.left_out_later)
+
+
+def unlabeled_test(now: Checking) -> None:
+    """Images that the source holds out and that have no label: they neither train nor test, unless that is decided."""
+    rows = np.flatnonzero((now.given == "test") & (now.labels < 0))
+    if not len(rows):
+        return
+    choice = now.find(
+        "unlabeled-test", "note",
+        counted(len(rows), "held-out image has no label", "held-out images have no label"),
+        "The source keeps them for its own test. They take no part, so that a student stays fit for that test.",
+        len(rows), rows=rows,
+        choices=(("hold-out", "Hold them out"), ("train", "Train on them as unlabeled images")),
+    )  # fmt: skip
+    now.splits[rows] = "train" if choice == "train" else "test"
 
 
 def appearance(now: Checking) -> None:

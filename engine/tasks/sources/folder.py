@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,14 @@ from typing import IO
 
 from engine.errors import InvalidInputError
 from engine.files import storage_error
+from engine.tasks.encodings import decoded_names
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources.plain import open_file, open_folder
 from engine.tasks.sources.tree import JUNK, Skipped, Tree
+
+LINK_TO_FOLDER = "is a link to a folder, which is not followed"
+LINK_OUT = "is a link that leads out of the folder, which is not followed"
+LINKS = (LINK_TO_FOLDER, LINK_OUT)
 
 
 def allowed_root(path: Path, settings: ImportSettings) -> Path | None:
@@ -31,14 +37,41 @@ class FolderTree(Tree):
     skipped; links to folders are not followed.
     """
 
-    def __init__(self, folder: Path, settings: ImportSettings) -> None:
+    def __init__(self, folder: Path, settings: ImportSettings, encoding: str = "") -> None:
         self.title = str(folder)
         self.folder = Path(os.path.realpath(folder))
         self.skipped = []
         self._settings = settings
         self._in_place = allowed_root(self.folder, settings) is not None
         self._led_to: dict[str, Path] = {}  # where allowed links lead, which nobody can change any more
-        self.files = dict(sorted(self._walk()))
+        found = self._without_blobs(self._walk())
+        self._real = self._composed([name for name, _ in found], encoding)
+        self._shown = {real: shown for shown, real in self._real.items()}
+        self.files = dict(sorted((self._shown.get(name, name), size) for name, size in found))
+
+    def shown(self, name: str) -> str:
+        """The name in `files` of a file that the file system calls `name`."""
+        return self._shown.get(name, name)
+
+    def _composed(self, names: list[str], encoding: str) -> dict[str, str]:
+        """Names as they are shown, with the file system's, where these differ: bytes that are no UTF-8, or letters
+        whose marks stand apart, as macOS writes them. Two files never get one name.
+        """
+        strange = [name for name in names if not _is_text(name)]
+        texts, self.encoding = decoded_names([os.fsencode(name) for name in strange], self.title, encoding)
+        text_of = dict(zip(strange, texts, strict=True))
+        taken, real = set(names), {}
+        for name in names:
+            shown = unicodedata.normalize("NFC", text_of.get(name, name))
+            if shown != name and shown not in taken:
+                taken.add(shown)
+                real[shown] = name
+        return real
+
+    def _without_blobs(self, found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Without what a hub's cache keeps under hashes, and shows once more as links under the files' own names."""
+        heads = {name.split("/", 1)[0] for name, _ in found if "/" in name}
+        return [(n, size) for n, size in found if not n.startswith("blobs/")] if heads >= _HUB_CACHE else found
 
     def _walk(self) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
@@ -76,10 +109,10 @@ class FolderTree(Tree):
         if entry.is_symlink():
             real = Path(os.path.realpath(self.folder / name))
             if self.folder not in real.parents and allowed_root(real, self._settings) is None:
-                self.skipped.append(Skipped(name, "is a link that leads out of the folder"))
+                self.skipped.append(Skipped(name, LINK_OUT))
                 return None
             if stat.S_ISDIR(about.st_mode):
-                self.skipped.append(Skipped(name, "is a link to a folder"))
+                self.skipped.append(Skipped(name, LINK_TO_FOLDER))
                 return None
             self._led_to[name] = real
         if not stat.S_ISREG(about.st_mode):
@@ -91,7 +124,7 @@ class FolderTree(Tree):
         """One file. Raises StorageError if it cannot be opened."""
         if name not in self.files:
             raise KeyError(name)
-        path = self._real(name)
+        path = self._place(name)
         try:
             return os.fdopen(open_file(path), "rb")
         except OSError as error:
@@ -99,10 +132,11 @@ class FolderTree(Tree):
 
     def path(self, name: str) -> Path | None:
         """The file's path, if its folder lies in an allow-listed root."""
-        return self._real(name) if self._in_place else None
+        return self._place(name) if self._in_place else None
 
-    def _real(self, name: str) -> Path:
-        return self._led_to.get(name, self.folder / name)
+    def _place(self, name: str) -> Path:
+        real = self._real.get(name, name)
+        return self._led_to.get(real, self.folder / real)
 
 
 @contextmanager
@@ -118,3 +152,14 @@ def _listed(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
             yield entries
     finally:
         os.close(descriptor)
+
+
+_HUB_CACHE = frozenset({"blobs", "snapshots", "refs"})  # the folders of one data set there
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8, as Python carries them in names
+        return False
+    return True
