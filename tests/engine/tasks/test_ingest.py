@@ -207,7 +207,7 @@ def test_links_that_lead_out_are_skipped(bring, pets, tmp_path):
     (pets / "cat" / "inside.jpg").symlink_to(pets / "cat" / "0.jpg")
     os.mkfifo(pets / "cat" / "pipe.jpg")
     about = checked(bring(pets)).about
-    assert ("cat/link.jpg", "is a link that leads out of the folder, which is not followed") in about.skipped
+    assert ("cat/link.jpg", "is a link that leads out of the folder") in about.skipped
     assert ("cat/pipe.jpg", "is no regular file") in about.skipped
     assert about.skipped_count == 2
 
