@@ -6,6 +6,7 @@ split, and taking a decision back gives what was before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine.tasks.check_copies import copies_across, copies_within, straddling_g
 from engine.tasks.facts import About, Facts
 from engine.tasks.findings import Checking, Decisions, Review, counted
 from engine.tasks.names import spelling
+from engine.tasks.sources import LINKS
 from engine.tasks.splitting import OUT
 
 FEW_LABELS = 5  # of a class in training: fewer than the labels per class that methods usually draw
@@ -78,10 +80,21 @@ def files(now: Checking) -> None:
             "They are left out. Mend or replace them and import again to have them.",
             about.unreadable_count, names=about.unreadable,
         )  # fmt: skip
-    if about.skipped_count:
+    links = [(name, why) for name, why in about.skipped if why in LINKS]
+    if links:
         now.find(
-            "skipped", "note", counted(about.skipped_count, "file or row was skipped", "files or rows were skipped"),
-            "They are no images, or were named but not there.", about.skipped_count, names=about.skipped,
+            "links", "warning", counted(len(links), "link was not followed", "links were not followed"),
+            "What they lead to takes no part: classes may be missing. Copy the folder so that files take the place of "
+            "links (cp -rL), and import the copy; or import the folder that they lead to.",
+            len(links), names=tuple(links),
+        )  # fmt: skip
+    others = [(name, why) for name, why in about.skipped if why not in LINKS]
+    if count := about.skipped_count - len(links):
+        reasons = Counter(why for _, why in others).most_common()
+        now.find(
+            "skipped", "note", counted(count, "file or row was skipped", "files or rows were skipped"),
+            "They take no part. " + "; ".join(f"{number:,}: {why}" for why, number in reasons) + ".", count,
+            names=tuple(others),
         )  # fmt: skip
     if about.notes:
         now.find("layout", "note", f"Read as {about.layout_title}", " ".join(about.notes), len(about.notes))
