@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
+from engine.confinement import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.errors import DamagedFileError, WorkbenchError
-from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.pixels import convert
 from engine.tasks.reading import Reading, Values, reading_as_json, reading_from, values_from
 from engine.tasks.settings import ImportSettings
@@ -42,7 +42,7 @@ class Decoder:
 
     def __init__(self, settings: ImportSettings) -> None:
         self._settings = settings
-        self.process = Confined(__name__, memory=settings.decode_bytes, seconds=settings.decode_seconds)
+        self.process = Confined(f"{__name__}:main", memory=settings.decode_bytes, seconds=settings.decode_seconds)
 
     def look(self, content: bytes, name: str, reading: Reading) -> Looked:
         """Decode one image. Raises DamagedFileError or InvalidInputError naming it; a crash is one of them."""

@@ -12,9 +12,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from engine.confinement import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
-from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.inventory import Columns, Found, Inventory, Item
 from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
@@ -75,7 +75,7 @@ class _Source:
             "settings": asdict(settings),
         }
         self._title, self._words, self._crashes = str(self._asked["name"]), words, 0
-        self._process = Confined(__name__, memory=settings.source_bytes, seconds=settings.source_seconds)
+        self._process = Confined(f"{__name__}:main", memory=settings.source_bytes, seconds=settings.source_seconds)
 
     def inventory(self) -> Inventory:
         """What it found. Raises WorkbenchError; the process is then ended."""
