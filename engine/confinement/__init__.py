@@ -1,0 +1,19 @@
+"""Processes for a user's bytes: whatever those do to a parser, the program goes on, and so does the machine.
+
+`Confined` starts one and asks it; `serve` is what runs in it. `protections` says what the system at hand denies them.
+"""
+
+from engine.confinement.lockdown import ACTS, Protections, as_json
+from engine.confinement.process import Answer, Confined, DiedError, TookTooLongError, protections, serve
+
+__all__ = [
+    "ACTS",
+    "Answer",
+    "Confined",
+    "DiedError",
+    "Protections",
+    "TookTooLongError",
+    "as_json",
+    "protections",
+    "serve",
+]
