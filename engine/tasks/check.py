@@ -15,6 +15,7 @@ from engine.errors import InvalidInputError
 from engine.tasks.check_copies import copies_across, copies_within, straddling_groups
 from engine.tasks.facts import About, Facts
 from engine.tasks.findings import Checking, Decisions, Review, counted
+from engine.tasks.names import spelling
 from engine.tasks.splitting import OUT
 
 FEW_LABELS = 5  # of a class in training: fewer than the labels per class that methods usually draw
@@ -92,19 +93,19 @@ def files(now: Checking) -> None:
 
 
 def class_names(now: Checking) -> None:
-    """Classes whose names differ in case, spaces or punctuation only."""
-    by_key: dict[str, list[int]] = {}
+    """Classes that are likely one class in two spellings. They stay apart unless the user makes them one."""
+    by_spelling: dict[str, list[int]] = {}
     for index, name in enumerate(now.classes):
-        key = "".join(c for c in name.casefold() if c.isalnum())
-        by_key.setdefault(key or name, []).append(index)
-    alike = [indices for indices in by_key.values() if len(indices) > 1]
+        by_spelling.setdefault(spelling(name), []).append(index)
+    alike = [indices for indices in by_spelling.values() if len(indices) > 1]
     if not alike:
         return
     names = tuple((now.classes[group[0]], ", ".join(now.classes[i] for i in group[1:])) for group in alike)
     choice = now.find(
         "class-names", "warning", counted(len(alike), "class has a second spelling", "classes have other spellings"),
-        "Their names differ in case, spaces or punctuation only.", len(alike), names=names,
-        choices=(("merge", "Make them one class"), ("keep", "Keep them apart")),
+        "Their names differ only in case, or in spaces, hyphens and underscores between letters. Make them one class "
+        "if they mean the same.", len(alike), names=names,
+        choices=(("keep", "Keep them apart"), ("merge", "Make them one class")),
     )  # fmt: skip
     if choice == "merge":
         for group in alike:
@@ -289,7 +290,7 @@ def _other_spellings(now: Checking) -> set[int]:
     seen: set[str] = set()
     other = set()
     for index, name in enumerate(now.classes):
-        key = "".join(c for c in name.casefold() if c.isalnum()) or name
+        key = spelling(name)
         if key in seen:
             other.add(index)
         seen.add(key)

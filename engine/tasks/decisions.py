@@ -323,7 +323,12 @@ def _write_labels(folder: Path, image_ids: Sequence[str], labels: NDArray[np.int
 
 def _decisions(record: TaskRecord) -> Decisions:
     value = record.decisions
-    findings = {key: entry["choice"] for key, entry in value.get("findings", {}).items() if entry["by"] == "user"}
+    entries = value.get("findings", {}).items()
+    findings = {key: entry["choice"] for key, entry in entries if entry["by"] == "user" or (key, entry) == _MERGED}
     return Decisions(
         findings, value.get("split", ""), value.get("test_share", Decisions.test_share), value.get("seed", 0)
     )
+
+
+# Version 0.1 made classes of two spellings one where nobody had said anything: such a task keeps its classes.
+_MERGED = ("class-names", {"choice": "merge", "by": "default"})

@@ -32,7 +32,7 @@ from engine.tasks.decoder import Decoders, Looked
 from engine.tasks.facts import LISTED, About, write_about, write_facts
 from engine.tasks.finding import find_images
 from engine.tasks.inventory import Inventory, Item
-from engine.tasks.names import check_task_name, clean_identifier, clean_text
+from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
 from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
@@ -286,8 +286,8 @@ class _Import:
         present = {label for label in labels if label is not None}
         declared = [name for name in (clean_text(c) for c in self.request.classes) if name]
         own = self.inventory.classes
-        known = [name for name in own if name in present] if own else sorted(present, key=_natural)
-        classes = tuple(dict.fromkeys([*known, *sorted(present - set(known), key=_natural), *declared]))
+        known = [name for name in own if name in present] if own else natural_order(present)
+        classes = tuple(dict.fromkeys([*known, *natural_order(present - set(known)), *declared]))
         if len(classes) > self.settings.classes:
             raise InvalidInputError(
                 f"The labels name {len(classes):,} classes, more than the {self.settings.classes:,} allowed: another "
@@ -314,13 +314,6 @@ class _Import:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts "2" before "10"."""
-    import re
-
-    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", name.casefold())]
 
 
 def _columns_words(inventory: Inventory) -> Mapping[str, str]:

@@ -151,14 +151,46 @@ def test_small_and_empty_classes():
 
 
 def test_imbalance_and_spellings():
-    result = look([0] * 50 + [1] * 10 + [2] * 2, classes=("Cat", "dog", "cat "))
-    assert result.classes == ("Cat", "dog")
-    assert (result.labels == 0).sum() == 52
-    assert found(result, "imbalance") is None
-    apart = look(
-        [0] * 50 + [1] * 10 + [2] * 4, classes=("Cat", "dog", "cat "), decisions=Decisions({"class-names": "keep"})
-    )
+    labels = [0] * 50 + [1] * 10 + [2] * 4
+    apart = look(labels, classes=("Cat", "dog", "cat "))
+    assert apart.classes == ("Cat", "dog", "cat ")  # a likely second spelling is asked about, never merged unasked
+    assert (found(apart, "class-names").choice, found(apart, "class-names").names) == ("keep", (("Cat", "cat "),))
     assert found(apart, "imbalance").title == "The largest class has 13 times the smallest"  # 40 to 3
+    merged = look(labels, classes=("Cat", "dog", "cat "), decisions=Decisions({"class-names": "merge"}))
+    assert merged.classes == ("Cat", "dog")
+    assert (merged.labels == 0).sum() == 54
+    assert found(merged, "imbalance") is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(
+            ("HPV+", "HPV-", "HPV"),
+            ("-1", "1"),
+            ("1.5", "15", "1,5"),
+            ("C", "C++", "C#", "c"),
+            ("A", "a"),
+        ),
+        ("AB", "Ab"),
+        *(("grade 1", "grade -1", "grade 01"), ("B/C cells", "BC cells"), ("Maße", "Masse"), ("no. 5 & 6", "no. 5 6")),
+        *(("कि", "की", "क"), ("กิน", "กีน"), ("резюме", "резюмё"), ("Müller", "Muller"), ("犬", "猫"), ("+++", "---")),
+    ],
+)
+def test_different_names_stay_different_classes(names):
+    labels = np.repeat(np.arange(len(names)), 10)
+    result = look(labels, classes=names, decisions=Decisions({"class-names": "merge"}))  # even if that was wished for
+    assert result.classes == names
+    assert found(result, "class-names") is None
+
+
+@pytest.mark.parametrize(
+    "names", [("Cat", "cat"), ("golden retriever", "golden_retriever", "Golden-Retriever"), ("class_1", "class 1")]
+)
+def test_likely_spellings_of_one_name_are_asked_about(names):
+    result = look(np.repeat(np.arange(len(names)), 10), classes=names)
+    assert result.classes == names
+    assert found(result, "class-names").names == ((names[0], ", ".join(names[1:])),)
 
 
 def test_odd_images():
