@@ -35,7 +35,7 @@ def call(number: int, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> i
 def _word(argument: int | ctypes.Array[ctypes.c_char] | None) -> ctypes.c_long | ctypes.c_void_p:
     if isinstance(argument, int):
         return ctypes.c_long(argument)
-    return ctypes.cast(argument, ctypes.c_void_p)
+    return ctypes.c_void_p(None if argument is None else ctypes.addressof(argument))
 
 
 def _checked(found: int) -> int:

@@ -1,6 +1,6 @@
 """What a process that reads a user's bytes gives up before it sees the first of them, layer by layer.
 
-A layer that a system lacks is left out, and what the others promise still holds: `Protections.denied` says what that is.
+A layer that a system lacks is left out, and what the others promise holds: `Protections.denied` says what that is.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def lock_down(parent: int, memory: int, reads: Sequence[str], layers: Collection
             linux.gain_no_privileges()
         if "landlock" in layers:
             with suppress(OSError, AttributeError):
-                version = landlock.restrict(reads) if alone else 0  # it would not bind threads that run already
+                version = landlock.restrict(reads)
+                version = version if alone else 0  # it binds no thread that runs already, so nothing is promised
         if "own user" in layers:
             nobody = _become_nobody(may_read=bool(reads))
     bound = stay_with_parent(parent)  # again, since a change of the user takes it back

@@ -35,9 +35,10 @@ PASSED_ON = (
     *("PATH", "LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"),
 )
-_SET = {"OMP_WAIT_POLICY": "PASSIVE"} | dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1"
-)
+SET = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Landlock does not bind a thread that runs already
+} | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
 
 
 class DiedError(Exception):
@@ -57,7 +58,8 @@ class Confined:
 
     def __init__(self, function: str, *, memory: float, seconds: float, reads: Sequence[Path] = ()) -> None:
         self._module, _, self._function = function.partition(":")
-        self._memory, self.seconds, self._reads = memory, seconds, [os.path.realpath(path) for path in reads]
+        self._memory, self.seconds = memory, seconds
+        self._reads = [os.path.realpath(path) for path in reads if "\0" not in str(path)]
         self._process: subprocess.Popen[bytes] | None = None
         self.protections = Protections()  # of the last one that was started
 
@@ -119,7 +121,7 @@ class Confined:
 
 def _environment() -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {**passed_on, **_SET}
+    return {**passed_on, **SET}
 
 
 def _answer(process: subprocess.Popen[bytes], deadline: float) -> Answer:
@@ -220,4 +222,3 @@ def _end_after(seconds: float) -> None:
     """Let the system end this process then, even inside of a parser; 0 takes that back."""
     if sys.platform != "win32":
         signal.alarm(math.ceil(seconds))
-

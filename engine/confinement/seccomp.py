@@ -1,8 +1,8 @@
 """A seccomp filter that leaves a process its memory, its threads, its clock and its open descriptors (seccomp(2)).
 
 Everything else is refused: sockets, programs, processes, signals to others, tracing, every change of a file, and calls
-that a later kernel may add. Reading files by name is left where it is asked for. The filter is a program of the kernel's
-packet filter (linux/filter.h, linux/seccomp.h), and needs Linux 3.17 or newer, on x86-64 or ARM64.
+that a later kernel may add. Reading files by name is left where it is asked for. The filter is a program of the
+kernel's packet filter (linux/filter.h, linux/seccomp.h), and needs Linux 3.17 or newer, on x86-64 or ARM64.
 """
 
 from __future__ import annotations
@@ -139,9 +139,9 @@ def restrict(*, reads_files: bool) -> bool:
     machine = linux.machine()
     if machine is None:
         return False
-    program = b"".join(_filter(machine, reads_files))
-    code = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))  # struct sock_fprog
+    code = b"".join(program(machine, reads_files=reads_files))
+    kept = ctypes.create_string_buffer(code, len(code))
+    head = struct.pack("@HP", len(code) // 8, ctypes.addressof(kept))  # struct sock_fprog
     wanted = ctypes.create_string_buffer(head, len(head))
     return linux.call(_SECCOMP[machine], _SET_FILTER, _ALL_THREADS | _KEEP_SPEED, wanted) == 0
 
@@ -152,7 +152,8 @@ _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06  # instru
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
-def _filter(machine: str, reads_files: bool) -> Iterable[bytes]:
+def program(machine: str, *, reads_files: bool) -> Iterable[bytes]:
+    """The filter for a kind of machine, instruction by instruction."""
     column = (linux.X86_64, linux.AARCH64).index(machine)
     yield _do(_LOAD, _MACHINE)
     yield _do(_EQUAL, _ARCHITECTURE[machine], 1, 0)

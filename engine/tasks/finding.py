@@ -6,8 +6,12 @@ crash, or never end, costs that process and gives a sentence.
 
 from __future__ import annotations
 
+import encodings
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +27,11 @@ from engine.tasks.layouts.torchvision_sets import torchvision_inventory
 from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
-from engine.tasks.sources import FolderTree, Skipped, Tree, open_tree
+from engine.tasks.sources import FolderTree, Skipped, Tree, allowed_root, open_tree
 from engine.tasks.tables import table_inventory
 from engine.tasks.uploads import in_the_users_words, upload_path
 
+TABLES = (".csv", ".tsv", ".txt", ".parquet")  # how the names of those end that name images beside them
 CRASHES = 3  # after which a source is not read on: every further one would cost as much as finding its images
 
 
@@ -58,6 +63,16 @@ def _path(source: str, home: Path) -> Path:
     return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
 
 
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLES and path.is_file()
+
+
+def _readable(path: Path, images: Path | None, beside: bool, settings: ImportSettings) -> list[Path]:
+    """What the process of a source may read: the source itself, and allow-listed folders, where links may lead."""
+    source = path.parent if beside and images is None and _is_table(path) else path
+    return [source, *([images] if images else []), *map(Path, settings.roots)]
+
+
 class _Source:
     """A source in the hands of its process."""
 
@@ -65,17 +80,24 @@ class _Source:
         self, request: ImportRequest, home: Path, settings: ImportSettings, words: Callable[[str], str]
     ) -> None:
         path = _path(request.source, home)
+        images = _path(request.images, home) if request.images else None
+        beside = not request.source.startswith(UPLOAD)  # an upload lies beside other people's
         self._asked = {
             "do": "find",
             "name": path.name or str(path),
             "source": str(path),
-            "images": str(_path(request.images, home)) if request.images else "",
-            "beside": not request.source.startswith(UPLOAD),  # an upload lies beside other people's
+            "images": str(images or ""),
+            "beside": beside,
             "columns": asdict(request.columns),
             "settings": asdict(settings),
         }
-        self._title, self._words, self._crashes = str(self._asked["name"]), words, 0
-        self._process = Confined(f"{__name__}:main", memory=settings.source_bytes, seconds=settings.source_seconds)
+        self._title, self._words, self._crashes, self._settings = str(self._asked["name"]), words, 0, settings
+        self._process = Confined(
+            f"{__name__}:main",
+            memory=settings.source_bytes,
+            seconds=settings.source_seconds,
+            reads=_readable(path, images, beside, settings),
+        )
 
     def inventory(self) -> Inventory:
         """What it found. Raises WorkbenchError; the process is then ended."""
@@ -98,7 +120,8 @@ class _Source:
 
     def _place(self, item: Item) -> Path | None:
         path = self._of_item("path", item)[0]["path"]
-        return None if path is None else Path(path)
+        allowed = path is not None and allowed_root(Path(path), self._settings)  # whatever the process has become
+        return Path(path) if allowed else None
 
     def _of_item(self, what: str, item: Item) -> Answer:
         if not self._process.is_running():  # it crashed over another image
@@ -164,7 +187,15 @@ def _texts(coded: dict[str, Any]) -> list[str | None]:
 def main() -> None:
     """Find and read what is asked for, until standard input ends."""
     finder = _Finder()
-    serve({"find": finder.find, "read": finder.read, "path": finder.path}, lambda: None)
+    serve({"find": finder.find, "read": finder.read, "path": finder.path}, _load)
+
+
+def _load() -> None:
+    """Import what is imported within functions, and every character set, while files may be read still."""
+    importlib.import_module("scipy.io")
+    for module in pkgutil.iter_modules(encodings.__path__):
+        with suppress(ImportError):  # of another system
+            importlib.import_module(f"encodings.{module.name}")
 
 
 class _Finder:
@@ -220,7 +251,7 @@ def look(path: Path, images: Path | None, beside: bool, columns: Columns, settin
     WorkbenchError.
     """
     elsewhere = open_tree(images, settings) if images else None
-    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
+    if _is_table(path):
         around = elsewhere is None and beside
         tree: Tree = FolderTree(path.parent, settings) if around else _Alone(path, settings)
         found = Found(tree, settings, columns)
