@@ -10,7 +10,7 @@ import encodings
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.tasks.layouts.torchvision_sets import torchvision_inventory
+from engine.tasks.questions import Question, questions_as_json, questions_from
 from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
@@ -89,6 +90,7 @@ class _Source:
             "images": str(images or ""),
             "beside": beside,
             "columns": asdict(request.columns),
+            "answers": dict(request.answers),
             "settings": asdict(settings),
         }
         self._title, self._words, self._crashes, self._settings = str(self._asked["name"]), words, 0, settings
@@ -107,6 +109,7 @@ class _Source:
                 _inventory(answer, payload),
                 layout_title=self._words(answer["layout_title"]),
                 notes=tuple(map(self._words, answer["notes"])),
+                questions=tuple(map(self._question, questions_from(answer["questions"]))),
                 read=self._read,
                 path=self._place,
                 close=self._process.close,
@@ -114,6 +117,9 @@ class _Source:
         except BaseException:
             self._process.close()
             raise
+
+    def _question(self, question: Question) -> Question:
+        return replace(question, text=self._words(question.text))
 
     def _read(self, item: Item) -> bytes:
         return self._of_item("read", item)[1]
@@ -208,7 +214,8 @@ class _Finder:
         """Everything but the images' bytes."""
         settings = settings_from({"import": header["settings"]}, "the import's settings")
         images, columns = header["images"], Columns(**header["columns"])
-        found = look(Path(header["source"]), Path(images) if images else None, header["beside"], columns, settings)
+        elsewhere = Path(images) if images else None
+        found = look(Path(header["source"]), elsewhere, header["beside"], columns, settings, header["answers"])
         self._found = found
         answer = {
             "layout": found.layout,
@@ -216,6 +223,7 @@ class _Finder:
             "fingerprint": found.fingerprint,
             "classes": found.classes,
             "notes": found.notes,
+            "questions": questions_as_json(found.questions),
             "skipped": [(skipped.name, skipped.reason) for skipped in found.skipped],
             "skipped_more": found.skipped_more,
             "collection": found.collection,
@@ -244,7 +252,14 @@ class _Finder:
         return {"path": None if path is None else str(path)}, b""
 
 
-def look(path: Path, images: Path | None, beside: bool, columns: Columns, settings: ImportSettings) -> Inventory:
+def look(
+    path: Path,
+    images: Path | None,
+    beside: bool,
+    columns: Columns,
+    settings: ImportSettings,
+    answers: Mapping[str, str],
+) -> Inventory:
     """The inventory of a folder, an archive or a table, in this process.
 
     images: where a table's images lie, if elsewhere; beside: whether they may lie beside the table. Raises
@@ -254,13 +269,13 @@ def look(path: Path, images: Path | None, beside: bool, columns: Columns, settin
     if _is_table(path):
         around = elsewhere is None and beside
         tree: Tree = FolderTree(path.parent, settings) if around else _Alone(path, settings)
-        found = Found(tree, settings, columns)
+        found = Found(tree, settings, columns, answers)
         if path.suffix.lower() == ".parquet" and image_shards(tree, [path.name], settings):
             return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
         return table_inventory(found, path.name, elsewhere)
     if images:
         raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
-    return recognize(Found(open_tree(path, settings), settings, columns))
+    return recognize(Found(open_tree(path, settings), settings, columns, answers))
 
 
 class _Alone(FolderTree):

@@ -34,6 +34,7 @@ from engine.tasks.finding import find_images
 from engine.tasks.inventory import Inventory, Item
 from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
+from engine.tasks.questions import refuse_guesses
 from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.tasks.settings import ImportSettings, import_settings
@@ -77,6 +78,8 @@ def _import(
     try:
         if not inventory.items:
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
+        if request.strict:
+            refuse_guesses(inventory.questions)
         key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
         with _staging(home, key) as staging:
             task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
@@ -262,6 +265,7 @@ class _Import:
             skipped_count=len(skipped) + self.inventory.skipped_more,
             steps=dict(steps.most_common()),
             columns=_columns_words(self.inventory),
+            questions=self.inventory.questions,
             imported=datetime.now(UTC).isoformat(timespec="seconds"),
             in_place=any(columns["path"]),
             dicom=any(columns["dicom"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
+from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
@@ -53,6 +54,7 @@ class Inventory:
     columns: Columns | None = None  # of a table: what was used
     all_columns: tuple[str, ...] = ()  # of a table: what there is to choose from
     reading: Reading | None = None  # how this data set is usually read
+    questions: tuple[Question, ...] = ()  # what was guessed and should be checked
     close: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
@@ -63,6 +65,7 @@ class Found:
     tree: Tree
     settings: ImportSettings
     columns: Columns
+    answers: Mapping[str, str] = field(default_factory=dict)  # of the user, question -> interpretation
 
 
 def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item], **rest: Any) -> Inventory:

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -26,6 +26,7 @@ from engine.tasks.inventory import (
     tree_inventory,
 )
 from engine.tasks.names import clean_text
+from engine.tasks.questions import Interpretation, Question
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Skipped, Tree
 
@@ -175,12 +176,41 @@ def guess_columns(table: Table, sample: Sequence[dict[str, str]], known: frozens
     rest = [c for c in rest if c != split]
     group = next((c for c in rest if _GROUP_NAMES.search(c.lower()) and len(set(filled[c])) > 1), "")
     rest = [c for c in rest if c != group]
-    label = next((c for c in rest if _LABEL_NAMES.match(c.lower().replace(" ", "_"))), "")
-    if not label:
-        few = {c: len(set(filled[c])) for c in rest if len(set(filled[c])) >= 2}
-        few = {c: n for c, n in few.items() if n <= max(2, len(filled[c]) // 2)}
-        label = min(few, key=lambda c: (few[c] > 100, not _is_wordy(filled[c]), table.columns.index(c))) if few else ""
+    label = next(iter(_label_candidates(rest, filled)), "")
     return Columns(path=path, label=label, group=group, split=split)
+
+
+def _label_candidates(rest: Sequence[str], filled: Mapping[str, Sequence[str]]) -> list[str]:
+    """Columns that may hold labels, the likeliest first: by name, else by few values."""
+    named = [c for c in rest if _LABEL_NAMES.match(c.lower().replace(" ", "_"))]
+    if named:
+        return named
+    few = {c: len(set(filled[c])) for c in rest if len(set(filled[c])) >= 2}
+    few = {c: n for c, n in few.items() if n <= max(2, len(filled[c]) // 2)}
+    return sorted(few, key=lambda c: (few[c] > 100, not _is_wordy(filled[c]), rest.index(c)))
+
+
+def _label_question(table: Table, asked: Columns, used: Columns) -> tuple[Question, ...]:
+    """Which column holds the labels, where more than one may."""
+    sample = table.sample()
+    filled = {c: [row[c] for row in sample if row[c]] for c in table.columns}
+    taken = (used.path, used.group, used.split)
+    candidates = _label_candidates([c for c in table.columns if c and c not in taken], filled)[:LIKELIEST]
+    if asked.label == "" or not used.label or len({*candidates, used.label}) < 2:
+        return ()
+    candidates = [used.label, *(c for c in candidates if c != used.label)]
+    counts = dict.fromkeys(candidates, 0)
+    for row in table.rows(candidates):
+        for column, cell in zip(candidates, row, strict=True):
+            counts[column] += bool(cell)
+    ways = [
+        Interpretation(c, f"The column {c!r} holds the labels", counts[c], {"columns": {"label": c}}) for c in counts
+    ]
+    text = f"Several columns of {table.name} may hold the labels."
+    return (Question("label-column", text, tuple(ways), used.label, asked.label is not None),)
+
+
+LIKELIEST = 4  # interpretations that are offered
 
 
 def names_images(table: Table, known: frozenset[str]) -> bool:
@@ -346,6 +376,7 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         skipped_more=lost - len(missing),
         columns=columns,
         all_columns=table.columns,
+        questions=_label_question(table, found.columns, columns),
     )
 
 
