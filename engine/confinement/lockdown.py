@@ -51,8 +51,8 @@ class Protections:
         }
         return tuple(act for act in ACTS if by[act])
 
-    def sentence(self) -> str:
-        """What is denied, and by what, to be shown to whoever runs the program."""
+    def sentence(self, what: str) -> str:
+        """What is denied, and by what, to be shown to whoever runs the program; `what` they do, such as "decode"."""
         denied = [ACTS[act] for act in self.denied()]
         left = [ACTS[act] for act in ACTS if act not in self.denied()]
         layers = [
@@ -62,9 +62,7 @@ class Protections:
             *(["nothing can be opened"] if self.opens_nothing else []),
             *(["a limit of memory"] if self.memory else []),
         ]
-        text = f"Files of users are read in processes that cannot {_listed(denied)}" if denied else (
-            "Files of users are read in processes of their own"
-        )  # fmt: skip
+        text = f"Processes that {what}" + (f" cannot {_listed(denied)}" if denied else " are confined by nothing")
         text += f" ({', '.join(layers)})." if layers else "."
         return text + (f" This system does not keep them from these: {_listed(left, 'and')}." if left else "")
 

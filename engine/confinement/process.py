@@ -172,9 +172,16 @@ def _error(kind: str, text: str) -> WorkbenchError:
     return error
 
 
-def protections() -> Protections:
-    """What holds on this system in a process that is given all it reads, by starting one."""
-    process = Confined("engine.confinement.process:_wait", memory=1e9, seconds=1.0)
+def protections() -> dict[str, Protections]:
+    """What holds on this system in processes that "decode images", which are given all they read, and in those that
+    "parse archives and tables", which read a source: by starting one of each.
+    """
+    reads = {"decode images": [], "parse archives and tables": [ROOT / "engine" / "confinement"]}
+    return {what: _tried(paths) for what, paths in reads.items()}
+
+
+def _tried(reads: Sequence[Path]) -> Protections:
+    process = Confined(f"{__name__}:_wait", memory=1e9, seconds=1.0, reads=reads)
     try:
         process.start()
         return process.protections

@@ -143,7 +143,12 @@ def restrict(*, reads_files: bool) -> bool:
     kept = ctypes.create_string_buffer(code, len(code))
     head = struct.pack("@HP", len(code) // 8, ctypes.addressof(kept))  # struct sock_fprog
     wanted = ctypes.create_string_buffer(head, len(head))
-    return linux.call(_SECCOMP[machine], _SET_FILTER, _ALL_THREADS | _KEEP_SPEED, wanted) == 0
+    try:
+        return linux.call(_SECCOMP[machine], _SET_FILTER, _ALL_THREADS | _KEEP_SPEED, wanted) == 0
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return linux.call(_SECCOMP[machine], _SET_FILTER, _ALL_THREADS, wanted) == 0  # before Linux 4.17
 
 
 # Offsets in what a filter sees of a call (struct seccomp_data): its number, the architecture, six arguments.

@@ -1,5 +1,6 @@
 """What a process that reads a user's bytes can no longer do: each act is tried from inside of one."""
 
+import json
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from engine import cli
 from engine.confinement import ACTS as PROMISES
 from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, seccomp
 from engine.confinement import process as process_module
@@ -212,13 +214,21 @@ def test_the_filter_is_well_formed(kind, reads_files):
 
 
 def test_what_is_in_force_is_said_in_a_sentence():
-    whole = Protections(7, True, True, True, True, True).sentence()
-    assert "cannot read other files, write" in whole
+    whole = Protections(7, True, True, True, True, True).sentence("decode")
+    assert whole.startswith("Processes that decode cannot read other files, write or shorten files, ")
     assert "does not keep" not in whole
-    assert "seccomp" in whole
-    some = Protections(opens_nothing=True, memory=True).sentence()
+    some = Protections(opens_nothing=True, memory=True).sentence("decode")
     assert some.endswith(
         "does not keep them from these: write or shorten files, rename or remove files, start programs "
         "and signal or trace other processes."
     )
-    assert Protections().sentence().startswith("Files of users are read in processes of their own. This system")
+    assert Protections().sentence("parse").startswith("Processes that parse are confined by nothing. This system")
+
+
+@linux_only
+def test_the_command_says_what_is_in_force(capsys):
+    assert cli.main(["confinement", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["decode images"]["seccomp"] == found["parse archives and tables"]["seccomp"] == (machine() is not None)
+    assert "read" in found["decode images"]["denied"]
+    assert ("read" in found["parse archives and tables"]["denied"]) == bool(landlock.version())
