@@ -4,10 +4,11 @@
 """
 
 from engine.confinement.lockdown import ACTS, Protections, as_json
-from engine.confinement.process import Answer, Confined, DiedError, TookTooLongError, protections, serve
+from engine.confinement.process import NONSENSE, Answer, Confined, DiedError, TookTooLongError, protections, serve
 
 __all__ = [
     "ACTS",
+    "NONSENSE",
     "Answer",
     "Confined",
     "DiedError",

@@ -30,6 +30,8 @@ LONGEST_ANSWER = 1_500_000_000  # bytes
 STARTING = 60.0  # s that a process may take to load its libraries on a busy machine
 GIVE_UP = 10.0  # s beyond what is allowed: whoever asked has gone, and nobody else will end this process
 Answer = tuple[dict[str, Any], bytes]
+# What reading an answer raises that is none of those that were agreed on, as from a process that its bytes took over.
+NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 # All that such a process sees of the environment. OpenBLAS computes wrongly on some machines without its own two.
 PASSED_ON = (
     *("PATH", "LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine.confinement import Answer, Confined, DiedError, TookTooLongError, serve
+from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
 from engine.tasks.inventory import Columns, Found, Inventory, Item
@@ -104,19 +104,24 @@ class _Source:
     def inventory(self) -> Inventory:
         """What it found. Raises WorkbenchError; the process is then ended."""
         try:
-            answer, payload = self._ask(self._asked, self._title)
-            return replace(
-                _inventory(answer, payload),
-                layout_title=self._words(answer["layout_title"]),
-                notes=tuple(map(self._words, answer["notes"])),
-                questions=tuple(map(self._question, questions_from(answer["questions"]))),
-                read=self._read,
-                path=self._place,
-                close=self._process.close,
-            )
+            return self._in_words(*self._ask(self._asked, self._title))
+        except NONSENSE:
+            self._process.close()
+            raise self._crashed(self._title) from None
         except BaseException:
             self._process.close()
             raise
+
+    def _in_words(self, answer: dict[str, Any], payload: bytes) -> Inventory:
+        return replace(
+            _inventory(answer, payload),
+            layout_title=self._words(answer["layout_title"]),
+            notes=tuple(map(self._words, answer["notes"])),
+            questions=tuple(map(self._question, questions_from(answer["questions"]))),
+            read=self._read,
+            path=self._place,
+            close=self._process.close,
+        )
 
     def _question(self, question: Question) -> Question:
         return replace(question, text=self._words(question.text))
@@ -125,9 +130,10 @@ class _Source:
         return self._of_item("read", item)[1]
 
     def _place(self, item: Item) -> Path | None:
-        path = self._of_item("path", item)[0]["path"]
-        allowed = path is not None and allowed_root(Path(path), self._settings)  # whatever the process has become
-        return Path(path) if allowed else None
+        path = self._of_item("path", item)[0].get("path")
+        if not isinstance(path, str) or "\0" in path or allowed_root(Path(path), self._settings) is None:
+            return None  # whatever the process has become, it names no other file
+        return Path(path)
 
     def _of_item(self, what: str, item: Item) -> Answer:
         if not self._process.is_running():  # it crashed over another image
@@ -146,10 +152,13 @@ class _Source:
                 "setting source_seconds."
             ) from None
         except DiedError:
-            self._crashes += 1
-            raise DamagedFileError(
-                f"{name} made the process that reads it crash: it is damaged, or made to do so. Save or pack it again."
-            ) from None
+            raise self._crashed(name) from None
+
+    def _crashed(self, name: str) -> DamagedFileError:
+        self._crashes += 1
+        return DamagedFileError(
+            f"{name} made the process that reads it crash: it is damaged, or made to do so. Save or pack it again."
+        )
 
 
 def _inventory(answer: dict[str, Any], payload: bytes) -> Inventory:
