@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
+from engine.tasks.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
 from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
@@ -55,6 +58,9 @@ class Inventory:
     all_columns: tuple[str, ...] = ()  # of a table: what there is to choose from
     reading: Reading | None = None  # how this data set is usually read
     questions: tuple[Question, ...] = ()  # what was guessed and should be checked
+    # What was decoded, as it is called, with its encoding, and the question that this would be.
+    texts: tuple[tuple[str, str, Encoding], ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=dict)  # of these, question -> encoding, where it is not UTF-8
     close: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
@@ -122,9 +128,11 @@ def below(tree: Tree, ending: str) -> str | None:
 
 
 def read_lines(found: Found, name: str) -> list[str]:
-    """The lines of a list, without empty ones. Raises InvalidInputError for one that is too long."""
+    """The lines of a list, without empty ones. Raises InvalidInputError for one that is too long, or is no text."""
     content = found.tree.read(name, found.settings.list_bytes)
-    return [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    encoding = encoding_of_text(lambda: io.BytesIO(content), name, found.answers.get(TABLE_ENCODING, ""))
+    text = unicodedata.normalize("NFC", content.decode("utf-8-sig" if encoding == UTF_8 else encoding.name))
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def read_pairs(found: Found, name: str) -> dict[str, str]:

@@ -15,15 +15,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine.errors import InvalidInputError, UnavailableError
-from engine.files import make_folder, replacing, replacing_folder, sha256, workspace, write_json
+from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace, write_json
 from engine.jobs import Reporter
-from engine.jobs.records import remove_temporary
 from engine.teachers.about import About
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
 from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource, as_json
+from engine.tensors import refusals_as_errors
 
 QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
 WEIGHTS = "weights.safetensors"
@@ -54,7 +54,8 @@ def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
 
     def fill(folder: Path) -> TeacherRecord:
         state = {name: value.detach().contiguous().clone() for name, value in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        with refusals_as_errors(folder / WEIGHTS, sum(value.nbytes for value in state.values())):
+            save_file(state, folder / WEIGHTS)
         weights = WeightSource("added", sha256(folder / WEIGHTS), file=WEIGHTS)
         return TeacherRecord(**{**vars(record), "weights": weights})
 
