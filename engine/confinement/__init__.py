@@ -4,7 +4,16 @@
 """
 
 from engine.confinement.lockdown import ACTS, Protections, as_json
-from engine.confinement.process import NONSENSE, Answer, Confined, DiedError, TookTooLongError, protections, serve
+from engine.confinement.process import (
+    NONSENSE,
+    Answer,
+    Confined,
+    DiedError,
+    TookTooLongError,
+    libraries,
+    protections,
+    serve,
+)
 
 __all__ = [
     "ACTS",
@@ -15,6 +24,7 @@ __all__ = [
     "Protections",
     "TookTooLongError",
     "as_json",
+    "libraries",
     "protections",
     "serve",
 ]

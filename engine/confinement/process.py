@@ -15,6 +15,7 @@ import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -172,6 +173,15 @@ def _error(kind: str, text: str) -> WorkbenchError:
     error = found.__new__(found)
     error.args = (text,)
     return error
+
+
+def libraries() -> list[Path]:
+    """Folders of Python's own library, of the installed packages and of this one, for a process that loads more later.
+
+    Not the project's folder, which may hold secrets of the sign-in.
+    """
+    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return [*map(Path, sorted(places)), ROOT / "engine"]
 
 
 def protections() -> dict[str, Protections]:

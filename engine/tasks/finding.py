@@ -6,17 +6,13 @@ crash, or never end, costs that process and gives a sentence.
 
 from __future__ import annotations
 
-import encodings
-import importlib
 import json
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, serve
+from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, libraries, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
 from engine.tasks.encodings import NAMES_ENCODING
@@ -70,9 +66,11 @@ def _is_table(path: Path) -> bool:
 
 
 def _readable(path: Path, images: Path | None, beside: bool, settings: ImportSettings) -> list[Path]:
-    """What the process of a source may read: the source itself, and allow-listed folders, where links may lead."""
+    """What the process of a source may read: the source itself, allow-listed folders, where its links may lead, and
+    libraries, which load the parser of a rare list, or what they know of an encoding, when they first need it.
+    """
     source = path.parent if beside and images is None and _is_table(path) else path
-    return [source, *([images] if images else []), *map(Path, settings.roots)]
+    return [source, *([images] if images else []), *map(Path, settings.roots), *libraries()]
 
 
 class _Source:
@@ -204,15 +202,7 @@ def _texts(coded: dict[str, Any]) -> list[str | None]:
 def main() -> None:
     """Find and read what is asked for, until standard input ends."""
     finder = _Finder()
-    serve({"find": finder.find, "read": finder.read, "path": finder.path}, _load)
-
-
-def _load() -> None:
-    """Import what is imported within functions, and every character set, while files may be read still."""
-    importlib.import_module("scipy.io")
-    for module in pkgutil.iter_modules(encodings.__path__):
-        with suppress(ImportError):  # of another system
-            importlib.import_module(f"encodings.{module.name}")
+    serve({"find": finder.find, "read": finder.read, "path": finder.path}, lambda: None)
 
 
 class _Finder:
