@@ -7,6 +7,7 @@ crash, or never end, costs that process and gives a sentence.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLon
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
 from engine.tasks.encodings import NAMES_ENCODING
-from engine.tasks.inventory import Columns, Found, Inventory, Item
+from engine.tasks.inventory import Columns, Found, Inventory, Item, note_on_contents
 from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
@@ -25,7 +26,7 @@ from engine.tasks.questions import Question, questions_as_json, questions_from
 from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
-from engine.tasks.sources import FolderTree, Skipped, Tree, allowed_root, open_tree
+from engine.tasks.sources import LINKS, FolderTree, Skipped, Tree, allowed_root, open_tree
 from engine.tasks.tables import table_inventory
 from engine.tasks.uploads import in_the_users_words, upload_path
 
@@ -280,6 +281,11 @@ def look(
     if images:
         raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
     whole = open_tree(path, settings, names_in)
+    if not whole.files and (links := sum(skipped.reason in LINKS for skipped in whole.skipped)):
+        raise InvalidInputError(
+            f"{whole.title} holds nothing but {links:,} links, which are not followed, as in a hub's cache: copy it so "
+            "that files take their place (cp -rL), and import the copy; or import the folder that holds both."
+        )
     return _told(recognize(Found(whole, settings, columns, answers)), whole)
 
 
@@ -301,7 +307,7 @@ def _told(found: Inventory, images: Tree) -> Inventory:
     questions = (encoding.question(key, title, labeled) for key, title, encoding in texts)
     return replace(
         found,
-        notes=(*found.notes, *images.notes, *filter(None, notes)),
+        notes=(*found.notes, *images.notes, *filter(None, (note_on_contents(images), *notes))),
         questions=(*found.questions, *filter(None, questions)),
         encodings={key: encoding.name for key, _, encoding in texts if encoding.words},
     )
@@ -315,4 +321,6 @@ class _Alone(FolderTree):
         super().__init__(path.parent, settings, encoding)
 
     def _walk(self) -> list[tuple[str, int]]:
-        return [(self._only, (self.folder / self._only).stat().st_size)]
+        place = self.folder / self._only
+        self._led_to[self._only] = Path(os.path.realpath(place))
+        return [(self._only, place.stat().st_size)]

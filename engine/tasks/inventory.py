@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidInputError
+from engine.errors import InvalidInputError, WorkbenchError
 from engine.tasks.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
+from engine.tasks.pixels import is_dicom
 from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
@@ -92,28 +93,59 @@ def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item],
 
 
 IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"),
+    *(".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
     *(".dcm", ".dicom", ".ima"),
 )
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml")
+_LEFTOVERS = (".bak", ".old", ".orig", ".tmp", ".part", ".crdownload", "~")  # second or half copies of a file
+_KINDS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"))
 
 
 def image_names(tree: Tree) -> list[str]:
-    """Names of the files that are images by their suffix, or DICOM by their content where the suffix says nothing."""
-    return [name for name in tree.files if name.lower().endswith(IMAGE_SUFFIXES) or _is_bare_dicom(tree, name)]
+    """Names of the files that are images by their suffix, or by their content where the suffix is no usual one."""
+    return [name for name in tree.files if name.lower().endswith(IMAGE_SUFFIXES) or _is_image_by_content(tree, name)]
 
 
-def _is_bare_dicom(tree: Tree, name: str) -> bool:
-    """DICOM series often come as IM000001, or with the numbers of an instance as their name."""
-    last = name.rsplit("/", 1)[-1]
-    suffix = "." + last.rsplit(".", 1)[-1] if "." in last else ""
-    if suffix and not suffix[1:].isdigit():
-        return False
+def note_on_contents(tree: Tree) -> str:
+    """What is said of the files that are images by their content only; "" where there are none, or only DICOM series,
+    whose files usually come so.
+    """
+    found = [(name, kind) for name, kind in tree.kinds.items() if kind not in ("", "DICOM")]
+    if not found:
+        return ""
+    name, kind = found[0]
+    number = "1 file is an image" if len(found) == 1 else f"{len(found):,} files are images"
+    return f"{number} by content, though not by name (such as {name}: {kind})."
+
+
+def _is_image_by_content(tree: Tree, name: str) -> bool:
+    """Looked at once; the answer stays with the tree."""
+    if name not in tree.kinds:
+        tree.kinds[name] = "" if name.lower().endswith((*_TEXT_SUFFIXES, *_LEFTOVERS)) else _kind(tree, name)
+    return bool(tree.kinds[name])
+
+
+def _kind(tree: Tree, name: str) -> str:
+    """The kind of image that a file holds, "" for none. Names of DICOM series often are IM000001, or end in the numbers
+    of an instance; elsewhere TIFF and DICOM do not count, since raw photographs and much else begin like them.
+    """
     try:
         with tree.open(name) as file:
-            return file.read(132)[128:] == b"DICM"
-    except Exception:  # it is then none
-        return False
+            start = file.read(132)
+    except WorkbenchError:  # whoever reads it as what its name says tells what is wrong with it
+        return ""
+    for magic, kind in _KINDS:
+        if start.startswith(magic):
+            return kind
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    _, dot, suffix = name.rsplit("/", 1)[-1].rpartition(".")
+    if dot and not suffix.isdigit():
+        return ""
+    if start.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    return "DICOM" if is_dicom(start) else ""
 
 
 def is_text(name: str) -> bool:

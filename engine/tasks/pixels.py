@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM")
 KEPT_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")  # stored as they came; anything else is stored as PNG
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DICOM_GROUPS = (b"\2\0", b"\x08\0", b"\0\x08")  # with which its first element begins, in either order of bytes
+_LONGEST_FIRST = 1024  # bytes of a first element, which is a number, a code or an identifier
 _MORE_THAN_8_BITS = ("I", "F")  # how modes of Pillow with more begin
 _ORIENTATION = 0x0112  # the tag, in EXIF as in TIFF
 TURNED = "turned upright by its EXIF rotation"
@@ -49,11 +51,21 @@ def convert(content: bytes, name: str, reading: Reading, largest: int) -> Conver
     pixels, or if the chosen channels are not there.
     """
     with _sentences(name, largest):
-        if content[128:132] == b"DICM":
+        if is_dicom(content[:132]):
             from engine.tasks.dicom import convert_dicom
 
             return convert_dicom(content, name, reading, largest)
         return _convert_plain(content, name, reading, largest)
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes of a file are those of DICOM, or of one whose preamble was left out."""
+    if head[128:132] == b"DICM":
+        return True
+    if head[:2] not in _DICOM_GROUPS:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()  # two letters name what kind of value follows
+    return explicit or int.from_bytes(head[4:8], "little") < _LONGEST_FIRST
 
 
 @contextmanager

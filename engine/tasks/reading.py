@@ -36,8 +36,8 @@ class Reading:
             )
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
             raise InvalidInputError(f"The range {list(self.value_range)} is empty: name the lower end first.")
-        if self.window is not None and not self.window[1] >= 1:
-            raise InvalidInputError(f"The window's width is {self.window[1]}: choose a number from 1 up.")
+        if self.window is not None and not self.window[1] > 0:
+            raise InvalidInputError(f"The window's width is {self.window[1]}: choose a number above 0.")
         if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise InvalidInputError(
                 f"{list(self.percentiles)} are no percentiles: name two from 0 to 100, the lower one first."

@@ -384,14 +384,23 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:
-    """Items whose split is "train", "test" or None. Validation images train, or test where there is no test image."""
+    """Items whose split is "train", "test" or None. Validation images train where there are labeled test images, and
+    test where there are none: a public test set often hides its labels.
+    """
     validation = sum(item.split == "val" for item in items)
-    if not validation:
-        return items, []
-    becomes = "train" if any(item.split == "test" for item in items) else "test"
-    reason = "belong to the training images" if becomes == "train" else "are the test images, as there are no others"
+    hidden = sum(item.split == "test" and item.label is None for item in items)
+    tested = any(item.split == "test" and item.label is not None for item in items)
+    notes = []
+    if validation:
+        reason = "belong to the training images" if tested else "are the test images, as no others have labels"
+        if not tested and not hidden:
+            reason = "are the test images, as there are no others"
+        notes.append(f"The {validation:,} validation images {reason}.")
+    if hidden and any(item.label is not None for item in items):
+        notes.append(f"Of the source's test images {hidden:,} have no label: they take no part.")
+    becomes = "train" if tested else "test"
     settled = [Item(i.name, i.label, becomes, i.group, i.place) if i.split == "val" else i for i in items]
-    return settled, [f"The {validation:,} validation images {reason}."]
+    return settled, notes
 
 
 def _check_count(count: int, settings: ImportSettings) -> None:

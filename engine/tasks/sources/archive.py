@@ -156,10 +156,9 @@ class _ArchiveTree(Tree):
                 )
         if self._again:
             some = ", ".join(repr(name[:60]) for name in list(self._again)[:3])
-            self.notes = (
-                f"{len(self._again):,} files are in the archive more than once with the same content, and count once "
-                f"({some}).",
-            )
+            number = len(self._again)
+            files, count = ("1 file is", "counts") if number == 1 else (f"{number:,} files are", "count")
+            self.notes = (f"{files} in the archive more than once with the same content, and {count} once ({some}).",)
 
     def _same(self, first: Any, second: Any) -> bool:
         """Whether two entries have the same content."""

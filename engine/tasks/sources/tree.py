@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -34,6 +35,11 @@ class Tree(ABC):
     skipped: list[Skipped]
     encoding: Encoding = UTF_8  # of the names in the source
     notes: tuple[str, ...] = ()  # what was found about the files, a sentence each
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Of files whose names say nothing, as far as they were looked at, the kind of image by content; "" = none."""
+        return {}
 
     @abstractmethod
     def open(self, name: str) -> IO[bytes]:
