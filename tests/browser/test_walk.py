@@ -75,6 +75,7 @@ def look_at_task(tab: Workbench) -> None:
 
 def rank_teachers(tab: Workbench) -> None:
     tab.go("teachers")
+    tab.button("Rank the teachers").click()
     tab.await_text("Effective number of teachers", LONG)
     tab.settle()
     tab.assert_sound()
