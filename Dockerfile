@@ -11,8 +11,10 @@ RUN useradd --create-home --uid 1000 workbench \
     && install --directory --owner=workbench --group=workbench /workspace
 
 WORKDIR /opt/distill-workbench
-COPY requirements.txt ./
-RUN python -m pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.txt requirements.lock ./
+RUN python -m pip install --no-cache-dir --requirement requirements.txt --constraint requirements.lock \
+    || { echo "The versions of requirements.lock cannot be had for this machine: taking the newest that requirements.txt allows."; \
+         python -m pip install --no-cache-dir --requirement requirements.txt; }
 COPY . ./
 
 USER 1000

@@ -5,7 +5,7 @@ PORT ?= 8501
 ADDRESS ?= localhost
 BIN := $(VENV)/bin
 
-.PHONY: help setup setup-dev browser run test check format bench faults hostile docker clean
+.PHONY: help setup setup-dev browser run test check format lock bench faults hostile docker clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -14,17 +14,22 @@ help: ## show this list
 setup: $(VENV)/.ready ## install what the workbench needs into .venv
 setup-dev: $(VENV)/.ready-dev ## the same, and what tests and checks need
 
-$(VENV)/.ready: requirements.txt
+LOCKED := --constraint requirements.lock
+UNLOCKED := The versions of requirements.lock cannot be had for this machine: taking the newest that requirements.txt allows.
+
+$(VENV)/.ready: requirements.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: install it, then run make PYTHON=python3.12 (or whatever it is called)."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "The module venv is missing: install the package python3-venv."; exit 1; }
 	@echo "Installing the packages of requirements.txt; the first time this takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt $(LOCKED) || \
+	  { echo "$(UNLOCKED)"; $(BIN)/python -m pip install --quiet --requirement requirements.txt; }
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready pyproject.toml
-	@$(BIN)/python -m pip install --quiet --group dev
+	@$(BIN)/python -m pip install --quiet --group dev $(LOCKED) || \
+	  { echo "$(UNLOCKED)"; $(BIN)/python -m pip install --quiet --group dev; }
 	@touch $@
 
 browser: setup-dev
@@ -44,6 +49,13 @@ check: setup-dev ## lint, format and types
 format: setup-dev ## put the code into its format
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+lock: setup-dev ## renew requirements.lock: the newest versions that are allowed (BOUNDS='torch<=2.14.1' for less)
+	@$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], "$(BOUNDS)".replace(" ", "\n"), sep="\n")' \
+	  | $(BIN)/python -m piptools compile --quiet --upgrade --allow-unsafe --strip-extras --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    --output-file requirements.lock requirements.txt -
 
 bench: setup-dev ## measure speed: ratios in one process
 	@$(BIN)/python -m tests.benchmarks $(ONLY)

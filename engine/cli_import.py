@@ -30,6 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--paths", metavar="COLUMN", help="its column of image names (guessed)")
     parser.add_argument("--split-column", metavar="COLUMN", help="its column of train and test; '' for none (guessed)")
+    parser.add_argument(
+        "--encoding", default="", help="of a table that is not UTF-8, such as cp1251 or gbk (guessed from all of it)"
+    )
+    parser.add_argument(
+        "--names-encoding",
+        default="",
+        metavar="ENCODING",
+        help="of file names that are not UTF-8, such as cp866 or shift-jis (guessed from all of them)",
+    )
     parser.add_argument("--images", metavar="PATH", help="where the table's images lie, if not beside it")
     parser.add_argument(
         "--split", choices=("given", "stratified", "by-group"), help="how test images are held out (as fits the source)"
@@ -72,6 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decide", action="append", default=[], metavar="FINDING=CHOICE", help="decide about a finding"
     )
+    parser.add_argument(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="QUESTION=INTERPRETATION",
+        help="answer what the import asks under 'please check', where no other option does",
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse where the import would have to guess")
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
 
@@ -117,7 +134,12 @@ def request_of(options: argparse.Namespace) -> Any:
         resize=options.resize or "",
         student_size=options.size,
         flip=False if options.no_flip else None,
-        findings=dict(_decision(text) for text in options.decide),
+        findings=dict(_pair_of("--decide", text, "copies=keep") for text in options.decide),
+        answers={
+            **dict(_pair_of("--answer", text, "masks=leave-out") for text in options.answer),
+            **_encodings(options),
+        },
+        strict=options.strict,
         in_place=False if options.copy else options.in_place or None,
     )
 
@@ -143,11 +165,18 @@ def _pair(option: str, text: str | None) -> tuple[float, float] | None:
     return numbers[0], numbers[1]
 
 
-def _decision(text: str) -> tuple[str, str]:
-    finding, equals, choice = text.partition("=")
+def _encodings(options: argparse.Namespace) -> dict[str, str]:
+    from engine.tasks.encodings import NAMES_ENCODING, TABLE_ENCODING, check_encoding
+
+    named = {TABLE_ENCODING: options.encoding, NAMES_ENCODING: options.names_encoding}
+    return {key: check_encoding(name) for key, name in named.items() if name}
+
+
+def _pair_of(option: str, text: str, example: str) -> tuple[str, str]:
+    key, equals, choice = text.partition("=")
     if not equals:
-        raise InvalidInputError(f"--decide {text!r}: write it as finding=choice, such as copies=keep.")
-    return finding.strip(), choice.strip()
+        raise InvalidInputError(f"{option} {text!r}: write it with = between the two, such as {example}.")
+    return key.strip(), choice.strip()
 
 
 def _document(task: Any, now: Any) -> dict[str, Any]:
@@ -177,6 +206,7 @@ def _document(task: Any, now: Any) -> dict[str, Any]:
         "reading": dict(task.record.reading),
         "made_rgb": dict(about.steps),
         "notes": list(about.notes),
+        "please_check": [_question_row(question) for question in about.questions],
         "unreadable": [{"file": name, "reason": reason} for name, reason in about.unreadable],
         "skipped": about.skipped_count,
         "read_in_place": about.in_place,
@@ -196,6 +226,26 @@ def _document(task: Any, now: Any) -> dict[str, Any]:
     }
 
 
+def _question_row(question: Any) -> dict[str, Any]:
+    from engine.tasks import as_option
+
+    return {
+        "question": question.key,
+        "text": question.text,
+        "chosen": question.chosen,
+        "by": "user" if question.decided else "default",
+        "interpretations": [
+            {
+                "interpretation": one.key,
+                "title": one.title,
+                "labeled_images": one.labeled_images,
+                "option": as_option(one),
+            }
+            for one in question.interpretations
+        ],
+    }
+
+
 def _class_rows(task: Any) -> list[dict[str, Any]]:
     import numpy as np
 
@@ -209,6 +259,7 @@ def _print(task: Any, now: Any) -> None:
     print(f"{len(task.images):,} images of {len(task.classes):,} classes, read as {about.layout_title}")
     for what, column in about.columns.items():
         print(f"  {what}: column {column!r}")
+    _print_questions(about.questions)
     for row in _class_rows(task)[:20]:
         print(f"  {row['class']}: {row['labeled']:,} labeled for training, {row['test']:,} for the test")
     if len(task.classes) > 20:
@@ -229,3 +280,14 @@ def _print(task: Any, now: Any) -> None:
         if len(f.names) > NAMED:
             print(f"    and {len(f.names) - NAMED:,} more")
     print(f"next: python -m engine rank --task {task.name}")
+
+
+def _print_questions(questions: Any) -> None:
+    """What was guessed, with the option that says otherwise."""
+    from engine.tasks import as_option, undecided
+
+    for question in undecided(questions):
+        print(f"please check: {question.text}")
+        for one in question.interpretations:
+            mark = "taken" if one.key == question.chosen else f"or {as_option(one)}"
+            print(f"    {one.title}, {one.labeled_images:,} labeled images ({mark})")

@@ -14,8 +14,8 @@ from engine.cli_print import ProgressLine, print_rows
 from engine.errors import InvalidInputError
 from engine.files import make_folder, storage_error, workspace
 
+EXAMPLE = "0.485,0.456,0.406"  # a mean
 MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
-IMAGENET_MEAN, IMAGENET_STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
 
 
 def add_parser(verbs: Any) -> None:
@@ -53,11 +53,15 @@ def add_parser(verbs: Any) -> None:
     add.add_argument("--title", help="what it knows, in a few words")
     add.add_argument("--collection", help="where its training images come from; comma-separated if several")
     add.add_argument("--license")
-    add.add_argument("--size", type=int, help="input size in pixels")
-    add.add_argument("--architecture", help="of a checkpoint: timm's name")
+    own = "(default: as timm configures the architecture)"
+    add.add_argument("--size", type=int, help=f"input size in pixels {own}")
+    add.add_argument("--architecture", help="of a checkpoint: timm's name, or architecture.tag")
     add.add_argument("--classes", help="names of its classes: comma-separated, or a file with one on each line")
-    add.add_argument("--mean", default=IMAGENET_MEAN, help=f"of a checkpoint (default {IMAGENET_MEAN})")
-    add.add_argument("--std", default=IMAGENET_STD, help=f"of a checkpoint (default {IMAGENET_STD})")
+    add.add_argument("--mean", help=f"of a checkpoint, for pixels in 0..1, such as {EXAMPLE} {own}")
+    add.add_argument("--std", help=f"of a checkpoint {own}")
+    add.add_argument("--pooling", help=f"how places become one vector: avg, max or token {own}")
+    add.add_argument("--prefix", default="", help="of a checkpoint with several networks: how the names of one begin")
+    add.add_argument("--ignore", help="of a checkpoint: first words of names that are no part of the network")
     add.add_argument("--task", help="of a table of features and pseudo-labels: the task whose images it describes")
     add.add_argument("--image-column", help="of a table: the column that names the image")
 
@@ -155,8 +159,6 @@ def _add(options: argparse.Namespace) -> int:
             progress=tell,
         )
     elif options.architecture:
-        if options.size is None:
-            raise InvalidInputError("--size: say at which input size, in pixels, the network was trained.")
         record = add_checkpoint(
             _file(path),
             path.name,
@@ -164,8 +166,11 @@ def _add(options: argparse.Namespace) -> int:
             architecture=options.architecture,
             classes=_classes(options.classes),
             size=options.size,
-            mean=_numbers("--mean", options.mean),
-            std=_numbers("--std", options.std),
+            mean=None if options.mean is None else _numbers("--mean", options.mean),
+            std=None if options.std is None else _numbers("--std", options.std),
+            pooling=options.pooling,
+            prefix=options.prefix,
+            ignore=_listed(options.ignore or ""),
             progress=tell,
         )
     elif path.is_file():
@@ -173,12 +178,19 @@ def _add(options: argparse.Namespace) -> int:
             f"{path} is a file: say --architecture for a checkpoint, or --task for a table of features."
         )
     else:
-        record = add_from_hub(options.what, about, options.size, tell)
+        record = add_from_hub(options.what, about, options.size, tell, pooling=options.pooling)
     kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
-    if not record.has_network:
-        print(record.accuracy_note)
+    if record.has_network:
+        from engine.teachers.from_checkpoint import shown
+
+        print(
+            f"It looks at images of {record.input_size} px, normalized by mean {shown(record.mean)} and standard "
+            f"deviation {shown(record.std)}; pooling {record.pooling or 'of its own'}."
+        )
+    for note in record.notes if record.has_network else (record.accuracy_note,):
+        print(note)
     return 0
 
 
@@ -243,7 +255,7 @@ def _numbers(option: str, text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InvalidInputError(f"{option} {text!r}: write three numbers, such as {IMAGENET_MEAN}.") from None
+        raise InvalidInputError(f"{option} {text!r}: write three numbers, such as {EXAMPLE}.") from None
 
 
 def _listed(text: str) -> list[str]:

@@ -9,12 +9,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from engine.errors import InvalidInputError
-from engine.files import read_json, replacing, replacing_folder, write_bytes, write_json
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.files import read_json, replacing_folder, write_bytes, write_json
 from engine.tasks import Task
 from engine.teachers import Network
+from engine.tensors import read_tensors, write_tensors
 from engine.training import TrainSpec, input_statistics
 
 WEIGHTS, RECORD, README = "student.safetensors", "student.json", "README.md"
@@ -26,8 +25,7 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
     Raises StorageError if the disk refuses.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.model.state_dict().items()}
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(state, temporary)
+    write_tensors(folder / WEIGHTS, state)
     mean, std = input_statistics(spec.architecture)
     record = {
         "architecture": spec.architecture,
@@ -48,13 +46,18 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
 def export_student(run_folder: Path, out: Path) -> list[Path]:
     """Copy a finished run's student into the new folder `out`, with a README that shows how to load it.
 
-    Raises InvalidInputError if the run has no student yet or `out` already exists, StorageError if the disk refuses.
+    Raises InvalidInputError if the run has no student yet or `out` already exists, DamagedFileError, StorageError if
+    the disk refuses.
     """
     if not (run_folder / WEIGHTS).is_file() or not (run_folder / "result.json").is_file():
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
     if out.exists():
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
     record, result = read_json(run_folder / RECORD), read_json(run_folder / "result.json")
+    try:
+        read_tensors(run_folder / WEIGHTS)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} It is the student of run {run_folder.name}: make this run again.") from error
     with replacing_folder(out) as temporary:
         for name in (WEIGHTS, RECORD):
             shutil.copyfile(run_folder / name, temporary / name)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import Any
 from engine.errors import DamagedFileError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"  # a file or folder so named is a write that never finished, and may be removed
+_LEFT_BEHIND = ".tmp"  # also what safetensors itself leaves of a write, such as .tmp4rnXbh
 
 
 def workspace() -> Path:
@@ -24,16 +26,32 @@ def workspace() -> Path:
     return Path(home).expanduser() if home else Path.home() / ".distill-workbench"
 
 
-def storage_error(error: OSError, path: Path) -> StorageError:
-    """The sentence for an operating system's refusal to read or write `path`."""
+def storage_error(error: OSError, path: Path, needed: int | None = None) -> StorageError:
+    """The sentence for an operating system's refusal to read or write `path`. needed: its bytes, if they are known."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"No space left while writing {path}: free some space on that disk, then start again.")
+        room = f", which takes {_size(needed)} while {_free(path)}" if needed else ""
+        return StorageError(
+            f"No space left while writing {path}{room}: free some space on that disk, then start again."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
             f"{path} may not be written or read by this user: "
             "change its permissions, or set WORKBENCH_HOME to a folder that you own."
         )
     return StorageError(f"{path} could not be written or read ({error.strerror or error}).")
+
+
+def _size(count: int) -> str:
+    """A number of bytes in words."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"
+
+
+def _free(path: Path) -> str:
+    """How much room is left beside `path`, in words."""
+    try:
+        return f"{_size(shutil.disk_usage(path.parent).free)} are free"
+    except OSError:
+        return "nobody knows how much is free"
 
 
 def make_folder(path: Path) -> Path:
@@ -46,10 +64,11 @@ def make_folder(path: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; on success it is flushed to disk and takes the place of `path`.
 
-    Raises StorageError if the disk refuses. If the body raises, `path` stays as it was.
+    needed: bytes that will be written, for the sentence about a full disk. Raises StorageError if the disk refuses. If
+    the body raises, `path` stays as it was.
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}"
@@ -59,7 +78,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise storage_error(error, path) from error
+        raise storage_error(error, path, needed) from error
     finally:
         with suppress(OSError):  # whatever refuses here must not hide the first error
             temporary.unlink(missing_ok=True)
@@ -114,6 +133,48 @@ def publish_folder(folder: Path, path: Path) -> bool:
             return False
         raise storage_error(error, path) from error
     return True
+
+
+def remove_temporary(folder: Path, *, older_than: float) -> None:
+    """Remove what writes that never finished left directly in `folder`, if it is `older_than` seconds old."""
+    latest = time.time() - older_than
+    try:
+        left = [path for path in folder.iterdir() if path.name.startswith(_LEFT_BEHIND)]
+    except OSError:  # tidying up is never worth an error
+        return
+    for path in left:
+        try:
+            if path.stat().st_mtime > latest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        except OSError:
+            continue
+
+
+def remove_forgotten(home: Path, *, older_than: float) -> None:
+    """Remove what writes that never finished left in the workspace `home`, if it is `older_than` seconds old.
+
+    Jobs and runs are not looked into: a job's own folder is tidied whenever it starts or ends.
+    """
+    for pattern in WRITTEN_TO:
+        for folder in home.glob(pattern):
+            remove_temporary(folder, older_than=older_than)
+
+
+# Folders of the workspace in which single files are replaced. Whole folders that are made there are younger, or are
+# looked after by those who make them: an import goes on with what it left.
+WRITTEN_TO = (
+    "features/*/*/view-*",
+    "maps/*/*",
+    "tasks/*/labels",
+    "tasks/*/splits",
+    "comparisons",
+    "rankings",
+    "speeds",
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

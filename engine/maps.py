@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from sklearn.decomposition import PCA
 
-from engine.errors import InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.features import FeatureStore, extract
-from engine.files import canonical_hash, replacing
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
 from engine.tasks import Task, open_task
 from engine.teachers import TeacherRecord, get_teacher
+from engine.tensors import read_tensors, write_tensors
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "maps"  # of the program's own tasks, so that none waits
 KIND = "map"
@@ -79,19 +78,23 @@ def read_map(home: Path, task: Task, teacher: str, kind: str) -> Map | None:
     made = _path(home / "maps", task, record, kind)
     for path in (made, _path(ASSETS, task, record, kind)):
         try:
-            with safetensors.safe_open(path, framework="numpy") as stored:
-                return Map(kind, stored.get_tensor("rows").astype(np.int64), stored.get_tensor("coordinates"))
+            stored = read_tensors(path, "numpy")
+            rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
+            if coordinates.shape != (len(rows), 2) or not np.isfinite(coordinates).all():
+                raise DamagedFileError(f"{path} is damaged: it is no map.")
+            return Map(kind, rows, coordinates)
         except FileNotFoundError:
             continue
-        except (safetensors.SafetensorError, OSError):
-            made.unlink(missing_ok=True)  # it can be made again
+        except (DamagedFileError, KeyError):
+            if path == made:  # it can be made again
+                path.unlink(missing_ok=True)
     return None
 
 
 def write_map(root: Path, task: Task, teacher: str, drawn: Map) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
-    with replacing(_path(root, task, get_teacher(teacher), drawn.kind)) as temporary:
-        save_file({"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}, temporary)
+    arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
+    write_tensors(_path(root, task, get_teacher(teacher), drawn.kind), arrays)
 
 
 def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:

@@ -9,6 +9,7 @@ from app.components import origin, page, wording
 from engine.errors import WorkbenchError
 from engine.runs.teachers import remove_teacher
 from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
+from engine.teachers.from_checkpoint import shown
 
 
 def added() -> None:
@@ -47,6 +48,7 @@ def _record(record: TeacherRecord) -> None:
         "Classes": f"{len(record.classes):,}" if record.classes else "none: it is heard in DistillConsensus alone",
         "Learned from": seen,
         "Network": network,
+        **_preparation(record),
         "License": record.license,
         "From": record.source,
         "Added": wording.moment(record.added),
@@ -56,6 +58,18 @@ def _record(record: TeacherRecord) -> None:
     st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items()))
     st.space("stretch")
     _remove_button(record.name, record.title)
+
+
+def _preparation(record: TeacherRecord) -> dict[str, str]:
+    """How the network gets its images and pools them, and what was decided when it was added."""
+    if not record.has_network:
+        return {}
+    facts = {"Normalization": f"mean {shown(record.mean)}, standard deviation {shown(record.std)}"}
+    if record.pooling:
+        facts["Pooling"] = record.pooling
+    if record.notes:
+        facts["When added"] = " ".join(record.notes)
+    return facts
 
 
 def _remove_button(name: str, title: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app import state
@@ -9,14 +11,16 @@ from app.components import page, wording
 from app.views import add_teacher_job
 from engine.features.given import request_outputs
 from engine.teachers import About
-from engine.teachers.from_checkpoint import request_checkpoint
+from engine.teachers.configured import POOLINGS, configured
+from engine.teachers.from_checkpoint import request_checkpoint, shown
 from engine.teachers.install import stage
 from engine.teachers.registry import architectures
 
-NORMALIZATIONS = {
-    "ImageNet": ("0.485, 0.456, 0.406", "0.229, 0.224, 0.225"),
-    "0.5 for all": ("0.5, 0.5, 0.5", "0.5, 0.5, 0.5"),
-    "Own": None,
+POOLING_NAMES = {
+    "": "the architecture's own",
+    "avg": "mean of all places (avg)",
+    "max": "largest of all places (max)",
+    "token": "class token (token)",
 }
 EXAMPLE = """image_id          | features           | pseudo_labels
 cats/0001.png     | [0.1, 2.3, …]      | [0.02, 0.91, 0.07]
@@ -49,8 +53,7 @@ def checkpoint() -> None:
             help="Without any, its features alone are used: it is ranked, mapped, and heard in "
             "DistillConsensus, but not in the other methods.",
         )
-        size = st.number_input("Input size it was trained at, pixels", 16, 1024, value=224, key="checkpoint-size")
-        mean, std = _normalization()
+        chosen = _as_trained(architecture)
     if st.button("Add this checkpoint", type="primary", icon=":material/add:", key="checkpoint-add"):
         if file is None or architecture is None:
             st.error("Choose a file of weights and its architecture first.", icon=":material/error:")
@@ -58,9 +61,7 @@ def checkpoint() -> None:
             network = {
                 "architecture": architecture,
                 "classes": [line for line in names.splitlines() if line.strip()],
-                "size": int(size),
-                "mean": _split(mean),
-                "std": _split(std),
+                **chosen,
             }
             add_teacher_job.start(
                 "checkpoint",
@@ -68,7 +69,7 @@ def checkpoint() -> None:
             )
     add_teacher_job.show("checkpoint", None)
     st.caption(
-        "Files above 200 MB: `python -m engine teachers add FILE --architecture NAME --classes names.txt --size 224 "
+        "Files above 200 MB: `python -m engine teachers add FILE --architecture NAME --classes names.txt "
         "--collection WHERE`."
     )
 
@@ -131,17 +132,39 @@ def _about(way: str) -> About:
     )
 
 
-def _normalization() -> tuple[str, str]:
-    chosen = st.selectbox("Normalization: mean and standard deviation", list(NORMALIZATIONS), key="checkpoint-norm")
-    preset = NORMALIZATIONS[chosen or "ImageNet"]
-    if preset is not None:
-        st.caption(f"Mean {preset[0]}; standard deviation {preset[1]}, for pixels in 0..1.")
-        return preset
+def _as_trained(architecture: str | None) -> dict[str, Any]:
+    """How the network wants its images, as timm configures its architecture until it is changed; what was changed."""
+    if architecture is None:
+        st.caption("Choose the architecture: its input size, normalization and pooling then stand here, to be changed.")
+        return {}
+    own = configured(architecture)
+    fields: dict[str, tuple[Any, Any]] = {}  # as it is in the form, and as timm has it
+
+    def key(name: str) -> str:  # another architecture begins with its own values
+        return f"checkpoint-{name}-{architecture}"
+
     left, right = st.columns(2)
-    return (
-        left.text_input("Mean, for pixels in 0..1", "0.5, 0.5, 0.5", key="checkpoint-mean"),
-        right.text_input("Standard deviation", "0.5, 0.5, 0.5", key="checkpoint-std"),
+    size = left.number_input("Input size, pixels", 16, 1024, value=own.size, key=key("size"))
+    fields["size"] = int(size), own.size
+    poolings = list(dict.fromkeys([own.pooling, *POOLINGS]))
+    pooling = right.selectbox(
+        "Pooling", poolings, format_func=lambda name: POOLING_NAMES.get(name, name), key=key("pooling")
     )
+    fields["pooling"] = pooling, own.pooling
+    left, right = st.columns(2)
+    for column, name, label in ((left, "mean", "Mean"), (right, "std", "Standard deviation")):
+        preset = shown(getattr(own, name))
+        fields[name] = column.text_input(f"{label}, pixels in 0..1", preset, key=key(name)), preset
+    st.caption("As timm configures this architecture. Change what your training did otherwise.")
+    with st.expander("A file that holds more than the network"):
+        fields["prefix"] = st.text_input("Take the tensors whose names begin with", key="checkpoint-prefix").strip(), ""
+        fields["ignore"] = st.text_input("Leave out the tensors whose names begin with", key="checkpoint-ignore"), ""
+        st.caption(
+            "Words before the names are found by themselves, averaged weights (EMA) are preferred, and what training "
+            "programs keep beside a network is left out. What was taken is said under *Added so far*."
+        )
+    changed = {name: value for name, (value, preset) in fields.items() if value != preset}
+    return {name: _split(value) if name in ("mean", "std", "ignore") else value for name, value in changed.items()}
 
 
 def _split(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from app.components import page, waiting
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.teachers.checkpoint import KeyDiff, from_event
+from engine.teachers.fitting import KeyDiff, from_event
 from engine.teachers.from_checkpoint import DIFF_EVENT
 
 

@@ -18,7 +18,7 @@ from engine.jobs import Job
 from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, line, plan, weighted
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
-from engine.teachers import IMAGENET, bundled_names, cost, get_teacher
+from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
 from engine.training import WITH_TEACHERS, TrainSpec, recipe
 
 DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
@@ -203,6 +203,7 @@ def _weights_origin(train: TrainSpec) -> str:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
+    check_student(architecture)
     return cost(architecture, classes, size)
 
 

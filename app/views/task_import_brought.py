@@ -10,7 +10,7 @@ import streamlit as st
 from app import state
 from app.components import wording
 from engine import tasks
-from engine.tasks import UPLOAD, Columns, ImportRequest, Reading
+from engine.tasks import UPLOAD, Columns, ImportRequest, Interpretation, Reading
 
 NONE = "(none)"  # no column
 _BROUGHT = "import.brought"  # source, images, title
@@ -66,6 +66,19 @@ def choose_column(of: ImportRequest, name: str) -> Callable[[str | None], None]:
     return put
 
 
+def answers(of: ImportRequest) -> dict[str, str]:
+    """What was answered to the import's questions, where no column says it."""
+    found: dict[str, str] = state.note(_key(of, "answers"), {})
+    return found
+
+
+def choose_interpretation(of: ImportRequest, one: Interpretation) -> None:
+    """Understand the source so."""
+    changed = {name: column for name, column in one.changes.get("columns", {}).items()}
+    state.set_note(_key(of, "columns"), {**state.note(_key(of, "columns"), {}), **changed})
+    state.set_note(_key(of, "answers"), {**answers(of), **one.changes.get("answers", {})})
+
+
 def reading(of: ImportRequest) -> Reading | None:
     """How the images are read, if that was chosen by hand."""
     found: Reading | None = state.note(_key(of, "reading"))
@@ -88,8 +101,9 @@ def choose(of: ImportRequest, what: str) -> Callable[[Any], None]:
 
 
 def undo_choices(of: ImportRequest) -> None:
-    """Take back columns and reading: with them the source cannot be read."""
+    """Take back columns, answers and reading: with them the source cannot be read."""
     state.set_note(_key(of, "columns"), {})
+    state.set_note(_key(of, "answers"), {})
     state.set_note(_key(of, "reading"), None)
 
 

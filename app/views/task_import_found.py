@@ -10,7 +10,13 @@ import streamlit as st
 from app import state
 from app.components import images, page, wording
 from app.views import task_import_brought as brought
-from app.views import task_import_channels, task_import_make, task_import_place, task_import_reading
+from app.views import (
+    task_import_channels,
+    task_import_make,
+    task_import_place,
+    task_import_questions,
+    task_import_reading,
+)
 from engine import tasks
 from engine.errors import WorkbenchError
 from engine.tasks import ImportRequest, Preview
@@ -23,11 +29,14 @@ def draw(source: ImportRequest) -> None:
         st.markdown(f":material/folder_zip: **{page.escape(brought.source_words(source))}**", width="content")
         if st.button("Bring something else", icon=":material/arrow_back:", type="tertiary"):
             brought.let_go(source)
-    wanted = replace(source, columns=brought.columns(source), reading=brought.reading(source))
+    wanted = replace(
+        source, columns=brought.columns(source), reading=brought.reading(source), answers=brought.answers(source)
+    )
     found = _previewed(source, wanted)
     if found is None:
         return
     _counts(found)
+    task_import_questions.draw(source, found.questions)
     _columns(source, found)
     left, right = st.columns([3, 2], gap="medium")
     with left:

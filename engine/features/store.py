@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.files import replacing
+from engine.files import storage_error
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
+from engine.tensors import read_tensors, reading_tensors, write_tensors
 
 SHARD_IMAGES = 4096
 OUTPUTS = "outputs"  # folder of a teacher whose network is not here
@@ -67,8 +67,8 @@ class FeatureStore:
     ) -> None:
         """Add one shard, atomically. Writing the same rows again is harmless."""
         name = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
-        with replacing(self._view(view) / f"{name}.safetensors") as temporary:
-            save_file({"rows": rows, "features": features, "pseudo_labels": pseudo_labels}, temporary)
+        arrays = {"rows": rows, "features": features, "pseudo_labels": pseudo_labels}
+        write_tensors(self._view(view) / f"{name}.safetensors", arrays)
 
     def _view(self, view: int) -> Path:
         return self.folder / f"view-{view if self.teacher.has_network else 0}"
@@ -83,7 +83,7 @@ class FeatureStore:
             hits = shard_rows[place] == rows[order]
             if not hits.any():
                 continue
-            with safetensors.safe_open(path, framework="numpy") as shard:
+            with reading_tensors(path, "numpy") as shard:
                 values = shard.get_tensor(name)
             if out is None:
                 out = np.zeros((len(rows), values.shape[1]), dtype=np.float32)
@@ -97,17 +97,53 @@ class FeatureStore:
         return out
 
     def _shards(self, view: int) -> list[tuple[Path, NDArray[np.int64]]]:
-        """Every readable shard and the rows it holds, sorted. A damaged shard is removed: it can be made again."""
-        shards = []
+        """Every whole shard and the rows it holds, sorted. A damaged shard is removed: it can be made again."""
+        shards: list[tuple[Path, NDArray[np.int64]]] = []
+        widths: set[tuple[int, int]] = set()
         for path in sorted(self._view(view).glob("[0-9a-f]*.safetensors")):
             try:
-                with safetensors.safe_open(path, framework="numpy") as shard:
-                    shards.append((path, shard.get_tensor("rows")))
-            except (safetensors.SafetensorError, OSError) as error:
+                rows, width = _rows(path)
+                if widths and width not in widths:
+                    raise DamagedFileError(f"{path} is damaged: it is not as wide as the others.")
+            except FileNotFoundError:  # another process found it damaged
+                continue
+            except DamagedFileError as error:
                 if not self.teacher.has_network:
                     raise DamagedFileError(
-                        f"{path} is damaged, and with it what the teacher {self.teacher.name!r} says of images: remove "
-                        "this teacher, and add it again from its file."
+                        f"{error} With it is lost what the teacher {self.teacher.name!r} says of images: remove this "
+                        "teacher, and add it again from its file."
                     ) from error
                 path.unlink(missing_ok=True)
+                continue
+            widths.add(width)
+            shards.append((path, rows))
         return shards
+
+
+def _rows(path: Path) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """The rows that a shard holds, sorted, and the widths of its arrays; looked up once as long as it does not change.
+
+    Raises FileNotFoundError, DamagedFileError, StorageError.
+    """
+    try:
+        stamps = path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return _looked_up(path, stamps.st_ino, stamps.st_mtime_ns, stamps.st_size)
+
+
+@lru_cache(maxsize=2048)
+def _looked_up(path: Path, *_stamps: int) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    arrays = read_tensors(path, "numpy")
+    if set(arrays) != {"rows", "features", "pseudo_labels"}:
+        raise DamagedFileError(f"{path} is damaged: it holds other arrays than features.")
+    rows, outputs = arrays["rows"], (arrays["features"], arrays["pseudo_labels"])
+    sorted_rows = rows.ndim == 1 and rows.dtype == np.int64 and bool((np.diff(rows, prepend=-1) > 0).all())
+    if not sorted_rows or not all(a.dtype == np.float16 and a.ndim == 2 and len(a) == len(rows) for a in outputs):
+        raise DamagedFileError(f"{path} is damaged: its arrays do not fit together.")
+    if not all(np.isfinite(a).all() for a in outputs):  # a file of version 0.1 has no checksum that would tell
+        raise DamagedFileError(f"{path} is damaged: it holds what is no number.")
+    rows.flags.writeable = False
+    return rows, (outputs[0].shape[1], outputs[1].shape[1])

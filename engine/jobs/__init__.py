@@ -5,7 +5,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 """
 
 from engine.jobs import worker
-from engine.jobs.events import EventPage, read_events, truncate_events
+from engine.jobs.events import EventPage, read_events, replace_events
 from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
 from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
@@ -32,11 +32,11 @@ __all__ = [
     "queued_jobs",
     "read_events",
     "remove",
+    "replace_events",
     "request",
     "request_cancel",
     "resume",
     "status",
-    "truncate_events",
     "unfinished_jobs",
     "wait",
     "worker",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine import files
-from engine.errors import DamagedFileError, InvalidInputError
+from engine.errors import DamagedFileError
 from engine.jobs.records import EVENTS_FILE, Job
 
 
@@ -56,20 +56,15 @@ def read_events(job: Job, after: int = 0) -> EventPage:
     return EventPage(events, offset, restarted=start != after)
 
 
-def truncate_events(job: Job, count: int) -> None:
-    """Keep the first `count` events, those that a checkpoint knows of, and cut the rest in one step.
+def replace_events(job: Job, events: Sequence[Mapping[str, Any]]) -> None:
+    """Let the file hold these events and no others, in one step: those that a checkpoint knows of.
 
-    A worker uses `Reporter.truncate_events`, which counts on from there. Raises InvalidInputError if there are fewer,
-    StorageError if the disk refuses.
+    Whatever has become of the file, the job can go on. A worker uses `Reporter.replace_events`. Raises StorageError.
     """
     path = job.folder / EVENTS_FILE
-    content = _content(path)
-    lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
-    if count > len(lines) or count < 0:
-        raise InvalidInputError(f"{path} holds {len(lines)} events, not the {count} of the checkpoint: start anew.")
-    kept = b"".join(lines[:count])
-    if kept != content:
-        files.write_bytes(path, kept)
+    content = b"".join(map(_line, events))
+    if content != _content(path):
+        files.write_bytes(path, content)
 
 
 def append_event(job: Job, fields: Mapping[str, Any]) -> None:
@@ -77,7 +72,7 @@ def append_event(job: Job, fields: Mapping[str, Any]) -> None:
 
     When the disk refuses, nothing of the event stays in the file, and StorageError is raised.
     """
-    line = json.dumps(_finite(dict(fields)), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    line = _line(fields)
     path = job.folder / EVENTS_FILE
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -89,8 +84,8 @@ def append_event(job: Job, fields: Mapping[str, Any]) -> None:
         raise files.storage_error(error, path) from error
 
 
-def repair_events(job: Job) -> int:
-    """Cut a torn last line, so that the next event begins a line; returns the number of events. Raises StorageError."""
+def repair_events(job: Job) -> None:
+    """Cut a torn last line, so that the next event begins a line. Raises StorageError."""
     path = job.folder / EVENTS_FILE
     content = _content(path)
     whole = content.rfind(b"\n") + 1
@@ -99,22 +94,10 @@ def repair_events(job: Job) -> int:
             os.truncate(path, whole)
     except OSError as error:
         raise files.storage_error(error, path) from error
-    return content.count(b"\n")
 
 
-def flush_events(job: Job) -> None:
-    """Force the events to disk, before a checkpoint that counts them is written. Raises StorageError."""
-    path = job.folder / EVENTS_FILE
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:  # no event yet
-        return
-    except OSError as error:
-        raise files.storage_error(error, path) from error
+def _line(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(_finite(dict(fields)), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _append(descriptor: int, line: bytes) -> None:

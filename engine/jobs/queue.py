@@ -17,9 +17,10 @@ from typing import IO
 
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
+from engine.files import remove_temporary
 from engine.jobs import processes, states
 from engine.jobs.overview import POLL, OnChange, Unfinished, Urgency, all_alike
-from engine.jobs.records import Job, changing, remove_temporary
+from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
 
 if sys.platform != "win32":
@@ -118,6 +119,7 @@ def drain(
     unfinished = Unfinished(roots, device, urgency)
     drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll)
     drainer.tidy()
+    files.remove_forgotten(workspace, older_than=FORGOTTEN_AFTER)
     lock = DeviceLock(workspace, device)
     while not drainer.stop.is_set():
         if lock.acquire():

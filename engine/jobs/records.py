@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -164,22 +162,3 @@ def changing(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def remove_temporary(folder: Path, *, older_than: float) -> None:
-    """Remove what writes that never finished left directly in `folder`, if it is `older_than` seconds old."""
-    latest = time.time() - older_than
-    try:
-        left = [path for path in folder.iterdir() if path.name.startswith(files.TEMPORARY_PREFIX)]
-    except OSError:  # tidying up is never worth an error
-        return
-    for path in left:
-        try:
-            if path.stat().st_mtime > latest:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
-        except OSError:
-            continue

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,7 @@ class Reporter:
     def __init__(self, job: Job, running: Status) -> None:
         self._job = job
         self._status = running
-        self._events = events.repair_events(job)
+        events.repair_events(job)
         self._rate = Rate()
         self._lock = threading.Lock()
         self._changed = False
@@ -88,22 +89,10 @@ class Reporter:
     def event(self, **fields: Any) -> None:
         """Append one event for whoever draws the job's course. Raises StorageError if the disk refuses."""
         events.append_event(self._job, fields)
-        self._events += 1
 
-    @property
-    def events_written(self) -> int:
-        """Number of events in the file, those of earlier attempts included: a checkpoint stores it."""
-        return self._events
-
-    def flush_events(self) -> int:
-        """Force the events to disk, then give `events_written`: call it just before a checkpoint is written."""
-        events.flush_events(self._job)
-        return self._events
-
-    def truncate_events(self, count: int) -> None:
-        """On resuming, cut the events that lie after the checkpoint, which stored `count`."""
-        events.truncate_events(self._job, count)
-        self._events = count
+    def replace_events(self, known: Sequence[Mapping[str, Any]]) -> None:
+        """On resuming, go back to the events that the checkpoint knows of, whatever the file holds by now."""
+        events.replace_events(self._job, known)
 
     def check_cancelled(self) -> None:
         """Raises CancelledError if the user asked the job to stop, or removed its folder. Cheap enough for any loop."""

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from engine import files
 from engine.errors import BusyError, DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+from engine.files import remove_temporary
 from engine.jobs import processes
 from engine.jobs.records import (
     CANCEL_FLAG,
@@ -23,7 +24,6 @@ from engine.jobs.records import (
     check_id,
     load,
     now,
-    remove_temporary,
     write_job,
 )
 
@@ -118,7 +118,8 @@ def is_alive(stored: Status) -> bool:
     """Whether the process that a status names still runs; on another machine, whether its heart beats."""
     if stored.host == processes.host() and processes.can_identify():
         return processes.runs(stored.pid, stored.pid_started)
-    return stored.heartbeat is not None and (now() - stored.heartbeat).total_seconds() < STALE_AFTER
+    # Also one that lies in the future: its clock, or its file, is wrong, and nobody would ever see it grow old.
+    return stored.heartbeat is not None and abs((now() - stored.heartbeat).total_seconds()) < STALE_AFTER
 
 
 def is_unsettled(present: Status) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -10,13 +9,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-import safetensors
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
 from engine.consensus import agree
@@ -25,7 +23,7 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.export import write_student
 from engine.features import FeatureStore, extract
-from engine.files import read_json, replacing, write_json
+from engine.files import read_json, write_json
 from engine.jobs import Job, Reporter
 from engine.runs.looking import telling
 from engine.runs.methods import get_method
@@ -35,6 +33,7 @@ from engine.runs.speed import keep_speed
 from engine.tasks import Task, open_task
 from engine.tasks.views import boxes
 from engine.teachers import Network, cost, get_teacher, relation
+from engine.tensors import reading_tensors, write_tensors
 from engine.training import (
     Checkpoint,
     EvaluationData,
@@ -42,6 +41,8 @@ from engine.training import (
     Point,
     TeacherSignal,
     TrainData,
+    Trained,
+    UnfitCheckpointError,
     predict,
     train,
 )
@@ -83,15 +84,7 @@ def execute(job: Job, report: Reporter) -> None:
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
-    trained = train(
-        spec.train,
-        data,
-        spec.seed,
-        device=spec.device,
-        threads=spec.threads,
-        hooks=Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS),
-        resume=run.last_checkpoint(),
-    )
+    trained = _train(spec, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
@@ -109,6 +102,28 @@ def read_result(folder: Path) -> dict[str, Any]:
     return result
 
 
+def _train(spec: RunSpec, data: TrainData, run: _Watched) -> Trained:
+    """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
+    from the start gives the same weights.
+    """
+    hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
+    where = {"device": spec.device, "threads": spec.threads}
+    if (saved := run.last_checkpoint()) is not None:
+        try:
+            return train(spec.train, data, spec.seed, hooks=hooks, resume=saved, **where)
+        except UnfitCheckpointError as error:
+            run.begin_anew(str(error))
+    return train(spec.train, data, spec.seed, hooks=hooks, **where)
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What a checkpoint says beside its tensors."""
+
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    points: list[dict[str, Any]]
+
+
 class _Watched:
     """One training as its watcher sees it: progress, the curve as events, checkpoints."""
 
@@ -116,10 +131,11 @@ class _Watched:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
         self.points: list[dict[str, Any]] = []  # of the curve: accuracy over images seen
+        self.stage = "Training the student"
 
     def on_step(self, step: int, steps: int, images: int) -> None:
         self.report.check_cancelled()
-        self.report.progress(images, steps * self.spec.train.images_per_step, "images", "Training the student")
+        self.report.progress(images, steps * self.spec.train.images_per_step, "images", self.stage)
 
     def on_evaluation(self, point: Point, network: Network) -> None:
         began = time.perf_counter()
@@ -130,28 +146,35 @@ class _Watched:
         self.report.event(kind=CURVE_EVENT, **self.points[-1])
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
-        about = {
-            "step": checkpoint.step,
-            "seconds": checkpoint.seconds,
-            "events": self.report.flush_events(),
-            "points": self.points,
-        }
-        with replacing(self.job.folder / CHECKPOINT) as temporary:
-            save_file(checkpoint.tensors, temporary, metadata={"about": json.dumps(about)})
+        about = _About(checkpoint.step, checkpoint.seconds, self.points)
+        metadata = {"about": msgspec.json.encode(about).decode()}
+        write_tensors(self.job.folder / CHECKPOINT, checkpoint.tensors, metadata)
 
     def last_checkpoint(self) -> Checkpoint | None:
-        """What an earlier attempt saved, or None; events after it are cut. A damaged one is a fresh start."""
+        """What an earlier attempt saved, or None. The events become those that the checkpoint knows of, whatever has
+        become of their file. A damaged checkpoint is a fresh start.
+        """
         path = self.job.folder / CHECKPOINT
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                about = json.loads(file.metadata()["about"])
+            with reading_tensors(path, "pt", also=("about",)) as file:
+                about = msgspec.json.decode(file.metadata()["about"], type=_About)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        except (FileNotFoundError, safetensors.SafetensorError, KeyError, ValueError):
-            self.report.truncate_events(0)
+        except FileNotFoundError:
+            self.report.replace_events([])
             return None
-        self.report.truncate_events(about["events"])
-        self.points = about["points"]
-        return Checkpoint(tensors, about["step"], about["seconds"])
+        except (DamagedFileError, KeyError, TypeError, ValueError) as error:
+            self.begin_anew(str(error))
+            return None
+        self.report.replace_events([{"kind": CURVE_EVENT, **point} for point in about.points])
+        self.points = about.points
+        return Checkpoint(tensors, about.step, about.seconds)
+
+    def begin_anew(self, reason: str) -> None:
+        """Forget what an earlier attempt left, and say so where the run is watched and in its log."""
+        print(f"Training begins anew, since the checkpoint cannot be used: {reason}")
+        self.report.replace_events([])
+        self.points = []
+        self.stage = "Training the student, from the start, as its checkpoint is damaged"
 
 
 def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teaching:

@@ -16,7 +16,7 @@ from engine.runs.methods import Method, get_method
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
-from engine.teachers import check_architecture
+from engine.teachers import check_student
 from engine.training import WITH_TEACHERS, TrainSpec, recipe, spec_from
 from engine.weighting import normalized
 
@@ -103,7 +103,7 @@ def plan(
     for seed in seeds:
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
     if "architecture" in changes:
-        check_architecture(changes["architecture"])
+        check_student(changes["architecture"])
     if task.record.student_size:  # a decision of the task, unless it is asked for otherwise
         changes = {"size": task.record.student_size, **changes}
     allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]

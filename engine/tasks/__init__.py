@@ -73,8 +73,9 @@ from engine.tasks.inventory import Columns, Inventory, Item
 from engine.tasks.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.previews import Preview, Sample, preview, read_in_ways
+from engine.tasks.questions import Interpretation, Question, as_option, undecided
 from engine.tasks.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values, reading_from, reading_in_words
-from engine.tasks.request import UPLOAD, ImportRequest, request_from
+from engine.tasks.request import UPLOAD, ImportRequest, request_from, with_changes
 from engine.tasks.settings import SETTINGS_FILE, ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
 from engine.tasks.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
@@ -100,9 +101,11 @@ __all__ = [
     "ImageTable",
     "ImportRequest",
     "ImportSettings",
+    "Interpretation",
     "Inventory",
     "Item",
     "Preview",
+    "Question",
     "Reading",
     "Review",
     "Sample",
@@ -110,6 +113,7 @@ __all__ = [
     "TaskRecord",
     "Values",
     "add_task_file",
+    "as_option",
     "bundled_names",
     "bundled_record",
     "check_allowed",
@@ -147,7 +151,9 @@ __all__ = [
     "task_as_labeled",
     "task_name",
     "task_names",
+    "undecided",
     "upload_title",
+    "with_changes",
     "write_image_table",
     "write_revision",
     "write_task_files",

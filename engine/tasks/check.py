@@ -6,6 +6,7 @@ split, and taking a decision back gives what was before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from engine.errors import InvalidInputError
 from engine.tasks.check_copies import copies_across, copies_within, straddling_groups
 from engine.tasks.facts import About, Facts
 from engine.tasks.findings import Checking, Decisions, Review, counted
+from engine.tasks.names import spelling
+from engine.tasks.sources import LINKS
 from engine.tasks.splitting import OUT
 
 FEW_LABELS = 5  # of a class in training: fewer than the labels per class that methods usually draw
@@ -24,13 +27,16 @@ SMALL_SIDE = 32  # pixels
 ELONGATED = 3.0  # longer by shorter side
 
 
-def split_methods(facts: Facts, given: NDArray[np.str_]) -> tuple[str, ...]:
-    """The kinds of split that these images allow, the default first."""
+def split_methods(facts: Facts, given: NDArray[np.str_], labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """The kinds of split that these images allow, the default first.
+
+    The source's own split is the default where its test images have labels; a public test set often has none.
+    """
     methods = ["stratified"]
     if (facts.groups != "").any():
         methods.insert(0, "by-group")
     if (given == "test").any():
-        methods.insert(0, "given")
+        methods.insert(0 if ((given == "test") & (labels >= 0)).any() else len(methods), "given")
     return tuple(methods)
 
 
@@ -74,10 +80,21 @@ def files(now: Checking) -> None:
             "They are left out. Mend or replace them and import again to have them.",
             about.unreadable_count, names=about.unreadable,
         )  # fmt: skip
-    if about.skipped_count:
+    links = [(name, why) for name, why in about.skipped if why in LINKS]
+    if links:
         now.find(
-            "skipped", "note", counted(about.skipped_count, "file or row was skipped", "files or rows were skipped"),
-            "They are no images, or were named but not there.", about.skipped_count, names=about.skipped,
+            "links", "warning", counted(len(links), "link was not followed", "links were not followed"),
+            "What they lead to takes no part: classes may be missing. Copy the folder so that files take the place of "
+            "links (cp -rL), and import the copy; or import the folder that they lead to.",
+            len(links), names=tuple(links),
+        )  # fmt: skip
+    others = [(name, why) for name, why in about.skipped if why not in LINKS]
+    if count := about.skipped_count - len(links):
+        reasons = Counter(why for _, why in others).most_common()
+        now.find(
+            "skipped", "note", counted(count, "file or row was skipped", "files or rows were skipped"),
+            "They take no part. " + "; ".join(f"{number:,}: {why}" for why, number in reasons) + ".", count,
+            names=tuple(others),
         )  # fmt: skip
     if about.notes:
         now.find("layout", "note", f"Read as {about.layout_title}", " ".join(about.notes), len(about.notes))
@@ -92,19 +109,19 @@ def files(now: Checking) -> None:
 
 
 def class_names(now: Checking) -> None:
-    """Classes whose names differ in case, spaces or punctuation only."""
-    by_key: dict[str, list[int]] = {}
+    """Classes that are likely one class in two spellings. They stay apart unless the user makes them one."""
+    by_spelling: dict[str, list[int]] = {}
     for index, name in enumerate(now.classes):
-        key = "".join(c for c in name.casefold() if c.isalnum())
-        by_key.setdefault(key or name, []).append(index)
-    alike = [indices for indices in by_key.values() if len(indices) > 1]
+        by_spelling.setdefault(spelling(name), []).append(index)
+    alike = [indices for indices in by_spelling.values() if len(indices) > 1]
     if not alike:
         return
     names = tuple((now.classes[group[0]], ", ".join(now.classes[i] for i in group[1:])) for group in alike)
     choice = now.find(
         "class-names", "warning", counted(len(alike), "class has a second spelling", "classes have other spellings"),
-        "Their names differ in case, spaces or punctuation only.", len(alike), names=names,
-        choices=(("merge", "Make them one class"), ("keep", "Keep them apart")),
+        "Their names differ only in case, or in spaces, hyphens and underscores between letters. Make them one class "
+        "if they mean the same.", len(alike), names=names,
+        choices=(("keep", "Keep them apart"), ("merge", "Make them one class")),
     )  # fmt: skip
     if choice == "merge":
         for group in alike:
@@ -137,7 +154,7 @@ def contradictions(now: Checking) -> None:
 
 def split(now: Checking) -> None:
     """Which images test: as given, or drawn here so that copies share a side."""
-    methods = split_methods(now.facts, now.given)
+    methods = split_methods(now.facts, now.given, now.labels)
     now.method = now.decisions.split or methods[0]
     if now.method not in methods:
         raise InvalidInputError(
@@ -149,7 +166,23 @@ def split(now: Checking) -> None:
         now.rule = "The source's own split."
     else:
         now.draw(now.method)
+    unlabeled_test(now)
     now.leave_out(now.left_out_later)
+
+
+def unlabeled_test(now: Checking) -> None:
+    """Images that the source holds out and that have no label: they neither train nor test, unless that is decided."""
+    rows = np.flatnonzero((now.given == "test") & (now.labels < 0))
+    if not len(rows):
+        return
+    choice = now.find(
+        "unlabeled-test", "note",
+        counted(len(rows), "held-out image has no label", "held-out images have no label"),
+        "The source keeps them for its own test. They take no part, so that a student stays fit for that test.",
+        len(rows), rows=rows,
+        choices=(("hold-out", "Hold them out"), ("train", "Train on them as unlabeled images")),
+    )  # fmt: skip
+    now.splits[rows] = "train" if choice == "train" else "test"
 
 
 def appearance(now: Checking) -> None:
@@ -289,7 +322,7 @@ def _other_spellings(now: Checking) -> set[int]:
     seen: set[str] = set()
     other = set()
     for index, name in enumerate(now.classes):
-        key = "".join(c for c in name.casefold() if c.isalnum()) or name
+        key = spelling(name)
         if key in seen:
             other.add(index)
         seen.add(key)

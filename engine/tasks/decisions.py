@@ -82,7 +82,8 @@ def checked(task: Task) -> Checked:
     facts, about = _known(task)
     decisions = _decisions(task.record)
     found = _review(task, task.record, decisions)
-    methods = split_methods(facts, task.read_split(task.record.given_split))
+    given = task.read_split(task.record.given_split)
+    methods = split_methods(facts, given, task.read_labels(task.record.given_labels))
     return Checked(about, facts, found, decisions, methods, advise(facts.widths, facts.heights))
 
 
@@ -323,7 +324,12 @@ def _write_labels(folder: Path, image_ids: Sequence[str], labels: NDArray[np.int
 
 def _decisions(record: TaskRecord) -> Decisions:
     value = record.decisions
-    findings = {key: entry["choice"] for key, entry in value.get("findings", {}).items() if entry["by"] == "user"}
+    entries = value.get("findings", {}).items()
+    findings = {key: entry["choice"] for key, entry in entries if entry["by"] == "user" or (key, entry) == _MERGED}
     return Decisions(
         findings, value.get("split", ""), value.get("test_share", Decisions.test_share), value.get("seed", 0)
     )
+
+
+# Version 0.1 made classes of two spellings one where nobody had said anything: such a task keeps its classes.
+_MERGED = ("class-names", {"choice": "merge", "by": "default"})

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from engine.errors import DamagedFileError, WorkbenchError
 from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.pixels import convert
+from engine.tasks.preload import preload
 from engine.tasks.reading import Reading, Values, reading_as_json, reading_from, values_from
 from engine.tasks.settings import ImportSettings
 
@@ -146,23 +147,7 @@ def _settled(
 
 def main() -> None:
     """Decode what is asked for, until standard input ends."""
-    serve({"look": _look}, _load_libraries)
-
-
-def _load_libraries() -> None:
-    """While files may be written still, since a library may keep a cache of its own."""
-    import imagehash
-    import pydicom.pixels
-    import scipy.fftpack
-    import tifffile
-
-    assert all((imagehash, pydicom, scipy, tifffile))
-    from PIL import Image
-
-    import engine.tasks.dicom
-
-    Image.init()
-    assert engine.tasks.dicom
+    serve({"look": _look}, preload)
 
 
 def _look(header: dict[str, Any], content: bytes) -> Answer:

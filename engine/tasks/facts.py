@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError
 from engine.files import read_json, replacing, write_json
+from engine.tasks.questions import Question, questions_from
 
 FACTS_FILE = "facts.parquet"
 ABOUT_FILE = "import.json"
@@ -71,6 +72,7 @@ class About:
     imported: str = ""  # when, UTC
     in_place: bool = False
     dicom: bool = False
+    questions: tuple[Question, ...] = ()  # what the import asked, and what counted
 
 
 def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts, small: NDArray[np.uint8] | None = None) -> None:
@@ -141,6 +143,7 @@ def read_about(folder: Path) -> About | None:
     value: dict[str, Any] = read_json(path)
     try:
         pairs = {key: tuple((str(a), str(b)) for a, b in value[key]) for key in ("unreadable", "skipped")}
-        return About(**{**value, **pairs, "notes": tuple(value["notes"])})
+        questions = questions_from(value.get("questions", ()))
+        return About(**{**value, **pairs, "notes": tuple(value["notes"]), "questions": questions})
     except (TypeError, KeyError, ValueError) as error:
         raise DamagedFileError(f"{path} is damaged ({error}): restore it, or import the images again.") from error

@@ -32,8 +32,9 @@ from engine.tasks.decoder import Decoders, Looked
 from engine.tasks.facts import LISTED, About, write_about, write_facts
 from engine.tasks.finding import find_images
 from engine.tasks.inventory import Inventory, Item
-from engine.tasks.names import check_task_name, clean_identifier, clean_text
+from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
+from engine.tasks.questions import refuse_guesses
 from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.tasks.settings import ImportSettings, import_settings
@@ -77,6 +78,8 @@ def _import(
     try:
         if not inventory.items:
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
+        if request.strict:
+            refuse_guesses(inventory.questions)
         key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
         with _staging(home, key) as staging:
             task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
@@ -262,6 +265,7 @@ class _Import:
             skipped_count=len(skipped) + self.inventory.skipped_more,
             steps=dict(steps.most_common()),
             columns=_columns_words(self.inventory),
+            questions=self.inventory.questions,
             imported=datetime.now(UTC).isoformat(timespec="seconds"),
             in_place=any(columns["path"]),
             dicom=any(columns["dicom"]),
@@ -286,8 +290,8 @@ class _Import:
         present = {label for label in labels if label is not None}
         declared = [name for name in (clean_text(c) for c in self.request.classes) if name]
         own = self.inventory.classes
-        known = [name for name in own if name in present] if own else sorted(present, key=_natural)
-        classes = tuple(dict.fromkeys([*known, *sorted(present - set(known), key=_natural), *declared]))
+        known = [name for name in own if name in present] if own else natural_order(present)
+        classes = tuple(dict.fromkeys([*known, *natural_order(present - set(known)), *declared]))
         if len(classes) > self.settings.classes:
             raise InvalidInputError(
                 f"The labels name {len(classes):,} classes, more than the {self.settings.classes:,} allowed: another "
@@ -314,13 +318,6 @@ class _Import:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts "2" before "10"."""
-    import re
-
-    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", name.casefold())]
 
 
 def _columns_words(inventory: Inventory) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from engine.errors import InvalidInputError
 from engine.files import canonical_hash
@@ -12,6 +12,7 @@ from engine.files import canonical_hash
 LONGEST_TEXT = 200  # characters of a class name, a group or a title
 LONGEST_NAME = 48  # characters of a task's name, which becomes a part of folder and job names
 _TASK_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?", re.ASCII)
 # Direction overrides let a name read differently from what it is; the joiners that scripts need stay.
 _OVERRIDES = {ord(c): None for c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"}
 
@@ -19,17 +20,79 @@ _OVERRIDES = {ord(c): None for c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 def clean_text(value: object) -> str:
     """A label, group or title as it is stored: composed (NFC), on one line, without control characters or direction
     overrides, trimmed, at most 200 characters. Everything else stays: markup and formulas are text.
+
+    Texts that differ in more than that stay different: a longer one ends in a hash of the whole, and bytes that are no
+    text are written as numbers.
     """
-    text = str(value).encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be stored
-    text = unicodedata.normalize("NFC", text).translate(_OVERRIDES)
+    text = unicodedata.normalize("NFC", _without_surrogates(str(value))).translate(_OVERRIDES)
     text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-    return " ".join(text.split())[:LONGEST_TEXT].rstrip()
+    text = " ".join(text.split())
+    if len(text) <= LONGEST_TEXT:
+        return text
+    mark = f"… {canonical_hash(text, 8)}"
+    return text[: LONGEST_TEXT - len(mark)] + mark
 
 
 def clean_identifier(name: str) -> str:
-    """An image's name as it is stored: as it is, but with "\ufffd" for what is no text or ends a line."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    r"""An image's name as it is stored: as it is, but with numbers for what is no text or ends a line.
+
+    Example:
+        >>> print(clean_identifier("two\nlines.png"))
+        two\nlines.png
+
+    """
+    lines = ("Cc", "Zl", "Zp")
+    return "".join(_escaped(c) if unicodedata.category(c) in lines else c for c in _without_surrogates(name))
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone surrogates, which stand for bytes of a name that are no text, cannot be stored."""
+    return "".join(_escaped(c) if unicodedata.category(c) == "Cs" else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def spelling(name: str) -> str:
+    """What two names share that are likely one name in two spellings: they differ in case, or in spaces, hyphens and
+    underscores between letters. Signs, digits, decimal points and combining marks always tell names apart (HPV+ and
+    HPV-, 1.5 and 15), and so does everything in names of fewer than three letters (A and a, C and C++).
+
+    Example:
+        >>> spelling("Golden_retriever") == spelling("golden retriever")
+        True
+        >>> spelling("grade 1") == spelling("grade -1")
+        False
+
+    """
+    text = unicodedata.normalize("NFC", name).strip()
+    if sum(c.isalpha() for c in text) < 3:
+        return text
+    text = re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", "", text)
+    return re.sub(r"[\s_]+", " ", text).lower()
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Names in the order that people expect: numbers by their value ("2" before "10", also inside of names), letters
+    whatever their case. It depends on the names alone: what else is equal is ordered by its characters.
+
+    Example:
+        >>> natural_order({"img10", "img2", "B", "a", "A"})
+        ['A', 'a', 'B', 'img2', 'img10']
+        >>> natural_order({"1", "-1", "0.5"})
+        ['-1', '0.5', '1']
+
+    """
+    known = list(names)
+    if all(_NUMBER.fullmatch(name) for name in known):
+        return sorted(known, key=lambda name: (float(name), name))
+    return sorted(known, key=lambda name: (_by_numbers(name), name))
+
+
+def _by_numbers(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts]
 
 
 def task_name(title: str) -> str:

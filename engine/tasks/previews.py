@@ -17,6 +17,7 @@ from engine.tasks.images import decode
 from engine.tasks.import_job import check_source
 from engine.tasks.inventory import Columns, Inventory, Item, count_by
 from engine.tasks.names import clean_identifier
+from engine.tasks.questions import Question
 from engine.tasks.reading import Reading, Values
 from engine.tasks.request import ImportRequest
 from engine.tasks.settings import import_settings
@@ -61,6 +62,7 @@ class Preview:
     samples: tuple[Sample, ...]
     in_place: bool  # whether its files may be read where they lie
     reading: Reading  # how the samples were read: as asked for, or as is usual for the source
+    questions: tuple[Question, ...]  # what was guessed and should be checked
 
 
 def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
@@ -128,6 +130,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         samples=samples,
         in_place=bool(items) and inventory.path(items[0]) is not None,
         reading=reading,
+        questions=inventory.questions,
     )
 
 

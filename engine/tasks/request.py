@@ -40,6 +40,8 @@ class ImportRequest:
     )
     findings: Mapping[str, str] = field(default_factory=dict)  # decisions, finding -> choice
     in_place: bool | None = None  # None = where the folder lies in an allow-listed root
+    answers: Mapping[str, str] = field(default_factory=dict)  # question -> interpretation, where nothing else says it
+    strict: bool = False  # whether to refuse what would have to be guessed
 
     def __post_init__(self) -> None:
         """Refuse what cannot be imported, naming the field."""
@@ -64,7 +66,7 @@ class ImportRequest:
 
 def request_as_json(request: ImportRequest) -> dict[str, Any]:
     """The JSON value of a request."""
-    return {**asdict(request), "findings": dict(request.findings)}
+    return {**asdict(request), "findings": dict(request.findings), "answers": dict(request.answers)}
 
 
 def request_from(value: Mapping[str, Any]) -> ImportRequest:
@@ -95,3 +97,9 @@ def may_flip(classes: tuple[str, ...], *, dicom: bool) -> bool:
 def with_name(request: ImportRequest) -> ImportRequest:
     """The same request with its task's name spelled out."""
     return replace(request, name=request.task)
+
+
+def with_changes(request: ImportRequest, changes: Mapping[str, Any]) -> ImportRequest:
+    """The request that chooses an interpretation of a question, by its `changes`."""
+    columns = replace(request.columns, **changes.get("columns", {}))
+    return replace(request, columns=columns, answers={**request.answers, **changes.get("answers", {})})

@@ -13,7 +13,7 @@ from engine.teachers.catalogue import (
 )
 from engine.teachers.from_checkpoint import add_checkpoint
 from engine.teachers.from_hub import add_from_hub
-from engine.teachers.model import Network, check_architecture, cost, create, load_teacher
+from engine.teachers.model import Network, check_student, cost, create, load_teacher
 from engine.teachers.record import TeacherRecord, WeightSource, as_json, record_from, relation
 from engine.teachers.registry import Pretrained, Recommended, recommended, search
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
@@ -32,7 +32,7 @@ __all__ = [
     "all_teachers",
     "as_json",
     "bundled_names",
-    "check_architecture",
+    "check_student",
     "cost",
     "create",
     "damaged_teachers",

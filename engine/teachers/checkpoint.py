@@ -13,13 +13,12 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import storage_error
@@ -28,59 +27,41 @@ LARGEST_FILE = int(os.environ.get("WORKBENCH_LARGEST_WEIGHTS", str(8 * 2**30))) 
 LARGEST_HEADER = 16 * 2**20  # bytes of a safetensors header; ours: a hundred times that of a network of 1,000 tensors
 MOST_TENSORS = 20_000  # ours: the largest network of timm has about 2,000
 SPARE_MEMORY = 4 * 2**30  # bytes beyond four times the file that reading it may take
-CONTAINERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net", "network", "weights")
+# Where training programs put a network; averaged weights (EMA) come first, as in timm's own loader.
+CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "network", "weights")
+DEEPEST = 8  # mappings inside one another; ours: training programs use three
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")  # what wrappers put before every name
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COUNTS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-@dataclass(frozen=True)
-class KeyDiff:
-    """How the tensors of a file differ from those of an architecture."""
-
-    missing: tuple[str, ...]  # the architecture has them, the file does not
-    unexpected: tuple[str, ...]  # the file has them, the architecture does not
-    wrong_shape: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]  # name, in the file, in the architecture
-    matching: int  # how many fit
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.unexpected or self.wrong_shape)
-
-    def sentence(self) -> str:
-        """The difference in words: counts and the first names of each kind."""
-        shapes = [f"{name} is {_shape(found)} instead of {_shape(wanted)}" for name, found, wanted in self.wrong_shape]
-        kinds = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", shapes))
-        parts = [f"{len(names):,} {kind} ({_first(names)})" for kind, names in kinds if names]
-        return f"{self.matching:,} tensors fit; {'; '.join(parts)}"
-
-    def rows(self) -> list[dict[str, str]]:
-        """The difference as a table: tensor, what is wrong, its shape in the file and in the architecture."""
-        found = [
-            {"tensor": n, "problem": "another shape", "file": _shape(a), "architecture": _shape(b)}
-            for n, a, b in self.wrong_shape
-        ]
-        for names, problem in ((self.unexpected, "only in the file"), (self.missing, "only in the architecture")):
-            found += [{"tensor": n, "problem": problem, "file": "", "architecture": ""} for n in names]
-        return found
-
-
-class MismatchError(InvalidInputError):
-    """Weights that do not fit the architecture; `diff` says where."""
-
-    def __init__(self, name: str, architecture: str, diff: KeyDiff) -> None:
-        hint = "the architecture, and that there is one class name for each of the network's classes"
-        if diff.missing and diff.unexpected and not diff.matching:
-            hint = "the architecture: not one name is the same"
-        super().__init__(f"{name} does not fit {architecture}: {diff.sentence()}. Check {hint}.")
-        self.diff = diff
-
-
 def read_weights(path: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint: safetensors, or what torch.save wrote (.pt, .pth, .bin), which may wrap them as
-    training programs do. Floats become float32. `name` is what messages call the file.
+    """The tensors of one network, as published: safetensors, or what torch.save wrote (.pt, .pth, .bin), which may wrap
+    them as training programs do. Floats become float32. `name` is what messages call the file.
 
     Raises DamagedFileError or InvalidInputError with one sentence, whatever the file is; StorageError.
     """
+    with _parsed(path, name) as (found, size):
+        state = _checked(_unwrapped(found, name), name, size)
+        refuse_infinite(state, name)
+        return state
+
+
+def read_tensors(path: Path, name: str) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, which may hold several networks and more: the name of a tensor inside of mappings
+    is theirs and its own, joined by dots. Values may be infinite. Otherwise, and in what it raises, as `read_weights`.
+    """
+    with _parsed(path, name) as (found, size):
+        tensors: dict[str, Tensor] = {}
+        _flatten(found, "", tensors)
+        if not tensors:
+            raise InvalidInputError(f"{name} holds no tensors with names: save the network's state_dict, and add that.")
+        return _checked(tensors, name, size)
+
+
+@contextmanager
+def _parsed(path: Path, name: str) -> Iterator[tuple[Any, int]]:
+    """What a file of weights holds, and its size in bytes, in the memory that this may take."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -95,55 +76,33 @@ def read_weights(path: Path, name: str) -> dict[str, Tensor]:
         raise DamagedFileError(f"{name} has {size} bytes, so it holds no weights: choose another file.")
     with _memory_for(size, name):
         if start[8:9] == b"{":
-            state = _read_safetensors(path, name, size)
-        elif start[:4] == b"PK\x03\x04":
-            _check_zip(path, name, size)
-            state = _read_torch(path, name)
+            yield _read_safetensors(path, name, size), size
         else:
-            state = _read_torch(path, name)
-        return _checked(_unwrapped(state, name), name, size)
+            if start[:4] == b"PK\x03\x04":
+                _check_zip(path, name, size)
+            yield _read_torch(path, name), size
 
 
-def diff(model: nn.Module, state: Mapping[str, Tensor]) -> KeyDiff:
-    """How `state` differs from the parameters and buffers of `model`."""
-    wanted = model.state_dict()
-    shared = [name for name in wanted if name in state]
-    wrong = [
-        (name, tuple(state[name].shape), tuple(wanted[name].shape))
-        for name in shared
-        if state[name].shape != wanted[name].shape
-    ]
-    return KeyDiff(
-        missing=tuple(name for name in wanted if name not in state),
-        unexpected=tuple(name for name in state if name not in wanted),
-        wrong_shape=tuple(wrong),
-        matching=len(shared) - len(wrong),
-    )
+def _flatten(found: Any, before: str, into: dict[str, Tensor], depth: int = 0) -> None:
+    """Gather the tensors of nested mappings. An optimizer numbers its parameters: names that are no text are none."""
+    if not isinstance(found, Mapping) or depth > DEEPEST:
+        return
+    for key, value in found.items():
+        if isinstance(key, str):
+            if isinstance(value, Tensor):
+                into[before + key] = value
+            else:
+                _flatten(value, f"{before}{key}.", into, depth + 1)
 
 
-def refuse_whole_numbers(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Raises InvalidInputError if a weight of `model` is a whole number in `state`, so that its digits are lost."""
-    for key, wanted in model.state_dict().items():
-        if wanted.is_floating_point() != state[key].is_floating_point():
+def refuse_infinite(state: Mapping[str, Tensor], name: str) -> None:
+    """Raises InvalidInputError if a number among the weights is infinite or none."""
+    for key, value in state.items():
+        if value.dtype in NUMBERS and not torch.isfinite(value).all():
             raise InvalidInputError(
-                f"The tensor {key!r} of {name} has the type {_type(state[key])} where the architecture has "
-                f"{_type(wanted)}: save the weights as float32 or float16."
+                f"The tensor {shortened(key)!r} of {name} holds values that are infinite or no number: its training "
+                "went wrong, or the file is damaged."
             )
-
-
-def as_event(found: KeyDiff, most: int = 200) -> dict[str, Any]:
-    """A difference as fields of an event, at most `most` names of each kind."""
-    return {name: value[:most] if isinstance(value, tuple) else value for name, value in asdict(found).items()}
-
-
-def from_event(fields: Mapping[str, Any]) -> KeyDiff:
-    """What `as_event` wrote."""
-    return KeyDiff(
-        missing=tuple(fields["missing"]),
-        unexpected=tuple(fields["unexpected"]),
-        wrong_shape=tuple((name, tuple(found), tuple(wanted)) for name, found, wanted in fields["wrong_shape"]),
-        matching=int(fields["matching"]),
-    )
 
 
 def _read_safetensors(path: Path, name: str, size: int) -> Mapping[str, Any]:
@@ -233,17 +192,17 @@ def _unwrapped(found: Any, name: str) -> dict[str, Any]:
 
 
 def _checked(state: Mapping[str, Tensor], name: str, size: int) -> dict[str, Tensor]:
-    """Plain, finite tensors that together are about as large as the file."""
+    """Plain tensors that together are about as large as the file."""
     if len(state) > MOST_TENSORS:
         raise InvalidInputError(f"{name} holds {len(state):,} tensors, more than the {MOST_TENSORS:,} allowed.")
     total = 0
     for key, value in state.items():
-        shown = key if len(key) <= 80 else key[:80] + "…"
+        shown = shortened(key)
         if value.layout != torch.strided or value.is_meta or value.is_quantized:
             raise InvalidInputError(f"The tensor {shown!r} of {name} is sparse or quantized: save it as plain numbers.")
         if value.dtype not in NUMBERS + COUNTS:
             raise InvalidInputError(
-                f"The tensor {shown!r} of {name} has the type {_type(value)}: save it as float32 or float16."
+                f"The tensor {shown!r} of {name} has the type {type_name(value)}: save it as float32 or float16."
             )
         amount = value.numel() * value.element_size()
         total += amount
@@ -251,11 +210,6 @@ def _checked(state: Mapping[str, Tensor], name: str, size: int) -> dict[str, Ten
             raise InvalidInputError(
                 f"The tensor {shown!r} of {name} claims more numbers than the file holds: it is damaged, or made to "
                 "harm."
-            )
-        if value.dtype in NUMBERS and not torch.isfinite(value).all():
-            raise InvalidInputError(
-                f"The tensor {shown!r} of {name} holds values that are infinite or no number: its training went wrong, "
-                "or the file is damaged."
             )
     return {key: value.float() if value.dtype in NUMBERS else value for key, value in state.items()}
 
@@ -300,14 +254,11 @@ def _reason(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:160]
 
 
-def _type(tensor: Tensor) -> str:
+def shortened(key: str, most: int = 80) -> str:
+    """A tensor's name as a message shows it."""
+    return key if len(key) <= most else key[:most] + "…"
+
+
+def type_name(tensor: Tensor) -> str:
+    """A tensor's type of number in a message, such as "float32"."""
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(length) for length in shape) or "one number"
-
-
-def _first(names: Any, most: int = 3) -> str:
-    shown = [name if len(name) <= 120 else name[:120] + "…" for name in names[:most]]
-    return ", ".join(shown) + (", …" if len(names) > most else "")

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import timm
-
 from engine.jobs import Job, Reporter, request
 from engine.teachers.about import About, about_from, checked_classes, checked_normalization, checked_size, completed
 from engine.teachers.catalogue import check_free
-from engine.teachers.checkpoint import MismatchError, as_event, diff, read_weights, refuse_whole_numbers
+from engine.teachers.checkpoint import read_tensors
+from engine.teachers.configured import Configured, configured, pooling_arguments
+from engine.teachers.fitting import MismatchError, as_event, fit
 from engine.teachers.hub import Progress, silent
 from engine.teachers.install import QUEUE, checked_record, install_network, job_progress, with_upload
-from engine.teachers.model import build, check_architecture
+from engine.teachers.model import build
 from engine.teachers.record import TeacherRecord
 
 KIND = "add-checkpoint"
@@ -25,7 +25,7 @@ DIFF_EVENT = "diff"
 
 def request_checkpoint(home: Path, upload: Path, file_name: str, about: About, network: Mapping[str, Any]) -> Job:
     """Queue the adding of a checkpoint that was put into the workspace by `stage`. `network` holds the arguments
-    architecture, classes, size, mean and std of `add_checkpoint`.
+    architecture and classes of `add_checkpoint`, and those of its others that the user chose.
     """
     spec = {"upload": upload.name, "file_name": file_name, "about": asdict(about), "network": dict(network)}
     return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
@@ -33,19 +33,11 @@ def request_checkpoint(home: Path, upload: Path, file_name: str, about: About, n
 
 def execute_checkpoint(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind. A difference of names is also left as an event."""
-    spec, network = job.spec, job.spec["network"]
+    spec = job.spec
 
     def add(path: Path) -> None:
         add_checkpoint(
-            path,
-            spec["file_name"],
-            about_from(spec["about"]),
-            architecture=network["architecture"],
-            classes=network["classes"],
-            size=network["size"],
-            mean=network["mean"],
-            std=network["std"],
-            progress=job_progress(report),
+            path, spec["file_name"], about_from(spec["about"]), progress=job_progress(report), **spec["network"]
         )
 
     try:
@@ -62,36 +54,40 @@ def add_checkpoint(
     *,
     architecture: str,
     classes: Sequence[str],
-    size: int,
-    mean: Sequence[float],
-    std: Sequence[float],
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    pooling: str | None = None,
+    prefix: str = "",
+    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> TeacherRecord:
-    """Add a checkpoint of one's own: the state dict of a timm `architecture` as safetensors, .pt or .pth.
+    """Add a checkpoint of one's own: the weights of a timm `architecture` as safetensors, .pt or .pth.
 
     `classes`: names of the network's outputs, in order; none to use its features alone. `size` in pixels; `mean` and
-    `std` of its normalization, for pixels in 0..1. Raises MismatchError with the difference, InvalidInputError,
-    UnknownNameError, DamagedFileError; then nothing is kept.
+    `std` of its normalization, for pixels in 0..1; `pooling`, one of `POOLINGS`: what is not said is as timm configures
+    the architecture, and the record's notes say so. `prefix` and `ignore` as in `fit`. Raises MismatchError with the
+    difference, InvalidInputError, UnknownNameError, DamagedFileError; then nothing is kept.
     """
     tell = progress or silent
     about = completed(about, title=Path(file_name).stem)
     check_free(about.name, about.title)
-    names, size = checked_classes(classes), checked_size(size)
-    mean, std = checked_normalization(mean, std)
-    check_architecture(architecture)
-    config = timm.get_pretrained_cfg(architecture)
-    arguments = {"img_size": size} if config and config.fixed_input_size and size != config.input_size[-1] else {}
+    names = checked_classes(classes)
+    own = configured(architecture)
+    notes = _as_configured(architecture, own, size, mean, std, pooling)
+    size = checked_size(own.size if size is None else size)
+    mean, std = checked_normalization(own.mean if mean is None else mean, own.std if std is None else std)
+    arguments = {**own.size_arguments(size), **pooling_arguments(architecture, pooling)}
     tell(0, 3, "steps", "Reading the file")
-    state = read_weights(path, file_name)
+    tensors = read_tensors(path, file_name)
     tell(1, 3, "steps", "Comparing it with the architecture")
     model = build(architecture, len(names), arguments)
-    if not names and config and config.classifier:
-        heads = [config.classifier] if isinstance(config.classifier, str) else list(config.classifier)
-        state = {key: value for key, value in state.items() if not key.startswith(tuple(f"{h}." for h in heads))}
-    if found := diff(model, state):
-        raise MismatchError(file_name, architecture, found)
-    refuse_whole_numbers(model, state, file_name)
-    model.load_state_dict(state, strict=True)
+    if "fc_norm.weight" in model.state_dict() and "global_pool" in arguments and _normalizes_places(tensors):
+        arguments["fc_norm"] = False
+        model = build(architecture, len(names), arguments)
+    heads = () if names else own.heads
+    found = fit(tensors, model, file_name, architecture, heads=heads, prefix=prefix, ignore=ignore)
+    model.load_state_dict(found.state, strict=True)
     record = checked_record(
         about,
         model,
@@ -103,7 +99,59 @@ def add_checkpoint(
         arguments=arguments,
         origin="checkpoint",
         source=file_name,
-        command=f"python -m engine teachers add {shlex.quote(file_name)} --architecture {architecture}",
+        command=_command(file_name, architecture, size, mean, std, pooling, prefix, ignore),
         tell=tell,
+        notes=(*found.notes, *notes),
     )
     return install_network(record, model)
+
+
+def _normalizes_places(tensors: Mapping[str, Any]) -> bool:
+    """Whether a transformer's last normalization stands before its pooling, as in networks trained with a class token;
+    timm moves it behind the pooling when it is told to pool in another way.
+    """
+    names = {name.rpartition(".")[0].rpartition(".")[2] for name in tensors if name.count(".") and "block" not in name}
+    return "norm" in names and "fc_norm" not in names
+
+
+def _as_configured(
+    architecture: str,
+    own: Configured,
+    size: int | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    pooling: str | None,
+) -> list[str]:
+    """A sentence on what was not said and so is as timm configures the architecture."""
+    facts = [
+        f"input size {own.size} px" if size is None else "",
+        f"mean {shown(own.mean)}" if mean is None else "",
+        f"standard deviation {shown(own.std)}" if std is None else "",
+        f"pooling {own.pooling}" if pooling is None and own.pooling else "",
+    ]
+    told = ", ".join(fact for fact in facts if fact)
+    return [f"As timm configures {architecture}, since nothing else was said: {told}."] if told else []
+
+
+def shown(numbers: Sequence[float]) -> str:
+    """Mean or standard deviation as a person writes it: "0.485, 0.456, 0.406"."""
+    return ", ".join(f"{number:.5g}" for number in numbers)
+
+
+def _command(
+    file_name: str,
+    architecture: str,
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    pooling: str | None,
+    prefix: str,
+    ignore: Sequence[str],
+) -> str:
+    """The command that adds the same again, but for its classes and words."""
+    parts = ["python -m engine teachers add", shlex.quote(file_name), "--architecture", architecture]
+    parts += ["--size", str(size), f"--mean={','.join(map(str, mean))}", f"--std={','.join(map(str, std))}"]
+    parts += ["--pooling", pooling] if pooling else []
+    parts += ["--prefix", shlex.quote(prefix)] if prefix else []
+    parts += ["--ignore", shlex.quote(",".join(ignore))] if ignore else []
+    return " ".join(parts)

@@ -16,6 +16,7 @@ from engine.jobs import Job, Reporter, request
 from engine.teachers.about import MOST_CLASSES, About, about_from, checked_size, completed, three_numbers
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_weights
+from engine.teachers.configured import pooling_arguments
 from engine.teachers.hub import (
     CONFIG_FILE,
     HUB_FILE,
@@ -36,24 +37,33 @@ HUB_FILES = (HUB_FILE, "pytorch_model.bin")
 LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,000 classes
 
 
-def request_hub(home: Path, name: str, about: About, size: int | None) -> Job:
+def request_hub(home: Path, name: str, about: About, size: int | None, pooling: str | None = None) -> Job:
     """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
-    spec = {"name": name, "about": asdict(about), "size": size}
+    spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
     return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
 
 
 def execute_hub(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     spec = job.spec
-    add_from_hub(spec["name"], about_from(spec["about"]), spec["size"], job_progress(report))
+    add_from_hub(
+        spec["name"], about_from(spec["about"]), spec["size"], job_progress(report), pooling=spec.get("pooling")
+    )
 
 
-def add_from_hub(name: str, about: About, size: int | None = None, progress: Progress | None = None) -> TeacherRecord:
+def add_from_hub(
+    name: str,
+    about: About,
+    size: int | None = None,
+    progress: Progress | None = None,
+    *,
+    pooling: str | None = None,
+) -> TeacherRecord:
     """Add pretrained weights: `name` is timm's (architecture.tag) or a repository (owner/name) with a timm network.
 
     The weights come from `hub_folder()`, the hub's cache, or the internet. `size`: pixels at which it will be run; its
-    own by default. Raises UnknownNameError, UnavailableError that says what to copy where, InvalidInputError,
-    DamagedFileError.
+    own by default, as `pooling`. Raises UnknownNameError, UnavailableError that says what to copy where,
+    InvalidInputError, DamagedFileError.
     """
     tell = progress or silent
     known = next((r for r in recommended() if name in (r.name, r.repository)), None)
@@ -69,7 +79,7 @@ def add_from_hub(name: str, about: About, size: int | None = None, progress: Pro
     )
     check_free(about.name, about.title)
     size = checked_size(size or found.size)
-    arguments = dict(found.arguments)
+    arguments = {**found.arguments, **pooling_arguments(found.architecture, pooling)}
     if found.fixed_size and size != found.size:
         arguments["img_size"] = size
     path = _weights(found.repository, found.files, tell)
@@ -88,7 +98,7 @@ def add_from_hub(name: str, about: About, size: int | None = None, progress: Pro
         arguments=arguments,
         origin="timm",
         source=f"https://huggingface.co/{found.repository}",
-        command=f"python -m engine teachers add {name}",
+        command=f"python -m engine teachers add {name} --size {size}" + (f" --pooling {pooling}" if pooling else ""),
         tell=tell,
     )
     return install_network(record, model)

@@ -15,14 +15,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine.errors import InvalidInputError, UnavailableError
-from engine.files import make_folder, replacing, replacing_folder, sha256, workspace, write_json
+from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace, write_json
 from engine.jobs import Reporter
-from engine.jobs.records import remove_temporary
 from engine.teachers.about import About
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
+from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
-from engine.teachers.model import Network, cost_unbuilt, trial
+from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource, as_json
+from engine.tensors import refusals_as_errors
 
 QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
 WEIGHTS = "weights.safetensors"
@@ -53,7 +54,8 @@ def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
 
     def fill(folder: Path) -> TeacherRecord:
         state = {name: value.detach().contiguous().clone() for name, value in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        with refusals_as_errors(folder / WEIGHTS, sum(value.nbytes for value in state.values())):
+            save_file(state, folder / WEIGHTS)
         weights = WeightSource("added", sha256(folder / WEIGHTS), file=WEIGHTS)
         return TeacherRecord(**{**vars(record), "weights": weights})
 
@@ -100,11 +102,12 @@ def checked_record(
     source: str,
     command: str,
     tell: Progress,
+    notes: Sequence[str] = (),
 ) -> TeacherRecord:
     """The record of a network that has proved on two made-up images that the workbench can use it."""
     tell(2, 3, "steps", "Trying it on two images")
     trial(Network(model, tuple(mean), tuple(std)), size)
-    parameters, gflops = cost_unbuilt(architecture, len(classes), size, arguments)
+    parameters, gflops = cost(architecture, len(classes), size, arguments)
     tell(3, 3, "steps", "Keeping it")
     return new_record(
         about,
@@ -122,6 +125,8 @@ def checked_record(
         origin=origin,
         model_args=tuple(sorted(arguments.items())),
         source=source,
+        pooling=pooling_of(model),
+        notes=tuple(notes),
     )
 
 

@@ -9,6 +9,7 @@ import timm
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
@@ -85,6 +86,12 @@ def create(architecture: str, classes: int) -> Any:
     return model.to(memory_format=torch.channels_last)
 
 
+def check_student(architecture: str) -> None:
+    """Raises as `create` for an architecture that cannot be a student. No weight is stored."""
+    with torch.device("meta"):
+        create(architecture, 1)
+
+
 def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None = None) -> Any:
     """A timm model with random weights and its own kind of head over `classes`, or without a head where that is 0.
 
@@ -117,22 +124,17 @@ def load_teacher(record: TeacherRecord, device: torch.device) -> Network:
     return Network(model, record.mean, record.std).to(device).eval().requires_grad_(False)
 
 
-def cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
-    """Parameters, and multiply-accumulates / 1e9 of one image of `size` × `size` pixels. Raises as `create`."""
-    model = create(architecture, classes).eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, size, size))
-    # The counter counts a multiply-accumulate as two operations.
-    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
+def cost(architecture: str, classes: int, size: int, arguments: Mapping[str, Any] | None = None) -> tuple[int, float]:
+    """Parameters, and multiply-accumulates / 1e9 of one image of `size` × `size` pixels.
 
-
-def cost_unbuilt(
-    architecture: str, classes: int, size: int, arguments: Mapping[str, Any] | None = None
-) -> tuple[int, float]:
-    """As `cost`, on PyTorch's meta device: no weight and no number is stored, however large the network is."""
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    On PyTorch's meta device: no weight and no number is stored, however large the network is. Attention is counted as
+    its two matrix products, since versions of PyTorch count a fused kernel differently. Raises as `build`.
+    """
+    with torch.device("meta"), torch.no_grad():
         model = build(architecture, classes, arguments).eval().requires_grad_(False)
-        model(torch.zeros(1, 3, size, size))
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, 3, size, size))
+    # The counter counts a multiply-accumulate as two operations.
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2e9
 
 

@@ -58,6 +58,8 @@ class TeacherRecord:
     model_args: tuple[tuple[str, Any], ...] = ()  # arguments of the architecture beyond its classes
     added: str = ""  # when a user added it: UTC, ISO 8601
     source: str = ""  # where its weights were published
+    pooling: str = ""  # how places become one vector, as timm calls it; empty where that is the architecture's own way
+    notes: tuple[str, ...] = ()  # what was decided for the user when it was added, in sentences
 
     @property
     def has_network(self) -> bool:
@@ -93,7 +95,7 @@ def record_from(value: Mapping[str, Any], where: str) -> TeacherRecord:
         raise DamagedFileError(f"{where} is not a teacher record ({error}): restore it.") from error
 
 
-_LISTS = ("classes", "parts", "mean", "std", "further_collections")
+_LISTS = ("classes", "parts", "mean", "std", "further_collections", "notes")
 
 
 def as_json(record: TeacherRecord) -> dict[str, Any]:

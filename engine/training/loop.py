@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from engine.devices import set_up
-from engine.errors import InvalidInputError
+from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
 from engine.training.data import TrainData
 from engine.training.objectives import BY_NAME, Batches
@@ -40,6 +40,10 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     step: int
     seconds: float
+
+
+class UnfitCheckpointError(DamagedFileError):
+    """A checkpoint that is not one of the student that is to be trained."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def train(
     """Train one student. On CPU, the same spec, data, seed and thread count give the same weights, bit for bit, also
     when training was stopped and resumed from any checkpoint.
 
-    Raises InvalidInputError if the data lack what the objective needs, or if the loss is no longer a number.
+    Raises InvalidInputError if the data lack what the objective needs, or if the loss is no longer a number;
+    UnfitCheckpointError.
     """
     hooks = hooks or Hooks()
     _check(spec, data)
@@ -188,17 +193,23 @@ class _Run:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to a checkpoint of the same spec and seed."""
+        """Go back to a checkpoint of the same spec and seed. Raises UnfitCheckpointError if it is of another one."""
         parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}, "losses": {}}
-        for key, value in checkpoint.tensors.items():
-            part, _, name = key.partition(".")
-            parts[part][name] = value
-        self.student.load_state_dict(parts["student"])
-        self.averaged.load_state_dict(parts["averaged"])
-        for name, parameter in self.student.named_parameters():
-            if name in parts["momentum"]:
-                momentum = torch.empty_like(parameter).copy_(parts["momentum"][name])
-                self.optimizer.state[parameter]["momentum_buffer"] = momentum
+        learned = dict(self.student.named_parameters())
+        try:
+            for key, value in checkpoint.tensors.items():
+                part, _, name = key.partition(".")
+                parts[part][name] = value
+            self.student.load_state_dict(parts["student"])
+            self.averaged.load_state_dict(parts["averaged"])
+            fits = all(learned[name].shape == value.shape for name, value in parts["momentum"].items())
+        except (KeyError, RuntimeError) as error:
+            raise UnfitCheckpointError(f"The checkpoint is not of this student: {error}") from error
+        if not (fits and 0 < checkpoint.step <= self.spec.steps):
+            raise UnfitCheckpointError("The checkpoint is not of this student, or of another budget.")
+        for name, momentum in parts["momentum"].items():
+            parameter = learned[name]
+            self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
         self.losses = {name: total.to(self.device) for name, total in parts["losses"].items()}
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from app import state
+from app.views import add_teacher_files
 from engine import jobs
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
@@ -120,3 +121,24 @@ def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, t
     assert set(table.iloc[1:]["Origin"]) == {"Bundled"}
     assert "no pseudo-labels: ranked here" in text_of(app)
     assert record.name not in rank(home, task).alpha(12.0)
+
+
+def test_the_form_of_a_checkpoint_follows_the_architecture_and_sends_what_was_changed(home, monkeypatch):
+    asked = []
+    monkeypatch.setattr(add_teacher_files, "request_checkpoint", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(add_teacher_files.add_teacher_job, "start", lambda way, ask: ask())
+    monkeypatch.setattr(add_teacher_files, "stage", lambda file, home: None)
+    app = open_page("add_teacher", session=way("checkpoint"))
+    app = shown(app.selectbox(key="checkpoint-net").set_value("mobilevit_xxs").run())
+    assert app.number_input(key="checkpoint-size-mobilevit_xxs").value == 256
+    assert app.text_input(key="checkpoint-mean-mobilevit_xxs").value == "0, 0, 0"
+    app = shown(app.selectbox(key="checkpoint-net").set_value("test_vit").run())
+    assert app.selectbox(key="checkpoint-pooling-test_vit").value == "token"
+    assert app.text_input(key="checkpoint-std-test_vit").value == "0.5, 0.5, 0.5"
+    app.file_uploader(key="checkpoint-file").set_value(("own.pt", b"weights", "application/octet-stream"))
+    shown(app.button(key="checkpoint-add").click().run())
+    app.selectbox(key="checkpoint-pooling-test_vit").set_value("avg")
+    app.text_input(key="checkpoint-mean-test_vit").set_value("0.1, 0.2, 0.3")
+    shown(app.button(key="checkpoint-add").click().run())
+    plain = {"architecture": "test_vit", "classes": []}
+    assert asked == [plain, {**plain, "pooling": "avg", "mean": ["0.1", "0.2", "0.3"]}]

@@ -259,3 +259,20 @@ def test_groups_on_both_sides_are_told_before_anything_is_made(home, tmp_path):
     files = {f"{i}.jpg": made.jpg(i) for i in range(12)} | {"list.csv": made.table(rows)}
     app = drop(open_page("task_import"), packed(tmp_path, files))
     assert "3 images held out for the test by the source itself; 2 of 3 groups" in text_of(app)
+
+
+def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_path):
+    rows = [["file", "color", "shape"], *([f"{i}.jpg", "ab"[i % 2], "uv"[i // 4]] for i in range(8))]
+    archive = packed(tmp_path, {"list.csv": made.table(rows), **{f"{i}.jpg": made.jpg(i) for i in range(8)}})
+    app = drop(open_page("task_import"), archive)
+    assert "**Please check**" in text_of(app)
+    (choice,) = app.radio
+    assert choice.value == "color"
+    assert all(option.endswith("8 labeled images") for option in choice.options)
+    assert list(app.dataframe[0].value["Class"]) == ["a", "b"]
+    shown(choice.set_value("shape").run())
+    assert list(app.dataframe[0].value["Class"]) == ["u", "v"]
+    assert app.radio[0].value == "shape"  # and may be changed again
+    shown(button(app, "Make this task").click().run())
+    (job,) = jobs_of(home)
+    assert job.spec["columns"]["label"] == "shape"

@@ -87,6 +87,4 @@ def test_a_file_without_a_word_on_what_it_is_asks_for_one(home, weights, capsys)
     assert main(["teachers", "add", str(weights)]) == 1
     assert "say --architecture" in capsys.readouterr().err
     assert main(["teachers", "add", str(weights), "--architecture", NET]) == 1
-    assert "--size" in capsys.readouterr().err
-    assert main(["teachers", "add", str(weights), "--architecture", NET, "--size", "32"]) == 1
     assert "from which collection" in capsys.readouterr().err

@@ -23,6 +23,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
     ["engine.devices"],
+    ["engine.tensors"],
     ["engine.files", "engine.errors"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

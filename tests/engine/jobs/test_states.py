@@ -141,3 +141,19 @@ def test_a_failure_after_a_cancellation_is_a_cancellation_but_done_is_done(job: 
     assert request_cancel(job).state == "done"
     with pytest.raises(InvalidInputError, match="nothing to resume"):
         resume(job)
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600, 10 * 365 * 86_400])
+@pytest.mark.parametrize("way_out", ["resume", "cancel", "remove"])
+def test_a_worker_of_another_machine_whose_heartbeat_is_not_of_now_can_be_ended(
+    job: Job, seconds: int, way_out: str
+) -> None:
+    begin(job, os.getpid())
+    rewrite(job, host="elsewhere", heartbeat=(datetime.now(UTC) + timedelta(seconds=seconds)).isoformat())
+    assert status(job).state == "interrupted"
+    if way_out == "remove":
+        remove(job)
+        assert not job.folder.exists()
+    else:
+        assert (resume(job) if way_out == "resume" else request_cancel(job)).pid is None
+        assert status(job).state == ("queued" if way_out == "resume" else "cancelled")

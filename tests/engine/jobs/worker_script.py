@@ -30,8 +30,8 @@ def trace(job: Job, what: str) -> None:
 def count(job: Job, reporter: Reporter) -> None:
     """Count to `steps` with a checkpoint every second step; die at `die_at`, once or always, if asked to."""
     checkpoint = job.folder / "checkpoint.json"
-    kept = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": 0, "events": 0}
-    reporter.truncate_events(kept["events"])
+    kept = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": 0}
+    reporter.replace_events([{"step": step} for step in range(kept["step"])])
     trace(job, "begin")
     for step in range(kept["step"], job.spec["steps"]):
         reporter.check_cancelled()
@@ -45,7 +45,7 @@ def count(job: Job, reporter: Reporter) -> None:
             print("about to die")
             os.kill(os.getpid(), signal.SIGKILL)
         if step % 2:
-            files.write_json(checkpoint, {"step": step + 1, "events": reporter.flush_events()})
+            files.write_json(checkpoint, {"step": step + 1})
     trace(job, "end")
 
 

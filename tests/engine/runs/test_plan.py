@@ -83,6 +83,7 @@ def test_an_unknown_method_names_the_known_ones(name):
         ({"metric": "nothing"}, UnknownNameError, "metric"),
         ({"labels_per_class": 0}, InvalidInputError, "1 or more"),
         ({"device": "tpu"}, InvalidInputError, "no device"),
+        ({"architecture": "deit_tiny_distilled_patch16_224"}, InvalidInputError, "no linear head"),
         ({"device": "mps"}, UnavailableError, "no mps device"),
         ({"images": 5}, InvalidInputError, "less than one step"),
         ({"alpha": {"nobody": 1.0}}, InvalidInputError, "may not teach"),

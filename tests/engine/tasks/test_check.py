@@ -67,6 +67,27 @@ def test_nothing_odd_finds_nothing_but_a_small_test():
     assert result.splits.tolist() == HALF
 
 
+HIDDEN = [0] * 10 + [1] * 10 + [-1] * 4  # the source's test images have no labels
+KEPT_BACK = ["train"] * 20 + ["test"] * 4
+
+
+def test_test_images_without_labels_neither_test_nor_train():
+    result = look(HIDDEN, KEPT_BACK)
+    assert result.split_method == "stratified"
+    assert sorted(result.splits[:20].tolist()) == ["test"] * 4 + ["train"] * 16  # a fifth of the labeled ones
+    assert result.splits[20:].tolist() == ["test"] * 4
+    assert found(result, "unlabeled-test").count == 4
+    training = look(HIDDEN, KEPT_BACK, decisions=Decisions({"unlabeled-test": "train"}))
+    assert training.splits[20:].tolist() == ["train"] * 4
+
+
+def test_the_split_of_the_source_counts_once_its_test_images_have_labels():
+    result = look([*HIDDEN[:-2], 0, 1], KEPT_BACK)
+    assert result.split_method == "given"
+    assert result.splits.tolist() == KEPT_BACK
+    assert found(result, "unlabeled-test").count == 2
+
+
 def test_exact_copies_on_one_side_are_kept_once():
     result = look(PETS, HALF, same=[(0, 3, 5)])
     assert found(result, "copies").count == 2
@@ -151,14 +172,46 @@ def test_small_and_empty_classes():
 
 
 def test_imbalance_and_spellings():
-    result = look([0] * 50 + [1] * 10 + [2] * 2, classes=("Cat", "dog", "cat "))
-    assert result.classes == ("Cat", "dog")
-    assert (result.labels == 0).sum() == 52
-    assert found(result, "imbalance") is None
-    apart = look(
-        [0] * 50 + [1] * 10 + [2] * 4, classes=("Cat", "dog", "cat "), decisions=Decisions({"class-names": "keep"})
-    )
+    labels = [0] * 50 + [1] * 10 + [2] * 4
+    apart = look(labels, classes=("Cat", "dog", "cat "))
+    assert apart.classes == ("Cat", "dog", "cat ")  # a likely second spelling is asked about, never merged unasked
+    assert (found(apart, "class-names").choice, found(apart, "class-names").names) == ("keep", (("Cat", "cat "),))
     assert found(apart, "imbalance").title == "The largest class has 13 times the smallest"  # 40 to 3
+    merged = look(labels, classes=("Cat", "dog", "cat "), decisions=Decisions({"class-names": "merge"}))
+    assert merged.classes == ("Cat", "dog")
+    assert (merged.labels == 0).sum() == 54
+    assert found(merged, "imbalance") is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(
+            ("HPV+", "HPV-", "HPV"),
+            ("-1", "1"),
+            ("1.5", "15", "1,5"),
+            ("C", "C++", "C#", "c"),
+            ("A", "a"),
+        ),
+        ("AB", "Ab"),
+        *(("grade 1", "grade -1", "grade 01"), ("B/C cells", "BC cells"), ("Maße", "Masse"), ("no. 5 & 6", "no. 5 6")),
+        *(("कि", "की", "क"), ("กิน", "กีน"), ("резюме", "резюмё"), ("Müller", "Muller"), ("犬", "猫"), ("+++", "---")),
+    ],
+)
+def test_different_names_stay_different_classes(names):
+    labels = np.repeat(np.arange(len(names)), 10)
+    result = look(labels, classes=names, decisions=Decisions({"class-names": "merge"}))  # even if that was wished for
+    assert result.classes == names
+    assert found(result, "class-names") is None
+
+
+@pytest.mark.parametrize(
+    "names", [("Cat", "cat"), ("golden retriever", "golden_retriever", "Golden-Retriever"), ("class_1", "class 1")]
+)
+def test_likely_spellings_of_one_name_are_asked_about(names):
+    result = look(np.repeat(np.arange(len(names)), 10), classes=names)
+    assert result.classes == names
+    assert found(result, "class-names").names == ((names[0], ", ".join(names[1:])),)
 
 
 def test_odd_images():
@@ -280,7 +333,8 @@ def test_advice_follows_the_aspect(sides, resize):
 
 
 def test_advice_on_the_size():
-    assert advise(np.full(9, 32, np.int32), np.full(9, 32, np.int32)).size == 32
+    for side, size in ((20, 32), (32, 32), (35, 32), (40, 64), (62, 64), (70, 64), (400, 64)):
+        assert advise(np.full(9, side, np.int32), np.full(9, side, np.int32)).size == size
     large = advise(np.full(9, 400, np.int32), np.full(9, 500, np.int32))
     assert large.size == 64
     assert "up to 224 pixels, at 12 times the cost" in large.size_reason  # (224 / 64)²

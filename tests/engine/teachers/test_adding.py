@@ -32,7 +32,8 @@ from engine.teachers import (
 )
 from engine.teachers import hub as hub_files
 from engine.teachers.about import name_from
-from engine.teachers.checkpoint import MismatchError, from_event, read_weights
+from engine.teachers.checkpoint import read_weights
+from engine.teachers.fitting import MismatchError, from_event
 from engine.teachers.from_checkpoint import DIFF_EVENT, request_checkpoint
 from engine.teachers.from_hub import request_hub, weights_here
 from engine.teachers.install import stage

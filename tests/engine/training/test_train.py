@@ -13,6 +13,7 @@ from engine.training import (
     Hooks,
     TeacherSignal,
     TrainData,
+    UnfitCheckpointError,
     build_student,
     predict,
     recipe,
@@ -70,6 +71,25 @@ def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(objective)
         assert equal(weights(train(spec, made_up(), 0, hooks=listening, resume=checkpoint)), weights(whole))
         missed = [p for p in told if p.step > checkpoint.step]
         assert [(p.step, p.losses) for p in again] == [(p.step, p.losses) for p in missed]
+
+
+@pytest.mark.parametrize("change", ["another name", "another part", "another shape", "less", "another step"])
+def test_a_checkpoint_of_another_student_is_refused(change):
+    spec, checkpoints = recipe("fine-tune", **TINY), []
+    train(spec, made_up(), 0, hooks=Hooks(on_checkpoint=checkpoints.append, checkpoint_seconds=0))
+    saved = checkpoints[0]
+    tensors = dict(saved.tensors)
+    name = next(key for key in tensors if key.startswith("momentum.") and tensors[key].ndim > 1)
+    value = tensors.pop(name)
+    if change == "less":
+        tensors.pop(next(key for key in tensors if key.startswith("averaged.")))
+    elif change == "another step":
+        saved = replace(saved, step=spec.steps + 1)
+    else:
+        name = {"another name": "momentum.none", "another part": "optimum.x"}.get(change, name)
+        tensors[name] = value[:1] if change == "another shape" else value
+    with pytest.raises(UnfitCheckpointError):
+        train(spec, made_up(), 0, resume=replace(saved, tensors=tensors))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
