@@ -7,6 +7,7 @@ crash, or never end, costs that process and gives a sentence.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -290,4 +291,6 @@ class _Alone(FolderTree):
         super().__init__(path.parent, settings, encoding)
 
     def _walk(self) -> list[tuple[str, int]]:
-        return [(self._only, (self.folder / self._only).stat().st_size)]
+        place = self.folder / self._only
+        self._led_to[self._only] = Path(os.path.realpath(place))
+        return [(self._only, place.stat().st_size)]
