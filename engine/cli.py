@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,7 +29,6 @@ from engine.errors import DamagedFileError, InvalidInputError, UnavailableError,
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
-WORKER_NICENESS = 5  # a worker leaves the processor to the app and to whatever else its user does
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -254,12 +252,20 @@ def _benchmark(options: argparse.Namespace) -> int:
 def _work(options: argparse.Namespace) -> int:
     from engine import jobs
     from engine.devices import resolve
-    from engine.runs import roots, worker_command
+    from engine.runs import roots, urgency, waiting, worker_command
 
     home, device = make_folder(workspace()), resolve(options.device)
-    waiting = jobs.queued_jobs(roots(home), device)
-    print(f"{len(waiting)} jobs wait for {device}.", file=sys.stderr)
-    jobs.drain(roots(home), device, worker_command, workspace=home, until_empty=True, on_change=JobLines(len(waiting)))
+    queued = len(waiting(home, device))
+    print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
+    jobs.drain(
+        roots(home),
+        device,
+        worker_command,
+        workspace=home,
+        urgency=urgency,
+        until_empty=True,
+        on_change=JobLines(queued),
+    )
     return 0
 
 
@@ -322,14 +328,17 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
-    from engine.handlers import HANDLERS
-    from engine.jobs import worker
+    from engine.jobs import processes, worker
 
-    if hasattr(os, "nice"):
-        os.nice(WORKER_NICENESS)
-    with suppress(OSError):  # Linux may weigh whole sessions, and a worker is one: then this is what counts
-        Path("/proc/self/autogroup").write_text(str(WORKER_NICENESS))
-    return worker.run(options.folder, HANDLERS)
+    processes.give_way()
+    return worker.run_loading(options.folder, _handlers)
+
+
+def _handlers() -> Any:
+    """What does each kind of job; it brings PyTorch, which takes seconds, and many of them on a busy machine."""
+    from engine.handlers import HANDLERS
+
+    return HANDLERS
 
 
 def _names(text: str | None) -> list[str] | None:
