@@ -145,8 +145,10 @@ def request_of(options: argparse.Namespace) -> Any:
 
 
 def _stem(source: str) -> str:
-    name = Path(source).expanduser().absolute().name
-    return name.split(".")[0] or name
+    path = Path(source).expanduser().absolute()
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl") and path.parent.name:
+        return path.parent.name  # a table is called labels.csv, whatever its images are
+    return path.name.split(".")[0] or path.name
 
 
 def _numbers(option: str, text: str | None) -> list[float]:
