@@ -9,9 +9,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from engine import cli_import, cli_teachers
 from engine.cli_print import (
@@ -106,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host-name", action="append", default=[], help="a further name that browsers call it by, such as a proxy's"
     )
+
+    shielded = verb("confinement", _confinement, "say what this system denies to the processes that read users' files")
+    shielded.add_argument("--json", action="store_true", help="print one JSON document")
 
     job = verb("job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
@@ -279,6 +283,22 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _confinement(options: argparse.Namespace) -> int:
+    from engine.confinement import as_json, protections
+
+    if options.json:
+        return print_json({what: as_json(held) for what, held in protections().items()})
+    _say_what_is_denied(sys.stdout)
+    return 0
+
+
+def _say_what_is_denied(out: TextIO) -> None:
+    from engine.confinement import protections
+
+    for what, held in protections().items():
+        print(held.sentence(what), file=out, flush=True)
+
+
 def _serve(options: argparse.Namespace) -> int:
     from engine.tasks.settings import checked_host_names, host_names
 
@@ -294,6 +314,7 @@ def _serve(options: argparse.Namespace) -> int:
                 f"Port {options.port} cannot be used ({error.strerror}): stop what listens there, or choose another "
                 f"one, such as `make run PORT={options.port + 1}`."
             ) from error
+    threading.Thread(target=_say_what_is_denied, args=[sys.stderr], daemon=True).start()  # the page need not wait
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
     os.environ["WORKBENCH_HOSTS"] = ",".join(names)

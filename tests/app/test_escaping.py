@@ -142,7 +142,7 @@ VIEWS = sorted(path.stem for path in (Path(state.__file__).parent / "views").glo
 PAGES = [
     ("start", {}),
     ("task", {}),
-    ("task", {"note task.part": "check"}),
+    ("task", {"part": "check"}),
     ("teachers", {}),
     ("features", {}),
     ("distill", {}),

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from app import state
@@ -49,14 +47,12 @@ def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypa
     home.mkdir(parents=True)
     (home / "locks").write_text("a file where a folder should be")
     app = open_page("start")
-    deadline = time.monotonic() + 40
-    while not app.error and time.monotonic() < deadline:
+    while not app.error:
         app.run()
     assert "No job can run" in app.error[0].value
     (home / "locks").unlink()
-    while app.error and time.monotonic() < deadline:
+    while app.error:
         app.run()
-    assert not app.error
     assert state.queue("cpu").is_alive()
     state.queue("cpu").stop()
 
@@ -93,7 +89,7 @@ def test_junk_for_a_task_is_a_name_that_is_not_there(home, junk):
 def test_junk_in_the_address_ends_in_a_sentence_on_every_page(home, monkeypatch, page):
     monkeypatch.setattr(state, "queue", lambda device: None)
     for junk in (JUNK[0], "\0"):
-        app = open_page(page, task=junk, teacher=junk, comparison=junk, other=junk)
+        app = open_page(page, task=junk, teacher=junk, comparison=junk, part=junk)
         assert "error in the program" not in text_of(app)
-    app = open_page(page, task="emoji-fluent", teacher=JUNK[0], comparison=JUNK[0])
+    app = open_page(page, task="emoji-fluent", teacher=JUNK[0], comparison=JUNK[0], part=JUNK[0])
     assert "error in the program" not in text_of(app)
