@@ -272,7 +272,7 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
     assert "**Please check**" in text_of(app)
     (choice,) = app.radio
     assert choice.value == "color"
-    assert all(option.endswith("8 labeled images") for option in choice.options)
+    assert all(option.endswith("(8 labeled images)") for option in choice.options)
     assert list(app.dataframe[0].value["Class"]) == ["a", "b"]
     shown(choice.set_value("shape").run())
     assert list(app.dataframe[0].value["Class"]) == ["u", "v"]

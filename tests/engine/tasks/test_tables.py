@@ -134,8 +134,8 @@ def test_one_hot_rows_with_several_ones_or_none_have_no_label(seen):
     rows += [["020", "1.0", "1.0", "0.0"], ["021", "0.0", "0.0", "0.0"]]
     found = seen({**pictures(22), "truth.csv": rows})
     assert labels(found) == {"MEL": 7, "NV": 7, "BCC": 6, None: 2}
-    assert "1 images have no 1" in " ".join(found.notes)
-    assert "1 images have several" in " ".join(found.notes)
+    assert "Images without a 1, and so without a label: 1." in " ".join(found.notes)
+    assert "so that they have no label: 1." in " ".join(found.notes)
     single = seen({**pictures(22), "truth.csv": rows}, columns=Columns(label="MEL,NV"))
     assert labels(single) == {"MEL": 7, "NV": 7, None: 8}
     with pytest.raises(UnknownNameError):
@@ -160,7 +160,7 @@ def test_several_labels_in_a_cell_are_never_classes_by_default(seen):
     found = seen({**pictures(12), "l.csv": rows})
     assert labels(found) == {"cat": 3, "dog": 3, None: 6}
     (question,) = found.questions
-    assert "not supported yet: choose one column" in question.text
+    assert "not supported yet: choose a column" in question.text
     assert {one.key: one.labeled_images for one in question.interpretations} == {"single": 6, "combined": 12}
     combined = seen({**pictures(12), "l.csv": rows}, **{"several-labels": "combined"})
     assert labels(combined) == {"cat": 3, "dog": 3, "cat + dog": 3, "air + cat": 3}
