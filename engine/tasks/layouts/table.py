@@ -257,11 +257,10 @@ class _Tables:
         keys = list(dict.fromkeys([label, *(c.column for c in guess.close)]))
         if len(keys) < 2:
             return
-        titles = {FOLDERS: "The folders are the classes", NO_COLUMN: "Nothing says the classes"}
         ways = [
             Interpretation(
                 key=key or NONE,
-                title=titles.get(key) or _column_title(key, self.columns),
+                title=column_title(key, self.columns),
                 labeled_images=self._labels(by_file, key).count,
                 changes=_changes(key),
             )
@@ -393,7 +392,10 @@ def _changes(label: str) -> dict[str, dict[str, str | None]]:
     return {"columns": {"label": label}}
 
 
-def _column_title(label: str, columns: Sequence[str]) -> str:
+def column_title(label: str, columns: Sequence[str]) -> str:
+    """A source of labels as a question calls it."""
+    if label in (FOLDERS, NO_COLUMN):
+        return "The folders are the classes" if label else "Nothing says the classes"
     one_hot = one_hot_columns(label, columns)
     if one_hot:
         shown = ", ".join(one_hot[:3]) + (" ..." if len(one_hot) > 3 else "")
