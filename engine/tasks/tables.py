@@ -21,8 +21,9 @@ from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Tree
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
-SAMPLE_ROWS = 400  # looked at for a guess, from all over a table: one that is sorted begins with one class
-SAMPLED_ROWS = 100_000  # of which they are taken
+_SAMPLE_ROWS = 400  # looked at for a guess, from all over a table: one that is sorted begins with one class
+_SAMPLED_ROWS, _SAMPLED_CELLS = 100_000, 2_000_000  # the first ones, of which they are taken
+_SPARSE, _SPARSE_ROWS = 4, 40  # a column with fewer than a quarter of its cells filled is looked at where it is filled
 _KEY_ROWS = 1000  # of JSON lines, whose keys are the columns
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trainval", "train_val", "trn", "dev_train"), "train"),
@@ -129,16 +130,15 @@ class Table:
                     yield tuple(_composed(cells[place]) if place < len(cells) else "" for place in places)
 
     def sample(self) -> list[dict[str, str]]:
-        """Some rows from all over the table, by column."""
-        kept: list[tuple[str, ...]] = []
-        stride = 1
-        for number, row in enumerate(itertools.islice(self.rows(self.columns), SAMPLED_ROWS)):
-            if number % stride:
-                continue
-            kept.append(row)
-            if len(kept) == 2 * SAMPLE_ROWS:
-                kept, stride = kept[::2], 2 * stride
-        return [dict(zip(self.columns, row, strict=True)) for row in kept]
+        """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
+        most = min(_SAMPLED_ROWS, _SAMPLED_CELLS // len(self.columns))
+        rows = list(itertools.islice(self.rows(self.columns), max(_SAMPLE_ROWS, most)))
+        chosen = set(_spread(range(len(rows)), _SAMPLE_ROWS))
+        for place in range(min(len(self.columns), _SAMPLE_ROWS)):
+            filled = [number for number, row in enumerate(rows) if row[place]]
+            if _SPARSE * len(filled) < len(rows):
+                chosen.update(_spread(filled, _SPARSE_ROWS))
+        return [dict(zip(self.columns, rows[number], strict=True)) for number in sorted(chosen)]
 
     @contextmanager
     def _text(self) -> Iterator[IO[str]]:
@@ -185,6 +185,11 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
             f"{name} has {rows:,} rows, more than the {settings.images:,} images allowed: split it, or raise the "
             "setting images."
         )
+
+
+def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
+    """At most `count` of some numbers, from all over them."""
+    return [numbers[place * len(numbers) // count] for place in range(count)] if len(numbers) > count else numbers
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:
