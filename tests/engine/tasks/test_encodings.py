@@ -127,7 +127,7 @@ def test_letters_that_were_lost_before_are_refused(tmp_path):
 
 def zip_of_raw_names(path, names):
     """A ZIP whose names are these bytes, not marked as UTF-8, as packers of Windows write them."""
-    stand_ins = [f"{number:0{len(name)}}" for number, name in enumerate(names)]
+    stand_ins = [chr(ord("a") + number) * len(name) for number, name in enumerate(names)]
     with zipfile.ZipFile(path, "w") as archive:
         for number, name in enumerate(stand_ins):
             archive.writestr(name, bytes([255, 216, 255, number]))
