@@ -14,7 +14,7 @@ def no_queue(monkeypatch):
 
 def test_a_link_brings_task_teacher_and_comparison(home):
     app = open_page("task", task="emoji-fluent", teacher="mnist", comparison="abc")
-    chosen = {key: app.session_state[key] for key in state.URL_KEYS}
+    chosen = {key: app.session_state[key] for key in ("task", "teacher", "comparison")}
     assert chosen == {"task": "emoji-fluent", "teacher": "mnist", "comparison": "abc"}
 
 
