@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from app.views.results_source import Shown, Source
 from engine.evaluation import PairedDifference
 from engine.export import student_archive
 from engine.runs import Comparison, runs_root
+from engine.wording import MINUS
 
 POLL_SECONDS = 3.0  # between two looks for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
@@ -109,18 +111,27 @@ def _draw_cards(shown: Shown) -> None:
             st.metric(
                 mean.title,
                 wording.percent(mean.accuracy),
-                f"{100 * found.mean:+.1f} points" if found else None,
+                f"{wording.points(found.mean)} points" if found else None,
                 delta_description=_paired(found) if found else None,
-                delta_color="normal" if found and _is_clear(found) else "off",
+                delta_color=_color(found) if found else "off",
+                delta_arrow=_arrow(found) if found else "off",
                 border=True,
                 height="stretch",
-                help=f"95 % interval {results_source.in_percent(mean.interval)} ({mean.interval.method}).",
+                help=f"95\u00a0% interval {results_source.in_percent(mean.interval)} ({mean.interval.method}).",
             )
 
 
-def _is_clear(found: PairedDifference) -> bool:
-    """Whether the seeds tell which side of 0 a difference lies on; only then has it a color."""
-    return found.interval is not None and 0 not in found.interval
+def _color(found: PairedDifference) -> Literal["green", "red", "off"]:
+    """Of a difference; it has one only if the seeds tell on which side of 0 it lies."""
+    if found.interval is None or 0 in found.interval:
+        return "off"
+    return "green" if found.mean > 0 else "red"
+
+
+def _arrow(found: PairedDifference) -> Literal["up", "down", "off"]:
+    """Up or down as the number beside it says; none where that reads 0.0."""
+    shown = wording.points(found.mean)
+    return "up" if shown.startswith("+") else "down" if shown.startswith(MINUS) else "off"
 
 
 def _paired(found: PairedDifference) -> str:
@@ -133,7 +144,7 @@ def _paired(found: PairedDifference) -> str:
 
 def _intervals_sentence(shown: Shown) -> str:
     kinds = sorted({mean.interval.method for mean in shown.means})
-    told = f"Points are to fine-tuning. Lines: 95 % {wording.listed(kinds)}."
+    told = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
     if any("images" in kind for kind in kinds):
         return f"{told} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
     return f"{told} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."

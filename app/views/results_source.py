@@ -106,7 +106,7 @@ def table(shown: Shown) -> pd.DataFrame:
         {
             "Method": mean.title,
             "Held-out accuracy, %": f"{100 * mean.accuracy:.1f}",
-            "95 % interval, %": in_percent(mean.interval),
+            "95\u00a0% interval, %": in_percent(mean.interval),
             "Interval from": mean.interval.method,
             "To fine-tuning, points": difference(mean),
             "Seeds": ", ".join(str(seed) for seed in mean.seeds),

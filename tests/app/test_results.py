@@ -46,7 +46,7 @@ def test_the_table_says_what_each_number_rests_on(home, three_seeds):
     assert list(rows["Method"]) == ["Fine-tuning", "FixMatch", "DistillWeighted"]
     # Made-up students: 50, 51 and 52 % of 415 images, rounded to whole images (208, 212, 216).
     assert rows["Held-out accuracy, %"][0] == "51.1"
-    assert rows["95 % interval, %"][0] == "48.7 to 53.5"  # 51.08 plus or minus 4.303 * 0.964 / sqrt(3)
+    assert rows["95\u00a0% interval, %"][0] == "48.7 to 53.5"  # 51.08 plus or minus 4.303 * 0.964 / sqrt(3)
     assert set(rows["Interval from"]) == {"t interval over 3 seeds"}
     assert rows["To fine-tuning, points"][0] == "–"
     assert rows["To fine-tuning, points"][2].startswith("+9.9 (")
