@@ -74,7 +74,7 @@ def in_the_users_words(source: str, text: str) -> str:
 
 def _single_kind(name: str) -> str:
     lower = name.lower()
-    if lower.endswith((".zip", ".csv", ".tsv", ".parquet")):
+    if lower.endswith((".zip", ".csv", ".tsv", ".jsonl", ".parquet")):
         return "." + lower.rsplit(".", 1)[1]
     return ".tar" if lower.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2")) else ""
 

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from app import state
@@ -48,14 +46,12 @@ def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypa
     home.mkdir(parents=True)
     (home / "locks").write_text("a file where a folder should be")
     app = open_page("start")
-    deadline = time.monotonic() + 40
-    while not app.error and time.monotonic() < deadline:
+    while not app.error:
         app.run()
     assert "No job can run" in app.error[0].value
     (home / "locks").unlink()
-    while app.error and time.monotonic() < deadline:
+    while app.error:
         app.run()
-    assert not app.error
     assert state.queue("cpu").is_alive()
     state.queue("cpu").stop()
 

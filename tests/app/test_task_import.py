@@ -152,6 +152,10 @@ def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
     shown(button(app, "Try again").click().run())
     assert worker.run(jobs_of(home)[0].folder, HANDLERS) == 0
     assert "**cats 2026** is imported." in text_of(shown(other.run()))
+    assert "**cats 2026** is imported." in text_of(shown(other.run()))  # until it is opened
+    shown(button(other, "Open this task").click().run())
+    assert other.title[0].value == "cats 2026"
+    assert other.segmented_control(key="widget task part").value == "check"
 
 
 def of_16_bits(tmp_path, channels=1):

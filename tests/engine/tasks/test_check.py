@@ -81,6 +81,33 @@ def test_test_images_without_labels_neither_test_nor_train():
     assert training.splits[20:].tolist() == ["train"] * 4
 
 
+def test_it_is_said_what_takes_no_part_and_why():
+    result = look(HIDDEN, KEPT_BACK, same=[(0, 3, 5)], flat=[8], decisions=Decisions({"flat": "leave-out"}))
+    assert dict(result.left_out) == {
+        "held out by the source itself, without a label": 4,
+        "further exact copies of an image": 2,
+        "pictures of nothing": 1,
+    }
+    groups = [f"tile {row // 4}" for row in range(24)]
+    tiles = look([0, 1, -1, -1] * 6, groups=groups, decisions=Decisions(split="by-group"))
+    tested = np.isin(groups, [groups[row] for row in np.flatnonzero(tiles.splits == "test")])
+    assert dict(tiles.left_out) == {
+        "unlabeled, and copies of a test image or of its group": int((tested & (tiles.labels < 0)).sum())
+    }
+    assert int((tiles.splits == "out").sum()) == tiles.left_out[0][1] > 0
+
+
+def test_what_a_new_split_by_groups_leaves_out_stays_out():
+    groups = ["a"] * 6 + ["b"] * 6 + ["c"] * 6 + ["d"] * 6
+    labels, given = [*[0, 1] * 11, -1, -1], ["train", "test", *["train"] * 20, "test", "test"]
+    decided = Decisions({"groups-across": "by-group", "contradictions": "leave-out"})
+    result = look(labels, given, groups=groups, same=[(8, 9)], decisions=decided)
+    assert result.split_method == "by-group"
+    assert result.splits[[8, 9]].tolist() == ["out", "out"]
+    assert result.splits[22:].tolist() == ["test", "test"]
+    assert result.labels[22:].tolist() == [-1, -1]
+
+
 def test_the_split_of_the_source_counts_once_its_test_images_have_labels():
     result = look([*HIDDEN[:-2], 0, 1], KEPT_BACK)
     assert result.split_method == "given"
