@@ -97,7 +97,7 @@ def copies_within(now: Checking) -> None:
             choices=(("keep-one", "Keep one of each"), ("keep", "Keep all")), default=default,
         )  # fmt: skip
         if choice == "keep-one":
-            now.leave_out(extra, f"further {what} copies of an image")
+            now.leave_out(extra, f"further {many} of an image")
 
 
 def _extra(now: Checking, of: NDArray[np.int64]) -> NDArray[np.int64]:

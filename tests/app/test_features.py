@@ -91,6 +91,12 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
 
 
+def test_the_legend_shows_the_mark_of_most_points(home, mapped):
+    """Plotly's legend takes the mark of a trace's first point."""
+    app = open_page("features", task="emoji-fluent")
+    assert {trace["marker"]["symbol"][0] for trace in traces(app)} == {scatter.CIRCLE}
+
+
 def test_labeled_images_have_another_marker(home, mapped):
     app = open_page("features", task="emoji-fluent")
     table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
