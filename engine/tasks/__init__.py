@@ -60,6 +60,7 @@ from engine.tasks.decisions import (
     relabel,
     settled,
 )
+from engine.tasks.encodings import ENCODINGS, encoding_title
 from engine.tasks.facts import About, Facts, read_about, read_small
 from engine.tasks.finding import propose
 from engine.tasks.findings import Choice, Decisions, Finding, Review
@@ -81,6 +82,7 @@ from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revis
 from engine.tasks.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
 
 __all__ = [
+    "ENCODINGS",
     "IMPORT_DEVICE",
     "IMPORT_KIND",
     "NO_LABEL",
@@ -123,6 +125,7 @@ __all__ = [
     "count_open",
     "decide",
     "decode",
+    "encoding_title",
     "execute_import",
     "given_label_numbers",
     "given_labels",

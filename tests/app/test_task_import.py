@@ -280,3 +280,18 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
     shown(button(app, "Make this task").click().run())
     (job,) = jobs_of(home)
     assert job.spec["columns"]["label"] == "shape"
+
+
+def test_the_encoding_of_a_table_is_shown_and_can_be_changed(home, tmp_path):
+    rows = "\n".join(["file,label", *(f"{i}.jpg,{('ąžuolas', 'eglė')[i % 2]}" for i in range(8))])
+    files = {"list.csv": rows.encode("cp1257"), **{f"{i}.jpg": made.jpg(i) for i in range(8)}}
+    app = drop(open_page("task_import"), packed(tmp_path, files))
+    (encoding,) = [box for box in app.selectbox if box.label == "Encoding of the table"]
+    assert encoding.value == "cp1257"
+    assert set(app.dataframe[0].value["Class"]) == {"ąžuolas", "eglė"}
+    assert any("'àþuolas', 'eglë': 8 labeled images" in option for option in app.radio[0].options)
+    shown(encoding.set_value("cp1252").run())
+    assert set(app.dataframe[0].value["Class"]) == {"àþuolas", "eglë"}
+    shown(button(app, "Make this task").click().run())
+    (job,) = jobs_of(home)
+    assert job.spec["answers"] == {"encoding": "cp1252"}

@@ -248,8 +248,8 @@ class _One:
         else:
             text = f"Folders lie in folders: {inner} in {outer}."
             titles["groups"] = (
-                f"The outer folders are the classes, and each inner one ({inner}) is a patient, a site or a video, "
-                "which is never both trained on and tested on"
+                "The outer folders are the classes, and each inner one is a patient, a site or a video, which is never "
+                "both trained on and tested on"
             )
         return self._choose("folder-levels", text, titles, levels.likeliest)
 

@@ -11,6 +11,7 @@ from engine.tasks import (
     count_open,
     decide,
     decisions,
+    duplicates,
     given_labels,
     open_task,
     relabel,
@@ -345,6 +346,40 @@ def test_near_clusters_agree_with_comparing_all_pairs():
             expected[row + 200] = row
     assert (distance[:200, :200] + 64 * np.eye(200, dtype=int)).min() > 6  # so that there are pairs alone
     assert clusters.tolist() == expected.tolist()
+
+
+def near_copies(count, kinds=1):
+    """Hashes and small copies of `count` images that are near copies of a few."""
+    random = np.random.default_rng(0)
+    of = np.arange(count) % kinds
+    hashes = random.integers(0, 2**63, kinds, dtype=np.uint64)[of]
+    hashes ^= np.uint64(1) << random.integers(0, 64, count, dtype=np.uint64)  # one bit differs
+    small = random.integers(20, 230, (kinds, 192))[of] + random.integers(-3, 4, (count, 192))
+    return hashes, small.astype(np.uint8), of
+
+
+@pytest.mark.parametrize(("kinds", "longest", "most"), [(1, 8000, 4000), (40, 8000, 4000), (1, 500, 8000)])
+def test_many_near_copies_take_no_more_work_than_different_images(monkeypatch, kinds, longest, most):
+    compared, compare = [], duplicates._look_alike
+    monkeypatch.setattr(
+        duplicates,
+        "_look_alike",
+        lambda small, one, other: compared.append(len(one)) or compare(small, one, other),
+    )
+    monkeypatch.setattr(duplicates, "_LONGEST_BUCKET", longest)
+    hashes, small, of = near_copies(2000, kinds)
+    assert near_clusters(hashes, small).tolist() == of.tolist()  # the first of each kind
+    assert sum(compared) <= most  # pairs; all would be two million
+    assert max(compared) <= 4096  # at once, which is what memory is needed for
+
+
+def test_images_that_share_a_hash_alone_are_compared_a_bounded_number_of_times(monkeypatch):
+    monkeypatch.setattr(duplicates, "_MOST_COMPARED", 5)
+    monkeypatch.setattr(duplicates, "_LONGEST_BUCKET", 100)
+    small = np.random.default_rng(0).integers(0, 255, (300, 192)).astype(np.uint8)
+    small[150] = small[149]
+    clusters = near_clusters(np.zeros(300, dtype=np.uint64), small)
+    assert np.flatnonzero(clusters != np.arange(300)).tolist() == [150]
 
 
 def test_blank_images_look_like_nothing():
