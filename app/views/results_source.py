@@ -102,9 +102,8 @@ def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
     changed = []
     if revision is not None and revision != task.revision:
         other_split = "split" in shared and shared["split"] != task.record.split
-        changed.append(
-            "its split, labels or classes are others" if other_split else "its labels, images or geometry are others"
-        )
+        what = "split, labels or classes" if other_split else "labels, images or geometry"
+        changed.append(f"its {what} are others")
     if decided and size is not None and size != decided:
         changed.append(f"its images are now trained on at {decided} × {decided} pixels, then at {size} × {size}")
     return changed

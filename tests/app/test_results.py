@@ -167,7 +167,7 @@ def test_the_weights_used_are_listed(home, three_seeds):
     weights = table(app, "Teacher")
     assert list(weights["Teacher"]) == [
         "Flat emoji in fine groups",
-        "ImageNet, EfficientNet-Lite0",
+        "ImageNet photographs, EfficientNet-Lite0",
         "Clip art in 13 subjects",
     ]
     assert list(weights["DistillWeighted"]) == ["0.70", "0.20", "0.10"]
