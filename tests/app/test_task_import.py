@@ -289,7 +289,7 @@ def test_the_encoding_of_a_table_is_shown_and_can_be_changed(home, tmp_path):
     (encoding,) = [box for box in app.selectbox if box.label == "Encoding of the table"]
     assert encoding.value == "cp1257"
     assert set(app.dataframe[0].value["Class"]) == {"ąžuolas", "eglė"}
-    assert any("'àþuolas', 'eglë': 8 labeled images" in option for option in app.radio[0].options)
+    assert any(option.startswith("'àþuolas', 'eglë', in cp1252") for option in app.radio[0].options)
     shown(encoding.set_value("cp1252").run())
     assert set(app.dataframe[0].value["Class"]) == {"àþuolas", "eglë"}
     shown(button(app, "Make this task").click().run())
