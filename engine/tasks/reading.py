@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError
+from engine.wording import NO_BREAK
 
 WITHOUT_EXTREMES = (0.5, 99.5)  # percentiles that leave hot pixels and dust out; nnU-Net clips CT values to the same
 WHOLE_RANGE = (0.0, 100.0)
@@ -100,6 +101,7 @@ class Values:
     high: float  # the highest value
     inner: tuple[float, float]  # about the percentiles WITHOUT_EXTREMES
     window: tuple[float, float] | None = None  # center and width that a DICOM file brings
+    table: bool = False  # whether it brings a look-up table, which comes before its window
 
 
 def values_from(value: Mapping[str, Any] | None) -> Values | None:
@@ -112,6 +114,7 @@ def values_from(value: Mapping[str, Any] | None) -> Values | None:
         float(value["high"]),
         (float(value["inner"][0]), float(value["inner"][1])),
         _pair(value["window"]),
+        bool(value["table"]),
     )
 
 
@@ -123,7 +126,7 @@ def range_of(values: NDArray[Any], reading: Reading) -> tuple[tuple[float, float
     if reading.percentiles in (None, WHOLE_RANGE):
         return None, OWN_RANGE
     low, high = _percentiles(values, reading.percentiles)
-    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g} %"
+    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g}{NO_BREAK}%"
     if not high > low:  # little on an even ground: what little there is must not vanish
         return None, f"{OWN_RANGE}, since its percentiles {words} are the same value"
     return (low, high), f"each image's percentiles {words} became 0 and 255"

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import random
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -77,7 +78,7 @@ class Table:
         with self._text() as lines:
             first, *more = list(itertools.islice(self._cells(lines), 2)) or [[]]
         if _is_header(first, more[0] if more else [], known):
-            return tuple(cell.strip() for cell in first)
+            return tuple(map(_composed, first))
         self.has_header = False
         return tuple(f"column {number}" for number in range(1, len(first) + 1))
 
@@ -127,7 +128,7 @@ class Table:
         with self._text() as lines:
             for cells in itertools.islice(self._cells(lines), int(self.has_header), None):
                 if any(cells):
-                    yield tuple(cells[place].strip() if place < len(cells) else "" for place in places)
+                    yield tuple(_composed(cells[place]) if place < len(cells) else "" for place in places)
 
     def sample(self) -> list[dict[str, str]]:
         """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
@@ -175,7 +176,7 @@ class Table:
             for batch in file.iter_batches(4096, columns=list(columns)):
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
-                    yield tuple("" if value is None or value != value else str(value).strip() for value in row)
+                    yield tuple("" if value is None or value != value else _composed(str(value)) for value in row)
 
 
 def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
@@ -226,7 +227,12 @@ def _json_cell(value: Any) -> str:
     """A value of JSON lines as a cell: lists and objects as they were written."""
     if value is None or value != value:
         return ""
-    return (json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)).strip()
+    return _composed(json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value))
+
+
+def _composed(cell: str) -> str:
+    """A cell without space around it, in the form that trees have their names in: letters and their marks together."""
+    return unicodedata.normalize("NFC", cell.strip())
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:
