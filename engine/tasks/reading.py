@@ -100,6 +100,7 @@ class Values:
     high: float  # the highest value
     inner: tuple[float, float]  # about the percentiles WITHOUT_EXTREMES
     window: tuple[float, float] | None = None  # center and width that a DICOM file brings
+    table: bool = False  # whether it brings a look-up table, which comes before its window
 
 
 def values_from(value: Mapping[str, Any] | None) -> Values | None:
@@ -112,6 +113,7 @@ def values_from(value: Mapping[str, Any] | None) -> Values | None:
         float(value["high"]),
         (float(value["inner"][0]), float(value["inner"][1])),
         _pair(value["window"]),
+        bool(value["table"]),
     )
 
 
