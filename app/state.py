@@ -31,6 +31,7 @@ LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
 DEFAULT_LABELS = 5
 URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
 PARTS = ("images", "check", "label")  # of an own task's page
+LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
 SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
 
@@ -72,10 +73,9 @@ def task() -> Task | None:
 
 def open_task(name: str) -> Task:
     """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.open_task(name, home())  # copies a bundled task into the workspace
-    return _opened_task(str(home()), name, record.stat().st_mtime_ns)
+    return _opened_task(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def task_as_labeled() -> Task | None:
@@ -89,10 +89,9 @@ def task_as_labeled() -> Task | None:
 
 def open_labels(name: str) -> Task:
     """A task by name as `task_as_labeled`, read once for all sessions as long as its record does not change."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.task_as_labeled(name, home())  # copies a bundled task into the workspace
-    return _labels(str(home()), name, record.stat().st_mtime_ns)
+    return _labels(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def set_task(name: str) -> None:
@@ -378,6 +377,15 @@ class _Queue:
                 self._thread.start()
                 self._started = time.monotonic()
             return self._thread
+
+
+def _record(name: str) -> Path:
+    return home() / "tasks" / name / "task.json"
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a name that anybody may have written into the address can be that of a folder here."""
+    return Path(name).name == name and "\0" not in name and len(name.encode()) <= LONGEST_NAME
 
 
 def _put(key: str, value: Any) -> None:

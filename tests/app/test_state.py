@@ -2,8 +2,9 @@ import pytest
 
 from app import state
 from app.components.page import escape
+from engine.errors import UnknownNameError
 from engine.tasks import open_task
-from tests.app.pages import open_page, shown
+from tests.app.pages import open_page, shown, text_of
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +14,7 @@ def no_queue(monkeypatch):
 
 def test_a_link_brings_task_teacher_and_comparison(home):
     app = open_page("task", task="emoji-fluent", teacher="mnist", comparison="abc")
-    chosen = {key: app.session_state[key] for key in state.URL_KEYS}
+    chosen = {key: app.session_state[key] for key in ("task", "teacher", "comparison")}
     assert chosen == {"task": "emoji-fluent", "teacher": "mnist", "comparison": "abc"}
 
 
@@ -69,3 +70,26 @@ def test_a_task_is_opened_again_when_its_record_changes(home):
 )
 def test_text_of_users_is_never_markup(text, shown):
     assert escape(text) == shown
+
+
+JUNK = ["x" * 300, "../../etc", "..", "a/b", "\0", "💥" * 100, "<b>x</b> www.evil.example"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_for_a_task_is_a_name_that_is_not_there(home, junk):
+    for opened in (state.open_task, state.open_labels):
+        with pytest.raises(UnknownNameError, match="There is no task named") as caught:
+            opened(junk)
+        assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "page", ["start", "task", "teachers", "features", "distill", "results", "add_teacher", "task_import"]
+)
+def test_junk_in_the_address_ends_in_a_sentence_on_every_page(home, monkeypatch, page):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+    for junk in (JUNK[0], "\0"):
+        app = open_page(page, task=junk, teacher=junk, comparison=junk, part=junk)
+        assert "error in the program" not in text_of(app)
+    app = open_page(page, task="emoji-fluent", teacher=JUNK[0], comparison=JUNK[0], part=JUNK[0])
+    assert "error in the program" not in text_of(app)

@@ -20,8 +20,8 @@ from engine.tasks.layouts.table_cells import (
     split_words,
     tells_by_numbers,
 )
-from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
-from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, last_part, stem
+from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns, path_column
+from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Interpretation, Question, answered
 from engine.tasks.sources import Skipped, Tree
@@ -38,21 +38,25 @@ class Part:
     split: str = ""
 
 
-def names_images(table: Table, known: frozenset[str]) -> bool:
-    """Whether most of a table's rows name images that are there (`known`: their names and stems)."""
+def names_images(table: Table, lookup: Lookup) -> bool:
+    """Whether most of a table's rows name images that are there."""
     sample = table.sample()
-    path = guess_columns(table.columns, sample, known, Columns(), [""] * len(sample)).path
-    there = sum(last_part(row[path]) in known or stem(row[path]) in known for row in sample) if path else 0
-    return there > 0 and there >= len(sample) / 2
+    path = path_column(table.columns, sample, lookup.known)
+    base = folder_of(table.name)
+    there = len(lookup.resolve((base, row[path]) for row in sample).files) if path else 0
+    return there > 0 and there >= len({row[path] for row in sample}) / 2
 
 
-def table_inventory(found: Found, parts: Sequence[Part], images: Tree | None = None) -> Inventory:
-    """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it.
+def table_inventory(
+    found: Found, parts: Sequence[Part], images: Tree | None = None, splits: Part | None = None
+) -> Inventory:
+    """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it;
+    `splits`: another table that says the split where these do not.
 
     Raises InvalidInputError if no column names images, or none of them is there; UnknownNameError for a column that is
     not there; DamagedFileError for a broken table.
     """
-    return _Tables(found, parts, images).inventory()
+    return _Tables(found, parts, images, splits).inventory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ class _Notes:
 class _Tables:
     """Tables on their way to an inventory."""
 
-    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None) -> None:
-        self.found, self.parts, self.where = found, parts, images or found.tree
+    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None, splits: Part | None) -> None:
+        self.found, self.parts, self.where, self.splits_in = found, parts, images or found.tree, splits
         self.beside = images is None
         self.names = image_names(self.where)
         self.lookup = Lookup(self.names)
@@ -84,7 +88,9 @@ class _Tables:
         self.tables = {
             part.name: Table(found.tree, part.name, found.settings, encoding, self.lookup.known) for part in parts
         }
-        self.title = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
+        self.title = " and ".join(part.name for part in parts[:3]) + (
+            f" and {len(parts) - 3} more" if parts[3:] else ""
+        )
         self.columns = tuple(dict.fromkeys(c for table in self.tables.values() for c in table.columns))
         self.said = _Notes()
         self.read: list[str] = []  # columns that are read
@@ -97,14 +103,12 @@ class _Tables:
         self.read = self._wanted(guess, label)
         rows, skipped, lost = self._rows(guess)
         if not rows:
-            detail = f"such as {skipped[0].name[:80]!r}" if skipped else "since it has no rows"
+            detail = f"{skipped[0].name[:80]!r} {skipped[0].reason}" if skipped else "it has no rows"
             raise InvalidInputError(
                 f"{self.title}: none of the images it names is there ({detail}): bring the images and the table "
                 "together, or choose another column."
             )
-        by_file: dict[str, list[_Row]] = {}
-        for row in rows:
-            by_file.setdefault(row.file, []).append(row)
+        by_file = _by_file(rows)
         self._say(by_file, rows)
         labels = self._labels(by_file, label)
         self._ask_label(guess, label, by_file)
@@ -184,7 +188,7 @@ class _Tables:
         wanted = [guess.path, guess.group, guess.split]
         for candidate in (label, *(c.column for c in guess.close)):
             wanted += one_hot_columns(candidate, self.columns) or [candidate]
-        return [c for c in dict.fromkeys(wanted) if c in self.columns]
+        return [c for c in dict.fromkeys(wanted) if c and c in self.columns]
 
     def _rows(self, guess: Guess) -> tuple[list[_Row], list[Skipped], int]:
         """Rows whose image is there, some of the others with the reason, and how many others there are."""
@@ -221,7 +225,7 @@ class _Tables:
 
     def _base(self, table: str) -> str:
         """The folder of a table, with its slash, where its images lie beside it."""
-        return table.rsplit("/", 1)[0] + "/" if self.beside and "/" in table else ""
+        return folder_of(table) if self.beside else ""
 
     def _cell(self, row: _Row, column: str) -> str:
         return row.cells[self.read.index(column)] if column in self.read else ""
@@ -231,7 +235,7 @@ class _Tables:
         return any(is_positive(self._cell(row, column)) for row in rows)
 
     def _say(self, by_file: Mapping[str, list[_Row]], rows: Sequence[_Row]) -> None:
-        self.said.notes.insert(0, f"The table {self.title} names {len(by_file):,} images that are there.")
+        self.said.notes.insert(0, f"{len(by_file):,} images that are there are named by {self.title}.")
         for name, table in self.tables.items():
             if not table.has_header:
                 self.said.notes.append(f"{name} has no header: its first row names an image.")
@@ -370,7 +374,7 @@ class _Tables:
         self, by_file: Mapping[str, list[_Row]], guess: Guess, labels: Mapping[str, str | None]
     ) -> dict[str, str | None]:
         """The split of each image: the table's where it says one, else that of the folders."""
-        by_table = self._table_splits(by_file, guess)
+        by_table = self._table_splits(by_file, guess) or self._other_splits()
         by_folder = self._folder_splits(by_file)
         if not by_table or not by_folder:
             return by_table or by_folder
@@ -384,6 +388,19 @@ class _Tables:
         question = answered(self.found.answers, _SPLIT, text, titles, "table")
         self.said.questions.append(question)
         return either if question.chosen == "table" else {f: by_folder.get(f, s) for f, s in either.items()}
+
+    def _other_splits(self) -> dict[str, str | None]:
+        """What another table says of the split."""
+        if self.splits_in is None:
+            return {}
+        other = _Tables(replace(self.found, columns=Columns(label="")), [self.splits_in], None, None)
+        guess = other._guess()
+        other.read = other._wanted(guess, NO_COLUMN)
+        by_file = _by_file(other._rows(guess)[0])
+        said = other._table_splits(by_file, guess)
+        self.said.notes += [f"{self.splits_in.name}: {note}" for note in other.said.notes]
+        self.said.questions += other.said.questions
+        return said
 
     def _table_splits(self, by_file: Mapping[str, list[_Row]], guess: Guess) -> dict[str, str | None]:
         if guess.split:
@@ -426,6 +443,13 @@ _TABLE = "\0table"  # key of a sampled row's table among its cells
 _ROWS_AN_IMAGE = 5  # different rows for each image that is allowed: they are held in memory
 _NO_LABEL, _SEVERAL, _SPLIT = "no-label-words", "several-labels", "split-source"
 NONE = "(none)"  # key of the interpretation that nothing says the classes
+
+
+def _by_file(rows: Sequence[_Row]) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.file, []).append(row)
+    return found
 
 
 def _changes(label: str) -> dict[str, dict[str, str | None]]:

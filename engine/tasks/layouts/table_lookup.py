@@ -28,10 +28,9 @@ def last_part(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def stem(name: str) -> str:
-    """The last part of a name without the suffix of an image."""
-    last = last_part(name)
-    return last.rsplit(".", 1)[0] if last.lower().endswith(IMAGE_SUFFIXES) else last
+def folder_of(path: str) -> str:
+    """The folder of a file, with its slash; "" for one at the top."""
+    return path.rpartition("/")[0] + "/" if "/" in path else ""
 
 
 def _normal(path: str) -> str:

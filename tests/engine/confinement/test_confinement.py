@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -121,7 +122,7 @@ def reader(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readable")
     (folder / "inside").mkdir()
     (folder / "inside" / "file").write_bytes(b"to be read")
-    process = confined(seconds=0.5, reads=[folder / "inside"], memory=1.5e9)
+    process = confined(seconds=0.5, reads=[folder / "inside", folder / "missing"], memory=1.5e9)
     yield process, folder
     process.close()
 
@@ -160,6 +161,15 @@ def test_memory_is_limited(reader):
     with pytest.raises(DamagedFileError, match=r"x needs more memory than is allowed"):
         reader[0].ask({"do": "fill", "name": "x", "bytes": 2_000_000_000})
     assert reader[0].ask({"do": "fill", "name": "x", "bytes": 1000})[0] == {"got": 1000}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
+def test_a_process_that_hears_nothing_is_given_up(reader):
+    process, _ = reader
+    os.kill(process.start().pid, signal.SIGSTOP)
+    with pytest.raises(TookTooLongError):
+        process.ask({"do": "fill", "name": "x", "bytes": 1}, bytes(1_000_000))  # more than a pipe holds
+    assert not process.is_running()
 
 
 def test_time_is_limited_and_a_crash_is_known(reader):
