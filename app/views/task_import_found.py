@@ -87,9 +87,9 @@ def _held_out(found: Preview) -> str:
     if found.test:
         held = f"{wording.count(found.test, 'image')} held out for the test by the source itself"
     elif found.classes:
-        held = "About 20 % of the labeled images of each class will be held out for the test"
+        held = "About 20\u00a0% of the labeled images of each class will be held out for the test"
     else:
-        held = "About 20 % of the images that you label will be held out for the test"
+        held = "About 20\u00a0% of the images that you label will be held out for the test"
     if found.straddling:
         held += (
             f"; {found.straddling:,} of {wording.count(found.groups, 'group')} (patients, sites, videos) are on both "

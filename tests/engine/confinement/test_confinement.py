@@ -242,3 +242,20 @@ def test_the_command_says_what_is_in_force(capsys):
     assert found["decode images"]["seccomp"] == found["parse archives and tables"]["seccomp"] == (machine() is not None)
     assert "read" in found["decode images"]["denied"]
     assert ("read" in found["parse archives and tables"]["denied"]) == bool(landlock.version())
+
+
+def test_serve_says_it_before_the_server_starts(monkeypatch, capsys, home):
+    said = []
+
+    def start(*command):
+        said.append(capsys.readouterr().err)
+        raise SystemExit
+
+    monkeypatch.setattr("engine.confinement.protections", lambda: {"decode images": Protections(seccomp=True)})
+    monkeypatch.setenv("WORKBENCH_HOSTS", "")
+    monkeypatch.setattr(cli.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(cli.os, "execv", start)
+    monkeypatch.setattr(cli.subprocess, "call", start)
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--port", "0"])
+    assert said[0].startswith("Processes that decode images cannot write or shorten files")
