@@ -24,7 +24,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.evaluation", "engine.jobs"],
     ["engine.devices", "engine.confinement"],
     ["engine.tensors"],
-    ["engine.files", "engine.errors"],
+    ["engine.files", "engine.errors", "engine.wording"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
