@@ -9,9 +9,9 @@ from engine import jobs
 from engine.files import write_json
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, states, worker
+from engine.results import RESULT
 from engine.runs import candidates, rank, runs_root, teacher_panel
 from engine.runs import panel as panels
-from engine.runs.execution import RESULT
 from engine.similarity import CARDS
 from engine.tasks import open_task
 from tests.app.made_features import look

@@ -83,8 +83,8 @@ def test_the_list_is_newest_first_and_leaves_out_temporary_and_damaged_folders(t
     assert list_jobs(tmp_path) == jobs[::-1]
     messages = {job.folder.name: job.message for job in damaged_jobs(tmp_path)}
     assert sorted(messages) == ["empty", "torn", "wrong"]
-    assert "is not valid JSON" in messages["torn"]
-    assert "does not describe a job" in messages["wrong"]
+    assert "torn/job.json is damaged, and with it what was asked for as torn" in messages["torn"]
+    assert "Expected object, got array" in messages["wrong"]
     assert "There is no job" in messages["empty"]
     with pytest.raises(DamagedFileError, match="remove its folder"):
         load(wrong)
