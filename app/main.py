@@ -1,4 +1,4 @@
-"""The one entry point of the web app: `streamlit run app/main.py`."""
+"""The script of the web app: what Streamlit runs for every page. `app/server.py` serves it."""
 
 from __future__ import annotations
 

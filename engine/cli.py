@@ -28,7 +28,7 @@ from engine.cli_print import (
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
-APP = Path(__file__).resolve().parents[1] / "app" / "main.py"
+APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
 WORKER_NICENESS = 5  # a worker leaves the processor to the app and to whatever else its user does
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -105,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = verb("serve", _serve, "open the workbench in the browser")
     serve.add_argument("--port", type=int, default=8501)
     serve.add_argument("--address", default="localhost", help="the address to listen on (default: this machine only)")
+    serve.add_argument(
+        "--host-name", action="append", default=[], help="a further name that browsers call it by, such as a proxy's"
+    )
 
     job = verb("job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
@@ -275,7 +278,11 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from engine.tasks.settings import checked_host_names, host_names
+
     make_folder(workspace())
+    host_names()  # what is wrong with the settings is said now
+    names = checked_host_names([*os.environ.get("WORKBENCH_HOSTS", "").split(","), *options.host_name])
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -287,8 +294,12 @@ def _serve(options: argparse.Namespace) -> int:
             ) from error
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
+    os.environ["WORKBENCH_HOSTS"] = ",".join(names)
+    os.chdir(APP.parents[1])
+    if os.name != "nt":  # the server takes this process's place, and so every signal that is meant for it
+        os.execv(command[0], command)
     try:
-        return subprocess.call(command, cwd=APP.parents[1])
+        return subprocess.call(command)
     except KeyboardInterrupt:
         return 0
 

@@ -30,6 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--paths", metavar="COLUMN", help="its column of image names (guessed)")
     parser.add_argument("--split-column", metavar="COLUMN", help="its column of train and test; '' for none (guessed)")
+    parser.add_argument(
+        "--encoding", default="", help="of a table that is not UTF-8, such as cp1251 or gbk (guessed from all of it)"
+    )
+    parser.add_argument(
+        "--names-encoding",
+        default="",
+        metavar="ENCODING",
+        help="of file names that are not UTF-8, such as cp866 or shift-jis (guessed from all of them)",
+    )
     parser.add_argument("--images", metavar="PATH", help="where the table's images lie, if not beside it")
     parser.add_argument(
         "--split", choices=("given", "stratified", "by-group"), help="how test images are held out (as fits the source)"
@@ -126,7 +135,10 @@ def request_of(options: argparse.Namespace) -> Any:
         student_size=options.size,
         flip=False if options.no_flip else None,
         findings=dict(_pair_of("--decide", text, "copies=keep") for text in options.decide),
-        answers=dict(_pair_of("--answer", text, "masks=leave-out") for text in options.answer),
+        answers={
+            **dict(_pair_of("--answer", text, "masks=leave-out") for text in options.answer),
+            **_encodings(options),
+        },
         strict=options.strict,
         in_place=False if options.copy else options.in_place or None,
     )
@@ -151,6 +163,13 @@ def _pair(option: str, text: str | None) -> tuple[float, float] | None:
     if len(numbers) != 2:
         raise InvalidInputError(f"{option} {text!r}: write two numbers with a comma between them.")
     return numbers[0], numbers[1]
+
+
+def _encodings(options: argparse.Namespace) -> dict[str, str]:
+    from engine.tasks.encodings import NAMES_ENCODING, TABLE_ENCODING, check_encoding
+
+    named = {TABLE_ENCODING: options.encoding, NAMES_ENCODING: options.names_encoding}
+    return {key: check_encoding(name) for key, name in named.items() if name}
 
 
 def _pair_of(option: str, text: str, example: str) -> tuple[str, str]:

@@ -160,7 +160,7 @@ def _first_window(values: list[Values]) -> tuple[float, float]:
     if min(value.low for value in values) <= HOUNSFIELD:
         return next(iter(WINDOWS.values()))
     low, high = _first_range(values)
-    return (low + high) / 2, max(1.0, high - low)
+    return (low + high) / 2, high - low
 
 
 def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
@@ -177,7 +177,8 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
         brought.choose(source, way.key)(pair)
         brought.choose_reading(source, wanted)
 
-    step = 1.0 if now[1] - now[0] > SMALL_RANGE or way.key == "window" else (now[1] - now[0]) / 100
+    span = now[1] if way.key == "window" else now[1] - now[0]
+    step = 1.0 if span > SMALL_RANGE else span / 100
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for place, name in enumerate(PAIRS[way.key]):
             st.number_input(

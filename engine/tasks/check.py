@@ -6,6 +6,7 @@ split, and taking a decision back gives what was before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine.tasks.check_copies import copies_across, copies_within, straddling_g
 from engine.tasks.facts import About, Facts
 from engine.tasks.findings import Checking, Decisions, Review, counted
 from engine.tasks.names import spelling
+from engine.tasks.sources import LINKS
 from engine.tasks.splitting import OUT
 
 FEW_LABELS = 5  # of a class in training: fewer than the labels per class that methods usually draw
@@ -25,13 +27,16 @@ SMALL_SIDE = 32  # pixels
 ELONGATED = 3.0  # longer by shorter side
 
 
-def split_methods(facts: Facts, given: NDArray[np.str_]) -> tuple[str, ...]:
-    """The kinds of split that these images allow, the default first."""
+def split_methods(facts: Facts, given: NDArray[np.str_], labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """The kinds of split that these images allow, the default first.
+
+    The source's own split is the default where its test images have labels; a public test set often has none.
+    """
     methods = ["stratified"]
     if (facts.groups != "").any():
         methods.insert(0, "by-group")
     if (given == "test").any():
-        methods.insert(0, "given")
+        methods.insert(0 if ((given == "test") & (labels >= 0)).any() else len(methods), "given")
     return tuple(methods)
 
 
@@ -75,10 +80,21 @@ def files(now: Checking) -> None:
             "They are left out. Mend or replace them and import again to have them.",
             about.unreadable_count, names=about.unreadable,
         )  # fmt: skip
-    if about.skipped_count:
+    links = [(name, why) for name, why in about.skipped if why in LINKS]
+    if links:
         now.find(
-            "skipped", "note", counted(about.skipped_count, "file or row was skipped", "files or rows were skipped"),
-            "They are no images, or were named but not there.", about.skipped_count, names=about.skipped,
+            "links", "warning", counted(len(links), "link was not followed", "links were not followed"),
+            "What they lead to takes no part: classes may be missing. Copy the folder so that files take the place of "
+            "links (cp -rL), and import the copy; or import the folder that they lead to.",
+            len(links), names=tuple(links),
+        )  # fmt: skip
+    others = [(name, why) for name, why in about.skipped if why not in LINKS]
+    if count := about.skipped_count - len(links):
+        reasons = Counter(why for _, why in others).most_common()
+        now.find(
+            "skipped", "note", counted(count, "file or row was skipped", "files or rows were skipped"),
+            "They take no part. " + "; ".join(f"{number:,}: {why}" for why, number in reasons) + ".", count,
+            names=tuple(others),
         )  # fmt: skip
     if about.notes:
         now.find("layout", "note", f"Read as {about.layout_title}", " ".join(about.notes), len(about.notes))
@@ -138,7 +154,7 @@ def contradictions(now: Checking) -> None:
 
 def split(now: Checking) -> None:
     """Which images test: as given, or drawn here so that copies share a side."""
-    methods = split_methods(now.facts, now.given)
+    methods = split_methods(now.facts, now.given, now.labels)
     now.method = now.decisions.split or methods[0]
     if now.method not in methods:
         raise InvalidInputError(
@@ -150,7 +166,23 @@ def split(now: Checking) -> None:
         now.rule = "The source's own split."
     else:
         now.draw(now.method)
+    unlabeled_test(now)
     now.leave_out(now.left_out_later)
+
+
+def unlabeled_test(now: Checking) -> None:
+    """Images that the source holds out and that have no label: they neither train nor test, unless that is decided."""
+    rows = np.flatnonzero((now.given == "test") & (now.labels < 0))
+    if not len(rows):
+        return
+    choice = now.find(
+        "unlabeled-test", "note",
+        counted(len(rows), "held-out image has no label", "held-out images have no label"),
+        "The source keeps them for its own test. They take no part, so that a student stays fit for that test.",
+        len(rows), rows=rows,
+        choices=(("hold-out", "Hold them out"), ("train", "Train on them as unlabeled images")),
+    )  # fmt: skip
+    now.splits[rows] = "train" if choice == "train" else "test"
 
 
 def appearance(now: Checking) -> None:

@@ -82,7 +82,8 @@ def checked(task: Task) -> Checked:
     facts, about = _known(task)
     decisions = _decisions(task.record)
     found = _review(task, task.record, decisions)
-    methods = split_methods(facts, task.read_split(task.record.given_split))
+    given = task.read_split(task.record.given_split)
+    methods = split_methods(facts, given, task.read_labels(task.record.given_labels))
     return Checked(about, facts, found, decisions, methods, advise(facts.widths, facts.heights))
 
 

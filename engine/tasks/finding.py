@@ -15,7 +15,8 @@ from typing import Any
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
 from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
-from engine.tasks.inventory import Columns, Found, Inventory, Item
+from engine.tasks.encodings import NAMES_ENCODING
+from engine.tasks.inventory import Columns, Found, Inventory, Item, note_on_contents
 from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
@@ -24,7 +25,7 @@ from engine.tasks.questions import Question, questions_as_json, questions_from
 from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
-from engine.tasks.sources import FolderTree, Skipped, Tree, open_tree
+from engine.tasks.sources import LINKS, FolderTree, Skipped, Tree, open_tree
 from engine.tasks.tables import table_inventory
 from engine.tasks.uploads import in_the_users_words, upload_path
 
@@ -150,6 +151,7 @@ def _inventory(answer: dict[str, Any], payload: bytes) -> Inventory:
         license=answer["license"],
         columns=None if answer["columns"] is None else Columns(**answer["columns"]),
         all_columns=tuple(answer["all_columns"]),
+        encodings=answer["encodings"],
         reading=None if reading is None else reading_from(reading),
     )
 
@@ -193,6 +195,7 @@ class _Finder:
             "classes": found.classes,
             "notes": found.notes,
             "questions": questions_as_json(found.questions),
+            "encodings": dict(found.encodings),
             "skipped": [(skipped.name, skipped.reason) for skipped in found.skipped],
             "skipped_more": found.skipped_more,
             "collection": found.collection,
@@ -234,25 +237,57 @@ def look(
     images: where a table's images lie, if elsewhere; beside: whether they may lie beside the table. Raises
     WorkbenchError.
     """
-    elsewhere = open_tree(images, settings) if images else None
+    names_in = answers.get(NAMES_ENCODING, "")
+    elsewhere = open_tree(images, settings, names_in) if images else None
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
         around = elsewhere is None and beside
-        tree: Tree = FolderTree(path.parent, settings) if around else _Alone(path, settings)
+        tree = FolderTree(path.parent, settings, names_in) if around else _Alone(path, settings, names_in)
+        name = tree.shown(path.name)
         found = Found(tree, settings, columns, answers)
-        if path.suffix.lower() == ".parquet" and image_shards(tree, [path.name], settings):
-            return parquet_images(replace(found, tree=_Alone(path, settings)), [path.name])
-        return table_inventory(found, path.name, elsewhere)
+        if path.suffix.lower() == ".parquet" and image_shards(tree, [name], settings):
+            return parquet_images(replace(found, tree=_Alone(path, settings, names_in)), [name])
+        return _told(table_inventory(found, name, elsewhere), elsewhere or tree)
     if images:
         raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
-    return recognize(Found(open_tree(path, settings), settings, columns, answers))
+    whole = open_tree(path, settings, names_in)
+    if not whole.files and (links := sum(skipped.reason in LINKS for skipped in whole.skipped)):
+        raise InvalidInputError(
+            f"{whole.title} holds nothing but {links:,} links, which are not followed, as in a hub's cache: copy it so "
+            "that files take their place (cp -rL), and import the copy; or import the folder that holds both."
+        )
+    return _told(recognize(Found(whole, settings, columns, answers)), whole)
+
+
+def _told(found: Inventory, images: Tree) -> Inventory:
+    """The inventory with what is to be said of the encodings of its texts, and of the tree of its images.
+
+    Raises InvalidInputError for a label or a group that lost letters before it came here.
+    """
+    labeled = sum(item.label is not None for item in found.items)
+    for item in found.items:
+        lost = next((text for text in (item.label, item.group) if text and "\ufffd" in text), None)
+        if lost is not None:
+            raise InvalidInputError(
+                f"{lost!r}, which belongs to {item.name}, has the sign \ufffd in place of letters that were lost: save "
+                "the table, or pack the archive, again from what it was made of."
+            )
+    texts = (*found.texts, (NAMES_ENCODING, f"The names in {images.title}", images.encoding))
+    notes = (encoding.note(title) for _, title, encoding in texts)
+    questions = (encoding.question(key, title, labeled) for key, title, encoding in texts)
+    return replace(
+        found,
+        notes=(*found.notes, *images.notes, *filter(None, (note_on_contents(images), *notes))),
+        questions=(*found.questions, *filter(None, questions)),
+        encodings={key: encoding.name for key, _, encoding in texts if encoding.words},
+    )
 
 
 class _Alone(FolderTree):
     """One file as a tree."""
 
-    def __init__(self, path: Path, settings: ImportSettings) -> None:
+    def __init__(self, path: Path, settings: ImportSettings, encoding: str) -> None:
         self._only = path.name
-        super().__init__(path.parent, settings)
+        super().__init__(path.parent, settings, encoding)
 
     def _walk(self) -> list[tuple[str, int]]:
         return [(self._only, (self.folder / self._only).stat().st_size)]

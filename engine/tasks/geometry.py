@@ -12,6 +12,7 @@ from engine.errors import InvalidInputError
 STUDENT_SIZES = (32, 64, 96, 128, 160, 192, 224)  # pixels; multiples of 32, the stride of the usual networks
 QUICK_SIZE = 64  # pixels; trains at hundreds of images a second on two cores, and so is the usual one
 SMALLEST_SIZE, LARGEST_SIZE = 16, 1024
+_NEARLY = 0.9  # of the pixels that there are: so few less lose nothing that an eye would miss
 _SQUARE = 1.1  # sides that differ by so little lose nothing that an eye would miss
 _CROPPABLE = 1.6  # beyond the aspect of photographs (3:2), a central crop loses what matters
 
@@ -45,7 +46,8 @@ def advise(widths: NDArray[np.int32], heights: NDArray[np.int32]) -> GeometryAdv
         reason = f"Some images are {high:.1f} times as long as wide: padding keeps all of each, undistorted."
     sides = tuple(int(v) for v in np.percentile(short, (5, 50, 95)))
     fitting = [size for size in STUDENT_SIZES if size <= max(sides[1], STUDENT_SIZES[0])]
-    size = min(QUICK_SIZE, fitting[-1])
+    enough = [size for size in STUDENT_SIZES if size >= _NEARLY * sides[1]]
+    size = min([QUICK_SIZE, *enough])  # as long as it is cheap, nothing that the images show is lost
     if size < QUICK_SIZE:
         size_reason = f"Half of the images are no larger than {sides[1]} pixels."
     elif fitting[-1] > QUICK_SIZE:

@@ -20,8 +20,7 @@ from PIL import Image
 from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
 from engine.tasks import views
-from engine.tasks.pixels import convert
-from engine.tasks.reading import Reading
+from engine.tasks.pixels import open_kept
 from engine.tasks.settings import LARGEST_PIXELS
 
 LARGEST_IMAGE = LARGEST_PIXELS  # pixels; a decoder is never asked for more, so a small file cannot fill the memory
@@ -37,11 +36,11 @@ GROUP_BYTES = 32_000_000  # of one row group, so that reading one large photogra
 
 
 def decode(content: bytes, name: str) -> Image.Image:
-    """The RGB image in `content`, upright by its EXIF rotation; transparency becomes white.
+    """The RGB image in bytes that a task keeps, upright by its EXIF rotation; transparency becomes white.
 
     Raises DamagedFileError naming `name` if it is no readable image, InvalidInputError if it has too many pixels.
     """
-    return convert(content, name, Reading(), LARGEST_IMAGE).image
+    return open_kept(content, name, LARGEST_IMAGE)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidInputError
+from engine.errors import InvalidInputError, WorkbenchError
+from engine.tasks.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
+from engine.tasks.pixels import is_dicom
 from engine.tasks.questions import Question
 from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
@@ -55,6 +59,9 @@ class Inventory:
     all_columns: tuple[str, ...] = ()  # of a table: what there is to choose from
     reading: Reading | None = None  # how this data set is usually read
     questions: tuple[Question, ...] = ()  # what was guessed and should be checked
+    # What was decoded, as it is called, with its encoding, and the question that this would be.
+    texts: tuple[tuple[str, str, Encoding], ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=dict)  # of these, question -> encoding, where it is not UTF-8
     close: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
@@ -86,28 +93,59 @@ def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item],
 
 
 IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"),
+    *(".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
     *(".dcm", ".dicom", ".ima"),
 )
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml")
+_LEFTOVERS = (".bak", ".old", ".orig", ".tmp", ".part", ".crdownload", "~")  # second or half copies of a file
+_KINDS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"))
 
 
 def image_names(tree: Tree) -> list[str]:
-    """Names of the files that are images by their suffix, or DICOM by their content where the suffix says nothing."""
-    return [name for name in tree.files if name.lower().endswith(IMAGE_SUFFIXES) or _is_bare_dicom(tree, name)]
+    """Names of the files that are images by their suffix, or by their content where the suffix is no usual one."""
+    return [name for name in tree.files if name.lower().endswith(IMAGE_SUFFIXES) or _is_image_by_content(tree, name)]
 
 
-def _is_bare_dicom(tree: Tree, name: str) -> bool:
-    """DICOM series often come as IM000001, or with the numbers of an instance as their name."""
-    last = name.rsplit("/", 1)[-1]
-    suffix = "." + last.rsplit(".", 1)[-1] if "." in last else ""
-    if suffix and not suffix[1:].isdigit():
-        return False
+def note_on_contents(tree: Tree) -> str:
+    """What is said of the files that are images by their content only; "" where there are none, or only DICOM series,
+    whose files usually come so.
+    """
+    found = [(name, kind) for name, kind in tree.kinds.items() if kind not in ("", "DICOM")]
+    if not found:
+        return ""
+    name, kind = found[0]
+    number = "1 file is an image" if len(found) == 1 else f"{len(found):,} files are images"
+    return f"{number} by content, though not by name (such as {name}: {kind})."
+
+
+def _is_image_by_content(tree: Tree, name: str) -> bool:
+    """Looked at once; the answer stays with the tree."""
+    if name not in tree.kinds:
+        tree.kinds[name] = "" if name.lower().endswith((*_TEXT_SUFFIXES, *_LEFTOVERS)) else _kind(tree, name)
+    return bool(tree.kinds[name])
+
+
+def _kind(tree: Tree, name: str) -> str:
+    """The kind of image that a file holds, "" for none. Names of DICOM series often are IM000001, or end in the numbers
+    of an instance; elsewhere TIFF and DICOM do not count, since raw photographs and much else begin like them.
+    """
     try:
         with tree.open(name) as file:
-            return file.read(132)[128:] == b"DICM"
-    except Exception:  # it is then none
-        return False
+            start = file.read(132)
+    except WorkbenchError:  # whoever reads it as what its name says tells what is wrong with it
+        return ""
+    for magic, kind in _KINDS:
+        if start.startswith(magic):
+            return kind
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    _, dot, suffix = name.rsplit("/", 1)[-1].rpartition(".")
+    if dot and not suffix.isdigit():
+        return ""
+    if start.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    return "DICOM" if is_dicom(start) else ""
 
 
 def is_text(name: str) -> bool:
@@ -122,9 +160,11 @@ def below(tree: Tree, ending: str) -> str | None:
 
 
 def read_lines(found: Found, name: str) -> list[str]:
-    """The lines of a list, without empty ones. Raises InvalidInputError for one that is too long."""
+    """The lines of a list, without empty ones. Raises InvalidInputError for one that is too long, or is no text."""
     content = found.tree.read(name, found.settings.list_bytes)
-    return [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    encoding = encoding_of_text(lambda: io.BytesIO(content), name, found.answers.get(TABLE_ENCODING, ""))
+    text = unicodedata.normalize("NFC", content.decode("utf-8-sig" if encoding == UTF_8 else encoding.name))
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def read_pairs(found: Found, name: str) -> dict[str, str]:

@@ -7,21 +7,29 @@ Decoders are the part of the program that hostile bytes reach first: on import t
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.tasks.reading import Reading, Values, range_of, to_8_bits, values_of
+from engine.tasks.reading import Reading, Values
+
+if TYPE_CHECKING:
+    from engine.tasks.channels import Numbers
 
 # Pillow's other formats are rare, hand over to programs outside (EPS), or are no pictures.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM")
 KEPT_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")  # stored as they came; anything else is stored as PNG
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DICOM_GROUPS = (b"\2\0", b"\x08\0", b"\0\x08")  # with which its first element begins, in either order of bytes
+_LONGEST_FIRST = 1024  # bytes of a first element, which is a number, a code or an identifier
 _MORE_THAN_8_BITS = ("I", "F")  # how modes of Pillow with more begin
+_ORIENTATION = 0x0112  # the tag, in EXIF as in TIFF
+TURNED = "turned upright by its EXIF rotation"
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,29 @@ def convert(content: bytes, name: str, reading: Reading, largest: int) -> Conver
     Raises DamagedFileError naming `name` if it is no readable image, InvalidInputError if it has more than `largest`
     pixels, or if the chosen channels are not there.
     """
-    try:
-        if content[128:132] == b"DICM":
+    with _sentences(name, largest):
+        if is_dicom(content[:132]):
             from engine.tasks.dicom import convert_dicom
 
             return convert_dicom(content, name, reading, largest)
         return _convert_plain(content, name, reading, largest)
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes of a file are those of DICOM, or of one whose preamble was left out."""
+    if head[128:132] == b"DICM":
+        return True
+    if head[:2] not in _DICOM_GROUPS:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()  # two letters name what kind of value follows
+    return explicit or int.from_bytes(head[4:8], "little") < _LONGEST_FIRST
+
+
+@contextmanager
+def _sentences(name: str, largest: int) -> Iterator[None]:
+    """Makes a sentence of whatever a decoder raises."""
+    try:
+        yield
     except (DamagedFileError, InvalidInputError):
         raise
     except MemoryError as error:
@@ -61,7 +86,9 @@ def convert(content: bytes, name: str, reading: Reading, largest: int) -> Conver
 def unreadable(name: str, error: Exception) -> DamagedFileError:
     """The sentence for a file that no decoder reads."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:160]
-    if isinstance(error, UnidentifiedImageError):
+    if type(error).__module__.startswith("imagecodecs"):  # they speak of functions
+        reason = "its compressed data are damaged"
+    elif isinstance(error, UnidentifiedImageError):
         reason = f"its content is none of {', '.join(f for f in FORMATS if f not in ('MPO', 'DIB'))} or DICOM"
     return DamagedFileError(f"{name} is no readable image ({reason}): replace it or leave it out.")
 
@@ -75,7 +102,19 @@ def check_pixels(name: str, width: int, height: int, largest: int) -> None:
         )
 
 
+def open_kept(content: bytes, name: str, largest: int) -> Image.Image:
+    """The RGB image in bytes that a task keeps, which Pillow alone reads: a confined decoder has seen them before.
+
+    Raises as `convert`.
+    """
+    with _sentences(name, largest), Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+        check_pixels(name, *opened.size, largest)
+        return _convert_opened(opened, name, Reading()).image
+
+
 def _convert_plain(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
+    from engine.tasks.channels import to_rgb
+
     tiff = content[:4] in _TIFF
     try:
         opened = Image.open(io.BytesIO(content), formats=FORMATS)
@@ -85,14 +124,67 @@ def _convert_plain(content: bytes, name: str, reading: Reading, largest: int) ->
         return _convert_tiff(content, name, reading, largest)
     with opened:
         check_pixels(name, *opened.size, largest)
-        bands = _samples(opened) if tiff else len(opened.getbands())
-        if tiff and (bands > 4 or reading.channels or _tiff_bits(opened) > 8):
-            try:
-                return _convert_tiff(content, name, reading, largest)
-            except (ValueError, RuntimeError, ImportError):  # a compression that only Pillow reads
-                if bands > 4 or reading.channels:
-                    raise
-        return _convert_opened(opened, content, reading)
+        if tiff and not _is_plain(opened, content, reading):
+            return _convert_tiff(content, name, reading, largest)
+        numbers = None if tiff else _deep_numbers(opened, content)
+        if numbers is not None:
+            return to_rgb(numbers, name, replace(reading, channels=()), str(opened.format))
+        return _convert_opened(opened, name, reading)
+
+
+def _convert_tiff(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
+    from engine.tasks.tiff import convert_tiff
+
+    return convert_tiff(content, name, reading, largest)
+
+
+def _is_plain(opened: Image.Image, content: bytes, reading: Reading) -> bool:
+    """Whether Pillow reads a TIFF as it is meant: up to four unsigned channels of 8 bits, in one page."""
+    tags: Any = getattr(opened, "tag_v2", {})
+    bits, formats = tags.get(258) or (1,), tags.get(339) or (1,)
+    samples, compression = int(tags.get(277, 1)), tags.get(259, 1)
+    if reading.channels or samples > 4 or max(bits) > 8 or compression not in _PILLOW_READS:
+        return False
+    if any(kind in _NOT_UNSIGNED for kind in formats):
+        return False
+    several = getattr(opened, "n_frames", 1) > 1 or str(tags.get(270, "")).startswith("ImageJ=")
+    if not several:
+        return True
+    from engine.tasks.tiff import has_channels_as_pages
+
+    return not has_channels_as_pages(content)
+
+
+_PILLOW_READS = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773)  # compressions that every build of Pillow reads
+_NOT_UNSIGNED = (2, 3, 5, 6)  # sample formats: signed, float and complex numbers
+
+
+def _deep_numbers(opened: ImageFile.ImageFile, content: bytes) -> Numbers | None:
+    """The numbers of a PNG or PNM with more than 8 bits, of colors of which Pillow gives the upper 8; None for others.
+
+    Raises ValueError if it is damaged.
+    """
+    from engine.tasks.channels import Numbers
+
+    if opened.format == "PNG" and _png_bits(content) > 8:
+        import imagecodecs
+
+        values = imagecodecs.png_decode(content)
+        values = values if values.ndim == 3 else values[:, :, None]
+        alpha = values.shape[2] - 1 if values.shape[2] in (2, 4) else None
+        orientation = opened.getexif().get(_ORIENTATION, 1)
+        return Numbers(values, together=True, alpha=alpha, orientation=orientation)
+    if content[:2] in (b"P5", b"P6") and _is_deep_pnm(opened):
+        bands, start = len(opened.getbands()), opened.tile[0][2]
+        values = np.frombuffer(content, ">u2", opened.width * opened.height * bands, start).astype(np.uint16)
+        return Numbers(values.reshape(opened.height, opened.width, bands), together=True)
+    return None
+
+
+def _is_deep_pnm(opened: ImageFile.ImageFile) -> bool:
+    """Whether its header names a highest value above 255."""
+    arguments = opened.tile[0][3]
+    return opened.mode == "I" or (isinstance(arguments, tuple) and arguments[-1] > 255)
 
 
 def _png_bits(content: bytes) -> int:
@@ -100,49 +192,37 @@ def _png_bits(content: bytes) -> int:
     return content[24] if content[12:16] == b"IHDR" else 8
 
 
-def _tiff_bits(opened: Image.Image) -> int:
-    """Bits of a sample of a TIFF; Pillow gives colors of 16 bits as the upper 8 of them."""
-    tags: Any = getattr(opened, "tag_v2", {})
-    return max(tags.get(258) or (1,))
-
-
-def _samples(opened: Image.Image) -> int:
-    """Samples per pixel of a TIFF, which Pillow may show fewer of."""
-    tags: Any = getattr(opened, "tag_v2", {})
-    return int(tags.get(277, len(opened.getbands())))
-
-
-def _convert_opened(opened: Image.Image, content: bytes, reading: Reading) -> Converted:
+def _convert_opened(opened: Image.Image, name: str, reading: Reading) -> Converted:
     steps = []
     if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
         steps.append("first of several frames or pages")
+    if opened.getexif().get(_ORIENTATION, 1) in range(2, 9):  # before a decoder turns it and forgets that it did
+        steps.append(TURNED)
     opened.load()
     image: Image.Image = ImageOps.exif_transpose(opened)
-    if opened.getexif().get(0x0112, 1) not in (0, 1):
-        steps.append("turned upright by its EXIF rotation")
     mode = image.mode
     if mode.startswith(_MORE_THAN_8_BITS):
-        numbers = np.asarray(image)
-        value_range, words = range_of(numbers, reading)
-        steps.append(f"{'float' if mode == 'F' else '16-bit'} gray: {words}")
-        gray = Image.fromarray(to_8_bits(numbers, value_range))
-        found = values_of(numbers, "float" if mode == "F" else "16-bit")
-        return Converted(gray.convert("RGB"), tuple(steps), keep=False, values=found)
-    if opened.format == "PNG" and _png_bits(content) > 8:
-        steps.append("16 bits of each color: the upper 8 are kept")
+        from engine.tasks.channels import Numbers, to_rgb
+
+        return to_rgb(Numbers(np.asarray(image)[:, :, None], tuple(steps)), name, reading, str(opened.format))
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         steps.append("transparency over white")
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
-    elif mode in _MODE_STEPS:
-        steps.append(_MODE_STEPS[mode])
+        image = over_white(image)
+    elif mode in MODE_STEPS:
+        steps.append(MODE_STEPS[mode])
     keep = opened.format in KEPT_FORMATS
     if not keep:
         steps.append(f"{opened.format} stored as PNG, without loss")
     return Converted(image.convert("RGB"), tuple(steps), keep)
 
 
-_MODE_STEPS = {
+def over_white(image: Image.Image) -> Image.Image:
+    """An image with transparency laid over white."""
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+
+
+MODE_STEPS = {
     "1": "black and white: three equal channels",
     "L": "gray: three equal channels",
     "P": "palette: each index became its color",
@@ -151,80 +231,3 @@ _MODE_STEPS = {
     "LAB": "LAB: converted to RGB",
     "HSV": "HSV: converted to RGB",
 }
-
-
-def _convert_tiff(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
-    """The first image of a TIFF, of any number of channels and bits, through tifffile."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        if not file.pages:
-            raise ValueError("it holds no page")
-        page = file.pages.first
-        check_pixels(name, page.imagewidth, page.imagelength, largest)
-        if page.nbytes > 16 * largest:
-            raise InvalidInputError(f"{name} unpacks to {page.nbytes:,} bytes, which is too much: make it smaller.")
-        steps = ["first of several pages"] if len(file.pages) > 1 else []
-        series = file.series[0]
-        if len(file.pages) > 1 and series.axes[:1] in ("C", "S") and _is_stack(series.shape, largest):
-            array, axes = series.asarray(), series.axes  # channels as pages
-            steps = []
-        else:
-            array, axes = page.asarray(), page.axes
-        kind = page.photometric
-    colors = kind == tifffile.PHOTOMETRIC.RGB
-    found = _convert_channels(_channels_last(array, axes), name, reading, steps, together=colors)
-    if kind == tifffile.PHOTOMETRIC.MINISWHITE and found.channels == 1:
-        turned = "MinIsWhite turned: its lowest value is white"
-        return replace(found, image=ImageOps.invert(found.image), steps=(*found.steps, turned))
-    return found
-
-
-def _is_stack(shape: tuple[int, ...], largest: int) -> bool:
-    return len(shape) == 3 and shape[0] <= 64 and shape[1] * shape[2] <= largest
-
-
-def _channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
-    """`[height, width, channels]` of an array with named axes; further axes are cut to their first entry."""
-    for place in range(len(axes) - 1, -1, -1):
-        if axes[place] not in "YXSC":
-            array, axes = array.take(0, axis=place), axes[:place] + axes[place + 1 :]
-    if array.ndim == 2:
-        return array[:, :, None]
-    if array.ndim != 3:
-        raise ValueError(f"it has {array.ndim} axes ({axes})")
-    return np.moveaxis(array, [axes.index("Y"), axes.index("X")], [0, 1])
-
-
-def _convert_channels(
-    array: NDArray[Any], name: str, reading: Reading, steps: list[str], *, together: bool
-) -> Converted:
-    """`array` is `[height, width, channels]`. Colors are scaled together, or their hue would change; other channels,
-    which may be of different units, each on its own.
-    """
-    count = array.shape[2]
-    chosen = reading.channels or ((1,) if count < 3 else (1, 2, 3))
-    if max(chosen) > count:
-        raise InvalidInputError(f"{name} has {count} channels, so there is no channel {max(chosen)}: choose others.")
-    if count not in (1, 3) or reading.channels:
-        words = "as gray" if len(chosen) == 1 else "as red, green, blue"
-        steps.append(f"{count} channels: {', '.join(map(str, chosen))} {words}")
-    picked = array[:, :, [c - 1 for c in chosen]]
-    values = None
-    if np.iscomplexobj(picked):
-        raise ValueError("its values are complex numbers")
-    if picked.dtype == bool:
-        picked = picked.astype(np.uint8) * 255
-    if picked.dtype != np.uint8:
-        kind = "float" if picked.dtype.kind == "f" else f"{picked.dtype.itemsize * 8}-bit"
-        values = values_of(picked, kind)
-        parts = [picked] if together else np.split(picked, len(chosen), axis=2)
-        ranges = [range_of(part, reading) for part in parts]
-        steps += dict.fromkeys(f"{kind} values: {words}" for _, words in ranges)
-        picked = np.concatenate([to_8_bits(p, r) for p, (r, _) in zip(parts, ranges, strict=True)], axis=2)
-    if len(chosen) == 1:
-        steps.append("gray: three equal channels")
-        picked = np.repeat(picked, 3, axis=2)
-    steps.append("TIFF stored as PNG, without loss")
-    image = Image.fromarray(np.ascontiguousarray(picked))
-    return Converted(image, tuple(steps), keep=False, channels=count, values=values)

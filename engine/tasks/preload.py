@@ -11,6 +11,7 @@ import importlib
 _MODULES = (  # that the libraries or this program import within functions
     "_strptime",
     "engine.tasks.dicom",
+    "engine.tasks.tiff",
     "imagehash",
     "pydicom.filewriter",
     "pydicom.overlays",

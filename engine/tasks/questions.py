@@ -70,6 +70,7 @@ def undecided(questions: Sequence[Question]) -> list[Question]:
 
 
 _OPTIONS = {"label": "--labels", "group": "--groups", "path": "--paths", "split": "--split-column"}
+_OF_ANSWERS = {"encoding": "--encoding", "names-encoding": "--names-encoding"}  # the others are --answer
 
 
 def as_option(one: Interpretation) -> str:
@@ -77,13 +78,15 @@ def as_option(one: Interpretation) -> str:
 
     Example:
         >>> as_option(Interpretation("ClassId", "ClassId is the label", 12, {"columns": {"label": "ClassId"}}))
-        "--labels ClassId"
+        '--labels ClassId'
 
     """
     import shlex
 
     words = [f"{_OPTIONS[name]} {shlex.quote(value)}" for name, value in one.changes.get("columns", {}).items()]
-    words += [f"--answer {shlex.quote(f'{key}={value}')}" for key, value in one.changes.get("answers", {}).items()]
+    for key, value in one.changes.get("answers", {}).items():
+        option = _OF_ANSWERS.get(key)
+        words.append(f"{option} {shlex.quote(value)}" if option else f"--answer {shlex.quote(f'{key}={value}')}")
     return " ".join(words)
 
 

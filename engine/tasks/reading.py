@@ -36,8 +36,8 @@ class Reading:
             )
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
             raise InvalidInputError(f"The range {list(self.value_range)} is empty: name the lower end first.")
-        if self.window is not None and not self.window[1] >= 1:
-            raise InvalidInputError(f"The window's width is {self.window[1]}: choose a number from 1 up.")
+        if self.window is not None and not self.window[1] > 0:
+            raise InvalidInputError(f"The window's width is {self.window[1]}: choose a number above 0.")
         if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise InvalidInputError(
                 f"{list(self.percentiles)} are no percentiles: name two from 0 to 100, the lower one first."
@@ -94,7 +94,7 @@ def reading_in_words(reading: Reading) -> str:
 class Values:
     """What an image of more than 8 bits holds before it has 8: for whoever chooses how it gets there."""
 
-    kind: str  # "16-bit", "32-bit", "float" or "DICOM"
+    kind: str  # "16-bit", "signed 8-bit", "float", "DICOM" and the like
     low: float  # the lowest value
     high: float  # the highest value
     inner: tuple[float, float]  # about the percentiles WITHOUT_EXTREMES
@@ -146,6 +146,24 @@ def _percentiles(values: NDArray[Any], percentiles: tuple[float, float]) -> tupl
     return float(low), float(high)
 
 
+def scaled(
+    values: NDArray[Any], reading: Reading, counted: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.uint8], str]:
+    """Values as 0..255, as `range_of` says, and that in words.
+
+    A value that is not `counted` has no say in the range; None counts all.
+    """
+    known = values if counted is None else values[counted]
+    value_range, words = range_of(known, reading)
+    return to_8_bits(values, value_range or _ends(known)), words
+
+
+def _ends(values: NDArray[Any]) -> tuple[float, float]:
+    """The lowest and the highest value; (0, 0) if none is a number."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
 def to_8_bits(values: NDArray[Any], value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
     """Values scaled so that `value_range`, or their own finite range, becomes 0..255; what is no number becomes 0.
 
@@ -155,14 +173,10 @@ def to_8_bits(values: NDArray[Any], value_range: tuple[float, float] | None) -> 
 
     """
     numbers = values.astype(np.float64)
-    finite = np.isfinite(numbers)
-    if value_range is None:
-        low, high = (numbers[finite].min(), numbers[finite].max()) if finite.any() else (0.0, 0.0)
-    else:
-        low, high = value_range
+    low, high = _ends(numbers) if value_range is None else value_range
     if not high > low:
         return np.zeros(numbers.shape, dtype=np.uint8)
-    numbers = np.where(finite, numbers, low)
+    numbers = np.where(np.isfinite(numbers), numbers, low)
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (np.clip(numbers, low, high) / 2 - low / 2) / (high / 2 - low / 2)  # halves: doubles may overflow
-    return np.asarray(np.rint(np.nan_to_num(scaled) * 255), dtype=np.uint8)
+        share = (np.clip(numbers, low, high) / 2 - low / 2) / (high / 2 - low / 2)  # halves: doubles may overflow
+    return np.asarray(np.rint(np.nan_to_num(share) * 255), dtype=np.uint8)

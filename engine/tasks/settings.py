@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from engine.errors import InvalidInputError
 from engine.files import read_json, workspace
 
 SETTINGS_FILE = "settings.json"  # in the workspace: {"import": {"roots": ["/data"], "archive_bytes": 1000000000}}
+
+HOST_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*\.?|\[?[0-9a-fA-F:.]+\]?")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,28 @@ def import_settings(home: Path | None = None) -> ImportSettings:
     if not path.exists():
         return ImportSettings()
     return settings_from(read_json(path), str(path))
+
+
+def host_names(home: Path | None = None) -> tuple[str, ...]:
+    """Names by which browsers may call the workbench beside this machine's own: those of a proxy or container.
+
+    The hosts under "serve" in settings.json of the workspace. Raises InvalidInputError or DamagedFileError.
+    """
+    path = (home or workspace()) / SETTINGS_FILE
+    value = read_json(path) if path.exists() else {}
+    section = value.get("serve", {}) if isinstance(value, dict) else None
+    names = section.get("hosts", []) if isinstance(section, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidInputError(f'{path}: write names of hosts as {{"serve": {{"hosts": ["workbench.example.org"]}}}}.')
+    return checked_host_names(names)
+
+
+def checked_host_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names or addresses of hosts, without scheme and port. Raises InvalidInputError for one that is none."""
+    found = tuple(name.strip() for name in names if name.strip())
+    if wrong := next((name for name in found if not HOST_NAME.fullmatch(name)), None):
+        raise InvalidInputError(f"{wrong[:80]!r} is no name of a host: write it without https:// and port.")
+    return found
 
 
 def settings_from(value: Any, where: str) -> ImportSettings:

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.tasks.encodings import TABLE_ENCODING, UTF_8, encoding_of_text
 from engine.tasks.facts import LISTED
 from engine.tasks.inventory import (
     IMAGE_SUFFIXES,
@@ -49,8 +51,9 @@ SPLIT_WORDS = {
 class Table:
     """A table as rows of text. Nothing in a cell is ever computed: a formula is the text it is."""
 
-    def __init__(self, tree: Tree, name: str, settings: ImportSettings) -> None:
+    def __init__(self, tree: Tree, name: str, settings: ImportSettings, encoding: str = "") -> None:
         self.name, self._tree, self._settings = name, tree, settings
+        self.encoding = UTF_8
         self.columns: tuple[str, ...] = ()
         if self._is_parquet:
             with self._parquet() as file:
@@ -62,6 +65,7 @@ class Table:
                     f"{name} has {tree.files[name]:,} bytes, more than the {settings.table_bytes:,} allowed: split it, "
                     "or raise the setting table_bytes."
                 )
+            self.encoding = encoding_of_text(lambda: tree.open(name), name, encoding)
             with self._text() as lines:
                 self.columns = tuple(cell.strip() for cell in next(self._cells(lines), []))
         self._check_columns()
@@ -98,11 +102,8 @@ class Table:
 
     @contextmanager
     def _text(self) -> Iterator[IO[str]]:
-        with self._tree.open(self.name) as raw:
-            start = raw.read(4)
-        encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         with self._tree.open(self.name) as raw, io.BufferedReader(raw, 1 << 16) as buffered:  # type: ignore[type-var]  # an archive's entry lacks a method that is not called
-            yield io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline="")
+            yield io.TextIOWrapper(buffered, encoding=self.encoding.name, newline="")
 
     def _cells(self, lines: IO[str]) -> Iterator[list[str]]:
         first = lines.readline(self._settings.cell_characters)
@@ -291,6 +292,7 @@ class Lookup:
 
     def find(self, cell: str) -> str | None:
         """The file's name, or None."""
+        cell = unicodedata.normalize("NFC", cell)  # as trees have their names
         wanted = "/".join(part for part in cell.replace("\\", "/").split("/") if part not in ("", "."))
         for name in (self._base + wanted, wanted):
             if name in self._names:
@@ -313,7 +315,7 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
 
     Raises InvalidInputError if no column names images, or none of them is there; DamagedFileError for a broken table.
     """
-    table = Table(found.tree, name, found.settings)
+    table = Table(found.tree, name, found.settings, found.answers.get(TABLE_ENCODING, ""))
     where = images or found.tree
     base = name.rsplit("/", 1)[0] + "/" if "/" in name and images is None else ""
     lookup = Lookup(image_names(where), base)
@@ -377,18 +379,28 @@ def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inve
         columns=columns,
         all_columns=table.columns,
         questions=_label_question(table, found.columns, columns),
+        texts=((TABLE_ENCODING, name, table.encoding),),
     )
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:
-    """Items whose split is "train", "test" or None. Validation images train, or test where there is no test image."""
+    """Items whose split is "train", "test" or None. Validation images train where there are labeled test images, and
+    test where there are none: a public test set often hides its labels.
+    """
     validation = sum(item.split == "val" for item in items)
-    if not validation:
-        return items, []
-    becomes = "train" if any(item.split == "test" for item in items) else "test"
-    reason = "belong to the training images" if becomes == "train" else "are the test images, as there are no others"
+    hidden = sum(item.split == "test" and item.label is None for item in items)
+    tested = any(item.split == "test" and item.label is not None for item in items)
+    notes = []
+    if validation:
+        reason = "belong to the training images" if tested else "are the test images, as no others have labels"
+        if not tested and not hidden:
+            reason = "are the test images, as there are no others"
+        notes.append(f"The {validation:,} validation images {reason}.")
+    if hidden and any(item.label is not None for item in items):
+        notes.append(f"Of the source's test images {hidden:,} have no label: they take no part.")
+    becomes = "train" if tested else "test"
     settled = [Item(i.name, i.label, becomes, i.group, i.place) if i.split == "val" else i for i in items]
-    return settled, [f"The {validation:,} validation images {reason}."]
+    return settled, notes
 
 
 def _check_count(count: int, settings: ImportSettings) -> None:

@@ -174,6 +174,20 @@ def test_a_taken_port_is_said(home, capsys):
     assert f"PORT={port + 1}" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no way to take a process's place")
+def test_the_server_takes_the_place_of_the_command_that_starts_it(home, monkeypatch):
+    """So `kill` of that command leaves nothing behind."""
+    started = []
+    monkeypatch.setattr(os, "execv", lambda path, command: started.append(command) or sys.exit(0))
+    monkeypatch.setattr(os, "chdir", lambda path: None)
+    monkeypatch.setenv("WORKBENCH_HOSTS", "one.example")
+    with pytest.raises(SystemExit):
+        main(["serve", "--port", "0", "--host-name", "two.example"])
+    assert os.environ["WORKBENCH_HOSTS"] == "one.example,two.example"
+    assert started[0][1:4] == ["-m", "streamlit", "run"]
+    assert main(["serve", "--port", "0", "--host-name", "https://x"]) == 1
+
+
 def test_the_damaged_copy_of_a_task_is_one_sentence(home, capsys):
     assert main(["tasks"]) == 0
     shutil.copy(ROOT / "LICENSE", home / "tasks" / "emoji-fluent" / "images.parquet")

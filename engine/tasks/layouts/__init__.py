@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.errors import InvalidInputError
+from engine.tasks.encodings import TABLE_ENCODING
 from engine.tasks.inventory import Found, Inventory, image_names
 from engine.tasks.layouts import official
 from engine.tasks.layouts.cifar import cifar_10
@@ -60,12 +61,15 @@ def _table(found: Found) -> str | None:
     tables = [name for name in found.tree.files if name.lower().endswith((".csv", ".tsv", ".parquet"))]
     if not tables:
         return None
+    encoding = found.answers.get(TABLE_ENCODING, "")
     asked = bool(found.columns.label or found.columns.path)
     depth = min(name.count("/") for name in tables)
     outermost = [name for name in tables if name.count("/") == depth]
     if not (asked and len(outermost) == 1):
         known = frozenset(stem for name in image_names(found.tree) for stem in Lookup([name], "").known)
-        outermost = [name for name in outermost if names_images(Table(found.tree, name, found.settings), known)]
+        outermost = [
+            name for name in outermost if names_images(Table(found.tree, name, found.settings, encoding), known)
+        ]
     if len(outermost) > 1:
         raise InvalidInputError(
             f"{found.tree.title} holds {len(outermost)} tables of its images ({', '.join(outermost[:3])}): name "

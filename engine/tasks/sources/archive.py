@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import stat
 import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import storage_error
+from engine.tasks.encodings import decoded_names
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources.tree import Skipped, Tree, is_junk
 
@@ -26,17 +30,19 @@ _OTHERS = {
     b"\xfd7zXZ\x00": "XZ",
     b"\x28\xb5\x2f\xfd": "Zstandard",
 }
+_UTF_8_FLAG = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
+_UNICODE_PATH = 0x7075  # the extra field of a name in UTF-8 (APPNOTE 4.6.9)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what every packer writes; the others decode in unbounded memory
 _SMALL = 1_000_000  # bytes; a file that unpacks to less can hurt nobody, whatever its ratio
 _HEADER_BYTES = 1_000_000  # of a TAR header's extensions, which Python reads into memory at once
 _CHUNK = 1 << 20
 
 
-def open_archive(path: Path, settings: ImportSettings) -> Tree:
-    """The files of an archive, recognized by content.
+def open_archive(path: Path, settings: ImportSettings, encoding: str = "") -> Tree:
+    """The files of an archive, recognized by content. encoding: of its names, where they do not say it themselves.
 
     Raises InvalidInputError for what is no archive, breaks a limit, or holds a link, a device, an absolute name, "..",
-    a back-slash, or one name twice; DamagedFileError if it cannot be read.
+    a back-slash, or two different files of one name; DamagedFileError if it cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -48,9 +54,9 @@ def open_archive(path: Path, settings: ImportSettings) -> Tree:
             raise InvalidInputError(f"{path.name} is a {name} archive, which is not read: pack it as ZIP instead.")
     try:
         if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")) or zipfile.is_zipfile(path):
-            return ZipTree(path, settings)
+            return ZipTree(path, settings, encoding)
         if start.startswith((b"\x1f\x8b", b"BZh")) or start[257:262] == b"ustar":
-            return TarTree(path, settings)
+            return TarTree(path, settings, encoding)
     except OSError as error:
         if error.errno:
             raise storage_error(error, path) from error
@@ -111,7 +117,7 @@ def _damaged(title: str, error: Exception) -> DamagedFileError:
 
 
 def _normal(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
+    return unicodedata.normalize("NFC", "/".join(part for part in name.split("/") if part not in ("", ".")))
 
 
 class _ArchiveTree(Tree):
@@ -123,12 +129,14 @@ class _ArchiveTree(Tree):
         self.skipped = []
         self.files = {}
         self._entries: dict[str, Any] = {}
+        self._again: dict[str, list[Any]] = {}  # further entries of a name
         self._limits = _Limits(self.title, path.stat().st_size, settings)
 
     def _take(self, name: str, size: int, entry: Any) -> None:
         plain = _normal(name)
         if plain in self._entries:
-            raise _bad(self.title, f"two entries named {plain[:80]!r}")
+            self._again.setdefault(plain, []).append(entry)
+            return
         self._entries[plain] = entry
         if is_junk(plain):
             return
@@ -137,11 +145,30 @@ class _ArchiveTree(Tree):
             return
         cast(dict[str, int], self.files)[plain] = size
 
+    def _settle_names(self) -> None:
+        """Several entries of one name are one file if they have the same content, and refused if not."""
+        for name, further in self._again.items():
+            if not all(self._same(self._entries[name], entry) for entry in further):
+                raise InvalidInputError(
+                    f"{self.title} holds {len(further) + 1} different files of the one name {name[:80]!r}, and nothing "
+                    "says which counts: delete the wrong one in the archive, or unpack it (which keeps the last) and "
+                    "import the folder."
+                )
+        if self._again:
+            some = ", ".join(repr(name[:60]) for name in list(self._again)[:3])
+            number = len(self._again)
+            files, count = ("1 file is", "counts") if number == 1 else (f"{number:,} files are", "count")
+            self.notes = (f"{files} in the archive more than once with the same content, and {count} once ({some}).",)
+
+    def _same(self, first: Any, second: Any) -> bool:
+        """Whether two entries have the same content."""
+        raise NotImplementedError
+
 
 class ZipTree(_ArchiveTree):
     """A ZIP archive."""
 
-    def __init__(self, path: Path, settings: ImportSettings) -> None:
+    def __init__(self, path: Path, settings: ImportSettings, encoding: str = "") -> None:
         super().__init__(path, settings)
         _check_directory(path, settings)
         try:
@@ -149,19 +176,34 @@ class ZipTree(_ArchiveTree):
         except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
             raise _damaged(self.title, error) from error
         try:
-            for info in self._zip.infolist():
-                self._add(info, settings)
+            entries = self._zip.infolist()
+            for info, name in zip(entries, self._names(entries, encoding), strict=True):
+                self._add(info, name, settings)
+            self._settle_names()
         except BaseException:
             self._zip.close()
             raise
 
-    def _add(self, info: zipfile.ZipInfo, settings: ImportSettings) -> None:
-        _check_name(self.title, info.orig_filename)
+    def _names(self, entries: list[zipfile.ZipInfo], encoding: str) -> list[str]:
+        """The entries' names. Those that are not marked as UTF-8 are in whatever encoding the packer's machine had."""
+        known = [_marked_name(info) for info in entries]
+        unmarked = [
+            info.orig_filename.encode("cp437") for info, name in zip(entries, known, strict=True) if name is None
+        ]
+        texts, self.encoding = decoded_names(unmarked, self.title, encoding)
+        rest = iter(texts)
+        return [next(rest) if name is None else name for name in known]
+
+    def _same(self, first: zipfile.ZipInfo, second: zipfile.ZipInfo) -> bool:
+        return (first.CRC, first.file_size) == (second.CRC, second.file_size)  # checked when an entry is read
+
+    def _add(self, info: zipfile.ZipInfo, name: str, settings: ImportSettings) -> None:
+        _check_name(self.title, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind == stat.S_IFLNK:
-            raise _bad(self.title, f"the link {info.filename[:80]!r}")
+            raise _bad(self.title, f"the link {name[:80]!r}")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _bad(self.title, f"the device or pipe {info.filename[:80]!r}")
+            raise _bad(self.title, f"the device or pipe {name[:80]!r}")
         self._limits.add(info.file_size)
         if info.is_dir():
             return
@@ -169,11 +211,11 @@ class ZipTree(_ArchiveTree):
             raise InvalidInputError(f"{self.title} is encrypted: unpack it with its password and import the folder.")
         if info.compress_type not in _METHODS:
             raise InvalidInputError(
-                f"{self.title} uses a rare kind of compression for {info.filename[:80]!r}: pack it as a plain ZIP."
+                f"{self.title} uses a rare kind of compression for {name[:80]!r}: pack it as a plain ZIP."
             )
         if info.file_size > _SMALL and info.file_size > settings.archive_ratio * 6 * max(1, info.compress_size):
-            raise _bad(self.title, f"{info.filename[:80]!r}, which unpacks to {info.file_size:,} bytes, as a bomb does")
-        self._take(info.filename, info.file_size, info)
+            raise _bad(self.title, f"{name[:80]!r}, which unpacks to {info.file_size:,} bytes, as a bomb does")
+        self._take(name, info.file_size, info)
 
     def open(self, name: str) -> IO[bytes]:
         """One entry. Raises DamagedFileError."""
@@ -185,6 +227,23 @@ class ZipTree(_ArchiveTree):
     def close(self) -> None:
         """Close the archive."""
         self._zip.close()
+
+
+def _marked_name(info: zipfile.ZipInfo) -> str | None:
+    """An entry's name where it is known to be Unicode: by its flag, or by Info-ZIP's extra field; None where not."""
+    if info.flag_bits & _UTF_8_FLAG:
+        return info.orig_filename
+    place = 0
+    while place + 4 <= len(info.extra):
+        kind, size = struct.unpack_from("<HH", info.extra, place)
+        field = info.extra[place + 4 : place + 4 + size]
+        if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
+            (checksum,) = struct.unpack_from("<L", field, 1)
+            if checksum == zlib.crc32(info.orig_filename.encode("cp437")):  # of the name that it belongs to
+                with suppress(UnicodeDecodeError):
+                    return field[5:].decode()
+        place += 4 + size
+    return None
 
 
 def _check_directory(path: Path, settings: ImportSettings) -> None:
@@ -219,13 +278,20 @@ def _check_directory(path: Path, settings: ImportSettings) -> None:
 class TarTree(_ArchiveTree):
     """A TAR archive, plain or compressed. Its entries are quickest to read in their order."""
 
-    def __init__(self, path: Path, settings: ImportSettings) -> None:
+    def __init__(self, path: Path, settings: ImportSettings, encoding: str = "") -> None:
         super().__init__(path, settings)
         self._file = _BoundedReader(_decompressed(path), self.title)
         try:
-            self._tar = tarfile.TarFile(fileobj=cast(Any, self._file), errorlevel=1)
-            for member in self._members():
-                self._add(member)
+            self._tar = tarfile.TarFile(
+                fileobj=cast(Any, self._file), errorlevel=1, encoding="utf-8", errors="surrogateescape"
+            )
+            files = [member for member in self._members() if self._counts(member)]
+            raw = [member.name.encode("utf-8", "surrogateescape") for member in files]
+            names, self.encoding = decoded_names(raw, self.title, encoding)
+            for member, name in zip(files, names, strict=True):
+                _check_name(self.title, name)
+                self._take(name, member.size, member)
+            self._settle_names()
         except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError, OverflowError) as error:
             self._file.close()
             raise _damaged(self.title, error) from error
@@ -239,8 +305,10 @@ class TarTree(_ArchiveTree):
         if self._file.failed:
             raise tarfile.ReadError("it ends too early")
 
-    def _add(self, member: tarfile.TarInfo) -> None:
-        _check_name(self.title, member.name)
+    def _counts(self, member: tarfile.TarInfo) -> bool:
+        """Whether an entry is a file. Raises InvalidInputError for what is neither a file nor a folder."""
+        if not member.isreg():
+            _check_name(self.title, member.name)
         if member.issym() or member.islnk():
             raise _bad(self.title, f"the link {member.name[:80]!r}")
         if not (member.isdir() or member.isreg()) or member.issparse():
@@ -248,8 +316,21 @@ class TarTree(_ArchiveTree):
         if member.size < 0:
             raise _damaged(self.title, tarfile.ReadError("a size below 0"))
         self._limits.add(member.size)
-        if member.isreg():
-            self._take(member.name, member.size, member)
+        return member.isreg()
+
+    def _settle_names(self) -> None:
+        """Contents are compared in the order of the archive: going back in a compressed one means starting anew."""
+        doubled = [entry for name, further in self._again.items() for entry in (self._entries[name], *further)]
+        self._digests = {entry.offset: self._digest(entry) for entry in sorted(doubled, key=lambda entry: entry.offset)}
+        super()._settle_names()
+
+    def _same(self, first: tarfile.TarInfo, second: tarfile.TarInfo) -> bool:
+        return self._digests[first.offset] == self._digests[second.offset]
+
+    def _digest(self, member: tarfile.TarInfo) -> bytes:
+        file = self._tar.extractfile(member)
+        assert file is not None  # only regular files are kept
+        return hashlib.file_digest(cast(Any, file), "sha256").digest()
 
     def open(self, name: str) -> IO[bytes]:
         """One entry. Raises DamagedFileError."""

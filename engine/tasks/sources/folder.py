@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import unicodedata
 from pathlib import Path
 from typing import IO
 
-from engine.errors import InvalidInputError
+from engine.errors import InvalidInputError, StorageError
 from engine.files import storage_error
+from engine.tasks.encodings import decoded_names
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources.tree import JUNK, Skipped, Tree
+
+LINK_TO_FOLDER = "is a link to a folder"
+LINK_OUT = "is a link that leads out of the folder"
+LINK_AS_TEXT = "is a link written as text, as git does where there are no links"
+LINKS = (LINK_TO_FOLDER, LINK_OUT, LINK_AS_TEXT)
+_LONGEST_LINK = 255  # bytes of a file that may be one
 
 
 def allowed_root(path: Path, settings: ImportSettings) -> Path | None:
@@ -28,13 +37,57 @@ class FolderTree(Tree):
     skipped; links to folders are not followed.
     """
 
-    def __init__(self, folder: Path, settings: ImportSettings) -> None:
+    def __init__(self, folder: Path, settings: ImportSettings, encoding: str = "") -> None:
         self.title = str(folder)
         self.folder = Path(os.path.realpath(folder))
         self.skipped = []
         self._settings = settings
         self._in_place = allowed_root(self.folder, settings) is not None
-        self.files = dict(sorted(self._walk()))
+        found = self._without_written_links(self._without_blobs(self._walk()))
+        self._real = self._composed([name for name, _ in found], encoding)
+        self._shown = {real: shown for shown, real in self._real.items()}
+        self.files = dict(sorted((self._shown.get(name, name), size) for name, size in found))
+
+    def shown(self, name: str) -> str:
+        """The name in `files` of a file that the file system calls `name`."""
+        return self._shown.get(name, name)
+
+    def _composed(self, names: list[str], encoding: str) -> dict[str, str]:
+        """Names as they are shown, with the file system's, where these differ: bytes that are no UTF-8, or letters
+        whose marks stand apart, as macOS writes them. Two files never get one name.
+        """
+        strange = [name for name in names if not _is_text(name)]
+        texts, self.encoding = decoded_names([os.fsencode(name) for name in strange], self.title, encoding)
+        text_of = dict(zip(strange, texts, strict=True))
+        taken, real = set(names), {}
+        for name in names:
+            shown = unicodedata.normalize("NFC", text_of.get(name, name))
+            if shown != name and shown not in taken:
+                taken.add(shown)
+                real[shown] = name
+        return real
+
+    def _without_written_links(self, found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Without files that hold nothing but where a link led to ("../store/cat"), which are noted."""
+        kept = []
+        for name, size in found:
+            if size <= _LONGEST_LINK and re.fullmatch(rb"(\.\./)+[^\0\r\n]+\n?", self._content(name)):
+                self.skipped.append(Skipped(name, LINK_AS_TEXT))
+            else:
+                kept.append((name, size))
+        return kept
+
+    def _content(self, name: str) -> bytes:
+        try:
+            with self._open(name) as file:
+                return file.read(_LONGEST_LINK + 1)
+        except StorageError:  # whoever reads it tells what is wrong with it
+            return b""
+
+    def _without_blobs(self, found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Without what a hub's cache keeps under hashes, and shows once more as links under the files' own names."""
+        heads = {name.split("/", 1)[0] for name, _ in found if "/" in name}
+        return [(n, size) for n, size in found if not n.startswith("blobs/")] if heads >= _HUB_CACHE else found
 
     def _walk(self) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
@@ -72,10 +125,10 @@ class FolderTree(Tree):
         if entry.is_symlink():
             real = Path(os.path.realpath(entry.path))
             if self.folder not in real.parents and allowed_root(real, self._settings) is None:
-                self.skipped.append(Skipped(name, "is a link that leads out of the folder"))
+                self.skipped.append(Skipped(name, LINK_OUT))
                 return None
             if stat.S_ISDIR(about.st_mode):
-                self.skipped.append(Skipped(name, "is a link to a folder"))
+                self.skipped.append(Skipped(name, LINK_TO_FOLDER))
                 return None
         if not stat.S_ISREG(about.st_mode):
             self.skipped.append(Skipped(name, "is no regular file"))
@@ -86,7 +139,10 @@ class FolderTree(Tree):
         """One file. Raises StorageError if it cannot be opened."""
         if name not in self.files:
             raise KeyError(name)
-        path = self.folder / name
+        return self._open(self._real.get(name, name))
+
+    def _open(self, real: str) -> IO[bytes]:
+        path = self.folder / real
         try:
             descriptor = os.open(
                 path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
@@ -97,4 +153,15 @@ class FolderTree(Tree):
 
     def path(self, name: str) -> Path | None:
         """The file's path, if its folder lies in an allow-listed root."""
-        return self.folder / name if self._in_place else None
+        return self.folder / self._real.get(name, name) if self._in_place else None
+
+
+_HUB_CACHE = frozenset({"blobs", "snapshots", "refs"})  # the folders of one data set there
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8, as Python carries them in names
+        return False
+    return True

@@ -6,12 +6,14 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from engine.errors import InvalidInputError
 from engine.files import storage_error
+from engine.tasks.encodings import UTF_8, Encoding
 from engine.tasks.settings import ImportSettings
 
 
@@ -24,11 +26,20 @@ class Skipped:
 
 
 class Tree(ABC):
-    """Files by name. Names have "/" between their parts, as `PurePosixPath` has, and no part is ".." or empty."""
+    """Files by name. Names have "/" between their parts, as `PurePosixPath` has, and no part is ".." or empty. They are
+    composed (Unicode's NFC), however the source has them, so that they compare with the names in a table.
+    """
 
     title: str  # what a message calls it
     files: Mapping[str, int]  # size in bytes of each file, in the order of the source
     skipped: list[Skipped]
+    encoding: Encoding = UTF_8  # of the names in the source
+    notes: tuple[str, ...] = ()  # what was found about the files, a sentence each
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Of files whose names say nothing, as far as they were looked at, the kind of image by content; "" = none."""
+        return {}
 
     @abstractmethod
     def open(self, name: str) -> IO[bytes]:
@@ -78,17 +89,18 @@ def is_junk(name: str) -> bool:
     return any(part.startswith(".") or part in JUNK for part in name.split("/"))
 
 
-def open_tree(path: Path, settings: ImportSettings) -> Tree:
+def open_tree(path: Path, settings: ImportSettings, encoding: str = "") -> Tree:
     """The files of a folder or of an archive (ZIP, TAR, TAR.GZ, TAR.BZ2).
 
-    Raises InvalidInputError for what is neither, or breaks a limit or a rule; DamagedFileError for a damaged archive.
+    encoding: of names that are not UTF-8; "" = as they seem to be. Raises InvalidInputError for what is neither, or
+    breaks a limit or a rule; DamagedFileError for a damaged archive.
     """
     from engine.tasks.sources.archive import open_archive
     from engine.tasks.sources.folder import FolderTree
 
     try:
         if path.is_dir():
-            return FolderTree(path, settings)
+            return FolderTree(path, settings, encoding)
         if not path.exists():
             raise InvalidInputError(f"{path} does not exist: check the path.")
         if not path.is_file():
@@ -97,4 +109,4 @@ def open_tree(path: Path, settings: ImportSettings) -> Tree:
         if isinstance(error, ValueError):
             raise InvalidInputError(f"{str(path)!r} cannot be a path: check it.") from error
         raise storage_error(error, path) from error
-    return open_archive(path, settings)
+    return open_archive(path, settings, encoding)

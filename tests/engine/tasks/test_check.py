@@ -67,6 +67,27 @@ def test_nothing_odd_finds_nothing_but_a_small_test():
     assert result.splits.tolist() == HALF
 
 
+HIDDEN = [0] * 10 + [1] * 10 + [-1] * 4  # the source's test images have no labels
+KEPT_BACK = ["train"] * 20 + ["test"] * 4
+
+
+def test_test_images_without_labels_neither_test_nor_train():
+    result = look(HIDDEN, KEPT_BACK)
+    assert result.split_method == "stratified"
+    assert sorted(result.splits[:20].tolist()) == ["test"] * 4 + ["train"] * 16  # a fifth of the labeled ones
+    assert result.splits[20:].tolist() == ["test"] * 4
+    assert found(result, "unlabeled-test").count == 4
+    training = look(HIDDEN, KEPT_BACK, decisions=Decisions({"unlabeled-test": "train"}))
+    assert training.splits[20:].tolist() == ["train"] * 4
+
+
+def test_the_split_of_the_source_counts_once_its_test_images_have_labels():
+    result = look([*HIDDEN[:-2], 0, 1], KEPT_BACK)
+    assert result.split_method == "given"
+    assert result.splits.tolist() == KEPT_BACK
+    assert found(result, "unlabeled-test").count == 2
+
+
 def test_exact_copies_on_one_side_are_kept_once():
     result = look(PETS, HALF, same=[(0, 3, 5)])
     assert found(result, "copies").count == 2
@@ -312,7 +333,8 @@ def test_advice_follows_the_aspect(sides, resize):
 
 
 def test_advice_on_the_size():
-    assert advise(np.full(9, 32, np.int32), np.full(9, 32, np.int32)).size == 32
+    for side, size in ((20, 32), (32, 32), (35, 32), (40, 64), (62, 64), (70, 64), (400, 64)):
+        assert advise(np.full(9, side, np.int32), np.full(9, side, np.int32)).size == size
     large = advise(np.full(9, 400, np.int32), np.full(9, 500, np.int32))
     assert large.size == 64
     assert "up to 224 pixels, at 12 times the cost" in large.size_reason  # (224 / 64)²

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
+import pydicom
 import tifffile
 from PIL import Image
+from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from tests.engine.tasks.made_sources import dicom, encoded, picture
 
@@ -40,6 +44,25 @@ def tiff(array, **options):
     return stream.getvalue()
 
 
+def compressed(syntax):
+    """A DICOM file of 8 bits in some compression."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom(0)))
+    gray = picture(0, (20, 16)).convert("L")
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelData = 7, gray.tobytes()
+    if syntax == uid.RLELossless:
+        dataset.compress(syntax)
+    else:
+        form = "JPEG" if syntax == uid.JPEGBaseline8Bit else "JPEG2000"
+        dataset.file_meta.TransferSyntaxUID = syntax
+        options = {} if form == "JPEG" else {"no_jp2": True}
+        dataset.PixelData = encapsulate([encoded(gray, form, **options)])
+        dataset["PixelData"].is_undefined_length = True
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    return stream.getvalue()
+
+
 def test_no_decoder_opens_a_file_once_all_is_loaded():
     gray = np.arange(256, dtype=np.uint16).reshape(16, 16)
     files = {form: encoded(picture(1), form) for form in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")}
@@ -48,8 +71,13 @@ def test_no_decoder_opens_a_file_once_all_is_loaded():
     files["float predictor"] = tiff(gray.astype(np.float32), compression="zlib", predictor=True)
     files["OME"] = tiff(np.stack([gray] * 3), ome=True, metadata={"axes": "CYX"})
     files["ImageJ"] = tiff(np.stack([gray] * 3), imagej=True, metadata={"axes": "CYX"})
-    files["PNG of 16 bits"] = encoded(Image.fromarray(gray))
+    files["PNG of 16 bits"] = imagecodecs.png_encode(np.stack([gray] * 3, axis=-1))
+    files["gray PNG of 16 bits"] = encoded(Image.fromarray(gray))
     files["DICOM"] = dicom(0)
+    files["DICOM through a window"] = dicom(0, WindowCenter=100, WindowWidth=0.5, VOILUTFunction="SIGMOID")
+    files["DICOM without its header"] = dicom(0)[132:]
+    for syntax in (uid.RLELossless, uid.JPEG2000Lossless, uid.JPEGBaseline8Bit):
+        files[syntax.name] = compressed(syntax)
     files["DICOM in Russian"] = dicom(0, patient="Дуб", SpecificCharacterSet="ISO_IR 144")
     told = json.dumps({name: base64.b64encode(content).decode() for name, content in files.items()})
     child = subprocess.run([sys.executable, "-c", CHILD], input=told, capture_output=True, text=True, cwd=ROOT)

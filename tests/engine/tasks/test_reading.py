@@ -2,8 +2,6 @@
 
 import io
 import json
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -82,17 +80,6 @@ def test_a_tiff_whose_zero_is_white_is_turned():
     pixels, found = read(tiff(values, photometric="miniswhite"))
     assert pixels[0, :, 0].tolist() == [255, 0]
     assert "MinIsWhite turned: its lowest value is white" in found.steps
-
-
-def test_16_bit_colors_of_a_png_say_what_is_lost():
-    row = b"\0" + struct.pack(">3H", 0x1234, 0xABCD, 0xFFFF)
-    content = b"\x89PNG\r\n\x1a\n"
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(row)), (b"IEND", b"")):
-        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    pixels, found = read(content)
-    assert pixels[0, 0].tolist() == [0x12, 0xAB, 0xFF]
-    assert found.steps == ("16 bits of each color: the upper 8 are kept",)
 
 
 def test_8_bits_stay_as_they_are_whatever_is_chosen():

@@ -1,0 +1,104 @@
+"""Folders and archives as trees of files: links, names that are there twice, and images that are none by name."""
+
+import io
+import os
+import tarfile
+import warnings
+import zipfile
+
+import pytest
+
+from engine.errors import InvalidInputError
+from engine.tasks import checked
+from engine.tasks.finding import look
+from engine.tasks.inventory import Columns, image_names
+from engine.tasks.settings import ImportSettings
+from engine.tasks.sources import open_tree
+from tests.engine.tasks import made_sources as made
+
+JPEG = b"\xff\xd8\xff\xe0"
+
+
+def find(path):
+    return look(path, None, True, Columns(), ImportSettings(), {})
+
+
+def found_in(now, key):
+    return next((finding for finding in now.findings if finding.key == key), None)
+
+
+def test_links_to_folders_are_a_warning(bring, tmp_path):
+    folder = made.put(tmp_path / "set", {**made.classes_of(3), "notes.xyz": "x"})
+    for name in ("bird", "frog"):
+        made.put(tmp_path / "store" / name, {"0.jpg": made.jpg(50)})
+        os.symlink(tmp_path / "store" / name, folder / name)
+    (folder / "fish").write_text("../store/fish")  # as git checks links out where it cannot make any
+    now = checked(bring(folder))
+    links = found_in(now, "links")
+    assert (links.severity, links.title) == ("warning", "3 links were not followed")
+    assert sorted(name for name, _ in links.names) == ["bird", "fish", "frog"]
+    assert found_in(now, "skipped").title == "1 file or row was skipped"
+    assert "1: is no image by its name" in found_in(now, "skipped").text
+
+
+def hub_cache(root):
+    """A data set in a hub's cache: files under their hashes, and links to them under their names."""
+    for number, name in enumerate(("cat/0.jpg", "dog/0.jpg")):
+        made.put(root, {f"blobs/{number:040}": JPEG, "refs/main": "1"})
+        link = root / "snapshots" / "1" / name
+        link.parent.mkdir(parents=True)
+        link.symlink_to(os.path.relpath(root / "blobs" / f"{number:040}", link.parent))
+    return root
+
+
+def test_a_snapshot_of_a_hubs_cache_says_what_to_do(tmp_path):
+    root = hub_cache(tmp_path / "datasets--pets")
+    with pytest.raises(InvalidInputError, match=r"snapshots/1 holds nothing but 2 links, .* hub's cache: .*cp -rL"):
+        find(root / "snapshots" / "1")
+    found = find(root)  # links inside of it are read, and what they lead to is not there a second time
+    assert {item.name.split("/")[-2]: item.label for item in found.items} == {"cat": "cat", "dog": "dog"}
+
+
+def test_images_are_known_by_content_where_their_name_is_odd(tmp_path):
+    contents = {
+        **{"a.jfif": JPEG, "b.jpg_large": JPEG, "c": JPEG, "d.unknown": b"\x89PNG\r\n\x1a\n", "e": b"II*\0"},
+        **{"f.img": b"RIFF\0\0\0\0WEBPVP8 ", "IM0001": bytes(128) + b"DICM", "g.jpe": b"whatever the name says"},
+    }
+    others = {
+        **{"photo.jpg.bak": JPEG, "raw.nef": b"II*\0", "half.crdownload": JPEG, "list.txt": JPEG, "x.bin": b"\xff\xd8"},
+        "empty": b"",
+    }
+    tree = open_tree(made.put(tmp_path / "set", {**contents, **others}), ImportSettings())
+    assert sorted(image_names(tree)) == sorted(contents)
+    notes = find(tmp_path / "set").notes
+    assert "5 files are images by content, though not by name (such as b.jpg_large: JPEG)." in notes
+
+
+def zip_of(path, entries):
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a name is there already
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
+
+
+def tar_of(path, entries):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in entries:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+@pytest.mark.parametrize("again", ["cat/ä.jpg", "cat//ä.jpg", "cat/a\u0308.jpg"])
+def test_two_entries_of_one_name_are_one_file_or_a_sentence(tmp_path, pack, again):
+    whole = [("cat/ä.jpg", JPEG), ("dog/1.jpg", JPEG + b"1")]
+    found = find(pack(tmp_path / "same", [*whole, (again, JPEG)]))
+    assert [item.name for item in found.items] == ["cat/ä.jpg", "dog/1.jpg"]
+    assert (
+        "1 file is in the archive more than once with the same content, and counts once ('cat/ä.jpg')." in found.notes
+    )
+    with pytest.raises(InvalidInputError, match=r"2 different files of the one name 'cat/ä.jpg', .*: delete the wrong"):
+        find(pack(tmp_path / "other", [*whole, (again, JPEG + b"2")]))
