@@ -27,7 +27,7 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
-Revision: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{12})?$")]  # a hash; "" = none
+Revision: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{12})?\Z")]  # a hash; "" = none
 
 _WHERE = re.compile(r"(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<field>.*)`)?", re.DOTALL)
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import torch
 
 from engine.devices import describe
 from engine.errors import WorkbenchError
-from engine.files import canonical_hash, read_json, write_json
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
+from engine.records import read_record, write_record
 from engine.training import TrainSpec, spec_from
 from engine.training.speed import images_per_second
 
@@ -25,7 +28,7 @@ EVALUATION_SHARE = 0.15  # of the training time, about: the points of the curve
 class Speed:
     """What a measurement found."""
 
-    images_per_second: float  # student images with gradient
+    images_per_second: Annotated[float, msgspec.Meta(gt=0)]  # student images with gradient
     machine: str
     measured_at: str  # UTC, ISO 8601
 
@@ -33,8 +36,8 @@ class Speed:
 def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
     """The measurement of such a student on this device, or None if there is none."""
     try:
-        return Speed(**read_json(_path(home, spec, device)))
-    except (WorkbenchError, TypeError):
+        return read_record(_path(home, spec, device), Speed, "a measured speed", "remove it")
+    except WorkbenchError:  # it is measured again
         return None
 
 
@@ -56,7 +59,7 @@ def execute_speed(job: Job, report: Reporter) -> None:
             describe(job.device),
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        write_json(_path(home, spec, job.device), asdict(measured))
+        write_record(_path(home, spec, job.device), measured)
     report.progress(len(specs), len(specs), "methods", "Measured")
 
 

@@ -118,7 +118,7 @@ def test_a_status_of_the_wrong_types_is_damaged(tmp_path: Path) -> None:
     path.write_text(json.dumps(record))
     assert status(job).state == "queued"
     path.unlink()
-    assert "is not there" in (status(job).message or "")
+    assert "is gone" in (status(job).message or "")
 
 
 def test_the_queue_is_oldest_first_over_all_roots_and_of_one_device(tmp_path: Path) -> None:

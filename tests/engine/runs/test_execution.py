@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from engine.runs import (
 )
 from engine.runs.execution import CHECKPOINT, KIND
 from engine.tasks import Task, open_task, write_revision
+from engine.tasks.task import write_task
 from engine.teachers import create
 
 
@@ -76,8 +78,7 @@ def relabeled(home, rows):
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace(task.record.labels, revision))
+    write_task(task.folder, replace(task.record, labels=revision))
     return open_task("emoji-fluent", home)
 
 
@@ -211,8 +212,7 @@ def test_a_run_of_a_task_that_has_changed_says_so(home, small):
     task = open_task("emoji-fluent", home)
     [spec] = plan(task, ["fine-tune"], [0], **small)
     comparison = start(home, [spec])
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace('"flip": false', '"flip": true'))
+    write_task(task.folder, replace(task.record, flip=True))
     folder = runs_root(home) / comparison.runs[0]
     assert worker.run(folder, {KIND: execute}) != 0
     assert "has changed since this run was made" in jobs.status(jobs.load(folder)).message

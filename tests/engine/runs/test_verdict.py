@@ -7,11 +7,10 @@ import pytest
 
 from engine.errors import InvalidInputError
 from engine.evaluation import wilson_interval
-from engine.files import write_json
 from engine.jobs import states
 from engine.records import write_record
 from engine.results import RESULT
-from engine.runs import read_run, runs_root
+from engine.runs import read_run, run_spec_from, runs_root
 from engine.runs.verdict import (
     Measured,
     measurements,
@@ -22,6 +21,7 @@ from engine.runs.verdict import (
     verdict,
 )
 from engine.tasks import open_task
+from tests.app import made_runs
 
 IMAGES = 400
 TEST_IMAGES = 236
