@@ -9,10 +9,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from engine import cli_import, cli_teachers
 from engine.cli_print import (
@@ -29,7 +29,6 @@ from engine.errors import DamagedFileError, InvalidInputError, UnavailableError,
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
-WORKER_NICENESS = 5  # a worker leaves the processor to the app and to whatever else its user does
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -108,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host-name", action="append", default=[], help="a further name that browsers call it by, such as a proxy's"
     )
+
+    shielded = verb("confinement", _confinement, "say what this system denies to the processes that read users' files")
+    shielded.add_argument("--json", action="store_true", help="print one JSON document")
 
     job = verb("job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
@@ -254,12 +256,20 @@ def _benchmark(options: argparse.Namespace) -> int:
 def _work(options: argparse.Namespace) -> int:
     from engine import jobs
     from engine.devices import resolve
-    from engine.runs import roots, worker_command
+    from engine.runs import roots, urgency, waiting, worker_command
 
     home, device = make_folder(workspace()), resolve(options.device)
-    waiting = jobs.queued_jobs(roots(home), device)
-    print(f"{len(waiting)} jobs wait for {device}.", file=sys.stderr)
-    jobs.drain(roots(home), device, worker_command, workspace=home, until_empty=True, on_change=JobLines(len(waiting)))
+    queued = len(waiting(home, device))
+    print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
+    jobs.drain(
+        roots(home),
+        device,
+        worker_command,
+        workspace=home,
+        urgency=urgency,
+        until_empty=True,
+        on_change=JobLines(queued),
+    )
     return 0
 
 
@@ -277,6 +287,22 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _confinement(options: argparse.Namespace) -> int:
+    from engine.confinement import as_json, protections
+
+    if options.json:
+        return print_json({what: as_json(held) for what, held in protections().items()})
+    _say_what_is_denied(sys.stdout)
+    return 0
+
+
+def _say_what_is_denied(out: TextIO) -> None:
+    from engine.confinement import protections
+
+    for what, held in protections().items():
+        print(held.sentence(what), file=out, flush=True)
+
+
 def _serve(options: argparse.Namespace) -> int:
     from engine.tasks.settings import checked_host_names, host_names
 
@@ -292,6 +318,7 @@ def _serve(options: argparse.Namespace) -> int:
                 f"Port {options.port} cannot be used ({error.strerror}): stop what listens there, or choose another "
                 f"one, such as `make run PORT={options.port + 1}`."
             ) from error
+    threading.Thread(target=_say_what_is_denied, args=[sys.stderr], daemon=True).start()  # the page need not wait
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
     os.environ["WORKBENCH_HOSTS"] = ",".join(names)
@@ -305,14 +332,17 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
-    from engine.handlers import HANDLERS
-    from engine.jobs import worker
+    from engine.jobs import processes, worker
 
-    if hasattr(os, "nice"):
-        os.nice(WORKER_NICENESS)
-    with suppress(OSError):  # Linux may weigh whole sessions, and a worker is one: then this is what counts
-        Path("/proc/self/autogroup").write_text(str(WORKER_NICENESS))
-    return worker.run(options.folder, HANDLERS)
+    processes.give_way()
+    return worker.run_loading(options.folder, _handlers)
+
+
+def _handlers() -> Any:
+    """What does each kind of job; it brings PyTorch, which takes seconds, and many of them on a busy machine."""
+    from engine.handlers import HANDLERS
+
+    return HANDLERS
 
 
 def _names(text: str | None) -> list[str] | None:

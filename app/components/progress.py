@@ -12,17 +12,21 @@ from typing import Any
 
 import streamlit as st
 
-from app.components import charts, page, wording
+from app import state
+from app.components import charts, page, queued, wording
 from app.components.charts import Curve
 from app.components.methods import title
-from engine import devices, jobs
+from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs import Comparison, Entry, LostRun, curve, entries, lost_runs, roots, run_again
-from engine.runs.speed import estimate_seconds, known_speed
+from engine.runs import Comparison, Entry, LostRun, curve, entries, lost_runs, run_again
+from engine.runs.execution import CHECKPOINT
+from engine.runs.speed import known_speed
 
 POLL_SECONDS = 1.5  # between two looks while something can still change
+TELLING = 5.0  # s of work after which a stage without an end in sight tells how long it has been
 FOLLOW = "the run that trains"  # an option beside the runs
+_NOTHING_KEPT = "when resumed, it begins at the beginning"
 STOPPED = ("failed", "cancelled", "interrupted")
 _BADGES: dict[str, tuple[str, str, Any]] = {  # state -> word, icon, color
     "queued": ("Waiting", ":material/schedule:", "gray"),
@@ -75,26 +79,29 @@ def _events_problem(entry: Entry) -> str | None:
     return None
 
 
-def is_training(now: Status) -> bool:
-    """Whether the student is trained at this moment, not prepared for."""
-    return now.state == "running" and now.stage.startswith("Training")
+def seconds_left(found: Sequence[Entry]) -> float | None:
+    """About how long these runs still take, one after the other; None while too little is known.
 
-
-def seconds_left(home: Path, found: Sequence[Entry]) -> float | None:
-    """About how long until the last run has ended; None while too little is known."""
-    total = 0.0
+    While one trains, the others are taken to be as much slower or quicker than they were last as it is.
+    """
+    total, pace = 0.0, _pace(found)
     for entry in found:
         if entry.status.terminal:
             continue
-        speed = known_speed(home, entry.spec.train, entry.spec.device)
-        whole = estimate_seconds(speed, entry.spec.train) if speed else None
-        if is_training(entry.status) and entry.status.seconds_left is not None:
-            total += entry.status.seconds_left
-        elif whole is not None:
-            total += whole
-        else:
+        left = queued.run_seconds(entry.job, entry.status)
+        if left is None:
             return None
+        total += left if queued.is_training(entry.status) else left * pace
     return total
+
+
+def _pace(found: Sequence[Entry]) -> float:
+    """How many times as long as it took last the run that trains takes now; 1 where that is not known."""
+    for entry in found:
+        if queued.is_training(entry.status) and entry.status.rate:
+            speed = known_speed(state.home(), entry.spec.train, entry.spec.device)
+            return speed.images_per_second / entry.status.rate if speed else 1.0
+    return 1.0
 
 
 def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
@@ -102,17 +109,17 @@ def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
         _draw_lost(home, lost, found)
     if not found:
         return
-    _draw_head(home, comparison, found)
-    waiting = _queue_places(home, found)
+    _draw_head(comparison, found)
+    lines = {device: runs.line(home, device) for device in {e.spec.device for e in found if e.status.state == "queued"}}
     for entry in found:
-        _draw_run(entry, waiting)
+        _draw_run(entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)
 
 
-def _draw_head(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
+def _draw_head(comparison: Comparison, found: Sequence[Entry]) -> None:
     done = sum(entry.status.state == "done" for entry in found)
     text = f"{done} of {wording.count(len(found), 'run')} done"
-    left = seconds_left(home, found)
+    left = seconds_left(found)
     if not is_settled(found):
         text += f" · about {wording.duration(left)} left" if left is not None else " · time left not known yet"
     st.progress(sum(_share(entry.status) for entry in found) / len(found), text=text)
@@ -136,14 +143,14 @@ def _draw_lost(home: Path, lost: LostRun, found: Sequence[Entry]) -> None:
             _button(label, ":material/restart_alt:", f"again-{entry.run}", partial(_again, home), [entry])
 
 
-def _draw_run(entry: Entry, waiting: Mapping[str, int]) -> None:
+def _draw_run(entry: Entry, waits_for: str) -> None:
     now = entry.status
     with st.container(border=True, gap="xsmall", key=f"run-{entry.run}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{title(entry.spec.method)}** · seed {entry.spec.seed}", width="content")
             word, icon, color = _BADGES[now.state]
             st.badge("Stopping" if now.cancel_requested else word, icon=icon, color=color)
-            st.markdown(_detail(entry, waiting), width="content")
+            st.markdown(_detail(entry, waits_for), width="content")
             cancellable = not now.terminal and not now.cancel_requested
             if cancellable or now.state in STOPPED:
                 st.space("stretch")
@@ -166,6 +173,8 @@ def progress_text(now: Status) -> str:
     text = now.stage or "Starting"
     if now.total:
         text += f" · {now.done:,} of {now.total:,} {now.unit}"
+    elif now.seconds >= TELLING:
+        text += f" · {wording.duration(now.seconds)} so far"
     if now.rate:
         text += f" · {now.rate:,.0f} {now.unit}/s"
     if now.seconds_left is not None:
@@ -173,7 +182,7 @@ def progress_text(now: Status) -> str:
     return text
 
 
-def _detail(entry: Entry, waiting: Mapping[str, int]) -> str:
+def _detail(entry: Entry, waits_for: str) -> str:
     """What there is to say about a run that is not running."""
     if entry.result is not None:
         low, high = entry.result["interval"]["low"], entry.result["interval"]["high"]
@@ -182,15 +191,23 @@ def _detail(entry: Entry, waiting: Mapping[str, int]) -> str:
             f":gray[({100 * low:.1f} to {100 * high:.1f} over test images) · "
             f"{wording.duration(entry.result['seconds'])} of training]"
         )
-    if entry.run in waiting:
-        missing = entry.spec.device not in devices.available()
-        where = f"this machine has no {entry.spec.device} device" if missing else f"place {waiting[entry.run]} in queue"
-        return f":gray[{where}]"
+    if entry.status.state == "queued":
+        return f":gray[{waits_for}]"
     if entry.status.state == "interrupted":
         return ":gray[its process ended; the queue takes it up again]"
     if entry.status.state == "cancelled":
-        return ":gray[it goes on from its last checkpoint when it is resumed]"
+        kept = (entry.job.folder / CHECKPOINT).exists()
+        return f":gray[{'when resumed, it goes on from its last checkpoint' if kept else _NOTHING_KEPT}]"
     return ""
+
+
+def _waits_for(entry: Entry, lines: Mapping[str, queued.Line], comparison: Comparison) -> str:
+    """What a run of a comparison that waits waits for; empty for one that does not."""
+    if entry.status.state != "queued":
+        return ""
+    if entry.spec.device not in devices.available():
+        return f"this machine has no {entry.spec.device} device"
+    return queued.waits_for(entry.job, lines[entry.spec.device], comparison.runs)
 
 
 def _latest(curve: Curve) -> str | None:
@@ -241,14 +258,6 @@ def _with_points(found: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in found if curve_of(entry).points]
 
 
-def _queue_places(home: Path, found: Sequence[Entry]) -> dict[str, int]:
-    """Place in its device's queue of each run that waits, from 1."""
-    places: dict[str, int] = {}
-    for device in {entry.spec.device for entry in found if entry.status.state == "queued"}:
-        places |= {job.id: i for i, job in enumerate(jobs.queued_jobs(roots(home), device), start=1)}
-    return places
-
-
 def _stage_share(now: Status) -> float:
     return min(1.0, now.done / now.total) if now.total else 0.0
 
@@ -257,7 +266,7 @@ def _share(now: Status) -> float:
     """How much of a run is behind it, roughly: training counts, what comes before it does not."""
     if now.state == "done":
         return 1.0
-    return _stage_share(now) if is_training(now) else 0.0
+    return _stage_share(now) if queued.is_training(now) else 0.0
 
 
 def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *, small: bool = False) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import state
-from app.components import page
+from app.components import page, queued
 from app.components.progress import progress_text
-from engine import jobs
+from engine import jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs import roots
-from engine.tasks import IMPORT_DEVICE
 
 POLL_SECONDS = 0.7  # between two looks while something can still change
 
@@ -63,7 +61,4 @@ def _where(job: Job, now: Status) -> str:
     if now.state == "running":
         return progress_text(now)
     state.queue(job.device)  # somebody must drain it
-    place = jobs.position(job, roots(state.home()))
-    if place is None or place == 1:
-        return "about to start" if job.device == IMPORT_DEVICE else f"next on {job.device}"
-    return f"place {place} in the queue of {job.device}"
+    return queued.waits_for(job, runs.line(state.home(), job.device))

@@ -10,12 +10,13 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import page, queued, wording
+from app.components.progress import progress_text
 from app.views.distill_fields import advanced_changes
 from engine import devices, jobs
 from engine.jobs import Job
-from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, plan, weighted
-from engine.runs.speed import estimate_seconds, known_speed, request_speed
+from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, line, plan, weighted
+from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
 from engine.training import WITH_TEACHERS, TrainSpec, recipe
@@ -27,6 +28,7 @@ NAMES = {"tf_efficientnet_lite0": "EfficientNet-Lite0", "tf_efficientnet_lite1":
 NAMES["tf_efficientnet_lite2"] = "EfficientNet-Lite2"
 LARGEST_BUDGET = 100_000_000
 MEASURE_POLL = 1.0  # s
+_MEASUREMENT = "distill.measurement"  # the job that this session asked for last
 
 
 @dataclass(frozen=True)
@@ -258,47 +260,65 @@ def _shown_p() -> str:
 
 
 def _draw_time(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> None:
-    missing = [train for train in trains.values() if known_speed(home, train, choice.device) is None]
-    if missing:
-        _measure(home, missing, choice.device)
-        return
+    """How long the runs take, from how fast such runs were here last; otherwise the offer to measure it."""
     each = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+    missing = [train for key, train in trains.items() if each[key] is None]
+    if missing:
+        _offer_to_measure(home, missing, choice.device, "How long this takes here is not known yet.", "Measure it")
+        return
+    speeds = [speed for speed in each.values() if speed]
     total = len(choice.seeds) * sum(estimate_seconds(speed, trains[key]) for key, speed in each.items() if speed)
     runs = wording.count(len(trains) * len(choice.seeds), "run")
-    machine = next(speed.machine for speed in each.values() if speed)
-    st.markdown(
-        f":material/timer: **About {wording.duration(total)}** for {runs}, one after the other "
-        f":gray[(measured on this machine: {machine}; the teachers' first look at all images comes on top, once)]"
+    _offer_to_measure(
+        home,
+        list(trains.values()),
+        choice.device,
+        f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
+        "teachers' first look at all images comes on top, once)]",
+        "Measure again",
     )
 
 
-def _measure(home: Path, missing: Sequence[TrainSpec], device: str) -> None:
-    """Let the queue measure what the estimate lacks, and draw the page again when it has."""
-    job = _measurement(home, missing, device)
-    state.queue(device)
+def _where_from(speeds: Sequence[Speed]) -> str:
+    """What an estimate rests on: a busy moment is not to be taken for how it always is."""
+    ages = [wording.ago(speed.measured_at) for speed in sorted(speeds, key=lambda speed: speed.measured_at)]
+    when = ages[-1] if ages[0] == ages[-1] else f"{ages[0]} to {ages[-1]}"
+    how = "as runs went" if all(speed.in_a_run for speed in speeds) else "measured"
+    return f"{how} {when} on {speeds[0].machine}, as busy as it was then"
+
+
+def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text: str, label: str) -> None:
+    """A text about time, with the button that lets the queue measure; while it does, how far that is."""
+    job = state.note(_MEASUREMENT)
+    if job is not None and not jobs.status(job).terminal:
+        _watch_measurement(job)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/timer: {text}", width="content")
+        if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
+            budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
+            wanted = [replace(train, images=max(budget, train.images_per_step)) for train in trains]
+            state.set_note(_MEASUREMENT, request_speed(home, wanted, device))
+            state.queue(device)
+            st.rerun()
+    if job is not None and jobs.status(job).state == "failed":
+        st.caption(f":material/timer_off: No estimate: {page.escape(jobs.status(job).message or '')}")
+
+
+def _watch_measurement(job: Job) -> None:
+    """How far the measurement is; the page is drawn again when it has ended."""
 
     @st.fragment(run_every=MEASURE_POLL)
     @page.guarded
     def look() -> None:
         now = jobs.status(job)
-        if now.state == "done":
+        if now.terminal:
             st.rerun()
-        elif now.terminal:
-            st.caption(f":material/timer_off: No time estimate: {page.escape(now.message or now.state)}")
-        elif now.state == "running":
-            st.caption(":material/timer: Measuring how fast the student trains here: two seconds a method.")
-        else:
-            st.caption(":material/timer: The time is estimated once the runs in the queue are done.")
+        doing = progress_text(now) if now.state == "running" else _waits(job)
+        st.caption(f":material/timer: Measuring how fast the student trains here: {doing}.")
 
     look()
 
 
-def _measurement(home: Path, missing: Sequence[TrainSpec], device: str) -> Job:
-    """The job that measures. One that failed is not asked for again in this session: it would fail at every click."""
-    budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
-    specs = tuple(replace(train, images=max(budget, train.images_per_step)) for train in missing)
-    asked, job = state.note("distill.measurement", (None, None))
-    if job is None or asked != (specs, device) or jobs.status(job).state == "done":
-        job = request_speed(home, specs, device)
-        state.set_note("distill.measurement", ((specs, device), job))
-    return job
+def _waits(job: Job) -> str:
+    return queued.waits_for(job, line(state.home(), job.device))

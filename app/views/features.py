@@ -67,18 +67,15 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     """Map and picked images; picking, and every control of the map, redraws only this part of the page."""
     home = state.home()
     umap = maps.read_map(home, task, teacher.name, "umap")
+    pca = scatter.pca(home, task, teacher.name)
     if umap is None:
-        _umap_job(task, teacher)
+        _umap_job(task, teacher, nothing_yet=pca is None)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _choose_kind(ready=umap is not None)
         lasso = _choose_tool()
         highlighted = _choose_classes(task)
-    drawn = umap if kind == "umap" else scatter.pca(home, task, teacher.name)
+    drawn = umap if kind == "umap" else pca
     if drawn is None:
-        st.info(
-            "This teacher has not looked at enough of the task's images yet: the map comes as soon as it has.",
-            icon=":material/hourglass_empty:",
-        )
         return
     points = scatter.point_table(task, drawn, task.labeled_rows(state.labels_per_class(), state.seed()))
     left, right = st.columns([3, 2], gap="medium")
@@ -137,22 +134,18 @@ def _choose_classes(task: Task) -> list[str]:
     return list(chosen)
 
 
-def _umap_job(task: Task, teacher: TeacherRecord) -> None:
-    """Ask for the UMAP, by itself if this session has no other one under way, and show how far it is."""
+def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
+    """Offer the UMAP; once it was asked for, show how far it is. nothing_yet: there is no other map to look at."""
 
     def ask() -> Job:
         job = maps.request_map(state.home(), task, teacher.name, state.device())
-        state.set_note("features.job", str(job.folder))
         state.set_note(f"features.job {task.revision} {teacher.name}", str(job.folder))
         state.queue(job.device)
         return job
 
     mine = _job(state.note(f"features.job {task.revision} {teacher.name}"))
-    latest = _job(state.note("features.job"))
     if mine is not None and jobs.status(mine).state == "done":
         mine = None  # what it drew was removed
-    if mine is None and (latest is None or jobs.status(latest).terminal):
-        mine = ask()
     if mine is not None:
         waiting.wait_for(
             mine,
@@ -160,9 +153,23 @@ def _umap_job(task: Task, teacher: TeacherRecord) -> None:
             ask,
             half_way=lambda: len(maps.seen_rows(state.home(), task, teacher.name)),
         )
-    elif st.button("Draw the UMAP as well", icon=":material/scatter_plot:", help="Another one is being drawn already."):
-        ask()
-        st.rerun()
+        return
+    everyone, seen = len(maps.map_rows(task)), len(maps.seen_rows(state.home(), task, teacher.name))
+    with st.container(border=nothing_yet, horizontal=not nothing_yet, vertical_alignment="center"):
+        if nothing_yet:
+            st.markdown(
+                ":material/scatter_plot: This teacher has not looked at these images yet. It looks at "
+                f"{wording.count(everyone - seen, 'image')}, once, and the map grows while it does: a minute or two on "
+                "an idle computer."
+            )
+        if st.button(
+            "Draw the map" if nothing_yet else "Draw the UMAP as well",
+            type="primary" if nothing_yet else "secondary",
+            icon=":material/scatter_plot:",
+            help=f"Of {everyone:,} images, {everyone - seen:,} of which this teacher has not seen yet.",
+        ):
+            ask()
+            st.rerun()
 
 
 def _job(folder: str | None) -> Job | None:

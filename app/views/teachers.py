@@ -120,7 +120,7 @@ def _look_closer(
     elif panel is not None:
         teachers_agreement.draw(panel, records)
     else:
-        st.caption(":material/hourglass_empty: All metrics are being computed; their agreement comes after that.")
+        st.caption(":material/hourglass_empty: Whether the metrics agree is shown once all of them are computed.")
 
 
 def _no_ranking(ranking: Ranking) -> None:

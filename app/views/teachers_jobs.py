@@ -1,4 +1,6 @@
-"""The Teachers page's jobs: teachers look at the labeled images, and all metrics are computed on draws of them."""
+"""The Teachers page's jobs, each of which its user asks for: teachers look at the labeled images, and all metrics are
+computed on draws of them.
+"""
 
 from __future__ import annotations
 
@@ -8,50 +10,72 @@ from pathlib import Path
 import streamlit as st
 
 from app import state
-from app.components import waiting
+from app.components import waiting, wording
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.runs.looking import request_look
+from engine.runs.looking import LookTime, estimate_look, request_look
 from engine.runs.panel import request_panel
 from engine.tasks import Task
 
-AUTOMATIC_OUTPUTS = 50_000  # images times teachers; up to here, minutes on two cores, a look starts by itself
-AUTOMATIC_IMAGES = 1_000  # labeled; up to here, a minute or two on two cores, intervals are computed by themselves
+QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for
 
 
 def look(task: Task, labels: int | None = None) -> None:
-    """Ask for the teachers' outputs that a ranking lacks, and show how far that is.
+    """Offer the ranking, which lacks outputs of teachers; once it was asked for, show how far it is.
 
     labels: another number of labels per class than the chosen one.
     """
     wanted, lacking = labels or state.labels_per_class(), state.missing(task, labels)
+    asked = {"labels_per_class": wanted, "seed": state.seed(), "device": state.device()}
+
+    def ask() -> Job:
+        if labels is None:
+            state.set_note(_asked_for(task), True)
+        return request_look(state.home(), task, **asked)
+
+    time = estimate_look(state.home(), task, **asked)
     _run(
         f"look {task.name} {wanted} {state.seed()}",
-        lambda: request_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device()),
+        ask,
         "Teachers look at the labeled images",
-        f":material/visibility: A ranking lacks {lacking:,} outputs (images × teachers). They are kept.",
-        "Let the teachers look",
-        starts_itself=labels is None and lacking <= AUTOMATIC_OUTPUTS,
+        f":material/visibility: The teachers have not seen these labeled images yet: {lacking:,} outputs (images × "
+        f"teachers) are to be computed, once. {_about(time)}",
+        "Rank the teachers" if labels is None else f"Rank at {wording.count(wanted, 'label')} per class",
     )
 
 
 def resample(task: Task) -> None:
-    """Ask for all metrics with intervals, which the page lacks, and show how far that is."""
+    """Offer all metrics with intervals, which the page lacks; show how far they are once the ranking was asked for."""
     budget, seed = state.labels_per_class(), state.seed()
     images = len(task.labeled_rows(budget, seed))
     _run(
         f"panel {task.name} {budget} {seed}",
         lambda: request_panel(state.home(), task, labels_per_class=budget, seed=seed, device="cpu"),
         "How sure is this? Drawing half of the labels again and again",
-        f":material/casino: Intervals and the agreement of all metrics on {images:,} images take minutes.",
+        f":material/casino: How sure is this? Intervals and the agreement of all metrics on {images:,} images take "
+        f"{'a minute or two' if images <= QUICK_PANEL else 'many minutes'}.",
         "Compute them",
-        starts_itself=images <= AUTOMATIC_IMAGES,
+        belongs=bool(state.note(_asked_for(task))) and images <= QUICK_PANEL,
     )
 
 
-def _run(noted: str, request: Callable[[], Job], what: str, offer: str, label: str, *, starts_itself: bool) -> None:
-    """Show the job that this session asked for under the name `noted`; start it, or offer to."""
+def _asked_for(task: Task) -> str:
+    """Under which name this session notes that it asked for this very ranking; its intervals then come with it."""
+    return f"teachers.asked {task.revision} {state.labels_per_class()} {state.seed()}"
+
+
+def _about(time: LookTime) -> str:
+    how_long = wording.duration(time.seconds)
+    if time.measured_at is None:
+        return f"About **{how_long}** on an idle computer."
+    return f"About **{how_long}**, at the pace of the last look here, {wording.ago(time.measured_at)}."
+
+
+def _run(noted: str, request: Callable[[], Job], what: str, offer: str, label: str, *, belongs: bool = False) -> None:
+    """Show the job that this session asked for under the name `noted`, or offer it; `belongs` says that it was asked
+    for together with another one.
+    """
 
     def ask() -> Job:
         job = request()
@@ -60,7 +84,7 @@ def _run(noted: str, request: Callable[[], Job], what: str, offer: str, label: s
         return job
 
     job = _noted_job(state.note(noted))
-    if job is None and starts_itself:
+    if job is None and belongs:
         job = ask()
     if job is not None:
         waiting.wait_for(job, what, ask)

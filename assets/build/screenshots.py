@@ -76,6 +76,7 @@ def _packed(image: Image.Image) -> bytes:
 def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
     """All teachers, ranked."""
     workbench.open(f"teachers?task={options.task}")
+    workbench.button("Rank the teachers").click()
     workbench.await_text("of the resamples", LONG)  # the intervals are there
     workbench.settle()
 
@@ -83,6 +84,7 @@ def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
 def features(workbench: Workbench, options: argparse.Namespace) -> None:
     """The UMAP with a lasso's images beside it."""
     workbench.go("features")
+    workbench.button("Draw the UMAP as well").click()
     ready = workbench.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
     expect(ready).to_be_visible(timeout=LONG)
     workbench.settle()
@@ -94,6 +96,7 @@ def features(workbench: Workbench, options: argparse.Namespace) -> None:
 def distill(workbench: Workbench, options: argparse.Namespace) -> None:
     """Runs in the middle of their training."""
     workbench.open(f"distill?task={options.task}")
+    workbench.button("Measure it").click()
     expect(workbench.tab.get_by_text("one after the other")).to_be_visible(timeout=LONG)
     workbench.button("Start 4 runs").click()
     workbench.await_text("3 of 4 runs done", LONG)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from engine.tasks.views import boxes, render, square
 from engine.teachers import Network, TeacherRecord, load_teacher
 
 BATCH_IMAGES = 128  # decoded and run together
+LOADING = "Loading the teachers"  # a stage, before the first image
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
 
@@ -65,6 +66,7 @@ def extract(
     if not total:
         return
     place = set_up(device)
+    progress(0, total, LOADING)
     networks = {store.teacher.name: load_teacher(store.teacher, place) for _, store, missing in plan if len(missing)}
     for view in views:
         pending = [_Pending(networks[s.teacher.name], s, m) for v, s, m in plan if v == view and len(m)]
@@ -75,8 +77,9 @@ def extract(
         union = np.unique(np.concatenate([p.missing for p in pending]))
         try:
             for start in range(0, len(union), BATCH_IMAGES):
-                done += _run_batch(task, union[start : start + BATCH_IMAGES], view, pending, place)
-                progress(done, total, stage)
+                for pairs in _run_batch(task, union[start : start + BATCH_IMAGES], view, pending, place):
+                    done += pairs
+                    progress(done, total, stage)
         finally:
             for p in pending:
                 p.flush(view)
@@ -88,12 +91,11 @@ def _stores(home: Path, task: Task, teachers: Sequence[TeacherRecord]) -> list[F
 
 def _run_batch(
     task: Task, rows: NDArray[np.int64], view: int, pending: Sequence[_Pending], device: torch.device
-) -> int:
-    """Run one batch of images through every teacher that lacks them; gives the number of (image, teacher) pairs."""
+) -> Iterator[int]:
+    """Run one batch of images through each teacher that lacks them; gives each one's number of images."""
     view_boxes = boxes([task.images.image_ids[row] for row in rows], view, flip=task.record.flip)
     squared = [square(image, task.record.resize) for image in task.images.decoded([int(row) for row in rows])]
     at_size: dict[int, torch.Tensor] = {}
-    pairs = 0
     for p in pending:
         lacking = np.isin(rows, p.missing)
         if not lacking.any():
@@ -112,7 +114,6 @@ def _run_batch(
         p.rows.append(rows[lacking])
         p.features.append(halves.cpu().numpy())
         p.pseudo_labels.append(logits.float().softmax(1).half().cpu().numpy())
-        pairs += int(lacking.sum())
         if p.count() >= SHARD_IMAGES:
             p.flush(view)
-    return pairs
+        yield int(lacking.sum())

@@ -6,7 +6,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import EventPage, read_events, replace_events
-from engine.jobs.overview import OnChange, position, queued_jobs, wait
+from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
 from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
 from engine.jobs.reporter import Reporter
@@ -29,7 +29,6 @@ __all__ = [
     "drain",
     "list_jobs",
     "load",
-    "position",
     "queued_jobs",
     "read_events",
     "remove",
@@ -38,6 +37,7 @@ __all__ = [
     "request_cancel",
     "resume",
     "status",
+    "unfinished_jobs",
     "wait",
     "worker",
 ]

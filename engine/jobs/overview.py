@@ -13,20 +13,27 @@ from engine.jobs.records import JOB_FILE, STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
 
 OnChange = Callable[[Job, Status], None]
+Urgency = Callable[[Job], int]  # jobs of a lower number start first, whenever they were queued
 
 POLL = 0.25  # s between looks at the queue, its processes and its flags
 GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that nobody takes up again as ended
 
 
-def queued_jobs(roots: Sequence[Path], device: str) -> list[Job]:
+def all_alike(job: Job) -> int:
+    """The urgency where it plays no part: the oldest job starts first."""
+    return 0
+
+
+def unfinished_jobs(roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> list[tuple[Job, Status]]:
+    """Jobs that run on `device` or wait for it, with their status: those that run first, then in the order in which
+    they will start.
+    """
+    return sorted(Unfinished(roots, device, urgency).look(), key=lambda pair: pair[1].state == "queued")
+
+
+def queued_jobs(roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> list[Job]:
     """Jobs that wait for `device`, in the order in which they will start."""
-    return [job for job, now in Unfinished(roots, device).look() if now.state == "queued"]
-
-
-def position(job: Job, roots: Sequence[Path]) -> int | None:
-    """Place of `job` among those that wait for its device, from 1 (next to start); None if it does not wait."""
-    waiting = [other.folder for other in queued_jobs(roots, job.device)]
-    return waiting.index(job.folder) + 1 if job.folder in waiting else None
+    return [job for job, now in unfinished_jobs(roots, device, urgency) if now.state == "queued"]
 
 
 def wait(
@@ -59,8 +66,8 @@ def wait(
 class Unfinished:
     """The jobs of one device that have not ended. What has ended is remembered, so that looking again costs little."""
 
-    def __init__(self, roots: Sequence[Path], device: str) -> None:
-        self._roots, self._device = list(roots), device
+    def __init__(self, roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> None:
+        self._roots, self._device, self._urgency = list(roots), device, urgency
         self._passed: dict[Path, tuple[object, object]] = {}  # folder -> stamps of its files when it needed no look
 
     def look(self) -> list[tuple[Job, Status]]:
@@ -79,7 +86,7 @@ class Unfinished:
                 self._passed[folder] = stamps
             else:
                 found.append((job, present))
-        return sorted(found, key=lambda pair: (pair[1].queued, pair[0].created, pair[0].id))
+        return sorted(found, key=lambda pair: (self._urgency(pair[0]), pair[1].queued, pair[0].created, pair[0].id))
 
 
 def _stamp(path: Path) -> object:

@@ -7,9 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+NICENESS = 5  # of a worker: it leaves the processor to the app and to whatever else its user does
+# How threads of OpenMP wait for each other, by default by spinning, which eats the processor that the other threads of
+# the same worker need as soon as anything else runs beside it. Read once, when PyTorch loads its OpenMP.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+OWN_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")  # a user who sets one of these has decided
 
 
 @cache
@@ -36,6 +43,23 @@ def start_mark(pid: int) -> str | None:
 def runs(pid: int | None, mark: str | None) -> bool:
     """Whether the process `pid` that started at `mark` still runs on this machine."""
     return pid is not None and mark is not None and start_mark(pid) == mark
+
+
+def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a worker started from `environment`: the same, with threads that sleep while they wait.
+
+    Whoever has set how OpenMP waits keeps what they set.
+    """
+    own = any(name in environment for name in OWN_WAITING)
+    return {**environment, **({} if own else WAITING)}
+
+
+def give_way() -> None:
+    """Let this process and what it starts take the processor only after what the machine's user does."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    with suppress(OSError):  # Linux may weigh whole sessions, and a worker is one: then this is what counts
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def send_signal(pid: int, mark: str | None, signal_number: signal.Signals) -> None:

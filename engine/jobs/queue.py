@@ -19,7 +19,7 @@ from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes, states
-from engine.jobs.overview import POLL, OnChange, Unfinished
+from engine.jobs.overview import POLL, OnChange, Unfinished, Urgency, all_alike
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
 
@@ -97,6 +97,7 @@ def drain(
     command: Callable[[Job], list[str]],
     *,
     workspace: Path,
+    urgency: Urgency = all_alike,
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
@@ -104,16 +105,19 @@ def drain(
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
 ) -> None:
-    """Run the queued jobs of `device` in `roots`, oldest first, until `stop` is set or (`until_empty`) none is left.
+    """Run the queued jobs of `device` in `roots`, the most urgent first and of those the oldest, until `stop` is set or
+    (`until_empty`) none is left. A job that runs is never interrupted for another.
 
-    command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment.
+    command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
+    `processes.worker_environment` makes it.
     on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
     thread holds the device, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
     this process dies, a running worker works on and keeps the device; whoever drains next takes it from there.
     Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
     """
     cancellations = _Cancellations(grace, kill_grace)
-    drainer = _Drainer(roots, device, command, stop or threading.Event(), on_change, cancellations, poll)
+    unfinished = Unfinished(roots, device, urgency)
+    drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll)
     drainer.tidy()
     files.remove_forgotten(workspace, older_than=FORGOTTEN_AFTER)
     lock = DeviceLock(workspace, device)
@@ -156,7 +160,7 @@ class _Drainer:
     def __init__(
         self,
         roots: Sequence[Path],
-        device: str,
+        unfinished: Unfinished,
         command: Callable[[Job], list[str]],
         stop: threading.Event,
         on_change: OnChange | None,
@@ -165,7 +169,7 @@ class _Drainer:
     ) -> None:
         self.stop = stop
         self._roots = list(roots)
-        self._jobs = Unfinished(roots, device)
+        self._jobs = unfinished
         self._command = command
         self._on_change = on_change
         self._cancellations = cancellations
@@ -231,6 +235,7 @@ class _Drainer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=processes.worker_environment(),
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )

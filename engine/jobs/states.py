@@ -151,7 +151,7 @@ def begin_locked(job: Job, pid: int) -> Status | None:
         state="running",
         started=present.started or now(),
         heartbeat=now(),
-        stage="starting",
+        stage="Starting its process",
         attempts=present.attempts + 1,
         pid=pid,
         pid_started=mark,

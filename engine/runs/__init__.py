@@ -24,7 +24,7 @@ from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.methods import METHODS, Method, get_method, weighted
 from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
-from engine.runs.queue import QueueThread, roots, worker_command
+from engine.runs.queue import QueueThread, line, roots, urgency, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
     Candidate,
@@ -71,6 +71,7 @@ __all__ = [
     "execute",
     "finished_results",
     "get_method",
+    "line",
     "list_comparisons",
     "load_comparison",
     "lost_runs",
@@ -87,7 +88,9 @@ __all__ = [
     "start",
     "teacher_panel",
     "unlabeled_rows",
+    "urgency",
     "users_of_task",
+    "waiting",
     "weighted",
     "worker_command",
     "worth_a_label",

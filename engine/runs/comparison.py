@@ -21,6 +21,7 @@ from engine.results import RESULT, Result, read_result
 from engine.runs.execution import KIND
 from engine.runs.methods import FINE_TUNE, get_method
 from engine.runs.spec import RunSpec, as_json, spec_of
+from engine.runs.speed import end_measurements
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
 
 
 def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
-    """Queue runs, without a comparison of them. Done ones stay as they are, stopped ones are resumed.
+    """Queue runs, without a comparison of them. Done ones stay as they are, stopped ones are resumed. A measurement for
+    the sake of an estimate ends, so that none of them waits for it.
 
     Raises StorageError if the disk refuses.
     """
@@ -134,6 +136,8 @@ def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
         if status(job).state in ("failed", "cancelled", "interrupted"):
             resume(job)
         queued.append(job)
+    for device in {job.device for job in queued}:
+        end_measurements(home, device)
     return queued
 
 

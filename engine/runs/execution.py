@@ -31,7 +31,8 @@ from engine.results import RESULT, CurvePoint
 from engine.runs.looking import telling
 from engine.runs.methods import get_method
 from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
-from engine.runs.spec import RunSpec, as_json, spec_of
+from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
+from engine.runs.speed import keep_speed
 from engine.tasks import Task, open_task
 from engine.tasks.views import boxes
 from engine.teachers import Network, cost, get_teacher, relation
@@ -69,6 +70,7 @@ def execute(job: Job, report: Reporter) -> None:
     """Do the run that a job describes, or what is left of it. Everything it leaves lies in the job's folder."""
     home = job.folder.parent.parent
     spec = spec_of(job)
+    report.progress(0, None, "", "Reading the task")
     task = open_task(spec.task, home)
     if task.revision != spec.task_revision:
         raise InvalidInputError(
@@ -83,6 +85,7 @@ def execute(job: Job, report: Reporter) -> None:
     held_out = _evaluation_data(task, spec)
     preparing = time.perf_counter() - began
 
+    report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
     trained = _train(spec, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
@@ -91,6 +94,7 @@ def execute(job: Job, report: Reporter) -> None:
     result = _result(task, spec, labeled, teaching, held_out, probabilities, run)
     timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
     done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
+    keep_speed(home, spec.train, spec.device, trained.images, trained.seconds)
     write_record(job.folder / RESULT, result | done)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -245,8 +249,7 @@ def _train_data(
 
 
 def _evaluation_data(task: Task, spec: RunSpec) -> EvaluationData:
-    if not len(task.test_rows):
-        raise InvalidInputError(f"Task {task.name!r} has no held-out image with a label: choose a split with some.")
+    check_held_out(task)
     return EvaluationData(_pixels(task, task.test_rows, spec.train.size), torch.from_numpy(task.labels[task.test_rows]))
 
 

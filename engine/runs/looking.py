@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from engine.errors import InvalidInputError
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.devices import describe
+from engine.errors import InvalidInputError, WorkbenchError
 from engine.features import FeatureStore, extract
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
+from engine.records import read_record, write_record
 from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task, open_task
-from engine.teachers import get_teacher
+from engine.teachers import TeacherRecord, get_teacher
 
 KIND = "look"
+START_SECONDS = 10.0  # of a look beside its networks, about: starting a process, loading the teachers
+IDLE_PACE = 10.0  # G multiply-accumulates a second, about: of these small networks on two idle cores (ours)
+
+
+@dataclass(frozen=True)
+class LookTime:
+    """About how long a look takes. measured_at: when a look last went at this pace here; None for a mere guess."""
+
+    seconds: float
+    measured_at: str | None
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How fast teachers looked at images here last: G multiply-accumulates a second, and when."""
+
+    pace: Annotated[float, msgspec.Meta(gt=0)]
+    measured_at: str  # UTC, ISO 8601
 
 
 def missing_outputs(
@@ -40,6 +69,17 @@ def request_look(
     return request(home / "jobs", f"look-{task.name}", kind=KIND, spec=spec, device=device)
 
 
+def estimate_look(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> LookTime:
+    """About how long the look takes that fills what `missing_outputs` counts, as fast as the last one here went."""
+    rows = task.labeled_rows(labels_per_class, seed)
+    work = _work(home, task, [c.teacher for c in candidates(task) if c.allowed], rows)
+    try:
+        known = read_record(_pace_path(home, device), _Pace, "how fast teachers looked here", "remove it")
+    except WorkbenchError:  # never measured, or damaged: the next look writes it anew
+        return LookTime(START_SECONDS + work / IDLE_PACE, None)
+    return LookTime(START_SECONDS + work / known.pace, known.measured_at)
+
+
 def task_as_asked(job: Job) -> Task:
     """The task that a job names. Raises InvalidInputError if it is no longer the revision that was meant."""
     task = open_task(job.spec["task"], job.folder.parent.parent)
@@ -63,7 +103,23 @@ def telling(report: Reporter, units: Mapping[str, str] | None = None) -> Progres
 def execute_look(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
+    report.progress(0, None, "", "Reading the task")
     task = task_as_asked(job)
     rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
     records = [get_teacher(name) for name in job.spec["teachers"]]
+    work, began = _work(home, task, records, rows), time.monotonic()
     extract(home, task, records, rows, device=job.device, progress=telling(report))
+    if work:
+        pace = work / max(time.monotonic() - began, 1e-3)
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        write_record(_pace_path(home, job.device), _Pace(pace, moment))
+
+
+def _work(home: Path, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:
+    """G multiply-accumulates of what teachers have not seen of these images."""
+    lacking = ((teacher, len(FeatureStore(home, task, teacher).missing(rows, 0))) for teacher in teachers)
+    return sum(count * teacher.gflops for teacher, count in lacking if teacher.has_network)
+
+
+def _pace_path(home: Path, device: str) -> Path:
+    return home / "speeds" / f"look-{canonical_hash([describe(device)], 10)}.json"

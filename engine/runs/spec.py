@@ -83,6 +83,15 @@ def spec_of(job: Job) -> RunSpec:
         raise damaged(path, what, str(error).rstrip("."), way_out) from error
 
 
+def check_held_out(task: Task) -> None:
+    """Raises InvalidInputError for a task on which no student could be tested: its runs would fail at their end."""
+    if not len(task.test_rows):
+        raise InvalidInputError(
+            f"Task {task.name!r} has no held-out image with a label, so no student of it can be tested: choose another "
+            "split under Check, or label some of the held-out images."
+        )
+
+
 def plan(
     task: Task,
     methods: Sequence[str],
@@ -105,6 +114,7 @@ def plan(
     if not methods or not seeds:
         raise InvalidInputError("A comparison needs at least one method and one seed.")
     chosen = [get_method(name) for name in dict.fromkeys(methods)]
+    check_held_out(task)
     place = resolve(device)
     for seed in seeds:
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn

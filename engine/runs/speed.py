@@ -1,4 +1,4 @@
-"""The estimate of how long a run will take: a two-second measurement, made once for each student and device."""
+"""How long a run will take: from how fast such a student trained last, in a run or in a measurement of two seconds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 import torch
 
+from engine import jobs
 from engine.devices import describe
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
@@ -22,30 +23,48 @@ from engine.training.speed import images_per_second
 KIND = "speed"
 START_SECONDS = 10.0  # of a run beside its steps, about: starting a process, reading images, writing the student
 EVALUATION_SHARE = 0.15  # of the training time, about: the points of the curve
+SHORTEST = 2.0  # s of training: a shorter run says less than a measurement
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What a measurement found."""
+    """How fast such a student trained here last. It holds for as busy as the machine was: it is shown with its age."""
 
     images_per_second: Annotated[float, msgspec.Meta(gt=0)]  # student images with gradient
     machine: str
     measured_at: str  # UTC, ISO 8601
+    in_a_run: bool = False  # over a whole run; otherwise over two seconds
 
 
 def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
-    """The measurement of such a student on this device, or None if there is none."""
+    """The latest of such a student on this device, or None if there is none."""
     try:
         return read_record(_path(home, spec, device), Speed, "a measured speed", "remove it")
     except WorkbenchError:  # it is measured again
         return None
 
 
+def keep_speed(home: Path, spec: TrainSpec, device: str, images: int, seconds: float) -> None:
+    """Note how fast a run trained, in the place of what was known before: estimates follow what really happens.
+
+    Raises StorageError if the disk refuses.
+    """
+    if seconds >= SHORTEST:
+        _keep(home, spec, device, images / seconds, in_a_run=True)
+
+
 def request_speed(home: Path, specs: Sequence[TrainSpec], device: str) -> Job:
-    """Queue the measurement of each of `specs`; about two seconds each."""
+    """Queue the measurement of each of `specs`, behind everything else; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
     spec = {"specs": [asdict(s) for s in specs], "threads": threads}
     return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device)
+
+
+def end_measurements(home: Path, device: str) -> None:
+    """Let measurements on a device end that wait or run: runs were started, and their own speed will be known."""
+    for job in jobs.list_jobs(home / "jobs"):
+        if job.kind == KIND and job.device == device and not jobs.status(job).terminal:
+            jobs.request_cancel(job)
 
 
 def execute_speed(job: Job, report: Reporter) -> None:
@@ -54,18 +73,19 @@ def execute_speed(job: Job, report: Reporter) -> None:
     for i, spec in enumerate(specs):
         report.check_cancelled()
         report.progress(i, len(specs), "methods", "Measuring how fast the student trains here")
-        measured = Speed(
-            images_per_second(spec, job.device, job.spec["threads"]),
-            describe(job.device),
-            datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        write_record(_path(home, spec, job.device), measured)
+        found = images_per_second(spec, job.device, job.spec["threads"], check=report.check_cancelled)
+        _keep(home, spec, job.device, found, in_a_run=False)
     report.progress(len(specs), len(specs), "methods", "Measured")
 
 
 def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
     """About how long a run takes, in seconds, without its teachers' first look at the images."""
     return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
+
+
+def _keep(home: Path, spec: TrainSpec, device: str, images_a_second: float, *, in_a_run: bool) -> None:
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    write_record(_path(home, spec, device), Speed(images_a_second, describe(device), moment, in_a_run))
 
 
 def _path(home: Path, spec: TrainSpec, device: str) -> Path:

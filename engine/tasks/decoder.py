@@ -6,14 +6,14 @@ import base64
 import io
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
+from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, serve
 from engine.errors import DamagedFileError, WorkbenchError
-from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.pixels import convert
 from engine.tasks.preload import preload
 from engine.tasks.reading import Reading, Values, reading_as_json, reading_from, values_from
@@ -43,37 +43,45 @@ class Decoder:
 
     def __init__(self, settings: ImportSettings) -> None:
         self._settings = settings
-        self.process = Confined(__name__, memory=settings.decode_bytes, seconds=settings.decode_seconds)
+        self.process = Confined(f"{__name__}:main", memory=settings.decode_bytes, seconds=settings.decode_seconds)
 
     def look(self, content: bytes, name: str, reading: Reading) -> Looked:
         """Decode one image. Raises DamagedFileError or InvalidInputError naming it; a crash is one of them."""
         header = {"do": "look", "name": name, "reading": reading_as_json(reading), "largest": self._settings.pixels}
         try:
-            answer, payload = self.process.ask(header, content)
+            return _looked(*self.process.ask(header, content))
         except TookTooLongError:
             raise DamagedFileError(
                 f"{name} was still being decoded after {self.process.seconds:g} s and is left out: make it "
                 "smaller, or raise the setting decode_seconds."
             ) from None
-        except DiedError:
+        except (DiedError, *NONSENSE):
+            self.close()
             raise DamagedFileError(
                 f"{name} made its decoder crash and is left out: save it again, or replace it."
             ) from None
-        return Looked(
-            width=int(answer["width"]),
-            height=int(answer["height"]),
-            steps=tuple(str(step) for step in answer["steps"]),
-            patient=str(answer["patient"]),
-            phash=int(answer["phash"], 16),
-            small=base64.b64decode(answer["small"]),
-            stored=payload or None,
-            channels=int(answer["channels"]),
-            values=values_from(answer["values"]),
-        )
 
     def close(self) -> None:
         """End the process."""
         self.process.close()
+
+
+def _looked(answer: Mapping[str, Any], payload: bytes) -> Looked:
+    """What a decoder answered. Raises one of `NONSENSE`."""
+    found = Looked(
+        width=int(answer["width"]),
+        height=int(answer["height"]),
+        steps=tuple(str(step) for step in answer["steps"]),
+        patient=str(answer["patient"]),
+        phash=int(answer["phash"], 16),
+        small=base64.b64decode(answer["small"]),
+        stored=payload or None,
+        channels=int(answer["channels"]),
+        values=values_from(answer["values"]),
+    )
+    if min(found.width, found.height) < 1 or not 0 <= found.phash < 2**64 or len(found.small) != 3 * THUMBNAIL**2:
+        raise ValueError("no answer")
+    return found
 
 
 class Decoders:

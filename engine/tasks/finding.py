@@ -7,14 +7,15 @@ crash, or never end, costs that process and gives a sentence.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, libraries, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import workspace
-from engine.tasks.confined import Answer, Confined, DiedError, TookTooLongError, serve
 from engine.tasks.encodings import NAMES_ENCODING
 from engine.tasks.inventory import Columns, Found, Inventory, Item, note_on_contents
 from engine.tasks.layouts import recognize
@@ -25,10 +26,11 @@ from engine.tasks.questions import Question, questions_as_json, questions_from
 from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
-from engine.tasks.sources import LINKS, FolderTree, Skipped, Tree, open_tree
+from engine.tasks.sources import LINKS, FolderTree, Skipped, Tree, allowed_root, open_tree
 from engine.tasks.tables import table_inventory
 from engine.tasks.uploads import in_the_users_words, upload_path
 
+TABLES = (".csv", ".tsv", ".txt", ".parquet")  # how the names of those end that name images beside them
 CRASHES = 3  # after which a source is not read on: every further one would cost as much as finding its images
 
 
@@ -60,6 +62,18 @@ def _path(source: str, home: Path) -> Path:
     return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
 
 
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLES and path.is_file()
+
+
+def _readable(path: Path, images: Path | None, beside: bool, settings: ImportSettings) -> list[Path]:
+    """What the process of a source may read: the source itself, allow-listed folders, where its links may lead, and
+    libraries, which load the parser of a rare list, or what they know of an encoding, when they first need it.
+    """
+    source = path.parent if beside and images is None and _is_table(path) else path
+    return [source, *([images] if images else []), *map(Path, settings.roots), *libraries()]
+
+
 class _Source:
     """A source in the hands of its process."""
 
@@ -67,35 +81,47 @@ class _Source:
         self, request: ImportRequest, home: Path, settings: ImportSettings, words: Callable[[str], str]
     ) -> None:
         path = _path(request.source, home)
+        images = _path(request.images, home) if request.images else None
+        beside = not request.source.startswith(UPLOAD)  # an upload lies beside other people's
         self._asked = {
             "do": "find",
             "name": path.name or str(path),
             "source": str(path),
-            "images": str(_path(request.images, home)) if request.images else "",
-            "beside": not request.source.startswith(UPLOAD),  # an upload lies beside other people's
+            "images": str(images or ""),
+            "beside": beside,
             "columns": asdict(request.columns),
             "answers": dict(request.answers),
             "settings": asdict(settings),
         }
-        self._title, self._words, self._crashes = str(self._asked["name"]), words, 0
-        self._process = Confined(__name__, memory=settings.source_bytes, seconds=settings.source_seconds)
+        self._title, self._words, self._crashes, self._settings = str(self._asked["name"]), words, 0, settings
+        self._process = Confined(
+            f"{__name__}:main",
+            memory=settings.source_bytes,
+            seconds=settings.source_seconds,
+            reads=_readable(path, images, beside, settings),
+        )
 
     def inventory(self) -> Inventory:
         """What it found. Raises WorkbenchError; the process is then ended."""
         try:
-            answer, payload = self._ask(self._asked, self._title)
-            return replace(
-                _inventory(answer, payload),
-                layout_title=self._words(answer["layout_title"]),
-                notes=tuple(map(self._words, answer["notes"])),
-                questions=tuple(map(self._question, questions_from(answer["questions"]))),
-                read=self._read,
-                path=self._place,
-                close=self._process.close,
-            )
+            return self._in_words(*self._ask(self._asked, self._title))
+        except NONSENSE:
+            self._process.close()
+            raise self._crashed(self._title) from None
         except BaseException:
             self._process.close()
             raise
+
+    def _in_words(self, answer: dict[str, Any], payload: bytes) -> Inventory:
+        return replace(
+            _inventory(answer, payload),
+            layout_title=self._words(answer["layout_title"]),
+            notes=tuple(map(self._words, answer["notes"])),
+            questions=tuple(map(self._question, questions_from(answer["questions"]))),
+            read=self._read,
+            path=self._place,
+            close=self._process.close,
+        )
 
     def _question(self, question: Question) -> Question:
         return replace(question, text=self._words(question.text))
@@ -104,8 +130,10 @@ class _Source:
         return self._of_item("read", item)[1]
 
     def _place(self, item: Item) -> Path | None:
-        path = self._of_item("path", item)[0]["path"]
-        return None if path is None else Path(path)
+        path = self._of_item("path", item)[0].get("path")
+        if not isinstance(path, str) or "\0" in path or allowed_root(Path(path), self._settings) is None:
+            return None  # whatever the process has become, it names no other file
+        return Path(path)
 
     def _of_item(self, what: str, item: Item) -> Answer:
         if not self._process.is_running():  # it crashed over another image
@@ -124,10 +152,13 @@ class _Source:
                 "setting source_seconds."
             ) from None
         except DiedError:
-            self._crashes += 1
-            raise DamagedFileError(
-                f"{name} made the process that reads it crash: it is damaged, or made to do so. Save or pack it again."
-            ) from None
+            raise self._crashed(name) from None
+
+    def _crashed(self, name: str) -> DamagedFileError:
+        self._crashes += 1
+        return DamagedFileError(
+            f"{name} made the process that reads it crash: it is damaged, or made to do so. Save or pack it again."
+        )
 
 
 def _inventory(answer: dict[str, Any], payload: bytes) -> Inventory:
@@ -239,7 +270,7 @@ def look(
     """
     names_in = answers.get(NAMES_ENCODING, "")
     elsewhere = open_tree(images, settings, names_in) if images else None
-    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet") and path.is_file():
+    if _is_table(path):
         around = elsewhere is None and beside
         tree = FolderTree(path.parent, settings, names_in) if around else _Alone(path, settings, names_in)
         name = tree.shown(path.name)
@@ -290,4 +321,6 @@ class _Alone(FolderTree):
         super().__init__(path.parent, settings, encoding)
 
     def _walk(self) -> list[tuple[str, int]]:
-        return [(self._only, (self.folder / self._only).stat().st_size)]
+        place = self.folder / self._only
+        self._led_to[self._only] = Path(os.path.realpath(place))
+        return [(self._only, place.stat().st_size)]

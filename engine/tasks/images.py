@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,9 @@ from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
 from engine.tasks import views
 from engine.tasks.pixels import open_kept
-from engine.tasks.settings import LARGEST_PIXELS
+from engine.tasks.settings import LARGEST_PIXELS, import_settings
+from engine.tasks.sources.folder import allowed_root
+from engine.tasks.sources.plain import open_file
 
 LARGEST_IMAGE = LARGEST_PIXELS  # pixels; a decoder is never asked for more, so a small file cannot fill the memory
 ROWS_PER_GROUP = 512  # a row group is the smallest piece that is read from disk
@@ -53,17 +56,24 @@ class _Reference:
     modified: int  # ns
 
     def read(self) -> bytes:
-        """Its content. Raises DamagedFileError if it is not there any more, or has changed."""
+        """Its content. Raises DamagedFileError if it is not there any more, or has changed; StorageError for a link."""
         path = Path(self.path)
         try:
-            about = path.stat()
-            if (about.st_size, about.st_mtime_ns) == (self.size, self.modified):
-                return path.read_bytes()
+            with os.fdopen(open_file(_without_allowed_link(path)), "rb") as file:
+                about = os.fstat(file.fileno())
+                if (about.st_size, about.st_mtime_ns) == (self.size, self.modified):
+                    return file.read()
         except FileNotFoundError as error:
             raise DamagedFileError(f"{path} is not there any more: put it back, or import the images again.") from error
         except OSError as error:
             raise storage_error(error, path) from error
         raise DamagedFileError(f"{path} has changed since it was imported: import the images again under a new name.")
+
+
+def _without_allowed_link(path: Path) -> Path:
+    """Where a link leads, if that is where this server may import from: version 0.1 kept the name of the link."""
+    real = Path(os.path.realpath(path))
+    return real if path.is_symlink() and allowed_root(real, import_settings()) else path
 
 
 class ImageTable:

@@ -212,7 +212,7 @@ class _Import:
 
     def _row(self, item: Item, content: bytes, seen: Looked) -> dict[str, object]:
         path = self.inventory.path(item) if self.in_place and seen.stored is None else None
-        about = path.stat() if path is not None else None
+        about = path.lstat() if path is not None else None  # a link put there since has an age of its own
         stored = seen.stored if seen.stored is not None else content
         group = item.group or (f"patient {_digest(seen.patient.encode())[:12]}" if seen.patient else "")
         return {

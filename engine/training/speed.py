@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import torch
@@ -19,16 +20,24 @@ class _EnoughError(Exception):
     """Ends a measurement."""
 
 
-def images_per_second(spec: TrainSpec, device: str, threads: int | None = None, seconds: float = SECONDS) -> float:
+def images_per_second(
+    spec: TrainSpec,
+    device: str,
+    threads: int | None = None,
+    seconds: float = SECONDS,
+    check: Callable[[], None] = lambda: None,
+) -> float:
     """Student images with gradient a second, over about `seconds` of steps after one that warms up.
 
-    With a budget of one step there is none after that: it then counts as a second.
+    With a budget of one step there is none after that: it then counts as a second. `check` is called at every step and
+    may raise to stop.
 
     Raises UnknownNameError or UnavailableError as training itself would.
     """
     marks: list[tuple[float, int]] = []
 
     def on_step(step: int, steps: int, images: int) -> None:
+        check()
         if device == "cuda":
             torch.cuda.synchronize()
         marks.append((time.perf_counter(), images))

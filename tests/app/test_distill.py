@@ -1,12 +1,17 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from app import state
+from app.components import progress, queued
 from app.views import distill_setup
 from engine import jobs
 from engine.runs import entries, get_method, list_comparisons, runs_root
+from engine.runs.execution import CHECKPOINT
+from engine.runs.looking import request_look
 from engine.runs.speed import Speed
+from engine.tasks import open_task
 from engine.training import recipe
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -80,7 +85,8 @@ def test_starting_writes_the_comparison_and_puts_it_into_the_url(home, measured,
     ]
     assert app.query_params["comparison"] in (comparison.id, [comparison.id])
     assert "cpu" in asked
-    assert "place 1 in queue" in text_of(app)
+    assert "begins next" in text_of(app)
+    assert "waits for 1 run of these" in text_of(app)
     assert progress_of(app)[0].startswith("0 of 2 runs done")
 
 
@@ -132,12 +138,50 @@ def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
     assert {train.learning_rate for train in trains} == {recipe("distill").learning_rate}
 
 
-def test_the_speed_is_measured_by_a_job_that_is_asked_for_once(home):
+def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run_ends(home):
     app = open_page("distill", task="emoji-fluent")
     assert "not measured" in list(app.table[0].value["About"])
-    assert "The time is estimated once" in text_of(app)
-    shown(app.run())
-    assert len(jobs.list_jobs(home / "jobs")) == 1
+    assert "How long this takes here is not known yet" in text_of(app)
+    assert not jobs.list_jobs(home / "jobs")
+    shown(button(app, "Measure it").click().run())
+    assert "Measuring how fast the student trains here: begins next." in text_of(app)
+    (job,) = jobs.list_jobs(home / "jobs")
+    shown(button(app, "Start 4 runs").click().run())
+    assert jobs.status(job).state == "cancelled"
+
+
+def test_a_run_says_by_name_what_it_waits_for(home, measured, monkeypatch):
+    monkeypatch.setattr(queued, "known_speed", distill_setup.known_speed)
+    made_runs.planned(home, ["fixmatch"], [0], images=24_000)
+    look = request_look(home, open_task("fashion-mnist", home), labels_per_class=5, seed=0, device="cpu")
+    _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
+    told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
+    assert "waits for the ranking of Clothes" in told
+    assert "and FixMatch, seed 0, of" in told
+    assert "how long is not known yet" in told
+    jobs.request_cancel(look)
+    told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
+    assert "about 4 min 46 s" in told  # 10 s, and 24,000 images with 15 % for evaluations at 100 a second
+
+
+def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    for run in comparison.runs:
+        jobs.request_cancel(jobs.load(runs_root(home) / run))
+    (runs_root(home) / comparison.runs[0] / CHECKPOINT).write_bytes(b"something")
+    told = text_of(open_page("distill", task="emoji-fluent", comparison=comparison.id))
+    assert told.count("it goes on from its last checkpoint") == 1
+    assert told.count("it begins at the beginning") == 1
+
+
+def test_time_left_follows_the_pace_of_the_run_that_trains(home, measured, monkeypatch):
+    monkeypatch.setattr(progress, "known_speed", distill_setup.known_speed)
+    monkeypatch.setattr(queued, "known_speed", distill_setup.known_speed)
+    _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune"], [0], images=24_000)
+    made_runs.half_way(home, comparison.runs[0])
+    training, waiting = entries(home, comparison)
+    slow = replace(training, status=replace(training.status, rate=25.0, seconds_left=480.0))
+    assert progress.seconds_left([slow, waiting]) == pytest.approx(480 + 4 * 286)  # 286 s at 100 images a second
 
 
 def test_a_running_run_shows_stage_rate_loss_and_accuracy(home):
@@ -173,7 +217,7 @@ def test_unfinished_comparisons_on_disk_are_offered(home, measured):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
     app = open_page("distill", task="fashion-mnist")
     shown(app.button(key=f"watch-{comparison.id}").click().run())
-    assert "place 1 in queue" in text_of(app)
+    assert "begins next" in text_of(app)
     assert app.session_state["task"] == "emoji-fluent"
 
 

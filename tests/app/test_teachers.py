@@ -13,6 +13,7 @@ from engine.records import write_record
 from engine.results import RESULT
 from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
+from engine.runs.looking import estimate_look
 from engine.similarity import CARDS
 from engine.tasks import open_task
 from tests.app import made_runs
@@ -45,11 +46,19 @@ def weights(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def test_missing_outputs_start_a_look_that_can_be_cancelled_and_tried_again(home):
+def test_a_visit_queues_nothing_and_offers_one_button_with_an_estimate(home):
     app = open_page("teachers", task="emoji-fluent")
+    assert not list_jobs(home / "jobs")
+    assert [found.label for found in app.button if found.proto.type == "primary"] == ["Rank the teachers"]
+    assert "450 outputs (images × teachers) are to be computed, once. About **13 s** on an idle" in text_of(app)
+
+
+def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
+    app = open_page("teachers", task="emoji-fluent")
+    shown(button(app, "Rank the teachers").click().run())
     (job,) = list_jobs(home / "jobs")
     assert (job.kind, jobs.status(job).state) == ("look", "queued")
-    assert progress_of(app) == ["Teachers look at the labeled images · next on cpu"]
+    assert progress_of(app) == ["Teachers look at the labeled images · begins next"]
     assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
     shown(button(app, "Cancel").click().run())
     assert jobs.status(job).state == "cancelled"
@@ -61,11 +70,15 @@ def test_missing_outputs_start_a_look_that_can_be_cancelled_and_tried_again(home
 def test_the_page_ranks_as_soon_as_the_look_is_done(home):
     """With the real networks: what the job leaves is what the ranking needs."""
     app = open_page("teachers", session={"labels_per_class": 2}, task="emoji-fluent")
+    shown(button(app, "Rank the teachers").click().run())
     (job,) = list_jobs(home / "jobs")
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     app = shown(app.run())
     assert app.subheader[0].value == "Similarity to the task"
-    ranking = rank(home, open_task("emoji-fluent", home), labels_per_class=2)
+    task = open_task("emoji-fluent", home)
+    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel", "look"], "intervals come with the ranking"
+    assert estimate_look(home, task, labels_per_class=5, seed=0, device="cpu").measured_at is not None
+    ranking = rank(home, task, labels_per_class=2)
     assert list(app.dataframe[0].value["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
 
 
@@ -125,8 +138,10 @@ def with_panel(home, task, resamples=6):
     return found
 
 
-def test_intervals_are_asked_for_by_a_job_and_the_page_stands_meanwhile(home, task):
+def test_intervals_are_computed_by_a_job_that_is_asked_for_and_the_page_stands_meanwhile(home, task):
     app = open_page("teachers", task="emoji-fluent")
+    assert not list_jobs(home / "jobs")
+    shown(button(app, "Compute them").click().run())
     assert [job.kind for job in list_jobs(home / "jobs")] == ["panel"]
     assert progress_of(app)[0].startswith("How sure is this?")
     assert "PARC" in app.dataframe[0].value.columns
@@ -164,7 +179,7 @@ def test_the_ranking_at_fewer_labels_is_shown_and_more_are_offered(home, task):
     app = closer(open_page("teachers", task="emoji-fluent"), "Labels needed")
     assert "at 2 **" in text_of(app)
     assert "At 10 and 20 labels per class" in text_of(app)
-    shown(button(app, "Let the teachers look").click().run())
+    shown(button(app, "Rank at 20 labels per class").click().run())
     assert [job.spec["labels_per_class"] for job in list_jobs(home / "jobs")] == [20]
 
 

@@ -86,8 +86,10 @@ def measure(workbench: Workbench, server: Server, repeats: int) -> dict[str, lis
 def prepare(workbench: Workbench) -> None:
     """Let the teachers look and the speed be measured first: both are computing."""
     workbench.open(f"teachers?task={TASK}")
+    workbench.button("Rank the teachers").click()
     workbench.await_text("Effective number of teachers", 5 * PATIENCE)
     workbench.open(f"distill?task={TASK}")
+    workbench.button("Measure it").click()
     expect(workbench.tab.get_by_text("one after the other")).to_be_visible(timeout=5 * PATIENCE)
 
 

@@ -57,6 +57,7 @@ def test_from_a_zip_to_a_ranking(tab: Workbench, server, archive):
     tab.await_text("Nothing is left to decide")
     label_three(tab, server)
     tab.go("teachers")
+    tab.button("Rank the teachers").click()
     tab.await_text("Effective number of teachers", LONG)
     tab.settle()
     tab.assert_sound()

@@ -75,6 +75,7 @@ def look_at_task(tab: Workbench) -> None:
 
 def rank_teachers(tab: Workbench) -> None:
     tab.go("teachers")
+    tab.button("Rank the teachers").click()
     tab.await_text("Effective number of teachers", LONG)
     tab.settle()
     tab.assert_sound()
@@ -82,6 +83,7 @@ def rank_teachers(tab: Workbench) -> None:
 
 def lasso_images(tab: Workbench) -> None:
     tab.go("features")
+    tab.button("Draw the UMAP as well").click()
     ready = tab.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
     expect(ready).to_be_visible(timeout=LONG)  # until then it is called "UMAP (being drawn)"
     tab.settle()

@@ -22,7 +22,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.similarity", "engine.features"],
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
-    ["engine.devices"],
+    ["engine.devices", "engine.confinement"],
     ["engine.results"],
     ["engine.tensors", "engine.records"],
     ["engine.files", "engine.errors"],

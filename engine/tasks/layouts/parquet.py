@@ -29,7 +29,7 @@ class _Shard:
     def __init__(self, tree: Tree, name: str, settings: ImportSettings) -> None:
         self.name = name
         try:
-            self.file = pq.ParquetFile(tree.path(name) or tree.open(name))
+            self.file = pq.ParquetFile(tree.open(name))
             self.schema = self.file.schema_arrow
             metadata = self.file.metadata
             check_rows(name, metadata.num_rows, settings)

@@ -6,6 +6,8 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,7 @@ from engine.errors import InvalidInputError, StorageError
 from engine.files import storage_error
 from engine.tasks.encodings import decoded_names
 from engine.tasks.settings import ImportSettings
+from engine.tasks.sources.plain import open_file, open_folder
 from engine.tasks.sources.tree import JUNK, Skipped, Tree
 
 LINK_TO_FOLDER = "is a link to a folder"
@@ -43,6 +46,7 @@ class FolderTree(Tree):
         self.skipped = []
         self._settings = settings
         self._in_place = allowed_root(self.folder, settings) is not None
+        self._led_to: dict[str, Path] = {}  # where allowed links lead, which nobody can change any more
         found = self._without_written_links(self._without_blobs(self._walk()))
         self._real = self._composed([name for name, _ in found], encoding)
         self._shown = {real: shown for shown, real in self._real.items()}
@@ -95,7 +99,7 @@ class FolderTree(Tree):
         while waiting:
             prefix = waiting.pop()
             try:
-                with os.scandir(self.folder / prefix) as entries:
+                with _listed(self.folder / prefix) as entries:
                     for entry in entries:
                         if entry.name.startswith(".") or entry.name in JUNK:
                             continue
@@ -123,13 +127,14 @@ class FolderTree(Tree):
             self.skipped.append(Skipped(name, f"cannot be read ({error.strerror})"))
             return None
         if entry.is_symlink():
-            real = Path(os.path.realpath(entry.path))
+            real = Path(os.path.realpath(self.folder / name))
             if self.folder not in real.parents and allowed_root(real, self._settings) is None:
                 self.skipped.append(Skipped(name, LINK_OUT))
                 return None
             if stat.S_ISDIR(about.st_mode):
                 self.skipped.append(Skipped(name, LINK_TO_FOLDER))
                 return None
+            self._led_to[name] = real
         if not stat.S_ISREG(about.st_mode):
             self.skipped.append(Skipped(name, "is no regular file"))
             return None
@@ -142,18 +147,33 @@ class FolderTree(Tree):
         return self._open(self._real.get(name, name))
 
     def _open(self, real: str) -> IO[bytes]:
-        path = self.folder / real
+        path = self._place(real)
         try:
-            descriptor = os.open(
-                path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-            )  # a pipe put there since must not hang
-            return os.fdopen(descriptor, "rb")
+            return os.fdopen(open_file(path), "rb")
         except OSError as error:
             raise storage_error(error, path) from error
 
     def path(self, name: str) -> Path | None:
         """The file's path, if its folder lies in an allow-listed root."""
-        return self.folder / self._real.get(name, name) if self._in_place else None
+        return self._place(self._real.get(name, name)) if self._in_place else None
+
+    def _place(self, real: str) -> Path:
+        return self._led_to.get(real, self.folder / real)
+
+
+@contextmanager
+def _listed(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """What lies in a folder, which is listed itself and not what a link in its place leads to."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(folder) as entries:
+            yield entries
+        return
+    descriptor = open_folder(folder)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
 
 
 _HUB_CACHE = frozenset({"blobs", "snapshots", "refs"})  # the folders of one data set there

@@ -11,7 +11,6 @@ from engine.jobs import (
     damaged_jobs,
     list_jobs,
     load,
-    position,
     queued_jobs,
     remove,
     request_cancel,
@@ -127,11 +126,12 @@ def test_the_queue_is_oldest_first_over_all_roots_and_of_one_device(tmp_path: Pa
     elsewhere = add(roots[0], "b", device="cuda:0")
     third = add(roots[1], "c")
     assert queued_jobs(roots, "cpu") == [first, second, third]
-    assert [position(job, roots) for job in (first, second, third, elsewhere)] == [1, 2, 3, 1]
+    assert queued_jobs(roots, "cuda:0") == [elsewhere]
+    assert queued_jobs(roots, "cpu", lambda job: 0 if job == third else 1) == [third, first, second]
     request_cancel(second)
-    assert [position(job, roots) for job in (first, second, third)] == [1, None, 2]
+    assert queued_jobs(roots, "cpu") == [first, third]
     resume(second)  # at the end of the queue
-    assert [position(job, roots) for job in (first, third, second)] == [1, 2, 3]
+    assert queued_jobs(roots, "cpu") == [first, third, second]
 
 
 def test_a_queued_job_is_cancelled_at_once_and_may_be_resumed_or_removed(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_disk_that_refuses_progress_does_not_stop_the_work(
                 told.progress(1, 2, "steps", "counting")
                 time.sleep(0.01)
     assert len(attempts) == 1  # the next try would come 2 s later
-    assert status(job).stage == "starting"
+    assert status(job).stage == "Starting its process"
 
 
 def test_the_flag_is_seen_soon_and_looked_for_seldom(job: Job, told: Reporter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engine.confinement import Confined
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.tasks import Columns, ImportRequest, keep_upload, preview, propose
-from engine.tasks.confined import Confined
 from engine.tasks.finding import find_images
 from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
@@ -113,16 +113,6 @@ def test_a_source_that_crashes_its_reader_again_and_again_is_given_up(home, pets
         found.read(found.items[3])
     assert len(started) == count
     assert time.monotonic() - began < 1
-
-
-def test_the_process_may_not_write(home, tmp_path):
-    process = Confined("tests.engine.tasks.writing", memory=2e9, seconds=20)
-    try:
-        answer, _ = process.ask({"do": "write", "name": "x", "path": str(tmp_path / "written")})
-        assert answer == {"refused": True}
-    finally:
-        process.close()
-    assert not (tmp_path / "written").exists() or (tmp_path / "written").stat().st_size == 0
 
 
 def test_refusals_keep_their_kind_and_words(home, tmp_path):

@@ -1,8 +1,8 @@
 """Processes of their own for whatever reads a user's bytes: whatever these do to a parser, the program goes on.
 
 Such a process reads one request after the other from its standard input, and answers on its standard output; both are
-a header in JSON and bytes. It may not write files, nor take more memory than it is given; one that crashes, or is still
-busy after the time allowed, is ended, and replaced when the next request comes.
+a header in JSON and bytes. Before the first one it gives up all that it does not need (`engine.confinement.lockdown`);
+one that crashes, or is still busy after the time allowed, is ended, and replaced when the next request comes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.confinement.lockdown import LAYERS, Protections, lock_down, stay_with_parent
 from engine.errors import DamagedFileError, InvalidInputError, StorageError, UnknownNameError, WorkbenchError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +31,17 @@ LONGEST_ANSWER = 1_500_000_000  # bytes
 STARTING = 60.0  # s that a process may take to load its libraries on a busy machine
 GIVE_UP = 10.0  # s beyond what is allowed: whoever asked has gone, and nobody else will end this process
 Answer = tuple[dict[str, Any], bytes]
+# What reading an answer raises that is none of those that were agreed on, as from a process that its bytes took over.
+NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+# All that such a process sees of the environment. OpenBLAS computes wrongly on some machines without its own two.
+PASSED_ON = (
+    *("PATH", "LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"),
+)
+SET = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Landlock does not bind a thread that runs already
+} | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
 
 
 class DiedError(Exception):
@@ -39,11 +53,18 @@ class TookTooLongError(Exception):
 
 
 class Confined:
-    """One such process, running `main` of a module. Not to be shared between threads."""
+    """One such process, running a function that calls `serve`, named as "module:function".
 
-    def __init__(self, module: str, *, memory: float, seconds: float) -> None:
-        self._module, self._memory, self.seconds = module, memory, seconds
+    memory: bytes; seconds: for one request; reads: files and folders that it may read. On Linux it ends with the thread
+    that started it, and is started anew when another one asks. Not to be shared between threads.
+    """
+
+    def __init__(self, function: str, *, memory: float, seconds: float, reads: Sequence[Path] = ()) -> None:
+        self._module, _, self._function = function.partition(":")
+        self._memory, self.seconds = memory, seconds
+        self._reads = [os.path.realpath(path) for path in reads if "\0" not in str(path)]
         self._process: subprocess.Popen[bytes] | None = None
+        self.protections = Protections()  # of the last one that was started
 
     def ask(self, header: dict[str, Any], content: bytes = b"") -> Answer:
         """What it answers: a header and bytes. `header` says what to `do`, and the `name` of what is read.
@@ -74,17 +95,18 @@ class Confined:
         """The process, a new one if there is none."""
         if self._process is None or self._process.poll() is not None:
             self.close()
-            code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {self._module} import main; main()"
-            settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
+            code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {self._module} import {self._function} as main"
+            bounds = {"memory": int(self._memory), "seconds": self.seconds, "reads": self._reads, "parent": os.getpid()}
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code, str(int(self._memory)), str(self.seconds)],
+                [sys.executable, "-c", f"{code}; main()", json.dumps(bounds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **settings},
+                env=_environment(),
             )
-            with suppress(TimeoutError, EOFError, ValueError, OSError):
-                _answer(self._process, time.monotonic() + STARTING)  # its first word: it is ready
+            with suppress(TimeoutError, EOFError, ValueError, OSError, KeyError, TypeError):
+                ready, _ = _answer(self._process, time.monotonic() + STARTING)  # its first word
+                self.protections = Protections(**ready["ready"])
         return self._process
 
     def close(self) -> None:
@@ -100,13 +122,21 @@ class Confined:
         process.wait()
 
 
+def _environment() -> dict[str, str]:
+    passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
+    return {**passed_on, **SET}
+
+
 def _answer(process: subprocess.Popen[bytes], deadline: float) -> Answer:
     assert process.stdout is not None
     descriptor = process.stdout.fileno()
     header_size, size = struct.unpack("<II", _read_exactly(descriptor, 8, deadline))
     if header_size + size > LONGEST_ANSWER:
         raise ValueError("too long an answer")
-    answer = json.loads(_read_exactly(descriptor, header_size, deadline))
+    try:
+        answer = json.loads(_read_exactly(descriptor, header_size, deadline))
+    except RecursionError as error:
+        raise ValueError("no answer") from error
     payload = _read_exactly(descriptor, size, deadline)
     if not isinstance(answer, dict):
         raise ValueError("no answer")
@@ -145,20 +175,56 @@ def _error(kind: str, text: str) -> WorkbenchError:
     return error
 
 
+def libraries() -> list[Path]:
+    """Folders of Python's own library, of the installed packages and of this one, for a process that loads more later.
+
+    Not the project's folder, which may hold secrets of the sign-in.
+    """
+    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return [*map(Path, sorted(places)), ROOT / "engine"]
+
+
+def protections() -> dict[str, Protections]:
+    """What holds on this system in processes that "decode images", which are given all they read, and in those that
+    "parse archives and tables", which read a source: by starting one of each.
+    """
+    reads = {"decode images": [], "parse archives and tables": [ROOT / "engine" / "confinement"]}
+    return {what: _tried(paths) for what, paths in reads.items()}
+
+
+def _tried(reads: Sequence[Path]) -> Protections:
+    process = Confined(f"{__name__}:_wait", memory=1e9, seconds=1.0, reads=reads)
+    try:
+        process.start()
+        return process.protections
+    finally:
+        process.close()
+
+
 # What follows runs in the process.
 
 
-def serve(does: Mapping[str, Callable[[dict[str, Any], bytes], Answer]], load: Callable[[], None]) -> None:
-    """Answer requests until standard input ends; `load` is called while files may be written still."""
+def _wait() -> None:
+    serve({}, lambda: None)
+
+
+def serve(
+    does: Mapping[str, Callable[[dict[str, Any], bytes], Answer]],
+    load: Callable[[], None],
+    layers: Collection[str] = LAYERS,
+) -> None:
+    """Answer requests until standard input ends; `load` imports all that they need, while files may be read still."""
+    bounds = json.loads(sys.argv[1])
+    stay_with_parent(bounds["parent"])
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library that prints must not speak into the answers
     load()
-    _confine(int(sys.argv[1]))
-    _write(answers, {"ready": True}, b"")
+    held = lock_down(bounds["parent"], bounds["memory"], bounds["reads"], layers)
+    _write(answers, {"ready": asdict(held)}, b"")
     while len(sizes := requests.read(8)) == 8:
         header_size, size = struct.unpack("<II", sizes)
         header, content = json.loads(requests.read(header_size)), requests.read(size)
-        _end_after(2 * float(sys.argv[2]) + GIVE_UP)
+        _end_after(2 * bounds["seconds"] + GIVE_UP)
         try:
             answer, payload = does[header["do"]](header, content)
         except WorkbenchError as error:
@@ -175,14 +241,3 @@ def _end_after(seconds: float) -> None:
     """Let the system end this process then, even inside of a parser; 0 takes that back."""
     if sys.platform != "win32":
         signal.alarm(math.ceil(seconds))
-
-
-def _confine(memory: int) -> None:
-    """No files, no core dumps, so much memory."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        with suppress(ValueError, OSError):  # a system may allow less, or not know the limit
-            resource.setrlimit(limit, (value, value))

@@ -1,0 +1,103 @@
+"""What a waiting job waits for, in words: which work comes first, and about how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from app import state
+from app.components import page, wording
+from app.components.methods import title
+from engine import runs
+from engine.errors import WorkbenchError
+from engine.jobs import Job, Status
+from engine.runs.speed import estimate_seconds, known_speed
+
+NAMED = 2  # jobs that are named; more are counted
+
+
+Line = Sequence[tuple[Job, Status]]  # as `runs.line` gives it
+
+
+def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
+    """What `job`, which stands in `line`, waits for, as Markdown: "waits for a map of Birds (running), about 20 s".
+    beside: names of jobs that the reader has before them; they are counted, not named.
+    """
+    place = next((i for i, (other, _) in enumerate(line) if other.folder == job.folder), 0)
+    first = line[:place]
+    if not first:
+        return "begins next"
+    others = [pair for pair in first if pair[0].id not in beside]
+    told = [f"{name(other)}{' (running)' if now.state == 'running' else ''}" for other, now in others[:NAMED]]
+    if len(others) > NAMED:
+        told.append(wording.count(len(others) - NAMED, "other job"))
+    if len(first) > len(others):
+        told.append(f"{wording.count(len(first) - len(others), 'run')} of these")
+    left = seconds_of(first)
+    how_long = f"about {wording.duration(left)}" if left is not None else "how long is not known yet"
+    return f"waits for {wording.listed(told)}, {how_long}"
+
+
+def name(job: Job) -> str:
+    """What a job does, as Markdown, such as "the ranking of Birds"."""
+    told = _NAMES.get(job.kind)
+    return told(job.spec) if told else page.escape(job.id)
+
+
+def seconds_of(found: Line) -> float | None:
+    """About how long until the last of these jobs, which run or wait, has ended; None while too little is known."""
+    parts = [_seconds(job, now) for job, now in found]
+    return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
+
+
+def _seconds(job: Job, now: Status) -> float | None:
+    if job.kind == runs.KIND:
+        return run_seconds(job, now)
+    return now.seconds_left if now.state == "running" else None
+
+
+def run_seconds(job: Job, now: Status) -> float | None:
+    """About how long a run that runs or waits still takes; None while too little is known."""
+    if is_training(now) and now.seconds_left is not None:
+        return now.seconds_left
+    try:
+        train = runs.run_spec_from(job.spec).train
+    except WorkbenchError:
+        return None
+    speed = known_speed(state.home(), train, job.device)
+    return estimate_seconds(speed, train) if speed else None
+
+
+def is_training(now: Status) -> bool:
+    """Whether the student is trained at this moment, not prepared for."""
+    return now.state == "running" and now.stage.startswith("Training")
+
+
+def task_title(name: str) -> str:
+    """A task's title as Markdown; of one that cannot be opened, its name."""
+    try:
+        return page.escape(state.open_labels(name).record.title)
+    except WorkbenchError:
+        return page.escape(name)
+
+
+def _of_task(what: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda spec: f"{what} of {task_title(str(spec.get('task', '')))}"
+
+
+def _run(spec: Mapping[str, Any]) -> str:
+    what = f"{page.escape(title(str(spec.get('method', ''))))}, seed {spec.get('seed')},"
+    return _of_task(what)(spec)
+
+
+_NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    runs.KIND: _run,
+    "look": _of_task("the ranking"),
+    "panel": _of_task("the intervals of the ranking"),
+    "map": _of_task("a map"),
+    "speed": lambda spec: "the measurement for an estimate",
+    "import": lambda spec: f"the import of {page.escape(str(spec.get('title') or spec.get('name') or 'images'))}",
+    "add-hub": lambda spec: f"adding the teacher {page.escape(str(spec.get('name', '')))}",
+    "add-checkpoint": lambda spec: f"adding the teacher in {page.escape(str(spec.get('file_name', 'a file')))}",
+    "add-outputs": lambda spec: f"adding the teacher in {page.escape(str(spec.get('file_name', 'a table')))}",
+}

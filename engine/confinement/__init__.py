@@ -1,0 +1,30 @@
+"""Processes for a user's bytes: whatever those do to a parser, the program goes on, and so does the machine.
+
+`Confined` starts one and asks it; `serve` is what runs in it. `protections` says what the system at hand denies them.
+"""
+
+from engine.confinement.lockdown import ACTS, Protections, as_json
+from engine.confinement.process import (
+    NONSENSE,
+    Answer,
+    Confined,
+    DiedError,
+    TookTooLongError,
+    libraries,
+    protections,
+    serve,
+)
+
+__all__ = [
+    "ACTS",
+    "NONSENSE",
+    "Answer",
+    "Confined",
+    "DiedError",
+    "Protections",
+    "TookTooLongError",
+    "as_json",
+    "libraries",
+    "protections",
+    "serve",
+]

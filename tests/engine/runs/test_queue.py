@@ -1,0 +1,73 @@
+"""Which job of a device starts first, and what a waiting one waits for."""
+
+import os
+
+import pytest
+
+from engine import runs
+from engine.jobs import create, processes, states, status
+from engine.runs.comparison import enqueue
+from engine.runs.spec import plan
+from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
+from engine.training import recipe
+
+
+def add(home, kind, root="jobs"):
+    return create(home / root, f"{kind}-{len(list(home.glob('*/*')))}", kind=kind, spec={}, device="cpu")
+
+
+def test_short_work_goes_before_runs_and_a_measurement_comes_last(home):
+    speed, first, look, second, umap = (
+        add(home, "speed"),
+        add(home, "run", "runs"),
+        add(home, "look"),
+        add(home, "run", "runs"),
+        add(home, "map"),
+    )
+    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (look, umap, first, second, speed)]
+
+
+def test_what_runs_is_waited_for_first_whatever_it_is(home):
+    measuring, run, look = add(home, "speed"), add(home, "run", "runs"), add(home, "look")
+    states.begin(measuring, os.getpid())
+    assert [(job.id, now.state) for job, now in runs.line(home, "cpu")] == [
+        (measuring.id, "running"),
+        (look.id, "queued"),
+        (run.id, "queued"),
+    ]
+
+
+def test_a_started_run_ends_measurements(home, emoji):
+    waits = request_speed(home, [recipe("distill")], "cpu")
+    runs_ = [job for job in enqueue(home, plan(emoji, ["fine-tune"], [0], device="cpu"))]
+    assert status(waits).state == "cancelled"
+    assert [status(job).state for job in runs_] == ["queued"]
+    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]
+
+
+def test_an_estimate_follows_the_last_run(home):
+    train = recipe("distill", images=8_000)
+    assert known_speed(home, train, "cpu") is None
+    keep_speed(home, train, "cpu", images=80, seconds=0.5)  # too short to say anything
+    assert known_speed(home, train, "cpu") is None
+    keep_speed(home, train, "cpu", images=800, seconds=8.0)
+    found = known_speed(home, recipe("distill", images=16_000), "cpu")
+    assert isinstance(found, Speed)
+    assert (found.images_per_second, found.in_a_run) == (100.0, True)
+    keep_speed(home, train, "cpu", images=8_000, seconds=1600.0)  # in a busy hour
+    assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 8_000 / 5)
+    keep_speed(home, train, "cpu", images=8_000, seconds=40.0)  # and after it
+    assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 40)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"A": "1"}, {"A": "1", "OMP_WAIT_POLICY": "PASSIVE"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+        ({"GOMP_SPINCOUNT": "1000"}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"KMP_BLOCKTIME": "200"}, {"KMP_BLOCKTIME": "200"}),
+    ],
+)
+def test_threads_of_a_worker_sleep_while_they_wait_unless_its_user_says_otherwise(before, after):
+    assert processes.worker_environment(before) == after

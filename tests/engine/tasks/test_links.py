@@ -1,0 +1,121 @@
+"""A link that takes the place of a file or folder after it was listed or imported leads nowhere."""
+
+import os
+
+import pytest
+
+from engine.errors import StorageError
+from engine.files import write_json
+from engine.tasks.images import ImageTable, write_reference_table
+from engine.tasks.settings import ImportSettings
+from engine.tasks.sources import FolderTree
+from engine.tasks.sources.plain import open_file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    (tmp_path / "images" / "cat" / "1.jpg").write_bytes(b"a cat")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.jpg").write_bytes(b"a secret")
+    return tmp_path / "images"
+
+
+def replace_by_link(path, target):
+    if path.is_dir():
+        path.rename(path.with_name("moved away"))
+    else:
+        path.unlink()
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize("swapped", ["cat/1.jpg", "cat", ""])
+def test_what_became_a_link_after_the_listing_is_not_read(folder, swapped):
+    tree = FolderTree(folder, ImportSettings())
+    assert tree.read("cat/1.jpg", 100) == b"a cat"
+    secret = folder.parent / "elsewhere"
+    if not swapped:
+        (secret / "cat").mkdir()
+        (secret / "1.jpg").rename(secret / "cat" / "1.jpg")
+    replace_by_link(folder / swapped, secret / "1.jpg" if swapped.endswith("jpg") else secret)
+    with pytest.raises(StorageError, match="reached by a link"):
+        tree.read("cat/1.jpg", 100)
+
+
+def test_a_link_that_was_allowed_leads_where_it_led(folder):
+    (folder / "cat" / "2.jpg").symlink_to("1.jpg")
+    tree = FolderTree(folder, ImportSettings())
+    replace_by_link(folder / "cat" / "2.jpg", folder.parent / "elsewhere" / "1.jpg")
+    assert tree.read("cat/2.jpg", 100) == b"a cat"
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(folder):
+    tree = FolderTree(folder, ImportSettings())
+    (folder / "cat" / "1.jpg").unlink()
+    os.mkfifo(folder / "cat" / "1.jpg")
+    with pytest.raises(StorageError, match="no regular file"):
+        tree.read("cat/1.jpg", 100)
+
+
+def test_a_folder_is_listed_itself(folder, monkeypatch):
+    """A folder that becomes a link between its name and its listing."""
+    plain = os.scandir
+
+    def listing(place):
+        if not isinstance(place, int) or not os.path.samestat(os.fstat(place), folder.stat()):
+            return plain(place)
+        found = plain(place)
+        entries = list(found)
+        assert entries[0].is_dir(follow_symlinks=False)
+        replace_by_link(folder / "cat", folder.parent / "elsewhere")
+        return _Listing(entries)
+
+    supported = {listing, *os.supports_fd}
+    monkeypatch.setattr(os, "scandir", listing)
+    monkeypatch.setattr(os, "supports_fd", supported)
+    tree = FolderTree(folder, ImportSettings())
+    assert dict(tree.files) == {}
+    assert [skipped.name for skipped in tree.skipped] == ["cat"]
+
+
+class _Listing(list):
+    def __enter__(self):
+        return iter(self)
+
+    def __exit__(self, *error):
+        return None
+
+
+def in_place(folder, path):
+    about = path.stat()
+    row = {"image_id": "1", "sha256": "", "bytes": None, "path": str(path)}
+    row |= {"size": about.st_size, "modified": about.st_mtime_ns}
+    write_reference_table(folder.parent / "images.parquet", iter([row]))
+    return ImageTable(folder.parent / "images.parquet")
+
+
+def test_a_file_read_in_place_is_not_read_through_a_link_of_its_age_and_size(folder, home):
+    path = folder / "cat" / "1.jpg"
+    table = in_place(folder, path)
+    assert table.content(0) == b"a cat"
+    about = path.stat()
+    secret = folder.parent / "elsewhere" / "2.jpg"
+    secret.write_bytes(b"stole")
+    os.utime(secret, ns=(about.st_atime_ns, about.st_mtime_ns))
+    replace_by_link(path, secret)
+    with pytest.raises(StorageError, match="reached by a link"):
+        table.content(0)
+    write_json(home / "settings.json", {"import": {"roots": [str(folder.parent)]}})
+    assert table.content(0) == b"stole"  # version 0.1 wrote links into such folders by their own name
+
+
+def test_a_missing_file_is_said_as_missing(folder):
+    with pytest.raises(FileNotFoundError):
+        open_file(folder / "cat" / "9.jpg")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may read everything is refused nothing")
+def test_a_folder_that_may_not_be_read_is_skipped_and_said(folder):
+    (folder / "closed").mkdir(mode=0)
+    tree = FolderTree(folder, ImportSettings())
+    assert [(skipped.name, "Permission" in skipped.reason) for skipped in tree.skipped] == [("closed", True)]
