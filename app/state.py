@@ -1,7 +1,7 @@
 """What a session has chosen. The only module that touches `st.session_state` and `st.query_params`.
 
-Task, teacher and comparison are kept in the URL, so that a link opens what its sender saw; the rest lives as long as
-the session.
+Task, its part, teacher and comparison are kept in the URL, so that a link opens what its sender saw; the rest lives as
+long as the session.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from engine.teachers import all_teachers, teacher_names
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
 DEFAULT_LABELS = 5
-URL_KEYS = ("task", "teacher", "comparison")  # in this order: a new task forgets the other two
+URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
+PARTS = ("images", "check", "label")  # of an own task's page
+LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
 SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
 
@@ -38,7 +40,12 @@ def synchronize_url() -> None:
     """Take up what a link or the browser's back button brought, and put what is chosen into the URL. Once a run."""
     written = st.session_state.setdefault(_WRITTEN, {})
     brought = {key: value for key in URL_KEYS if (value := st.query_params.get(key)) and value != written.get(key)}
-    setters: dict[str, Callable[[str], None]] = {"task": set_task, "teacher": set_teacher, "comparison": set_comparison}
+    setters: dict[str, Callable[[str], None]] = {
+        "task": set_task,
+        "part": set_part,
+        "teacher": set_teacher,
+        "comparison": set_comparison,
+    }
     for key, value in brought.items():
         setters[key](value)
     for key in URL_KEYS:
@@ -66,10 +73,9 @@ def task() -> Task | None:
 
 def open_task(name: str) -> Task:
     """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.open_task(name, home())  # copies a bundled task into the workspace
-    return _opened_task(str(home()), name, record.stat().st_mtime_ns)
+    return _opened_task(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def task_as_labeled() -> Task | None:
@@ -83,25 +89,34 @@ def task_as_labeled() -> Task | None:
 
 def open_labels(name: str) -> Task:
     """A task by name as `task_as_labeled`, read once for all sessions as long as its record does not change."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.task_as_labeled(name, home())  # copies a bundled task into the workspace
-    return _labels(str(home()), name, record.stat().st_mtime_ns)
+    return _labels(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def set_task(name: str) -> None:
     """Choose a task; what was chosen for another one is forgotten."""
     if name != task_name():
         _put("task", name)
-        for key in ("teacher", "comparison", "manual_alpha"):
+        for key in ("part", "teacher", "comparison", "manual_alpha"):
             _put(key, None)
 
 
 def forget_task(name: str) -> None:
     """Choose no task if `name` was chosen: it was removed."""
     if name == task_name():
-        for key in ("task", "teacher", "comparison", "manual_alpha"):
+        for key in ("task", "part", "teacher", "comparison", "manual_alpha"):
             _put(key, None)
+
+
+def part() -> str:
+    """Which part of an own task's page is shown: one of `PARTS`."""
+    return str(st.session_state.get("part") or PARTS[0])
+
+
+def set_part(name: str | None) -> None:
+    """Choose a part of the task's page; one that is none is the first one."""
+    _put("part", name if name in PARTS[1:] else None)
 
 
 def checked(task: Task) -> Checked:
@@ -362,6 +377,15 @@ class _Queue:
                 self._thread.start()
                 self._started = time.monotonic()
             return self._thread
+
+
+def _record(name: str) -> Path:
+    return home() / "tasks" / name / "task.json"
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a name that anybody may have written into the address can be that of a folder here."""
+    return Path(name).name == name and "\0" not in name and len(name.encode()) <= LONGEST_NAME
 
 
 def _put(key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine import cli_import, cli_teachers
+from engine import cli_import, cli_tasks, cli_teachers
 from engine.cli_print import (
     JobLines,
     ProgressLine,
@@ -23,9 +23,8 @@ from engine.cli_print import (
     print_json,
     print_panel,
     print_ranking,
-    print_rows,
 )
-from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, WorkbenchError
+from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    verb("tasks", _tasks, "list the tasks").add_argument("--json", action="store_true", help="print one JSON document")
+    cli_tasks.add_parser(verbs)
     cli_teachers.add_parser(verbs)
 
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
@@ -128,33 +127,6 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teachers", help="comma-separated; all by default")
     parser.add_argument("--device", help="auto, cuda, mps or cpu")
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
-
-
-def _tasks(options: argparse.Namespace) -> int:
-    from engine.tasks import open_task, task_names
-
-    home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
-    for name in task_names(home):
-        try:
-            rows.append(_task_row(open_task(name, home)))
-        except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
-            left_out.append({"name": name, "problem": str(error)})
-            print(f"left out: {name}: {error}", file=sys.stderr)
-    shown = ("name", "classes", "training_images", "test_images", "title")
-    return print_rows(options, {"tasks": rows, "left_out": left_out}, rows, shown)
-
-
-def _task_row(task: Any) -> dict[str, Any]:
-    return {
-        "name": task.name,
-        "title": task.record.title,
-        "classes": len(task.classes),
-        "training_images": len(task.train_rows),
-        "test_images": len(task.test_rows),
-        "labels_per_class_at_least": int(task.available_labels().min()),
-        "collection": task.record.collection,
-        "license": task.record.license,
-    }
 
 
 def _rank(options: argparse.Namespace) -> int:

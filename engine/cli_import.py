@@ -145,8 +145,10 @@ def request_of(options: argparse.Namespace) -> Any:
 
 
 def _stem(source: str) -> str:
-    name = Path(source).expanduser().absolute().name
-    return name.split(".")[0] or name
+    path = Path(source).expanduser().absolute()
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl") and path.parent.name:
+        return path.parent.name  # a table is called labels.csv, whatever its images are
+    return path.name.split(".")[0] or path.name
 
 
 def _numbers(option: str, text: str | None) -> list[float]:
@@ -194,7 +196,8 @@ def _document(task: Any, now: Any) -> dict[str, Any]:
         "training_images": len(task.train_rows),
         "labeled_training_images": int(task.available_labels().sum()),
         "test_images": len(task.test_rows),
-        "left_out": int((task.splits == "out").sum()),
+        "left_out": sum(number for _, number in now.review.left_out),
+        "left_out_because": dict(now.review.left_out),
         "split": {"method": now.review.split_method, "rule": now.review.split_rule, "seed": now.decisions.seed},
         "geometry": {
             "resize": task.record.resize,
@@ -267,8 +270,10 @@ def _print(task: Any, now: Any) -> None:
     unlabeled = len(task.train_rows) - int(task.available_labels().sum())
     print(
         f"{len(task.train_rows):,} images train ({unlabeled:,} of them unlabeled), {len(task.test_rows):,} test, "
-        f"{int((task.splits == 'out').sum()):,} take no part"
+        f"{sum(number for _, number in now.review.left_out):,} take no part"
     )
+    for why, number in now.review.left_out:
+        print(f"  no part: {number:,} {why}")
     print(f"split: {now.review.split_rule}")
     print(f"geometry: {task.record.resize}, student at {task.record.student_size} px. {now.advice.reason}")
     for f in now.findings:

@@ -1,10 +1,14 @@
 """Fixtures of every test: a workspace of its own, and one thread, so that tests do not fight over the processor."""
 
+import ctypes
+import gc
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -18,6 +22,16 @@ def exact_small_numbers():
     """Training flushes denormal numbers to zero, for the whole thread; no other test is to feel it."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_given_back():
+    """What a test file allocated goes back to the system: malloc and Arrow keep it, hundreds of MB in the end."""
+    yield
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture

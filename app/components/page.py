@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import state
 from app.components import wording
+from app.components.escaping import escape
 from engine.errors import UnknownNameError, WorkbenchError
 from engine.tasks import Task
 
@@ -56,7 +57,7 @@ def _required(get: Callable[[], Task | None]) -> Task:
     try:
         task = get()
     except UnknownNameError as error:
-        missing(str(error), "start", "Choose a task", ":material/error:")
+        missing(escape(str(error)), "start", "Choose a task", ":material/error:")
         st.stop()
     if task is None:
         missing("No task is chosen yet: everything on this page is about one.", "start", "Choose a task")
@@ -109,8 +110,3 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
 
     return inner
-
-
-def escape(text: str) -> str:
-    """Text from files or users as Markdown that shows it literally."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#+!|$~:^" else character for character in text)

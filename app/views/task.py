@@ -17,9 +17,9 @@ from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
 from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own, reading_from, reading_in_words
 
-PART = "task.part"  # of an own task's page: "images", "check" or "label"
 CLASSES_PER_PAGE = 10
 IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
+NAMELESS = 30  # images without a known class that are shown
 RESIZES = {
     "squash": "stretched to a square",
     "pad": "padded with white to a square",
@@ -51,7 +51,7 @@ def _settled(task: Task, part: str) -> None:
             "No image has a label yet: label some of each class, and the methods can begin.", icon=":material/label:"
         )
         if st.button("Label images", type="primary", icon=":material/label:"):
-            state.set_note(PART, "label")
+            state.set_part("label")
             st.rerun()
 
 
@@ -75,14 +75,13 @@ def _choose_part(task: Task) -> str:
         "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),
         "label": ":material/label: Label",
     }
-    wanted = state.note(PART, "images")
     part = st.segmented_control(
         "Part",
         list(titles),
         format_func=titles.__getitem__,
         required=True,
         label_visibility="collapsed",
-        **state.bound("task part", wanted, lambda value: state.set_note(PART, value)),
+        **state.bound("task part", state.part(), state.set_part),
     )
     return str(part)
 
@@ -94,6 +93,7 @@ def _images(task: Task) -> None:
     _consequences(task, labeled)
     st.subheader("Images by class", anchor=False)
     _contact_sheet(task, labeled)
+    _nameless(task)
     _facts(task)
 
 
@@ -165,8 +165,6 @@ def _contact_sheet(task: Task, labeled: NDArray[np.int64]) -> None:
         st.pagination(pages, **state.bound("contact sheet", shown, lambda number: state.set_note(where, number)))
     first = (shown - 1) * CLASSES_PER_PAGE
     blocks = [_class_block(task, label, labeled) for label in range(len(task.classes))[first:][:CLASSES_PER_PAGE]]
-    if (task.labels[task.train_rows] == NO_LABEL).any() and shown == pages:
-        blocks.append(_nameless_block(task))
     slot.html("".join(blocks))
 
 
@@ -184,11 +182,17 @@ def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
     return _block(heading, images.grid_html(task, items, size=54))
 
 
-def _nameless_block(task: Task) -> str:
+def _nameless(task: Task) -> None:
+    """Images whose class nobody knows: the more there are, the more the methods can learn from them."""
     rows = task.train_rows[task.labels[task.train_rows] == NO_LABEL]
-    items = [images.Thumbnail(int(row), "unlabeled, class not known") for row in rows[: 2 * IMAGES_PER_CLASS]]
-    heading = f"Class not known <small>{len(rows):,} unlabeled</small>"
-    return _block(heading, images.grid_html(task, items, size=54))
+    if not len(rows):
+        return
+    st.subheader(wording.count(len(rows), "image") + " without a known class", anchor=False)
+    every = max(1, len(rows) // NAMELESS)
+    shown = rows[::every][:NAMELESS]
+    of = "" if len(shown) == len(rows) else f" {len(shown)} of them, from all over the source:"
+    st.caption(f"They train as unlabeled images.{of}")
+    images.grid(task, [images.Thumbnail(int(row), "unlabeled, class not known") for row in shown], size=54)
 
 
 def _block(heading: str, grid: str) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import images, page, unfinished, wording
-from app.views import task_geometry
+from app.views import task_geometry, task_split
 from app.views.task_geometry import decide
 from engine import tasks
 from engine.tasks import Checked, Finding, Task
@@ -22,12 +22,6 @@ SEVERITIES = {  # in the order of the page: icon and word
 SHOWN_ROWS = 24
 SHOWN_CLUSTERS = 10
 IN_CLUSTER = 4
-SPLITS = {
-    "given": "The source's own",
-    "stratified": "Drawn by lot",
-    "by-group": "Whole groups",
-}
-SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 def render(task: Task) -> None:
@@ -46,7 +40,7 @@ def render(task: Task) -> None:
             with more:
                 for finding in notes:
                     _finding(task, finding)
-    _split(task, now)
+    task_split.draw(task, now)
     task_geometry.draw(task, now)
     _name(task)
 
@@ -137,53 +131,6 @@ def _choices(task: Task, finding: Finding) -> None:
             "Take back", key=f"take back {finding.key}", type="tertiary", icon=":material/undo:"
         ):
             decide(task, findings={finding.key: None})
-
-
-def _split(task: Task, now: Checked) -> None:
-    st.subheader("Held-out images", anchor=False)
-    st.caption(f"{page.escape(now.review.split_rule)} They test the student, and take no part in anything else.")
-    labeled = int(task.available_labels().sum())
-    with st.grid(4, min_column_width=130):
-        st.metric("Labeled, train", f"{labeled:,}")
-        st.metric("Unlabeled, train", f"{len(task.train_rows) - labeled:,}")
-        st.metric("Test", f"{len(task.test_rows):,}")
-        st.metric("Take no part", f"{int((task.splits == 'out').sum()):,}")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        if len(now.split_methods) > 1:
-            st.segmented_control(
-                "How they are chosen",
-                now.split_methods,
-                format_func=SPLITS.__getitem__,
-                required=True,
-                help="Whole groups: no patient, site or video is both trained on and tested on.",
-                **state.bound("split method", now.review.split_method, lambda value: state.set_note(_SPLIT, value)),
-            )
-            if (wanted := _wish(_SPLIT)) and wanted != now.review.split_method:
-                decide(task, split=wanted)
-        if now.review.split_method == "given":
-            return
-        shares: Sequence[float] = sorted({*SHARES, now.decisions.test_share})
-        st.selectbox(
-            "Share of labeled images",
-            shares,
-            format_func=lambda share: wording.percent(share, 0),
-            width=190,
-            **state.bound("test share", now.decisions.test_share, lambda value: state.set_note(_SHARE, value)),
-        )
-        if (share := _wish(_SHARE)) and share != now.decisions.test_share:
-            decide(task, test_share=share)
-        if st.button("Draw again", icon=":material/casino:", help="Other images of the same share."):
-            decide(task, seed=now.decisions.seed + 1)
-
-
-_SPLIT, _SHARE = "check.split", "check.share"
-
-
-def _wish(note: str) -> object:
-    """What a widget was just set to; asked once."""
-    wanted = state.note(note)
-    state.set_note(note, None)
-    return wanted
 
 
 def _name(task: Task) -> None:

@@ -12,6 +12,7 @@ from app.components import images, page, wording
 from app.views import task_import_brought as brought
 from app.views import (
     task_import_channels,
+    task_import_encodings,
     task_import_make,
     task_import_place,
     task_import_questions,
@@ -37,6 +38,7 @@ def draw(source: ImportRequest) -> None:
         return
     _counts(found)
     task_import_questions.draw(source, found.questions)
+    task_import_encodings.draw(source, found)
     _columns(source, found)
     left, right = st.columns([3, 2], gap="medium")
     with left:

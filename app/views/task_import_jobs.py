@@ -42,14 +42,13 @@ def _draw_import(job: Job) -> bool:
     mine = folder == state.note(ASKED)
     ended = jobs.status(job).state
     if ended == "done":
-        _forget(folder)
+        if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
+            _forget(folder)
         if mine:
             state.set_note(ASKED, None)
             _open(wanted.task)
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/check: **{page.escape(wanted.title)}** is imported.", width="content")
-            if st.button("Open this task", key=f"open {job.id}"):
-                _open(wanted.task)
+        elif wanted.task in tasks.task_names(state.home()):
+            _draw_imported(job, wanted)
         return False
     st.subheader(page.escape(wanted.title), anchor=False)
     waiting.wait_for(job, f"Import of {page.escape(brought.source_words(wanted))}", lambda: _again(wanted))
@@ -62,10 +61,19 @@ def _draw_import(job: Job) -> bool:
     return mine
 
 
+def _draw_imported(job: Job, wanted: ImportRequest) -> None:
+    """An import that ended; it is shown until its task was opened."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/check: **{page.escape(wanted.title)}** is imported.", width="content")
+        if st.button("Open this task", key=f"open {job.id}"):
+            _forget(str(job.folder))
+            _open(wanted.task)
+
+
 def _open(name: str) -> None:
     state.set_task(name)
     labeled = state.open_task(name).available_labels().any()
-    state.set_note("task.part", "check" if labeled else "label")
+    state.set_part("check" if labeled else "label")
     page.go("task")
 
 

@@ -24,7 +24,8 @@ WAYS = {
 }
 UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kept
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
-TABLES = (".csv", ".tsv", ".parquet")
+TEXT_TABLES = (".csv", ".tsv", ".jsonl")
+TABLES = (*TEXT_TABLES, ".parquet")
 ROUND = "import.round"  # a new number makes empty uploaders
 
 
@@ -71,7 +72,7 @@ def _what_is_read() -> None:
         ("Few labels", "labeled/cat/1.jpg, unlabeled/2.jpg"),
         (
             "A table and images",
-            "a CSV, TSV or Parquet with a column of file names and one of labels; empty = unlabeled",
+            "a CSV, TSV, JSON lines or Parquet with a column of file names and one of labels; empty = unlabeled",
         ),
         ("Images alone", "no folders, no table: you label them here"),
         (
@@ -151,7 +152,8 @@ def _server_folder() -> None:
         except WorkbenchError as error:
             st.error(page.escape(str(error)), icon=":material/error:")
             return
-        brought.bring(str(path), pictures.strip(), _stem(str(path)))
+        table = path.lower().endswith(TEXT_TABLES)  # called labels.csv, whatever its images are
+        brought.bring(path, pictures.strip(), _stem(path.rpartition("/")[0] if table else path))
         st.rerun()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import streamlit as st
 
 from app import state
 from app.components import origin, page, wording
+from app.components.escaping import escape_chart
 from engine.evaluation import Interval
 from engine.runs import MetricPlaces, Place, Ranking
 from engine.similarity import METRICS, Metric
@@ -304,4 +304,4 @@ def _network(teacher: TeacherRecord) -> str:
 def short_title(teacher: TeacherRecord) -> str:
     """A teacher's title in lines that leave room for the bars on a narrow screen."""
     lines = textwrap.wrap(teacher.title, LINE_LETTERS)
-    return "<br>".join(html.escape(line, quote=False) for line in lines)  # Plotly takes tags for tags
+    return "<br>".join(map(escape_chart, lines))

@@ -161,18 +161,16 @@ def split(now: Checking) -> None:
             f"These images have no split {now.method!r}, for lack of "
             f"{'groups' if now.method == 'by-group' else 'a split of their own'}: choose {' or '.join(methods)}."
         )
+    unlabeled_test(now)
     if now.method == "given":
-        now.splits = np.where(now.given == "test", "test", "train").astype("<U5")
-        now.rule = "The source's own split."
+        now.keep_given()
     else:
         now.draw(now.method)
-    unlabeled_test(now)
-    now.leave_out(now.left_out_later)
 
 
 def unlabeled_test(now: Checking) -> None:
     """Images that the source holds out and that have no label: they neither train nor test, unless that is decided."""
-    rows = np.flatnonzero((now.given == "test") & (now.labels < 0))
+    rows = np.flatnonzero((now.given == "test") & ~now.known)
     if not len(rows):
         return
     choice = now.find(
@@ -182,7 +180,11 @@ def unlabeled_test(now: Checking) -> None:
         len(rows), rows=rows,
         choices=(("hold-out", "Hold them out"), ("train", "Train on them as unlabeled images")),
     )  # fmt: skip
-    now.splits[rows] = "train" if choice == "train" else "test"
+    if choice == "train":
+        now.given = now.given.copy()
+        now.given[rows] = "train"
+    else:
+        now.held_back = rows
 
 
 def appearance(now: Checking) -> None:
@@ -191,14 +193,19 @@ def appearance(now: Checking) -> None:
     short, long = np.minimum(facts.widths, facts.heights), np.maximum(facts.widths, facts.heights)
     here = now.splits != OUT
     largest = int(short.max()) if len(short) else 0
-    for key, mask, one, many, text in (
-        ("flat", facts.flat, "image shows nothing", "images show nothing", "They have one color all over."),
+    for key, mask, one, many, what, text in (
+        (
+            "flat", facts.flat, "image shows nothing", "images show nothing", "pictures of nothing",
+            "They have one color all over.",
+        ),
         (
             "small", (short < SMALL_SIDE) & (largest >= SMALL_SIDE), "image is very small", "images are very small",
+            "very small",
             f"Their shorter side has fewer than {SMALL_SIDE} pixels, while others have up to {largest:,}.",
         ),
         (
             "elongated", long > ELONGATED * short, "image is very long", "images are very long",
+            "very long",
             f"One side is more than {ELONGATED:g} times the other: squashing distorts it, cropping loses most.",
         ),
     ):  # fmt: skip
@@ -211,7 +218,7 @@ def appearance(now: Checking) -> None:
             now.find(key, severity, counted(len(rows), one, many), text, len(rows), rows=rows, choices=choices)
             != "keep"
         ):
-            now.leave_out(rows)
+            now.leave_out(rows, what)
 
 
 def class_sizes(now: Checking) -> None:
@@ -257,7 +264,7 @@ def _class_finding(
     choices = tuple((choice, titles[choice]) for choice in order)
     if now.find(key, severity, title, text, len(which), names=names, choices=choices) == "leave-out":
         rows = np.flatnonzero(np.isin(now.labels, which))
-        now.leave_out(rows)
+        now.leave_out(rows, "of classes that are left out")
         now.labels[rows] = -1
         now.dropped.update(int(i) for i in which)
 
@@ -311,7 +318,10 @@ def _result(now: Checking) -> Review:
     labels = number[now.labels]
     if not (now.splits == "train").any():
         raise InvalidInputError("No image is left to train on: choose another split, or accept more findings.")
-    return Review(tuple(now.findings), tuple(now.classes[i] for i in kept), labels, now.splits, now.method, now.rule)
+    return Review(
+        tuple(now.findings), tuple(now.classes[i] for i in kept), labels, now.splits, now.method, now.rule,
+        now.out(),
+    )  # fmt: skip
 
 
 def _was_merged(now: Checking) -> bool:

@@ -39,7 +39,7 @@ def straddling_groups(now: Checking) -> None:
     if choice == "by-group":
         now.draw("by-group")
     elif choice == "leave-out":
-        now.leave_out(leaking)
+        now.leave_out(leaking, "training images of groups that test")
 
 
 def copies_across(now: Checking) -> None:
@@ -72,9 +72,9 @@ def copies_across(now: Checking) -> None:
             ),
         )  # fmt: skip
         if choice == "leave-out-training":
-            now.leave_out(rows)
+            now.leave_out(rows, f"training images with {what} in the test")
         elif choice == "leave-out-test":
-            now.leave_out(np.flatnonzero(across & now.testing))
+            now.leave_out(np.flatnonzero(across & now.testing), f"test images with {what} in training")
 
 
 def copies_within(now: Checking) -> None:
@@ -97,7 +97,7 @@ def copies_within(now: Checking) -> None:
             choices=(("keep-one", "Keep one of each"), ("keep", "Keep all")), default=default,
         )  # fmt: skip
         if choice == "keep-one":
-            now.leave_out(extra)
+            now.leave_out(extra, f"further {what} copies of an image")
 
 
 def _extra(now: Checking, of: NDArray[np.int64]) -> NDArray[np.int64]:

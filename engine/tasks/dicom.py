@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,9 @@ def _rgb(
     steps.append("gray: three equal channels")
     own = _own_window(frame)
     pair = None if own is None else (own.center, own.width)
-    return np.repeat(gray[:, :, None], 3, axis=2), values_of(values[~padding], "DICOM", pair)
+    found = values_of(values[~padding], "DICOM", pair)
+    table = bool(frame.get("VOILUTSequence"))
+    return np.repeat(gray[:, :, None], 3, axis=2), found and replace(found, table=table)
 
 
 def _colored(dataset: Any, raw: NDArray[Any]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ their hashes differ in few bits and small color copies of them agree; either alo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,10 @@ LARGEST_DISTANCE = 6  # bits of 64
 LARGEST_DIFFERENCE = 6.0  # root mean square over an 8 × 8 copy, of 255
 # One band more than the distance, so that one of them must be equal.
 _BANDS = ((0, 9), (9, 18), (18, 27), (27, 36), (36, 45), (45, 54), (54, 64))
-_LONGEST_BUCKET = 8000  # hashes; a longer bucket holds blank images and the like, and is compared in neighbors only
+_LONGEST_BUCKET = 8000  # hashes; a longer bucket holds drawings and the like
+_NEIGHBORS = 16  # by hash, to compare with in such a bucket
+_MOST_COMPARED = 200  # images that one is compared with in pixels in one bucket; bounds time and memory
+_PORTION = 4096  # small copies that are looked at in one step
 FLAT = 2.0  # standard deviation of the small copy, of 255, below which an image shows nothing
 
 
@@ -28,49 +31,92 @@ def exact_clusters(checksums: Sequence[str]) -> NDArray[np.int64]:
     return np.array([first.setdefault(checksum, row) for row, checksum in enumerate(checksums)], dtype=np.int64)
 
 
+def shows_nothing(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of the images are of one color all over, by their small copies `[images, 192]`."""
+    parts = [small[i : i + _PORTION].astype(np.float32).std(axis=1) < FLAT for i in range(0, len(small), _PORTION)]
+    return np.concatenate([np.empty(0, dtype=bool), *parts])
+
+
 def near_clusters(hashes: NDArray[np.uint64], small: NDArray[np.uint8]) -> NDArray[np.int64]:
     """For each image, the first image of those that look like it, directly or through others, `[images]`.
 
     hashes `[images]`, small `[images, 192]` (8 × 8 RGB). Images that show nothing look like no other one.
+    Images that are known to belong together are not compared, so that many copies of one image take no longer than as
+    many different ones.
     """
-    count = len(hashes)
-    if count == 0:
-        return np.empty(0, dtype=np.int64)
-    copies = small.astype(np.float32)
-    rows = np.flatnonzero(copies.std(axis=1) >= FLAT)
-    left, right = [np.arange(0)], [np.arange(0)]
-    for a, b in _candidates(hashes[rows]):
-        a, b = rows[a], rows[b]
-        close = np.bitwise_count(hashes[a] ^ hashes[b]) <= LARGEST_DISTANCE
-        a, b = a[close], b[close]
-        alike = np.sqrt(((copies[a] - copies[b]) ** 2).mean(axis=1)) <= LARGEST_DIFFERENCE
-        left.append(a[alike])
-        right.append(b[alike])
-    a, b = np.concatenate(left), np.concatenate(right)
-    from scipy.sparse import coo_matrix  # who only finds and reads images need not wait for it
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_matrix((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    first = np.full(component.max() + 1, count, dtype=np.int64)
-    np.minimum.at(first, component, np.arange(count))
-    return np.asarray(first[component])
-
-
-def _candidates(hashes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs that agree in one band, in portions: every pair within the distance, but for very long buckets."""
+    clusters = _Clusters(len(hashes))
+    rows = np.flatnonzero(~shows_nothing(small))
+    means = small.mean(axis=1, dtype=np.float32)
     for low, high in _BANDS:
-        keys = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        keys = (hashes[rows] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1], True])
         for start, stop in itertools.pairwise(starts):
-            bucket = order[start:stop]
-            if len(bucket) < 2:
-                continue
-            if len(bucket) > _LONGEST_BUCKET:
-                bucket = bucket[np.argsort(hashes[bucket], kind="stable")]
-                yield bucket[:-1], bucket[1:]
-                continue
-            for i in range(0, len(bucket) - 1, 256):  # portions of 256 rows of the triangle
-                a, b = np.triu_indices(min(256, len(bucket) - i), k=1, m=len(bucket) - i)
-                yield bucket[i + a], bucket[i + b]
+            _compare(rows[order[start:stop]], hashes, small, means, clusters)
+    return clusters.of(np.arange(len(hashes)))
+
+
+class _Clusters:
+    """Images that belong together: a forest whose trees are clusters, each with its first image as root."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = np.arange(count, dtype=np.int64)
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first image of the cluster of each row."""
+        roots = self._parent[rows]
+        while (self._parent[roots] != roots).any():
+            roots = self._parent[roots]
+        self._parent[rows] = roots
+        return roots
+
+    def join(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> None:
+        """Let each row of `left` belong with the row of `right` in the same place."""
+        while len(left):
+            a, b = self.of(left), self.of(right)
+            apart = a != b
+            left, right = np.minimum(a, b)[apart], np.maximum(a, b)[apart]
+            self._parent[right] = left  # where a root has several, one of them; the others are seen in the next round
+
+
+def _compare(
+    bucket: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    small: NDArray[np.uint8],
+    means: NDArray[np.float32],
+    clusters: _Clusters,
+) -> None:
+    """Join the images of a bucket, whose hashes agree in a band, that look alike.
+
+    Each is compared with those after it, but not with those of its own cluster; in pixels only with those whose hashes
+    and means are close (means differ by no more than the pixels do). In a very long bucket it is compared only with its
+    neighbors by hash and mean.
+    """
+    if len(bucket) > _LONGEST_BUCKET:
+        bucket = bucket[np.lexsort((means[bucket], hashes[bucket]))]
+        for distance in range(1, _NEIGHBORS + 1):
+            for start in range(0, len(bucket) - distance, _PORTION):
+                one = bucket[start : min(start + _PORTION, len(bucket) - distance)]
+                other = bucket[start + distance : start + distance + len(one)]
+                close = np.bitwise_count(hashes[one] ^ hashes[other]) <= LARGEST_DISTANCE
+                close &= clusters.of(one) != clusters.of(other)
+                one, other = one[close], other[close]
+                alike = _look_alike(small, one, other)
+                clusters.join(one[alike], other[alike])
+        return
+    of_bucket, means_of, cluster = hashes[bucket], means[bucket], clusters.of(bucket)
+    for i in range(len(bucket) - 1):
+        close = np.bitwise_count(of_bucket[i + 1 :] ^ of_bucket[i]) <= LARGEST_DISTANCE
+        close &= cluster[i + 1 :] != cluster[i]
+        close &= np.abs(means_of[i + 1 :] - means_of[i]) <= LARGEST_DIFFERENCE
+        others = bucket[i + 1 :][close][:_MOST_COMPARED]
+        one = np.full(len(others), bucket[i])
+        if len(others) and (alike := _look_alike(small, one, others)).any():
+            clusters.join(one[alike], others[alike])
+            cluster = clusters.of(bucket)
+
+
+def _look_alike(small: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the small copies of pairs of images agree, `[pairs]`."""
+    differences = small[one].astype(np.float32) - small[other].astype(np.float32)
+    return np.asarray(np.sqrt((differences**2).mean(axis=1)) <= LARGEST_DIFFERENCE)

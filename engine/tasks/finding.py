@@ -20,6 +20,7 @@ from engine.tasks.encodings import NAMES_ENCODING
 from engine.tasks.inventory import Columns, Found, Inventory, Item, note_on_contents
 from engine.tasks.layouts import recognize
 from engine.tasks.layouts.parquet import image_shards, parquet_images
+from engine.tasks.layouts.table import Part, table_inventory
 from engine.tasks.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.tasks.layouts.torchvision_sets import torchvision_inventory
 from engine.tasks.questions import Question, questions_as_json, questions_from
@@ -27,10 +28,9 @@ from engine.tasks.reading import reading_as_json, reading_from
 from engine.tasks.request import UPLOAD, ImportRequest
 from engine.tasks.settings import ImportSettings, import_settings, settings_from
 from engine.tasks.sources import LINKS, FolderTree, Skipped, Tree, allowed_root, open_tree
-from engine.tasks.tables import table_inventory
+from engine.tasks.tables import TABLE_SUFFIXES
 from engine.tasks.uploads import in_the_users_words, upload_path
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet")  # how the names of those end that name images beside them
 CRASHES = 3  # after which a source is not read on: every further one would cost as much as finding its images
 
 
@@ -63,7 +63,7 @@ def _path(source: str, home: Path) -> Path:
 
 
 def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in TABLES and path.is_file()
+    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
 
 
 def _readable(path: Path, images: Path | None, beside: bool, settings: ImportSettings) -> list[Path]:
@@ -277,7 +277,7 @@ def look(
         found = Found(tree, settings, columns, answers)
         if path.suffix.lower() == ".parquet" and image_shards(tree, [name], settings):
             return parquet_images(replace(found, tree=_Alone(path, settings, names_in)), [name])
-        return _told(table_inventory(found, name, elsewhere), elsewhere or tree)
+        return _told(table_inventory(found, [Part(name)], elsewhere), elsewhere or tree)
     if images:
         raise InvalidInputError(f"{path.name} is no table, so its images cannot lie elsewhere: leave that out.")
     whole = open_tree(path, settings, names_in)

@@ -72,6 +72,11 @@ class Review:
     splits: NDArray[np.str_]  # [images], "train", "test" or "out"
     split_method: str
     split_rule: str  # in words
+    left_out: tuple[tuple[str, int], ...] = ()  # why images take no part, and how many
+
+
+HELD_BACK = "held out by the source itself, without a label"
+WITH_A_TEST_IMAGE = "unlabeled, and copies of a test image or of its group"
 
 
 class Checking:
@@ -87,11 +92,14 @@ class Checking:
         decisions: Decisions,
     ) -> None:
         self.facts, self.about, self.classes, self.labels, self.given = facts, about, classes, labels, given
+        self.known = labels >= 0  # before a decision took a label away
         self.decisions = decisions
         self.findings: list[Finding] = []
         self.splits = np.full(len(labels), "train", dtype="<U5")
         self.method, self.rule = "", ""
         self.left_out_later: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # once there is a split
+        self.held_back: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # by the source, without a label
+        self.why_out: dict[str, int] = {}  # why images take no part -> how many
         self.dropped: set[int] = set()  # classes that were decided to take no part
 
     def find(self, key: str, severity: str, title: str, text: str, count: int, **rest: Any) -> str:
@@ -118,9 +126,23 @@ class Checking:
         """Which images test: held out, with a label."""
         return np.asarray((self.splits == "test") & (self.labels >= 0))
 
-    def leave_out(self, rows: NDArray[Any]) -> None:
-        """Let images take no part."""
+    def leave_out(self, rows: NDArray[Any], why: str) -> None:
+        """Let images take no part; `why` says what they are, as in "59 are further copies of an image"."""
+        number = int((self.splits[rows] != OUT).sum())
+        if number:
+            self.why_out[why] = self.why_out.get(why, 0) + number
         self.splits[rows] = OUT
+
+    def out(self) -> tuple[tuple[str, int], ...]:
+        """Why images take no part, and how many for each reason, by the first one that an image had."""
+        waiting = int((self.splits[self.held_back] == "test").sum())
+        return tuple((why, number) for why, number in {HELD_BACK: waiting, **self.why_out}.items() if number)
+
+    def keep_given(self) -> None:
+        """Take over the source's own split."""
+        self.method, self.rule = "given", "The source's own split."
+        self.splits = np.where(self.given == "test", "test", "train").astype("<U5")
+        self._keep_out()
 
     def draw(self, method: str) -> None:
         """Draw which images test, so that copies share a side."""
@@ -132,6 +154,13 @@ class Checking:
         share = f"{self.decisions.test_share:.0%}"
         by = "whole groups" if method == "by-group" else "images drawn by lot"
         self.rule = f"About {share} of the labeled images of each class, {by}; copies are never on both sides."
+        self._keep_out()
+
+    def _keep_out(self) -> None:
+        """What takes no part whatever the split is."""
+        self.splits[self.held_back] = "test"  # a test image without a label is never looked at
+        self.why_out = {WITH_A_TEST_IMAGE: int((self.splits == OUT).sum())}
+        self.leave_out(self.left_out_later, "copies with different labels")
 
     def clusters(self, of: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
         """Some of the rows, those that belong together side by side."""

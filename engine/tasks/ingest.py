@@ -34,7 +34,7 @@ from engine.tasks.finding import find_images
 from engine.tasks.inventory import Inventory, Item
 from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
-from engine.tasks.questions import refuse_guesses
+from engine.tasks.questions import as_option, refuse_guesses, undecided
 from engine.tasks.reading import Reading, reading_as_json
 from engine.tasks.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.tasks.settings import ImportSettings, import_settings
@@ -80,6 +80,8 @@ def _import(
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
         if request.strict:
             refuse_guesses(inventory.questions)
+        if not request.classes and all(item.label is None for item in inventory.items):
+            raise _without_classes(inventory)  # before every image is read in vain
         key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
         with _staging(home, key) as staging:
             task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
@@ -89,6 +91,19 @@ def _import(
         if source.startswith(UPLOAD):
             remove_upload(source, home)
     return task
+
+
+def _without_classes(inventory: Inventory) -> InvalidInputError:
+    guessed = "".join(
+        f" Please check: {question.text} Taken: {question.in_force.title}; or {as_option(one)} ({one.title})."
+        for question in undecided(inventory.questions)
+        for one in question.interpretations
+        if one.key != question.chosen
+    )
+    return InvalidInputError(
+        "The images have no classes: sort them into one folder for each class, bring a table with a label column, or "
+        f"name at least two classes (--classes cat,dog) to label the images here.{guessed}"
+    )
 
 
 @contextmanager
@@ -298,10 +313,7 @@ class _Import:
                 "column may be the right one."
             )
         if not classes:
-            raise InvalidInputError(
-                "The images have no classes: sort them into one folder for each class, bring a table with a label "
-                "column, or name at least two classes (--classes cat,dog) to label the images here."
-            )
+            raise _without_classes(self.inventory)
         number = {name: index for index, name in enumerate(classes)}
         return classes, np.array([-1 if label is None else number[label] for label in labels], dtype=np.int64)
 

@@ -97,7 +97,9 @@ IMAGE_SUFFIXES = (
     *(".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"),
     *(".dcm", ".dicom", ".ima"),
 )
-_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml")
+_TEXT_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".md", ".json", ".jsonl", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml"),
+)
 _LEFTOVERS = (".bak", ".old", ".orig", ".tmp", ".part", ".crdownload", "~")  # second or half copies of a file
 _KINDS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"))
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.tasks import images as task_images
-from engine.tasks.duplicates import FLAT, exact_clusters, near_clusters
+from engine.tasks.duplicates import exact_clusters, near_clusters, shows_nothing
 from engine.tasks.facts import Facts
 from engine.tasks.names import clean_text
 
@@ -76,6 +76,6 @@ def facts_of(columns: dict[str, list[Any]]) -> Facts:
         groups=np.array([clean_text(group) for group in columns["group"]], dtype=np.str_),
         same=exact_clusters([str(checksum) for checksum in columns["source_sha256"]]),
         alike=near_clusters(np.array(columns["phash"], dtype=np.uint64), small),
-        flat=small.astype(np.float32).std(axis=1) < FLAT,
+        flat=shows_nothing(small),
         steps=[list(steps) for steps in columns["steps"]],
     )

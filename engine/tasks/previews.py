@@ -51,7 +51,7 @@ class Preview:
     images: int
     classes: Mapping[str, int]  # labeled images of each class, the largest class first; test images among them
     unlabeled: int
-    test: int  # images that the source itself holds out
+    test: int  # labeled images that the source itself holds out
     groups: int  # patients, sites, videos; 0 where the source names none
     straddling: int  # groups that the source itself both trains on and tests on
     notes: tuple[str, ...]
@@ -63,6 +63,7 @@ class Preview:
     in_place: bool  # whether its files may be read where they lie
     reading: Reading  # how the samples were read: as asked for, or as is usual for the source
     questions: tuple[Question, ...]  # what was guessed and should be checked
+    encodings: Mapping[str, str]  # of what is not UTF-8: "encoding" of the table, "names-encoding" of its files' names
 
 
 def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
@@ -119,7 +120,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         images=len(items),
         classes=count_by([item.label for item in items if item.label is not None]),
         unlabeled=sum(item.label is None for item in items),
-        test=sum(item.split == "test" for item in items),
+        test=sum(item.split == "test" and item.label is not None for item in items),
         groups=len({item.group for item in items if item.group}),
         straddling=len(_groups(items, tested=True) & _groups(items, tested=False)),
         notes=inventory.notes,
@@ -131,6 +132,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         in_place=bool(items) and inventory.path(items[0]) is not None,
         reading=reading,
         questions=inventory.questions,
+        encodings=inventory.encodings,
     )
 
 

@@ -83,7 +83,8 @@ def as_option(one: Interpretation) -> str:
     """
     import shlex
 
-    words = [f"{_OPTIONS[name]} {shlex.quote(value)}" for name, value in one.changes.get("columns", {}).items()]
+    columns = {name: value for name, value in one.changes.get("columns", {}).items() if value is not None}
+    words = [f"{_OPTIONS[name]} {shlex.quote(value)}" for name, value in columns.items()]
     for key, value in one.changes.get("answers", {}).items():
         option = _OF_ANSWERS.get(key)
         words.append(f"{option} {shlex.quote(value)}" if option else f"--answer {shlex.quote(f'{key}={value}')}")

@@ -1,46 +1,30 @@
-"""Tables of images: CSV, TSV and Parquet, read row by row, with a guess at which column is what."""
+"""Tables of images: CSV, TSV, JSON lines and Parquet, read row by row."""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
-import re
+import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.tasks.encodings import TABLE_ENCODING, UTF_8, encoding_of_text
-from engine.tasks.facts import LISTED
-from engine.tasks.inventory import (
-    IMAGE_SUFFIXES,
-    Columns,
-    Found,
-    Inventory,
-    Item,
-    first_line,
-    image_names,
-    tree_inventory,
-)
-from engine.tasks.names import clean_text
-from engine.tasks.questions import Interpretation, Question
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.tasks.encodings import UTF_8, encoding_of_text
+from engine.tasks.inventory import IMAGE_SUFFIXES, Item, first_line
 from engine.tasks.settings import ImportSettings
-from engine.tasks.sources import Skipped, Tree
+from engine.tasks.sources import Tree
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
-SAMPLE_ROWS = 200  # looked at for a guess
-_LABEL_NAMES = re.compile(
-    r"^(label|labels|class|classname|class_name|category|target|species|diagnosis|dx|y|tag|genus)$"
-)
-_GROUP_NAMES = re.compile(
-    r"(^|[^a-z])(patient|subject|group|site|video|lesion|case|animal|person|slide|scene)s?([^a-z]|$)"
-)
-_SPLIT_NAMES = re.compile(r"^(split|set|subset|partition|fold|train_?test|usage)$")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
+_SAMPLE_ROWS = 400  # looked at for a guess, from all over a table: one that is sorted begins with one class
+_SAMPLED_ROWS, _SAMPLED_CELLS = 100_000, 2_000_000  # the first ones, of which they are taken
+_SPARSE, _SPARSE_ROWS = 4, 40  # a column with fewer than a quarter of its cells filled is looked at where it is filled
+_KEY_ROWS = 1000  # of JSON lines, whose keys are the columns
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trainval", "train_val", "trn", "dev_train"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
@@ -49,12 +33,24 @@ SPLIT_WORDS = {
 
 
 class Table:
-    """A table as rows of text. Nothing in a cell is ever computed: a formula is the text it is."""
+    """A table as rows of text. Nothing in a cell is ever computed: a formula is the text it is.
 
-    def __init__(self, tree: Tree, name: str, settings: ImportSettings, encoding: str = "") -> None:
+    encoding: what the user says it is, "" for the likeliest; known: names and stems of images that are there, so that
+    a first row that names one is seen to be no header.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        name: str,
+        settings: ImportSettings,
+        encoding: str = "",
+        known: frozenset[str] = frozenset(),
+    ) -> None:
         self.name, self._tree, self._settings = name, tree, settings
         self.encoding = UTF_8
         self.columns: tuple[str, ...] = ()
+        self.has_header = True
         if self._is_parquet:
             with self._parquet() as file:
                 check_rows(name, file.metadata.num_rows, settings)
@@ -66,13 +62,47 @@ class Table:
                     "or raise the setting table_bytes."
                 )
             self.encoding = encoding_of_text(lambda: tree.open(name), name, encoding)
-            with self._text() as lines:
-                self.columns = tuple(cell.strip() for cell in next(self._cells(lines), []))
+            self.columns = self._json_keys() if self._is_json else self._header(known)
         self._check_columns()
 
     @property
     def _is_parquet(self) -> bool:
         return self.name.lower().endswith(".parquet")
+
+    @property
+    def _is_json(self) -> bool:
+        return self.name.lower().endswith(".jsonl")
+
+    def _header(self, known: frozenset[str]) -> tuple[str, ...]:
+        with self._text() as lines:
+            first, *more = list(itertools.islice(self._cells(lines), 2)) or [[]]
+        if _is_header(first, more[0] if more else [], known):
+            return tuple(map(_composed, first))
+        self.has_header = False
+        return tuple(f"column {number}" for number in range(1, len(first) + 1))
+
+    def _json_keys(self) -> tuple[str, ...]:
+        keys: dict[str, None] = {}
+        for row in itertools.islice(self._json_rows(), _KEY_ROWS):
+            keys.update(dict.fromkeys(row))
+        return tuple(keys)
+
+    def _json_rows(self) -> Iterator[dict[str, Any]]:
+        """The objects of JSON lines. Raises DamagedFileError naming the line."""
+        limit = self._settings.cell_characters
+        with self._text() as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(limit + 2), ""), 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise DamagedFileError(
+                        f"{self.name} line {number} is no JSON ({first_line(error)}): mend or remove that line."
+                    ) from error
+                if not isinstance(row, dict):
+                    raise DamagedFileError(f"{self.name} line {number} is no JSON object: write one a line.")
+                yield row
 
     def _check_columns(self) -> None:
         if len(self.columns) < 1 or not any(self.columns):
@@ -89,16 +119,26 @@ class Table:
         if self._is_parquet:
             yield from self._parquet_rows(columns)
             return
+        if self._is_json:
+            for row in self._json_rows():
+                yield tuple(_json_cell(row.get(column)) for column in columns)
+            return
         places = [self.columns.index(column) for column in columns]
         with self._text() as lines:
-            for cells in itertools.islice(self._cells(lines), 1, None):
+            for cells in itertools.islice(self._cells(lines), int(self.has_header), None):
                 if any(cells):
-                    yield tuple(cells[place].strip() if place < len(cells) else "" for place in places)
+                    yield tuple(_composed(cells[place]) if place < len(cells) else "" for place in places)
 
     def sample(self) -> list[dict[str, str]]:
-        """The first rows, by column."""
-        rows = itertools.islice(self.rows(self.columns), SAMPLE_ROWS)
-        return [dict(zip(self.columns, row, strict=True)) for row in rows]
+        """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
+        most = min(_SAMPLED_ROWS, _SAMPLED_CELLS // len(self.columns))
+        rows = list(itertools.islice(self.rows(self.columns), max(_SAMPLE_ROWS, most)))
+        chosen = set(_spread(range(len(rows)), _SAMPLE_ROWS))
+        for place in range(min(len(self.columns), _SAMPLE_ROWS)):
+            filled = [number for number, row in enumerate(rows) if row[place]]
+            if _SPARSE * len(filled) < len(rows):
+                chosen.update(_spread(filled, _SPARSE_ROWS))
+        return [dict(zip(self.columns, rows[number], strict=True)) for number in sorted(chosen)]
 
     @contextmanager
     def _text(self) -> Iterator[IO[str]]:
@@ -135,7 +175,7 @@ class Table:
             for batch in file.iter_batches(4096, columns=list(columns)):
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
-                    yield tuple("" if value is None or value != value else str(value).strip() for value in row)
+                    yield tuple("" if value is None or value != value else _composed(str(value)) for value in row)
 
 
 def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
@@ -145,6 +185,11 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
             f"{name} has {rows:,} rows, more than the {settings.images:,} images allowed: split it, or raise the "
             "setting images."
         )
+
+
+def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
+    """At most `count` of some numbers, from all over them."""
+    return [numbers[place * len(numbers) // count] for place in range(count)] if len(numbers) > count else numbers
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:
@@ -159,228 +204,34 @@ def _delimiter(header: str, name: str) -> str:
     return max(",;\t|", key=lambda d: (header.count(d), -",;\t|".index(d)))
 
 
-def guess_columns(table: Table, sample: Sequence[dict[str, str]], known: frozenset[str]) -> Columns:
-    """Which columns hold path, label, group and split, by their names and first values; "" where none does.
+def _is_header(first: Sequence[str], second: Sequence[str], known: frozenset[str]) -> bool:
+    """Whether a table's first row names its columns: it does not if it names an image."""
 
-    known: names and stems of the images that lie beside the table.
-    """
-    filled = {c: [row[c] for row in sample if row[c]] for c in table.columns}
+    def names_one(cell: str) -> bool:
+        return cell.replace("\\", "/").rsplit("/", 1)[-1].strip() in known
 
-    def share(column: str, test: Any) -> float:
-        return float(sum(map(test, filled[column])) / max(1, len(sample)))
-
-    path = max(table.columns, key=lambda c: (share(c, lambda v: _looks_like_image(v, known)), -table.columns.index(c)))
-    if share(path, lambda v: _looks_like_image(v, known)) < 0.5:
-        path = ""
-    rest = [c for c in table.columns if c != path and c]
-    split = next((c for c in rest if _SPLIT_NAMES.match(c.lower()) and share(c, _is_split_word) > 0.5), "")
-    rest = [c for c in rest if c != split]
-    group = next((c for c in rest if _GROUP_NAMES.search(c.lower()) and len(set(filled[c])) > 1), "")
-    rest = [c for c in rest if c != group]
-    label = next(iter(_label_candidates(rest, filled)), "")
-    return Columns(path=path, label=label, group=group, split=split)
+    for cell, below in itertools.zip_longest(first, second, fillvalue=""):
+        plain = cell.strip().lower()
+        if plain.endswith(IMAGE_SUFFIXES) and len(plain) > 4:
+            return False
+        if names_one(cell) and names_one(below) and plain not in _HEADER_WORDS:
+            return False
+    return True
 
 
-def _label_candidates(rest: Sequence[str], filled: Mapping[str, Sequence[str]]) -> list[str]:
-    """Columns that may hold labels, the likeliest first: by name, else by few values."""
-    named = [c for c in rest if _LABEL_NAMES.match(c.lower().replace(" ", "_"))]
-    if named:
-        return named
-    few = {c: len(set(filled[c])) for c in rest if len(set(filled[c])) >= 2}
-    few = {c: n for c, n in few.items() if n <= max(2, len(filled[c]) // 2)}
-    return sorted(few, key=lambda c: (few[c] > 100, not _is_wordy(filled[c]), rest.index(c)))
+_HEADER_WORDS = frozenset({"image", "images", "img", "file", "filename", "file_name", "name", "id", "path", "label"})
 
 
-def _label_question(table: Table, asked: Columns, used: Columns) -> tuple[Question, ...]:
-    """Which column holds the labels, where more than one may."""
-    sample = table.sample()
-    filled = {c: [row[c] for row in sample if row[c]] for c in table.columns}
-    taken = (used.path, used.group, used.split)
-    candidates = _label_candidates([c for c in table.columns if c and c not in taken], filled)[:LIKELIEST]
-    if asked.label == "" or not used.label or len({*candidates, used.label}) < 2:
-        return ()
-    candidates = [used.label, *(c for c in candidates if c != used.label)]
-    counts = dict.fromkeys(candidates, 0)
-    for row in table.rows(candidates):
-        for column, cell in zip(candidates, row, strict=True):
-            counts[column] += bool(cell)
-    ways = [
-        Interpretation(c, f"The column {c!r} holds the labels", counts[c], {"columns": {"label": c}}) for c in counts
-    ]
-    text = f"Several columns of {table.name} may hold the labels."
-    return (Question("label-column", text, tuple(ways), used.label, asked.label is not None),)
+def _json_cell(value: Any) -> str:
+    """A value of JSON lines as a cell: lists and objects as they were written."""
+    if value is None or value != value:
+        return ""
+    return _composed(json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value))
 
 
-LIKELIEST = 4  # interpretations that are offered
-
-
-def names_images(table: Table, known: frozenset[str]) -> bool:
-    """Whether most of a table's first rows name images that are there (`known`, as for `guess_columns`)."""
-    sample = table.sample()
-    path = guess_columns(table, sample, known).path
-    there = sum(_last(row[path]) in known or _stem(row[path]) in known for row in sample) if path else 0
-    return there > 0 and there >= len(sample) / 2
-
-
-def _is_wordy(values: Sequence[str]) -> bool:
-    """Whether values are words: a measure has numbers."""
-    return not all(re.fullmatch(r"[-+0-9.eE]+", value) for value in values)
-
-
-def _looks_like_image(value: str, known: frozenset[str]) -> bool:
-    return value.lower().endswith(IMAGE_SUFFIXES) or _last(value) in known
-
-
-def _is_split_word(value: str) -> bool:
-    return value.strip().lower() in SPLIT_WORDS
-
-
-def _last(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _stem(name: str) -> str:
-    last = _last(name)
-    return last.rsplit(".", 1)[0] if last.lower().endswith(IMAGE_SUFFIXES) else last
-
-
-def chosen_columns(table: Table, asked: Columns, known: frozenset[str]) -> Columns:
-    """What was asked for, and a guess for the rest. Raises UnknownNameError, or InvalidInputError without a path."""
-    sample = table.sample()
-    guess = guess_columns(table, sample, known)
-    for column in (asked.path, asked.label, asked.group, asked.split):
-        if column and column not in table.columns:
-            raise UnknownNameError(f"column in {table.name}", column, table.columns)
-    used = {c for c in (asked.path, asked.label, asked.group, asked.split) if c}
-
-    def pick(wish: str | None, guessed: str | None) -> str:
-        return wish if wish is not None else ("" if guessed in used else guessed or "")
-
-    columns = Columns(
-        path=pick(asked.path, guess.path),
-        label=pick(asked.label, guess.label),
-        group=pick(asked.group, guess.group),
-        split=pick(asked.split, guess.split),
-    )
-    if not columns.path:
-        raise InvalidInputError(
-            f"{table.name}: no column looks like names of images; its columns are "
-            f"{', '.join(map(repr, table.columns[:12]))}. Name the one that holds them."
-        )
-    return columns
-
-
-class Lookup:
-    """Finds the file that a cell means, among the files that are there: by name, by its end, or by its stem.
-
-    A cell is never opened as a path; one that means no file, or several, finds nothing.
-    """
-
-    def __init__(self, names: Sequence[str], base: str) -> None:
-        self._names = frozenset(names)
-        self._base = base
-        self._by_last: dict[str, list[str]] = {}
-        for name in names:
-            self._by_last.setdefault(_last(name), []).append(name)
-            if (stem := _stem(name)) != _last(name):
-                self._by_last.setdefault(stem, []).append(name)
-
-    @property
-    def known(self) -> frozenset[str]:
-        """Last parts and stems of all names."""
-        return frozenset(self._by_last)
-
-    def find(self, cell: str) -> str | None:
-        """The file's name, or None."""
-        cell = unicodedata.normalize("NFC", cell)  # as trees have their names
-        wanted = "/".join(part for part in cell.replace("\\", "/").split("/") if part not in ("", "."))
-        for name in (self._base + wanted, wanted):
-            if name in self._names:
-                return name
-        if ".." in wanted.split("/"):
-            return None
-        candidates = self._by_last.get(_last(wanted), [])
-        if len(candidates) > 1:  # the longest common ending decides
-            parts = wanted.split("/")
-            for count in range(len(parts), 1, -1):
-                ending = "/".join(parts[-count:])
-                fitting = [c for c in candidates if c == ending or c.endswith("/" + ending)]
-                if len(fitting) == 1:
-                    return fitting[0]
-        return candidates[0] if len(candidates) == 1 else None
-
-
-def table_inventory(found: Found, name: str, images: Tree | None = None) -> Inventory:
-    """Images as a table names them. `images`: where they lie, if not beside the table.
-
-    Raises InvalidInputError if no column names images, or none of them is there; DamagedFileError for a broken table.
-    """
-    table = Table(found.tree, name, found.settings, found.answers.get(TABLE_ENCODING, ""))
-    where = images or found.tree
-    base = name.rsplit("/", 1)[0] + "/" if "/" in name and images is None else ""
-    lookup = Lookup(image_names(where), base)
-    columns = chosen_columns(table, found.columns, lookup.known)
-    used = [c for c in (columns.path, columns.label, columns.group, columns.split) if c]
-    items: dict[str, Item] = {}
-    missing: list[Skipped] = []
-    strange: set[str] = set()
-    repeated = conflicting = lost = 0
-    texts: dict[str, str] = {}  # one copy of each label in memory
-    for row in table.rows(list(dict.fromkeys(used))):
-        cells = dict(zip(dict.fromkeys(used), row, strict=True))
-        cell = cells[columns.path or ""]
-        file = lookup.find(cell)
-        if file is None:
-            lost += 1
-            if len(missing) < LISTED:  # a table may name millions of them
-                missing.append(
-                    Skipped(clean_text(cell) or "(an empty cell)", "is named in the table, but is not there")
-                )
-            continue
-        label = clean_text(cells[columns.label]) if columns.label else ""
-        label = texts.setdefault(label, label)
-        word = cells[columns.split].lower() if columns.split else ""
-        split = SPLIT_WORDS.get(word)
-        if word and split is None:
-            strange.add(clean_text(word)[:40])
-        group = clean_text(cells[columns.group]) if columns.group else ""
-        item = Item(file, label or None, split, texts.setdefault(group, group) or None)
-        if file in items:
-            repeated += 1
-            conflicting += items[file].label != item.label
-            continue
-        items[file] = item
-        _check_count(len(items), found.settings)
-    if not items:
-        detail = f"such as {missing[0].name[:80]!r}" if missing else "since it has no rows"
-        raise InvalidInputError(
-            f"{name}: none of the images it names is there ({detail}): bring the images and the table together, or "
-            "choose another column."
-        )
-    notes = [f"The table {name} names {len(items):,} images that are there."]
-    if repeated:
-        notes.append(
-            f"{repeated:,} rows name an image again, {conflicting:,} of them with another label: the first row counts."
-        )
-    if strange:
-        notes.append(f"Not a name of a split, so left open: {', '.join(sorted(strange)[:5])}.")
-    unnamed = len(lookup._names) - len(items)
-    if unnamed > 0:
-        notes.append(f"{unnamed:,} images are not in the table and are left out.")
-    settled, more = settle_validation(list(items.values()))
-    return tree_inventory(
-        Found(where, found.settings, found.columns),
-        "table",
-        f"a table ({name}) and images",
-        settled,
-        notes=tuple(notes + more),
-        skipped=tuple(missing),
-        skipped_more=lost - len(missing),
-        columns=columns,
-        all_columns=table.columns,
-        questions=_label_question(table, found.columns, columns),
-        texts=((TABLE_ENCODING, name, table.encoding),),
-    )
+def _composed(cell: str) -> str:
+    """A cell without space around it, in the form that trees have their names in: letters and their marks together."""
+    return unicodedata.normalize("NFC", cell.strip())
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:
@@ -403,7 +254,8 @@ def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:
     return settled, notes
 
 
-def _check_count(count: int, settings: ImportSettings) -> None:
+def check_count(count: int, settings: ImportSettings) -> None:
+    """Raises InvalidInputError for more images than the settings allow."""
     if count > settings.images:
         raise InvalidInputError(
             f"There are more than {settings.images:,} images: import a part, or raise the setting images."

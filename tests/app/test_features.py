@@ -5,6 +5,7 @@ import pytest
 
 from app import state
 from app.components import scatter
+from app.components.escaping import escape_chart
 from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
@@ -102,7 +103,7 @@ def test_labeled_images_have_another_marker(home, mapped):
         if symbol == scatter.DIAMOND
     ]
     assert sorted(diamonds) == list(mapped.labeled_rows(5, 0))
-    assert [trace["name"] for trace in traces(app)] == list(mapped.classes)
+    assert [trace["name"] for trace in traces(app)] == [escape_chart(name) for name in mapped.classes]
 
 
 def test_picked_points_show_their_images_with_class_names(home, mapped):

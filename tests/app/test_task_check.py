@@ -1,11 +1,14 @@
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app import state
 from engine import jobs
-from engine.tasks import checked, load_task
+from engine.tasks import checked, decide, load_task
+from engine.tasks.facts import read_facts, write_facts
 from tests.app.made_tasks import TITLE
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -19,7 +22,7 @@ def no_queue(monkeypatch):
 
 @pytest.fixture
 def check(own):
-    return open_page("task", session={"note task.part": "check"}, task=own.name)
+    return open_page("task", task=own.name, part="check")
 
 
 def decided(own):
@@ -71,13 +74,44 @@ def test_shape_size_and_mirroring_are_decisions_of_the_task(own, check):
     assert (record.resize, record.student_size, record.flip) == ("pad", 96, False)
 
 
+def test_the_parts_have_addresses(own):
+    app = open_page("task", task=own.name, part="label")
+    assert app.segmented_control(key="widget task part").value == "label"
+    shown(app.segmented_control(key="widget task part").set_value("check").run())
+    assert app.query_params["part"] == "check"
+    shown(app.segmented_control(key="widget task part").set_value("images").run())
+    assert "part" not in app.query_params
+    app = open_page("task", task=own.name, part="no-such-part")
+    assert app.segmented_control(key="widget task part").value == "images"
+
+
+def test_it_is_said_what_takes_no_part_and_which_groups_test(own):
+    facts, ids = read_facts(own.folder), own.images.image_ids
+    tiles = [f"tile_{row // 9}" for row in range(len(ids))]
+    write_facts(own.folder, ids, replace(facts, groups=np.array(tiles)))
+    task = decide(own, split="by-group")
+    app = open_page("task", task=own.name, part="check")
+    said = text_of(app).replace("\\", "")
+    tested = sorted({tiles[row] for row in task.test_rows})
+    assert f"Of {len(set(tiles))} groups {len(tested)} test" in said
+    assert tested[0] in said
+    reasons = checked(task).review.left_out
+    assert reasons
+    assert {metric.label: metric.value for metric in app.metric}["Take no part"] == str(sum(n for _, n in reasons))
+    assert all(f"{number:,} {why}" in said for why, number in reasons)
+
+
 def test_a_job_that_has_not_ended_is_mentioned_before_one_decides(own, home):
     jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
-    app = open_page("task", session={"note task.part": "check"}, task=own.name)
+    app = open_page("task", task=own.name, part="check")
     assert "1 job of this task has not ended" in app.warning[0].value
 
 
 def test_the_images_part_leaves_out_what_takes_no_part(own):
     app = open_page("task", task=own.name)
     assert {m.label: m.value for m in app.metric}["Classes"] == "2"
-    assert "labeled/lion/broken.jpg" not in "".join(html.value for html in app.html)
+    pictures = "".join(html.value for html in app.html)
+    assert "labeled/lion/broken.jpg" not in pictures
+    unknown = int((own.labels[own.train_rows] < 0).sum())
+    assert f"{unknown} images without a known class" in text_of(app)
+    assert pictures.count('alt="unlabeled, class not known"') == 30

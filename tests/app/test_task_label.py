@@ -36,7 +36,7 @@ def hands(monkeypatch):
 
 
 def label(own):
-    return open_page("task", session={"note task.part": "label"}, task=own.name)
+    return open_page("task", task=own.name, part="label")
 
 
 def test_labels_are_kept_at_once_as_a_new_revision_and_undone(own, hands):

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def images_of(name: str) -> list[Image.Image]:
     for image in images:
         image.load()
     return images
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten() -> Iterator[None]:
+    """Rows and decoded images of four tasks are 400 MB: they go with this file's last test."""
+    yield
+    for cached in (table_of, rows_of, images_of):
+        cached.cache_clear()
 
 
 def test_exactly_four_tasks_within_ten_megabytes() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.errors import InvalidInputError
-from engine.tasks.encodings import TABLE_ENCODING
-from engine.tasks.inventory import Found, Inventory, image_names
+from engine.tasks.inventory import Found, Inventory
 from engine.tasks.layouts import official
 from engine.tasks.layouts.cifar import cifar_10
 from engine.tasks.layouts.parquet import image_shards, parquet_images
 from engine.tasks.layouts.plain import folders
-from engine.tasks.tables import Lookup, Table, names_images, table_inventory
+from engine.tasks.layouts.table_choice import tables_inventory
 
 # In this order: the most particular first. Each gives None for what is not its own.
 KNOWN: tuple[Callable[[Found], Inventory | None], ...] = (
@@ -43,36 +42,9 @@ def recognize(found: Found) -> Inventory:
             return inventory
     if shards := _parquet_shards(found):
         return parquet_images(found, shards)
-    table = _table(found)
-    return folders(found) if table is None else table_inventory(found, table)
+    return tables_inventory(found) or folders(found)
 
 
 def _parquet_shards(found: Found) -> list[str]:
     names = [name for name in found.tree.files if name.lower().endswith(".parquet")]
     return image_shards(found.tree, names, found.settings) if names else []
-
-
-def _table(found: Found) -> str | None:
-    """The table that names the images and their classes, the outermost one; None if there is none, so that folders
-    speak. A table that was asked for by its columns counts whatever it holds.
-
-    Raises InvalidInputError if several name the images.
-    """
-    tables = [name for name in found.tree.files if name.lower().endswith((".csv", ".tsv", ".parquet"))]
-    if not tables:
-        return None
-    encoding = found.answers.get(TABLE_ENCODING, "")
-    asked = bool(found.columns.label or found.columns.path)
-    depth = min(name.count("/") for name in tables)
-    outermost = [name for name in tables if name.count("/") == depth]
-    if not (asked and len(outermost) == 1):
-        known = frozenset(stem for name in image_names(found.tree) for stem in Lookup([name], "").known)
-        outermost = [
-            name for name in outermost if names_images(Table(found.tree, name, found.settings, encoding), known)
-        ]
-    if len(outermost) > 1:
-        raise InvalidInputError(
-            f"{found.tree.title} holds {len(outermost)} tables of its images ({', '.join(outermost[:3])}): name "
-            "the one that counts, or keep only that one."
-        )
-    return outermost[0] if outermost else None

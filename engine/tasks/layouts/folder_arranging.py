@@ -13,7 +13,6 @@ from engine.tasks.layouts.folder_words import LABELED, UNLABELED, in_words, is_g
 from engine.tasks.layouts.lists import listed_labels
 from engine.tasks.names import clean_text
 from engine.tasks.sources import Skipped
-from engine.tasks.tables import settle_validation
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Guess:
 class Arranged:
     """The images of a tree in one interpretation."""
 
-    items: list[Item]
+    items: list[Item]  # with "val" as the split of images to validate on
     structure: str  # "class", "split" or "labeled"
     left_out: tuple[Skipped, ...]
     notes: tuple[str, ...]
@@ -108,9 +107,8 @@ class _One:
         ]
         items = self._listed(items, splits)
         items = self._without_lonely_class(items)
-        items, more = settle_validation(items)
         left_out = tuple(Skipped(name, reason) for name, reason in self.out.items())
-        return Arranged(items, structure, left_out, (*self.notes, *more), tuple(self.guesses))
+        return Arranged(items, structure, left_out, tuple(self.notes), tuple(self.guesses))
 
     def _choose(self, key: str, text: str, titles: Mapping[str, str], default: str) -> str:
         first = {default: titles[default], **titles}
@@ -250,8 +248,8 @@ class _One:
         else:
             text = f"Folders lie in folders: {inner} in {outer}."
             titles["groups"] = (
-                f"The outer folders are the classes, and each inner one ({inner}) is a patient, a site or a video, "
-                "which is never both trained on and tested on"
+                "The outer folders are the classes, and each inner one is a patient, a site or a video, which is never "
+                "both trained on and tested on"
             )
         return self._choose("folder-levels", text, titles, levels.likeliest)
 

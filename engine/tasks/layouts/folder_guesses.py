@@ -54,7 +54,7 @@ def find_masks(tree: Folders, files: Mapping[Folder, Sequence[str]]) -> Masks:
         if not called or not (others or tree.own.get(parent)):
             continue
         splits = named_splits(others)
-        if any(is_pictures(name) or name in splits for name in others):
+        if any(is_pictures(name) or variant_rank(name) is not None or name in splits for name in others):
             folders.update((*parent, name) for name in called)
             continue
         pictures = [file for name in others for file in _within((*parent, name), files)] + [*files.get(parent, ())]

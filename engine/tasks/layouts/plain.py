@@ -7,6 +7,7 @@ from engine.tasks.inventory import Found, Inventory, image_names, is_text, tree_
 from engine.tasks.layouts.folder_arranging import Arranged, Arranging
 from engine.tasks.questions import Question, answered
 from engine.tasks.sources import Skipped
+from engine.tasks.tables import settle_validation
 
 LAYOUTS = {"class": "class-folders", "split": "split-folders", "labeled": "labeled-unlabeled"}
 _TITLES = {"class": "folders by class", "split": "folders by split and class", "labeled": "labeled and unlabeled"}
@@ -36,21 +37,22 @@ def folders(found: Found) -> Inventory:
     arranged = arranging.arrange(found.answers)
     if not arranged.items:
         raise InvalidInputError(f"None of the {len(names):,} images of {tree.title} takes part: answer otherwise.")
+    items, more = settle_validation(arranged.items)
     taken = set(names)
     others = [Skipped(n, "is no image by its name") for n in tree.files if n not in taken and not is_text(n)]
-    unlabeled = all(item.label is None for item in arranged.items)
+    unlabeled = all(item.label is None for item in items)
     return tree_inventory(
         found,
         LAYOUTS[arranged.structure],
         "images without classes" if unlabeled else _TITLES[arranged.structure],
-        arranged.items,
-        notes=arranged.notes,
+        items,
+        notes=(*arranged.notes, *more),
         skipped=(*others, *arranged.left_out),
-        questions=_questions(found, arranging, arranged),
+        questions=folder_questions(found, arranging, arranged),
     )
 
 
-def _questions(found: Found, arranging: Arranging, arranged: Arranged) -> tuple[Question, ...]:
+def folder_questions(found: Found, arranging: Arranging, arranged: Arranged) -> tuple[Question, ...]:
     """What was guessed, with how many images each interpretation would label."""
     questions = []
     for guess in arranged.guesses:

@@ -15,11 +15,9 @@ from engine.jobs import Job, Status, create, drain, status
 SCRIPT = Path(__file__).parent / "worker_script.py"
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait for something that other processes do; fail if it does not come."""
-    end = time.monotonic() + seconds
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for something that other processes do, however busy the machine is: the test's own time limit ends it."""
     while not condition():
-        assert time.monotonic() < end, "what was waited for did not happen"
         time.sleep(0.01)
 
 

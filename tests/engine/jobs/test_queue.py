@@ -92,8 +92,7 @@ def test_a_job_queued_while_others_run_is_picked_up(workspace: Workspace) -> Non
     third = workspace.add()
     assert wait([third], poll=0.02)[third].state == "done"
     stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    thread.join()
     workspace.assert_no_overlap()
 
 
@@ -102,8 +101,8 @@ def test_many_drainers_in_threads_and_processes_run_each_job_once(workspace: Wor
     processes = [workspace.drain_in_process() for _ in range(2)]
     threads = [workspace.drain_in_thread() for _ in range(3)]
     for thread in threads:
-        thread.join(60)
-    assert [process.wait(60) for process in processes] == [0, 0]
+        thread.join()
+    assert [process.wait() for process in processes] == [0, 0]
     assert [status(job).state for job in jobs] == ["done"] * 6
     assert sorted(line[1] for line in workspace.trace() if line[0] == "begin") == sorted(job.id for job in jobs)
     workspace.assert_no_overlap()
@@ -151,8 +150,7 @@ def test_stopping_a_drainer_leaves_its_worker_at_work(workspace: Workspace) -> N
     thread = workspace.drain_in_thread(stop=stop)
     until(lambda: status(job).done > 0)
     stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    thread.join()
     assert status(job).state == "running"
     with pytest.raises(BusyError, match="worked on by another process"), DeviceLock(workspace.path, "cpu"):
         pass
@@ -165,7 +163,7 @@ def test_a_worker_started_by_hand_is_waited_for(workspace: Workspace) -> None:
     process = subprocess.Popen(command(by_hand), start_new_session=True)
     until(lambda: status(by_hand).state == "running")
     workspace.drain()
-    assert process.wait(5) == 0
+    assert process.wait() == 0
     assert [status(job).state for job in (by_hand, queued)] == ["done", "done"]
     workspace.assert_no_overlap()
 
@@ -175,7 +173,7 @@ def test_a_polite_worker_stops_at_the_flag(workspace: Workspace) -> None:
     thread = workspace.drain_in_thread(grace=30.0)
     until(lambda: status(job).done > 0)
     request_cancel(job)
-    thread.join(10)
+    thread.join()
     now = status(job)
     assert (now.state, now.message) == ("cancelled", "It was cancelled; it can be resumed.")
     assert 0 < now.done < 1000
@@ -187,7 +185,7 @@ def test_a_worker_that_does_not_look_is_told_by_sigterm(workspace: Workspace) ->
     thread = workspace.drain_in_thread(kill_grace=30.0)
     until((job.folder / "ready").exists)
     request_cancel(job)
-    thread.join(10)
+    thread.join()
     assert status(job).state == "cancelled"
     assert (job.folder / "unwound").exists()
 
@@ -199,9 +197,9 @@ def test_a_worker_that_ignores_sigterm_is_killed_with_all_it_started(workspace: 
     child = int((job.folder / "child").read_text())
     began = time.monotonic()
     request_cancel(job)
-    thread.join(10)
+    thread.join()
     assert status(job).state == "cancelled"
-    assert 0.5 < time.monotonic() - began < 5.0
+    assert time.monotonic() - began > 0.5  # both graces
     until(lambda: start_mark(child) is None)
 
 
@@ -210,7 +208,7 @@ def test_what_a_dying_worker_says_does_not_undo_its_cancellation(workspace: Work
     thread = workspace.drain_in_thread(grace=30.0)
     until((job.folder / "ready").exists)
     request_cancel(job)
-    thread.join(10)
+    thread.join()
     assert status(job).state == "cancelled"
     assert "lost my way" in job.log_path.read_text()
 
@@ -221,8 +219,7 @@ def test_cancelling_in_the_moment_of_the_start_never_leaves_a_job_running(worksp
     for delay, job in zip((0.0, 0.01, 0.05, 0.15), jobs, strict=True):
         time.sleep(delay)
         request_cancel(job)
-    thread.join(30)
-    assert not thread.is_alive()
+    thread.join()
     assert [status(job).state for job in jobs] == ["cancelled"] * 4
 
 
@@ -230,10 +227,8 @@ def test_a_process_that_stays_after_its_job_is_done_is_ended(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "LINGER", 0.2)
-    began = time.monotonic()
-    _, now = workspace.run("lingers")
+    _, now = workspace.run("lingers")  # for an hour, if it is let
     assert now.state == "done"
-    assert time.monotonic() - began < 20
 
 
 def test_a_full_disk_stops_the_queue_and_starts_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +300,7 @@ def test_waiting_tells_of_changes_and_gives_the_ends(workspace: Workspace) -> No
     seen: list[tuple[str, str, int]] = []
     thread = workspace.drain_in_thread()
     ended = wait([good, bad], lambda job, now: seen.append((job.kind, now.state, now.done)), poll=0.02)
-    thread.join(5)
+    thread.join()
     assert (ended[good].state, ended[bad].state) == ("done", "failed")
     assert [kind for kind, _, _ in seen[:2]] == ["count", "mistaken"]
     assert len({done for kind, state, done in seen if (kind, state) == ("count", "running")}) > 2

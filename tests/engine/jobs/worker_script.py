@@ -63,7 +63,7 @@ def busy(job: Job, reporter: Reporter) -> None:
     """Work on and on without a look at the cancel flag; tell when the stack is unwound."""
     try:
         (job.folder / "ready").touch()
-        time.sleep(60)
+        time.sleep(3600)
     finally:
         (job.folder / "unwound").touch()
 
@@ -73,12 +73,12 @@ def stubborn(job: Job, reporter: Reporter) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() == 0:
         (job.folder / "child").write_text(str(os.getpid()))
-        time.sleep(60)
+        time.sleep(3600)
         os._exit(0)
     while not (job.folder / "child").exists():
         time.sleep(0.01)
     (job.folder / "ready").touch()
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def dies_confused(job: Job, reporter: Reporter) -> None:
@@ -114,7 +114,7 @@ def lingers(job: Job, reporter: Reporter) -> None:
     """Leave a thread behind that keeps the process alive."""
     import threading
 
-    threading.Thread(target=time.sleep, args=(60,)).start()
+    threading.Thread(target=time.sleep, args=(3600,)).start()
 
 
 HANDLERS = {

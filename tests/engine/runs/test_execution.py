@@ -1,10 +1,10 @@
 """Whole runs, in real worker processes where it matters."""
 
 import json
-import os
-import signal
-import time
+import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from engine import jobs
 from engine.errors import InvalidInputError
 from engine.export import export_student
+from engine.features import extract
 from engine.jobs import worker
 from engine.runs import (
     QueueThread,
@@ -25,6 +26,7 @@ from engine.runs import (
     finished_results,
     list_comparisons,
     plan,
+    queue,
     read_result,
     runs_root,
     start,
@@ -32,7 +34,27 @@ from engine.runs import (
 from engine.runs.execution import CHECKPOINT, KIND
 from engine.tasks import Task, open_task, write_revision
 from engine.tasks.task import write_task
-from engine.teachers import create
+from engine.teachers import create, get_teacher
+from tests.engine.runs.conftest import TEACHERS
+
+DYING = Path(__file__).parent / "dying_worker.py"
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """A workspace in which the teachers have been run over all training images."""
+    folder = tmp_path_factory.mktemp("looked")
+    task = open_task("emoji-fluent", folder)
+    teachers = [get_teacher(name) for name in TEACHERS]
+    extract(folder, task, teachers, task.train_rows, views=[0], device="cpu")
+    return folder
+
+
+@pytest.fixture
+def home(home, looked):
+    """A workspace with those features."""
+    shutil.copytree(looked, home)
+    return home
 
 
 def run_here(home, spec):
@@ -72,8 +94,9 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
         export_student(folder, out)
 
 
-def relabeled(home, rows):
+def relabeled(looked, home, rows):
     """The task in another workspace, with the labels of `rows` all wrong."""
+    shutil.copytree(looked, home)
     task = open_task("emoji-fluent", home)
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
@@ -86,12 +109,12 @@ LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "di
 
 
 @LEARN_FROM_TEACHERS
-def test_test_labels_never_reach_the_student(home, small, tmp_path, method):
+def test_test_labels_never_reach_the_student(home, looked, small, tmp_path, method):
     """The same task with every test label changed trains the same student, bit for bit."""
     task = open_task("emoji-fluent", home)
     other_home = tmp_path / "other"
     students = []
-    for place, t in ((home, task), (other_home, relabeled(other_home, task.test_rows))):
+    for place, t in ((home, task), (other_home, relabeled(looked, other_home, task.test_rows))):
         [spec] = plan(t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
@@ -117,13 +140,13 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
 
 
 @LEARN_FROM_TEACHERS
-def test_unlabeled_images_keep_their_labels_to_themselves(home, small, tmp_path, monkeypatch, method):
+def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, tmp_path, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
     task = open_task("emoji-fluent", home)
     drawn = task.labeled_rows(2, 0)
     hidden = np.setdiff1d(task.train_rows, drawn)
     other_home = tmp_path / "other"
-    other = relabeled(other_home, hidden)
+    other = relabeled(looked, other_home, hidden)
     monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
@@ -162,24 +185,20 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
     assert any(not torch.equal(ends["distill-equal"][n], ends["distill-nearest"][n]) for n in ends["distill-equal"])
 
 
-def test_a_run_killed_outright_resumes_to_the_same_weights(home, small, tmp_path, monkeypatch):
+def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, tmp_path, monkeypatch):
     task = open_task("emoji-fluent", home)
-    [spec] = plan(task, ["distill-weighted"], [0], **{**small, "images": 12_000})
+    [spec] = plan(task, ["distill-weighted"], [0], **small)
     undisturbed_home = tmp_path / "undisturbed"
-    open_task("emoji-fluent", undisturbed_home)
+    shutil.copytree(looked, undisturbed_home)
     expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
 
-    monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0.3")
+    monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0")
+    monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, str(DYING), str(job.folder)])
     comparison = start(home, [spec])
     folder = runs_root(home) / comparison.runs[0]
-    queue = QueueThread(home, "cpu", until_empty=True)
-    queue.start()
-    deadline = time.monotonic() + 120
-    while not (folder / CHECKPOINT).exists():
-        assert time.monotonic() < deadline, (folder / "log.txt").read_text()
-        time.sleep(0.02)
-    os.kill(jobs.status(jobs.load(folder)).pid, signal.SIGKILL)
-    queue.join(120)
+    draining = QueueThread(home, "cpu", until_empty=True)
+    draining.run()
+    assert draining.error is None
     now = jobs.status(jobs.load(folder))
     assert (now.state, now.attempts) == ("done", 2)
     resumed = load_file(folder / "student.safetensors")

@@ -11,6 +11,7 @@ from engine.tasks import (
     count_open,
     decide,
     decisions,
+    duplicates,
     given_labels,
     open_task,
     relabel,
@@ -79,6 +80,33 @@ def test_test_images_without_labels_neither_test_nor_train():
     assert found(result, "unlabeled-test").count == 4
     training = look(HIDDEN, KEPT_BACK, decisions=Decisions({"unlabeled-test": "train"}))
     assert training.splits[20:].tolist() == ["train"] * 4
+
+
+def test_it_is_said_what_takes_no_part_and_why():
+    result = look(HIDDEN, KEPT_BACK, same=[(0, 3, 5)], flat=[8], decisions=Decisions({"flat": "leave-out"}))
+    assert dict(result.left_out) == {
+        "held out by the source itself, without a label": 4,
+        "further exact copies of an image": 2,
+        "pictures of nothing": 1,
+    }
+    groups = [f"tile {row // 4}" for row in range(24)]
+    tiles = look([0, 1, -1, -1] * 6, groups=groups, decisions=Decisions(split="by-group"))
+    tested = np.isin(groups, [groups[row] for row in np.flatnonzero(tiles.splits == "test")])
+    assert dict(tiles.left_out) == {
+        "unlabeled, and copies of a test image or of its group": int((tested & (tiles.labels < 0)).sum())
+    }
+    assert int((tiles.splits == "out").sum()) == tiles.left_out[0][1] > 0
+
+
+def test_what_a_new_split_by_groups_leaves_out_stays_out():
+    groups = ["a"] * 6 + ["b"] * 6 + ["c"] * 6 + ["d"] * 6
+    labels, given = [*[0, 1] * 11, -1, -1], ["train", "test", *["train"] * 20, "test", "test"]
+    decided = Decisions({"groups-across": "by-group", "contradictions": "leave-out"})
+    result = look(labels, given, groups=groups, same=[(8, 9)], decisions=decided)
+    assert result.split_method == "by-group"
+    assert result.splits[[8, 9]].tolist() == ["out", "out"]
+    assert result.splits[22:].tolist() == ["test", "test"]
+    assert result.labels[22:].tolist() == [-1, -1]
 
 
 def test_the_split_of_the_source_counts_once_its_test_images_have_labels():
@@ -318,6 +346,40 @@ def test_near_clusters_agree_with_comparing_all_pairs():
             expected[row + 200] = row
     assert (distance[:200, :200] + 64 * np.eye(200, dtype=int)).min() > 6  # so that there are pairs alone
     assert clusters.tolist() == expected.tolist()
+
+
+def near_copies(count, kinds=1):
+    """Hashes and small copies of `count` images that are near copies of a few."""
+    random = np.random.default_rng(0)
+    of = np.arange(count) % kinds
+    hashes = random.integers(0, 2**63, kinds, dtype=np.uint64)[of]
+    hashes ^= np.uint64(1) << random.integers(0, 64, count, dtype=np.uint64)  # one bit differs
+    small = random.integers(20, 230, (kinds, 192))[of] + random.integers(-3, 4, (count, 192))
+    return hashes, small.astype(np.uint8), of
+
+
+@pytest.mark.parametrize(("kinds", "longest", "most"), [(1, 8000, 4000), (40, 8000, 4000), (1, 500, 8000)])
+def test_many_near_copies_take_no_more_work_than_different_images(monkeypatch, kinds, longest, most):
+    compared, compare = [], duplicates._look_alike
+    monkeypatch.setattr(
+        duplicates,
+        "_look_alike",
+        lambda small, one, other: compared.append(len(one)) or compare(small, one, other),
+    )
+    monkeypatch.setattr(duplicates, "_LONGEST_BUCKET", longest)
+    hashes, small, of = near_copies(2000, kinds)
+    assert near_clusters(hashes, small).tolist() == of.tolist()  # the first of each kind
+    assert sum(compared) <= most  # pairs; all would be two million
+    assert max(compared) <= 4096  # at once, which is what memory is needed for
+
+
+def test_images_that_share_a_hash_alone_are_compared_a_bounded_number_of_times(monkeypatch):
+    monkeypatch.setattr(duplicates, "_MOST_COMPARED", 5)
+    monkeypatch.setattr(duplicates, "_LONGEST_BUCKET", 100)
+    small = np.random.default_rng(0).integers(0, 255, (300, 192)).astype(np.uint8)
+    small[150] = small[149]
+    clusters = near_clusters(np.zeros(300, dtype=np.uint64), small)
+    assert np.flatnonzero(clusters != np.arange(300)).tolist() == [150]
 
 
 def test_blank_images_look_like_nothing():

@@ -141,6 +141,14 @@ def test_a_look_up_table_of_values_of_interest(values, lut, shades):
     found_shades, found = read(dicom(0, values=values, VOILUTSequence=[lut]))
     assert found_shades == shades
     assert "the file's own look-up table" in found.steps
+    assert found.values.table
+
+
+def test_a_look_up_table_comes_before_a_window_and_after_what_was_chosen():
+    content = dicom(0, values=VALUES, VOILUTSequence=[table([0, 255], 60, 8)], **window(50, 100))
+    assert read(content)[0] == [0, 0, 0, 255, 255, 255]
+    assert read(content, window=(50, 100))[0] == [0, 64, 129, 193, 255, 255]
+    assert read(content, value_range=(0, 200))[0] == [0, 32, 64, 96, 128, 255]
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

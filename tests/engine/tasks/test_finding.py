@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -108,11 +107,10 @@ def test_a_source_that_crashes_its_reader_again_and_again_is_given_up(home, pets
         with pytest.raises(DamagedFileError, match="crash"):
             found.read(item)
         started.signal = 0
-    count, began = len(started), time.monotonic()
+    count = len(started)
     with pytest.raises(DamagedFileError, match=r"was not read, as pets\.zip made its reader crash repeatedly"):
         found.read(found.items[3])
     assert len(started) == count
-    assert time.monotonic() - began < 1
 
 
 def test_refusals_keep_their_kind_and_words(home, tmp_path):

@@ -173,6 +173,13 @@ def test_masks_are_left_out_and_asked_about(name):
     assert used.questions[0].decided
 
 
+def test_masks_beside_variants_are_none_of_them():
+    files = images(*(f"{v}/{c}" for v in ("color", "gray") for c in ("cats", "dogs")))
+    found = recognized(files | images("masks/cats", "masks/dogs", suffix=".png"))
+    assert counts(found) == ONLY
+    assert asked(found) == {"masks": "leave-out", "folder-levels": "one-variant"}
+
+
 def test_voc_is_pictures_without_classes_and_masks():
     found = recognized(images("JPEGImages") | images("SegmentationClass", "SegmentationObject", suffix=".png"))
     assert counts(found) == {(None, None): 4}

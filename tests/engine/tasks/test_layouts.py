@@ -299,3 +299,15 @@ def test_an_upload_of_a_folder_and_of_a_zip(home, decoders, tmp_path):
     with path.open("rb") as file:
         source = keep_upload([("x.zip", file)], home)
     assert request_import(home, ImportRequest(source=source, title="dropped too")).spec["name"] == "dropped-too"
+
+
+def test_without_classes_the_import_says_what_it_left_out_and_reads_nothing(bring, tmp_path, monkeypatch):
+    files = {f"JPEGImages/{i}.jpg": made.jpg(i) for i in range(4)}
+    files |= {f"SegmentationClass/{i}.png": made.encoded(made.picture(50 + i)) for i in range(4)}
+    folder = made.put(tmp_path / "voc", files)
+    monkeypatch.setattr("engine.tasks.decoder.Decoders.look_at", None)
+    with pytest.raises(InvalidInputError, match=r"4 images in 'SegmentationClass' .* or --answer masks=use"):
+        bring(folder)
+    monkeypatch.undo()
+    task = bring(folder, classes=("cat", "dog"))
+    assert (len(task.images), checked(task).about.questions[0].chosen) == (4, "leave-out")

@@ -76,7 +76,7 @@ def test_the_command_line_says_what_to_check_and_refuses_when_strict(home, tmp_p
     assert not (home / "tasks" / "guessed").exists()
     assert cli.main(["import", folder, "--name", "guessed"]) == 0
     said = capsys.readouterr().out
-    assert "please check: Several columns of list.csv may hold the labels." in said
+    assert "please check: It is not certain which column of list.csv holds the labels." in said
     assert "The column 'shape' holds the labels, 8 labeled images (or --labels shape)" in said
     assert cli.main(["import", folder, "--name", "told", "--strict", "--labels", "shape", "--json"]) == 0
     (question,) = json.loads(capsys.readouterr().out)["please_check"]

@@ -1,0 +1,168 @@
+"""Which file a cell of a table means. An exact path always wins, and a label never comes from another folder."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.tasks.inventory import IMAGE_SUFFIXES
+from engine.tasks.layouts.folder_words import split_of
+
+Named = tuple[str, str]  # the folder of a table (with its slash, or ""), and a cell of it
+SEVERAL = "is the name of several images: write the folder too"
+NOWHERE = "is named in the table, but is not there"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The files that the cells of a table mean."""
+
+    files: Mapping[Named, str]  # what is not here means no file
+    reasons: Mapping[Named, str]  # why a cell means none
+    notes: tuple[str, ...]  # where a path was not taken as it stands, a sentence each
+
+
+def last_part(path: str) -> str:
+    """The name of a file without its folders."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def folder_of(path: str) -> str:
+    """The folder of a file, with its slash; "" for one at the top."""
+    return path.rpartition("/")[0] + "/" if "/" in path else ""
+
+
+def _normal(path: str) -> str:
+    """A path in one Unicode form, with "/" between its parts: macOS writes names in another form than tables have."""
+    parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+class Lookup:
+    """Finds files by what cells say, among the files that are there. A cell is never opened as a path.
+
+    A cell may leave out folders and the suffix of the image where only one file fits. A cell with more folders than
+    are there is taken without the outermost ones, or by its name alone, only where that is unique for all rows, and
+    never from a folder of one split to that of another.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._exact: dict[str, list[str]] = {}
+        self._by_path: dict[str, list[str]] = {}
+        self._by_last: dict[str, list[str]] = {}
+        for name in names:
+            plain = _normal(name)
+            self._exact.setdefault(plain, []).append(name)
+            for index, key in ((self._by_path, plain), (self._by_last, last_part(plain))):
+                index.setdefault(key, []).append(name)
+                if (short := _without_suffix(key)) != key:
+                    index.setdefault(short, []).append(name)
+        self._common = _common_folder([_normal(name) for name in names])
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Last parts and stems of all names."""
+        return frozenset(self._by_last)
+
+    def resolve(self, cells: Iterable[Named]) -> Resolved:
+        """The files of all cells of a table (or of tables that belong together)."""
+        distinct = list(dict.fromkeys(cells))
+        files: dict[Named, str] = {}
+        reasons: dict[Named, str] = {}
+        rest: list[Named] = []
+        for named in distinct:
+            fitting = self._as_it_stands(named)
+            if len(fitting) == 1:
+                files[named] = fitting[0]
+            elif fitting:
+                reasons[named] = SEVERAL
+            else:
+                rest.append(named)
+        notes = []
+        for short, words in ((self._shorter, "without its outermost folders"), (self._name_alone, "by its name alone")):
+            found = {named: file for named in rest if (file := short(named)) is not None}
+            everything = short == self._shorter or len(found) == len(rest)
+            if found and everything and _is_unique(found, files):
+                files.update(found)
+                rest = [named for named in rest if named not in found]
+                example = next(iter(found))
+                notes.append(
+                    f"{len(found):,} images lie elsewhere than the table says: {example[1][:80]!r} is not there, and "
+                    f"is taken {words} as {found[example][:80]!r}."
+                )
+        reasons.update(dict.fromkeys(rest, NOWHERE))
+        return Resolved(files, reasons, tuple(notes))
+
+    def _as_it_stands(self, named: Named) -> list[str]:
+        """Files with exactly this path from the table's folder or from the top, else those whose path ends so."""
+        base, cell = named
+        wanted = _normal(cell)
+        for index in (self._exact, self._by_path):
+            for path in (_normal(base + cell), wanted):
+                if path in index:
+                    return index[path]
+        if not wanted or ".." in wanted.split("/"):
+            return []
+        candidates = self._by_last.get(last_part(wanted), [])
+        if "/" in wanted:
+            candidates = [c for c in candidates if _ends_with(_normal(c), wanted)]
+        return [c for c in candidates if not _contradicts(base + wanted, c)]
+
+    def _shorter(self, named: Named) -> str | None:
+        """The file that a path means without its outermost folders, from the top or from where all images lie."""
+        base, cell = named
+        parts = _normal(cell).split("/")
+        if ".." in parts:
+            return None
+        for start in range(1, len(parts)):
+            ending = "/".join(parts[start:])
+            for path in dict.fromkeys((base + ending, ending, self._common + ending)):
+                found = self._by_path.get(_normal(path), [])
+                if len(found) == 1:
+                    return None if _contradicts(base + cell, found[0]) else found[0]
+        return None
+
+    def _name_alone(self, named: Named) -> str | None:
+        base, cell = named
+        if ".." in _normal(cell).split("/"):
+            return None
+        found = self._by_last.get(last_part(_normal(cell)), [])
+        return found[0] if len(found) == 1 and not _contradicts(base + cell, found[0]) else None
+
+
+def _is_unique(found: Mapping[Named, str], taken: Mapping[Named, str]) -> bool:
+    """Whether no two cells mean one file, nor one that another cell names as it stands."""
+    return len(set(found.values())) == len(found) and not set(found.values()) & set(taken.values())
+
+
+def _ends_with(path: str, ending: str) -> bool:
+    return any(p == ending or p.endswith("/" + ending) for p in (path, _without_suffix(path)))
+
+
+def _without_suffix(path: str) -> str:
+    return path.rsplit(".", 1)[0] if path.lower().endswith(IMAGE_SUFFIXES) else path
+
+
+def _contradicts(path: str, file: str) -> bool:
+    """Whether a path and a file lie in folders of different splits."""
+    said, there = _splits(path), _splits(file)
+    return bool(said and there) and not said & there
+
+
+def _splits(path: str) -> set[str]:
+    folders = _normal(path).split("/")[:-1]
+    return {found[0] for folder in folders if (found := split_of(folder)) is not None}
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """The folders that all files lie in, with their slash."""
+    if not paths:
+        return ""
+    first, last = min(paths), max(paths)
+    common = []
+    for one, other in zip(first.split("/")[:-1], last.split("/")[:-1], strict=False):
+        if one != other:
+            break
+        common.append(one + "/")
+    return "".join(common)

@@ -1,0 +1,467 @@
+"""What tables of images say: which column is what, which file a cell means, labels, groups and split."""
+
+from collections import Counter
+
+import pytest
+
+from engine.errors import DamagedFileError, UnknownNameError
+from engine.tasks.finding import look
+from engine.tasks.inventory import Columns
+from engine.tasks.layouts.table_cells import several_labels, split_words
+from engine.tasks.layouts.table_columns import guess_columns
+from engine.tasks.layouts.table_lookup import Lookup
+from engine.tasks.questions import undecided
+from engine.tasks.settings import ImportSettings
+from tests.engine.tasks import made_sources as made
+
+PICTURE = made.jpg(0, (8, 8))  # nothing is decoded here
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """What a folder of files holds: names of images, or names of tables with their rows."""
+
+    def call(files, source="", columns=None, **answers):
+        written = {
+            name: PICTURE if content is None else content if isinstance(content, str) else made.table(content)
+            for name, content in files.items()
+        }
+        folder = made.put(tmp_path / "data", written)
+        return look(folder / source, None, True, columns or Columns(), ImportSettings(), answers)
+
+    return call
+
+
+def pictures(count, start="", suffix=".jpg"):
+    return {f"{start}{i:03d}{suffix}": None for i in range(count)}
+
+
+def labels(found):
+    return Counter(item.label for item in found.items)
+
+
+def splits(found):
+    return {split: sorted(i.name for i in found.items if i.split == split) for split in ("train", "test", None)}
+
+
+def asked(found):
+    return {question.key: question.chosen for question in undecided(found.questions)}
+
+
+# Which column is the label
+
+
+def guessed(header, *rows, folders=None):
+    """Columns as they are guessed from a few rows, which are repeated; the first column names the images."""
+    many = [rows[i % len(rows)] for i in range(4 * len(rows))]
+    sample = [dict(zip(header, (f"{i}.jpg", *row), strict=True)) for i, row in enumerate(many)]
+    said = [folders[i % len(folders)] if folders else "" for i in range(len(sample))]
+    return guess_columns(header, sample, frozenset(), Columns(), said)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "label"),
+    [
+        (["file", "animal"], [["cat"], ["dog"]], "animal"),
+        (["file", "Width", "Height", "Roi.X1", "ClassId"], [["30", "31", "5", "0"], ["31", "33", "6", "1"]], "ClassId"),
+        (["file", "smoke", "age", "patient_id", "diagnostic"], [["True", "55", "p1", "M"], ["False", "8", "p2", "N"]],
+         "diagnostic"),
+        (["id", "breed"], [["pug"], ["boxer"]], "breed"),
+        (["id", "camera", "species"], [["c1", "fox"], ["c2", "hare"]], "species"),
+        (["file", "emotion", "pixels"], [["0", "12"], ["3", "40"]], "emotion"),
+        (["file", "class_id", "class_name"], [["0", "cat"], ["1", "dog"]], "class_name"),
+        (["file", "dx_type", "dx", "localization"], [["histo", "mel", "back"], ["histo", "nv", "face"]], "dx"),
+        (["file", "confidence", "label"], [["0.9", "cat"], ["0.7", "dog"]], "label"),
+        (["file", "category_id", "datetime"], [["1", "2020"], ["7", "2021"]], "category_id"),
+        (["file", "patient"], [["p1"], ["p2"]], ""),
+        (["file", "Width"], [["30"], ["31"]], ""),
+        (["file", "MEL", "NV", "BCC"], [["1.0", "0.0", "0.0"], ["0.0", "1.0", "0.0"], ["0", "0", "1"]], "MEL,NV,BCC"),
+        (["file", "cat", "dog"], [["1", "0"], ["0", "1"]], "cat,dog"),
+        (["file", "male", "glasses"], [["1", "1"], ["0", "1"], ["1", "0"]], "glasses"),
+        (["file", "target", "sex", "site"], [["1", "0", "a"], ["0", "1", "b"]], "target"),
+    ],
+)  # fmt: skip
+def test_the_likeliest_column_of_labels(header, rows, label):
+    assert guessed(header, *rows).labels[0].column == label
+
+
+def test_a_column_that_follows_the_folders_or_the_folders_alone():
+    rows = [["a", "30", "u"], ["a", "31", "v"], ["b", "30", "v"], ["b", "31", "u"]]
+    found = guessed(["file", "kind", "Width", "tone"], *rows, folders=["A", "A", "B", "B"])
+    assert found.labels[0].column == "kind"
+    assert "folders/" not in [c.column for c in found.labels]  # they say the same
+    assert guessed(["file", "Width"], ["30"], ["31"], ["30"], ["31"], folders=["A", "A", "B", "B"]).labels[
+        0
+    ].column == ("folders/")
+
+
+def test_a_sorted_table_is_looked_at_all_over(seen):
+    rows = [["file", "kind"], *([f"{i:03d}.jpg", f"k{i // 300}"] for i in range(900))]
+    assert labels(seen({**pictures(900), "list.csv": rows})) == {"k0": 300, "k1": 300, "k2": 300}
+
+
+def test_groups_are_guessed_and_mentioned(seen):
+    rows = [[f"{i:03d}.jpg", f"t{i // 3}", f"s{i // 6}", "ab"[i % 2]] for i in range(12)]
+    found = seen({**pictures(12), "list.csv": [["file", "tile", "site", "species"], *rows]})
+    assert (found.columns.label, found.columns.group) == ("species", "tile")
+    assert "The column 'tile' names 4 groups: one is never both trained on and tested on." in found.notes
+    assert "Groups may also be in: 'site'." in found.notes
+    assert {item.group for item in found.items} == {"t0", "t1", "t2", "t3"}
+
+
+def test_a_group_that_is_the_label_in_other_words_is_none():
+    rows = [["cat", "plate 1"], ["dog", "plate 2"]]
+    assert guessed(["file", "label", "plate"], *rows).group == ""
+
+
+def test_what_is_not_certain_is_asked_with_the_images_that_each_would_label(seen):
+    names = [f"{folder}/{i}.jpg" for folder in "AB" for i in range(4)]
+    rows = [[name, "xy"[i // 2 % 2] if i else "", str(30 + i % 3)] for i, name in enumerate(names)]
+    files = {**dict.fromkeys(names), "list.csv": [["file", "tone", "Width"], *rows]}
+    assert labels(seen(files)) == {"A": 4, "B": 4}
+    assert seen(files).columns.label == ""
+    chosen = seen(files, columns=Columns(label="tone"))
+    assert labels(chosen) == {"x": 3, "y": 4, None: 1}
+    assert not undecided(chosen.questions)
+    grades = [[f"{i:03d}.jpg", str(i % 3)] for i in range(9)]
+    (question,) = seen({**pictures(9), "x.csv": [["file", "spots"], *grades]}, "x.csv").questions
+    assert [(one.key, one.labeled_images) for one in question.interpretations] == [("spots", 9), ("(none)", 0)]
+
+
+def test_one_hot_rows_with_several_ones_or_none_have_no_label(seen):
+    rows = [["image", "MEL", "NV", "BCC"]]
+    rows += [[f"{i:03d}", *("1.0" if i % 3 == k else "0.0" for k in range(3))] for i in range(20)]
+    rows += [["020", "1.0", "1.0", "0.0"], ["021", "0.0", "0.0", "0.0"]]
+    found = seen({**pictures(22), "truth.csv": rows})
+    assert labels(found) == {"MEL": 7, "NV": 7, "BCC": 6, None: 2}
+    assert "1 images have no 1" in " ".join(found.notes)
+    assert "1 images have several" in " ".join(found.notes)
+    single = seen({**pictures(22), "truth.csv": rows}, columns=Columns(label="MEL,NV"))
+    assert labels(single) == {"MEL": 7, "NV": 7, None: 8}
+    with pytest.raises(UnknownNameError):
+        seen({**pictures(22), "truth.csv": rows}, columns=Columns(label="MEL,XX"))
+
+
+def test_findings_of_which_an_image_has_several_are_asked_about(seen):
+    rows = [["path", "Edema", "Mass", "Nodule"]]
+    rows += [
+        [f"{i:03d}.jpg", str(float(i % 2)), "-1.0" if i % 5 == 0 else "", str(float(i % 3 == 0))] for i in range(20)
+    ]
+    found = seen({**pictures(20), "list.csv": rows})
+    assert found.columns.label == "Edema,Mass,Nodule"
+    assert asked(found) == {"label-column": "Edema,Mass,Nodule"}
+
+
+# Cells
+
+
+def test_several_labels_in_a_cell_are_never_classes_by_default(seen):
+    rows = [["f", "labels"], *([f"{i:03d}.jpg", ("cat", "dog", "cat dog", "air cat")[i % 4]] for i in range(12))]
+    found = seen({**pictures(12), "l.csv": rows})
+    assert labels(found) == {"cat": 3, "dog": 3, None: 6}
+    (question,) = found.questions
+    assert "not supported yet: choose one column" in question.text
+    assert {one.key: one.labeled_images for one in question.interpretations} == {"single": 6, "combined": 12}
+    combined = seen({**pictures(12), "l.csv": rows}, **{"several-labels": "combined"})
+    assert labels(combined) == {"cat": 3, "dog": 3, "cat + dog": 3, "air + cat": 3}
+
+
+@pytest.mark.parametrize(
+    ("values", "lists"),
+    [
+        (["cat|dog", "bird"], {"cat|dog": ("cat", "dog")}),
+        (["[0, 1]", "[2]", "[]"], {"[0, 1]": ("0", "1"), "[2]": ("2",), "[]": ()}),
+        (["['cat', 'dog']"], {"['cat', 'dog']": ("cat", "dog")}),
+        (["air hockey", "ice hockey", "archery"], {}),
+        (["hockey", "air hockey"], {}),
+        (["Sparrow, House", "Sparrow, Tree", "Crow"], {}),
+        (["a,b", "b,c", "a,c"], {"a,b": ("a", "b"), "b,c": ("b", "c"), "a,c": ("a", "c")}),
+        (["Quercus robur", "Quercus rubra", "Acer rubrum"], {}),
+        (["HPV+", "HPV-", "C++", "1/2"], {}),
+    ],
+)
+def test_lists_of_labels_and_names_of_several_words(values, lists):
+    assert several_labels(values) == lists
+
+
+def test_tags_are_lists_by_their_many_combinations():
+    few = [
+        "clear primary",
+        "haze primary",
+        "clear primary water",
+        "cloudy",
+        "haze road",
+        "clear road water",
+        "haze mine",
+    ]
+    assert set(several_labels(few)) == set(few) - {"cloudy"}
+    words = ["haze", "clear", "primary", "water", "road"]
+    tags = [f"{a} {b}" for i, a in enumerate(words) for b in words[i + 1 :]] + [
+        "haze primary water",
+        "clear road water",
+    ]
+    assert set(several_labels(tags)) == set(tags)
+
+
+def test_an_image_in_two_rows_with_two_labels_has_several(seen):
+    rows = [
+        ["f", "label"],
+        *([f"{i % 8:03d}.jpg", "ab"[(i + i // 8) % 2] if i % 8 < 2 else "ab"[i % 2]] for i in range(16)),
+    ]
+    found = seen({**pictures(8), "boxes.csv": rows})
+    assert labels(found) == {"a": 3, "b": 3, None: 2}
+    assert "several-labels" in asked(found)
+
+
+@pytest.mark.parametrize("word", ["NA", "NaN", "null", "None", "N/A", "#N/A", "<NA>"])
+def test_words_for_an_empty_cell_are_no_class_unless_one_says_so(seen, word):
+    rows = [["f", "label"], *([f"{i:03d}.jpg", ("cat", "dog", word)[i % 3]] for i in range(12))]
+    found = seen({**pictures(12), "l.csv": rows})
+    assert labels(found) == {"cat": 4, "dog": 4, None: 4}
+    assert asked(found) == {"no-label-words": "empty"}
+    assert labels(seen({**pictures(12), "l.csv": rows}, **{"no-label-words": "class"})) == {"cat": 4, "dog": 4, word: 4}
+
+
+def test_a_table_without_a_header(seen):
+    rows = [[f"{i:03d}.jpg", "ab"[i % 2]] for i in range(8)]
+    found = seen({**pictures(8), "l.csv": rows})
+    assert labels(found) == {"a": 4, "b": 4}
+    assert "l.csv has no header: its first row names an image." in found.notes
+    stems = [[f"{i:03d}", "ab"[i % 2]] for i in range(8)]
+    assert labels(seen({**pictures(8), "l.csv": stems})) == {"a": 4, "b": 4}
+
+
+def test_a_header_is_one_even_if_an_image_is_called_so(seen):
+    rows = [["image", "label"], *([f"{i:03d}", "ab"[i % 2]] for i in range(8))]
+    assert labels(seen({**pictures(8), "image.jpg": None, "l.csv": rows})) == {"a": 4, "b": 4}
+
+
+# Which file a cell means
+
+
+def found_by(cells, names, base=""):
+    resolved = Lookup(names).resolve([(base, cell) for cell in cells])
+    return {cell: resolved.files.get((base, cell)) for cell in cells}, resolved.notes
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "files"),
+    [
+        (["train/0.jpg", "val/0.jpg"], ["val/0.jpg"], [None, "val/0.jpg"]),  # the folder train is not there
+        (["train/0.jpg"], ["val/0.jpg"], [None]),  # nor may its images be those of val
+        (["a/0.jpg", "b/0.jpg"], ["b/0.jpg"], [None, "b/0.jpg"]),
+        (["a/0.jpg", "b/0.jpg"], ["0.jpg"], [None, None]),  # two rows would mean one file
+        (["a/0.jpg", "a/1.jpg"], ["c/0.jpg", "d/9.jpg"], [None, None]),  # one row would find nothing
+        (["0.jpg"], ["a/0.jpg", "b/0.jpg"], [None]),
+        (["0.jpg", "a/0.jpg"], ["0.jpg", "a/0.jpg"], ["0.jpg", "a/0.jpg"]),
+        (["0.jpg", "1"], ["images/0.jpg", "images/1.png"], ["images/0.jpg", "images/1.png"]),
+        (["x\\0.jpg"], ["data/x/0.jpg", "data/y/0.jpg"], ["data/x/0.jpg"]),
+        (["../0.jpg"], ["0.jpg"], [None]),
+        (["e\u0301.jpg"], ["\u00e9.jpg"], ["\u00e9.jpg"]),
+        (["\u00e9.jpg"], ["e\u0301.jpg"], ["e\u0301.jpg"]),
+    ],
+)  # fmt: skip
+def test_a_label_never_comes_from_another_folder(cells, names, files):
+    found, notes = found_by(cells, names)
+    assert list(found.values()) == files
+    assert not notes
+
+
+def test_longer_paths_are_shortened_where_that_is_unique_and_it_is_said():
+    found, notes = found_by(["/home/me/set/a/0.jpg", "/home/me/set/b/0.jpg"], ["a/0.jpg", "b/0.jpg"])
+    assert list(found.values()) == ["a/0.jpg", "b/0.jpg"]
+    assert notes == (
+        "2 images lie elsewhere than the table says: '/home/me/set/a/0.jpg' is not there, and is taken without its "
+        "outermost folders as 'a/0.jpg'.",
+    )
+    found, notes = found_by(["images/0.jpg", "images/1.jpg"], ["pictures/x/0.jpg", "pictures/y/1.jpg"])
+    assert list(found.values()) == ["pictures/x/0.jpg", "pictures/y/1.jpg"]
+    assert "by its name alone" in notes[0]
+
+
+def test_a_table_in_a_folder_of_a_split_says_nothing_of_another_split():
+    assert found_by(["0.jpg"], ["val/0.jpg"], base="train/")[0] == {"0.jpg": None}
+    assert found_by(["0.jpg"], ["val/0.jpg", "train/0.jpg"], base="train/")[0] == {"0.jpg": "train/0.jpg"}
+    assert found_by(["0.jpg"], ["images/0.jpg"], base="lists/")[0] == {"0.jpg": "images/0.jpg"}
+
+
+# Splits
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("is_valid", ["True", "False"], {"True": "val", "False": "train"}),
+        ("is_test", ["1", "0"], {"1": "test", "0": "train"}),
+        ("isTraining", ["yes", "no"], {"yes": "train", "no": "test"}),
+        ("test", ["0", "1"], {"0": "train", "1": "test"}),
+        ("data set", ["train", "valid", "test"], {"train": "train", "valid": "val", "test": "test"}),
+        ("Usage", ["Training", "PublicTest", "PrivateTest"],
+         {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}),
+        ("split", ["0", "1", "2"], {"0": "train", "1": "val", "2": "test"}),
+        ("partition", ["0", "1"], {"0": "train", "1": "test"}),
+        ("split", ["train", "test", "extra"], {"train": "train", "test": "test"}),
+        ("where", ["train", "test"], {"train": "train", "test": "test"}),  # by its values alone
+        ("fold", ["0", "1", "2"], {}),
+        ("level", ["0", "1", "2"], {}),
+        ("label", ["train", "bus"], {}),
+        ("is_tumor", ["0", "1"], {}),
+    ],
+)  # fmt: skip
+def test_what_a_column_says_of_the_split(column, values, said):
+    assert split_words(column, values) == said
+
+
+def test_numbers_that_may_be_a_split_are_asked_about(seen):
+    rows = [["f", "label", "split"], *([f"{i:03d}.jpg", "ab"[i % 2], str(i // 4)] for i in range(12))]
+    found = seen({**pictures(12), "l.csv": rows})
+    assert splits(found)["test"] == [f"{i:03d}.jpg" for i in range(8, 12)]
+    assert asked(found) == {"split-column": "split"}
+    assert splits(seen({**pictures(12), "l.csv": rows}, columns=Columns(split="")))["test"] == []
+
+
+def test_a_table_that_says_no_split_leaves_that_of_the_folders(seen):
+    files = {**pictures(6, "train/"), **pictures(4, "test/")}
+    rows = [["f", "label"], *([name, "ab"[i % 2]] for i, name in enumerate(files))]
+    assert splits(seen({**files, "l.csv": rows}))["test"] == sorted(pictures(4, "test/"))
+
+
+def test_a_split_that_contradicts_the_folders_counts_and_is_asked_about(seen):
+    files = {**pictures(6, "train/"), **pictures(4, "test/")}
+    tested = (0, 6, 7, 8, 9)
+    rows = [[n, "ab"[i % 2], "test" if i in tested else "train"] for i, n in enumerate(files)]
+    files["l.csv"] = [["f", "label", "split"], *rows]
+    found = seen(files)
+    assert len(splits(found)["test"]) == 5
+    assert asked(found) == {"split-source": "table"}
+    assert len(splits(seen(files, **{"split-source": "folders"}))["test"]) == 4
+
+
+# Which table
+
+
+def test_a_table_for_each_split(seen):
+    files = {**pictures(10)}
+    tables = {
+        "train.csv": [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(6))],
+        "valid.csv": [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(6, 8))],
+        "test.csv": [["f"], *([f"{i:03d}.jpg"] for i in range(8, 10))],
+    }
+    found = seen({**files, **tables})
+    assert labels(found) == {"a": 4, "b": 4, None: 2}
+    assert {"008.jpg", "009.jpg"} <= set(splits(found)["test"])
+
+
+def test_a_one_hot_table_in_the_folder_of_each_split(seen):
+    files = {}
+    for split, count in (("train", 6), ("valid", 2), ("test", 2)):
+        files |= pictures(count, f"{split}/")
+        rows = [["filename", " cat", " dog"], *([f"{i:03d}.jpg", str(1 - i % 2), str(i % 2)] for i in range(count))]
+        files[f"{split}/_classes.csv"] = rows
+    found = seen(files)
+    assert labels(found) == {"cat": 5, "dog": 5}
+    assert splits(found)["test"] == ["test/000.jpg", "test/001.jpg"]
+
+
+def test_tables_in_folders_by_class_are_no_labels(seen):
+    files = {}
+    for name in ("00000", "00001"):
+        files |= pictures(4, f"Images/{name}/", ".ppm")
+        rows = ["Filename;Width;ClassId", *(f"{i:03d}.ppm;30;{int(name)}" for i in range(4))]
+        files[f"Images/{name}/GT-{name}.csv"] = "\n".join(rows)
+    found = seen(files)
+    assert labels(found) == {"00000": 4, "00001": 4}
+    assert "2 tables lie in folders of their own" in " ".join(found.notes)
+
+
+def test_a_sample_of_a_submission_is_no_table_of_labels(seen):
+    files = {**pictures(6, "train/"), **{f"test/{i:03d}.jpg": None for i in range(6, 12)}}
+    tables = {
+        "labels.csv": [["id", "breed"], *([f"{i:03d}", "ab"[i % 2]] for i in range(6))],
+        "sample_submission.csv": [["id", "a", "b"], *([f"{i:03d}", "0.5", "0.5"] for i in range(6, 12))],
+    }
+    assert labels(seen({**files, **tables})) == {"a": 3, "b": 3}
+
+
+def test_of_several_tables_the_one_that_labels_counts(seen):
+    names = [f"{i:03d}.jpg" for i in range(8)]
+    files = {
+        **pictures(8),
+        "a_metadata.csv": [["f", "Width"], *([name, "30"] for name in names)],
+        "labels.csv": [["f", "label"], *([name, "ab"[i % 2]] for i, name in enumerate(names))],
+    }
+    found = seen(files)
+    assert labels(found) == {"a": 4, "b": 4}
+    assert not found.questions
+    assert "Not used: a_metadata.csv." in found.notes
+    assert labels(seen(files, table="a_metadata.csv")) == {None: 8}
+    files["other.csv"] = [["f", "class"], *([name, "uv"[i // 4]] for i, name in enumerate(names))]
+    assert asked(seen(files)) == {"table": "labels.csv"}
+    assert labels(seen(files, table="other.csv")) == {"u": 4, "v": 4}
+
+
+def test_another_table_says_the_split(seen):
+    names = [f"{i:03d}.jpg" for i in range(12)]
+    files = {
+        **pictures(12),
+        "labels.csv": [["f", "label"], *([name, "ab"[i % 2]] for i, name in enumerate(names))],
+        "eval_partition.csv": [["f", "partition"], *([name, str(i // 4)] for i, name in enumerate(names))],
+    }
+    found = seen(files)
+    assert labels(found) == {"a": 6, "b": 6}
+    assert splits(found)["test"] == names[8:]
+    assert asked(found) == {"split-column": "partition"}
+
+
+def test_official_tables_by_split_beside_one_of_something_else(seen):
+    tables = {
+        "Train.csv": [
+            ["Width", "ClassId", "Path"],
+            *([str(27 + i), str(i % 2), f"Train/{i:03d}.png"] for i in range(8)),
+        ],
+        "Test.csv": [["Width", "ClassId", "Path"], *([str(27 + i), str(i % 2), f"Test/{i:03d}.png"] for i in range(4))],
+        "Meta.csv": [["Path", "ClassId"], *([f"Meta/{i:03d}.png", str(i)] for i in range(1))],
+    }
+    files = {
+        name: None for start, n in (("Train/", 8), ("Test/", 4), ("Meta/", 1)) for name in pictures(n, start, ".png")
+    }
+    found = seen({**files, **tables})
+    assert labels(found) == {"0": 6, "1": 6}
+    assert splits(found)["test"] == [f"Test/{i:03d}.png" for i in range(4)]
+
+
+def test_a_few_labels_among_many_images_are_seen(seen):
+    rows = [[f"{i:03d}.jpg", ("fox", "hare")[i // 45 % 2] if i % 45 == 0 else ""] for i in range(540)]
+    assert labels(seen({**pictures(540), "l.csv": [["file", "animal"], *rows]})) == {"fox": 6, "hare": 6, None: 528}
+
+
+def test_images_called_by_numbers_beside_other_numbers(seen):
+    rows = [["", "label", "id"], *([str(i), str(i % 2), str(11 - i)] for i in range(12))]
+    found = seen({**{f"{i}.jpg": None for i in range(12)}, "l.csv": rows})
+    assert (found.columns.path, found.columns.label, found.columns.group) == ("id", "label", "")
+    assert {item.name: item.label for item in found.items}["0.jpg"] == "1"
+    assert not any(item.group for item in found.items)
+
+
+def test_folders_of_patients_are_no_classes(seen):
+    names = [f"{split}/patient{i // 2:05d}/view{i % 2}.jpg" for split in ("train", "valid") for i in range(20)]
+    rows = [[f"set/{name}", "Frontal" if i % 3 else "Lateral"] for i, name in enumerate(names)]
+    for i, row in enumerate(rows):
+        row += [str(float(i % 3 == k)) if i % 4 else "" for k in range(3)]
+    header = ["Path", "Frontal/Lateral", "No Finding", "Edema", "Mass"]
+    files = {"train.csv": [header, *rows[:20]], "valid.csv": [header, *rows[20:]]}
+    found = seen({**dict.fromkeys(names), **files})
+    assert found.columns.label == "No Finding,Edema,Mass"
+    assert Counter(item.split for item in found.items) == {"train": 20, "test": 20}
+
+
+def test_json_lines_as_hugging_face_writes_them(seen):
+    lines = [
+        f'{{"file_name": "{i:03d}.jpg", "label": {["null", "0", "1"][i % 3]}, "boxes": [[1, 2]]}}' for i in range(9)
+    ]
+    found = seen({**pictures(9), "metadata.jsonl": "\n".join(lines)})
+    assert labels(found) == {"0": 3, "1": 3, None: 3}
+    with pytest.raises(DamagedFileError, match=r"metadata.jsonl line 2 is no JSON"):
+        seen({**pictures(9), "metadata.jsonl": lines[0] + "\n{oops"})
+    with pytest.raises(DamagedFileError, match=r"metadata.jsonl line 2 is no JSON"):
+        seen({**pictures(9), "metadata.jsonl": lines[0] + "\n" + "[" * 100_000})
