@@ -72,7 +72,7 @@ def look(home: Path, pages: list[str], verbs: list[str]) -> Iterator[Look]:
 
 
 def _pages(names: list[str]) -> Iterator[Look]:
-    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    app = AppTest.from_file(str(MAIN), default_timeout=3600)
     for key, value in {"task": TASK, "teacher": TEACHER, "comparison": COMPARISON}.items():
         app.query_params[key] = value
     app.run()  # registers the pages
