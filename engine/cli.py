@@ -9,7 +9,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -290,7 +289,7 @@ def _serve(options: argparse.Namespace) -> int:
                 f"Port {options.port} cannot be used ({error.strerror}): stop what listens there, or choose another "
                 f"one, such as `make run PORT={options.port + 1}`."
             ) from error
-    threading.Thread(target=_say_what_is_denied, args=[sys.stderr], daemon=True).start()  # the page need not wait
+    _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
     os.environ["WORKBENCH_HOSTS"] = ",".join(names)

@@ -17,6 +17,7 @@ from engine.tasks import Task
 from engine.teachers import Network
 from engine.tensors import read_tensors, write_tensors
 from engine.training import TrainSpec, input_statistics
+from engine.wording import percent
 
 WEIGHTS, RECORD, README = "student.safetensors", "student.json", "README.md"
 
@@ -108,7 +109,7 @@ def _readme(record: StudentRecord, result: Result) -> str:
     unlabeled = result["train_images"] - result["labeled_images"]
     return f"""# Student for {record.task}
 
-{result["title"]}, seed {result["seed"]}: {100 * result["accuracy"]:.1f} % of {result["test_images"]} held-out images
+{result["title"]}, seed {result["seed"]}: {percent(result["accuracy"])} of {result["test_images"]} held-out images
 right, after {result["images"]:,} student images with gradient on {result["labeled_images"]} labeled and {unlabeled}
 unlabeled images.
 

@@ -131,7 +131,7 @@ def _add_bar(figure: go.Figure, mean: MethodMean) -> None:
             "thickness": 2.5,
             "width": 7,
         },
-        hovertemplate=f"{escape_chart(mean.title)}: {value:.1f} %<br>95 % interval {low:.1f} to {high:.1f}"
+        hovertemplate=f"{escape_chart(mean.title)}: {value:.1f}\u00a0%<br>95\u00a0% interval {low:.1f} to {high:.1f}"
         f"<br>{escape_chart(mean.interval.method)}<extra></extra>",
     )
 
@@ -142,7 +142,7 @@ def _add_seeds(figure: go.Figure, mean: MethodMean, seeds: Sequence[float]) -> N
         y=[escape_chart(mean.title)] * len(seeds),
         mode="markers",
         marker={"symbol": "circle", "size": 6, "color": "#ffffff", "line": {"width": 1.5, "color": "#2c3440"}},
-        hovertemplate="one seed: %{x:.1f} %<extra></extra>",
+        hovertemplate="one seed: %{x:.1f}\u00a0%<extra></extra>",
     )
 
 
@@ -151,7 +151,7 @@ def _bars_text(means: Sequence[MethodMean]) -> str:
         f"{mean.title} {percent(mean.accuracy)} ({percent(mean.interval.low)} to {percent(mean.interval.high)})"
         for mean in means
     )
-    return f"Held-out accuracy with 95 % intervals, higher is better: {told}"
+    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {told}"
 
 
 def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | None) -> go.Figure:
@@ -180,7 +180,7 @@ def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | N
             name=escape_chart(title(method)),
             line={"color": style.color, "width": 2.5, "dash": style.dash},
             marker={"symbol": style.symbol, "size": 8, "color": style.color},
-            hovertemplate=f"{escape_chart(title(method))}: %{{y:.1f}} % after %{{x:,.0f}} {axis}<extra></extra>",
+            hovertemplate=f"{escape_chart(title(method))}: %{{y:.1f}}\u00a0% after %{{x:,.0f}} {axis}<extra></extra>",
         )
     figure.update_layout(**_curve_layout())
     _spent_axis(figure, axis)

@@ -74,8 +74,22 @@ def sidebar() -> None:
         task = state.open_labels(name)
     except WorkbenchError:
         return
-    labels = wording.count(state.labels_per_class(), "label")
-    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels} per class, draw {state.seed()}")
+    labels = f"{wording.count(state.labels_per_class(), 'label')} per class"
+    if state.uses_all_labels():
+        labels = "all labels"
+    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels}, draw {state.seed()}")
+
+
+def name_tab(title: str) -> None:
+    """Call the browser's tab by page and task, so that several are told apart."""
+    name = state.task_name()
+    parts = [title]
+    if name:
+        try:
+            parts.append(state.open_labels(name).record.title)
+        except WorkbenchError:
+            parts.append(name)
+    st.set_page_config(page_title=" · ".join([*parts, "Distill Workbench"]))
 
 
 def queue_problem() -> None:

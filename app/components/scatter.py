@@ -120,6 +120,7 @@ def _groups(points: pd.DataFrame, classes: Sequence[str], highlighted: Sequence[
 
 
 def _trace(group: _Group, found: pd.DataFrame, classes: Sequence[str]) -> go.Scattergl:
+    found = found.sort_values("Labeled", kind="stable")  # the legend's mark is that of the first; labeled ones on top
     labeled = found["Labeled"].to_numpy()
     said = np.where(labeled, "labeled", "unlabeled")
     marker = {

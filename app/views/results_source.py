@@ -24,6 +24,8 @@ from engine.runs import (
     method_means,
 )
 from engine.runs.recorded import recorded_comparison
+from engine.tasks import Task
+from engine.teachers import get_teacher, teacher_names
 
 RECORDED = "recorded"  # stands in the URL where the id of an own comparison would
 
@@ -98,6 +100,19 @@ def machine(document: Mapping[str, Any]) -> str:
     return str(named or "machine not written down")
 
 
+def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
+    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known."""
+    revision, size, decided = shared.get("task_revision"), shared.get("size"), task.record.student_size
+    changed = []
+    if revision is not None and revision != task.revision:
+        other_split = "split" in shared and shared["split"] != task.record.split
+        what = "split, labels or classes" if other_split else "labels, images or geometry"
+        changed.append(f"its {what} are others")
+    if decided and size is not None and size != decided:
+        changed.append(f"its images are now trained on at {decided} × {decided} pixels, then at {size} × {size}")
+    return changed
+
+
 def finished_runs(home: Path, comparison: Comparison) -> int:
     """How many runs of a comparison are done now."""
     return sum(entry.result is not None for entry in entries(home, comparison))
@@ -110,7 +125,7 @@ def table(shown: Shown) -> pd.DataFrame:
         {
             "Method": mean.title,
             "Held-out accuracy, %": f"{100 * mean.accuracy:.1f}",
-            "95 % interval, %": in_percent(mean.interval),
+            "95\u00a0% interval, %": in_percent(mean.interval),
             "Interval from": mean.interval.method,
             "To fine-tuning, points": difference(mean),
             "Seeds": ", ".join(str(seed) for seed in mean.seeds),
@@ -152,14 +167,20 @@ def weights_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}
         for method, found in alphas.items()
     }
+    titles = {name: _teacher_title(name) for name in teachers}
     ordered = sorted(teachers, key=lambda name: (-max(column[name] for column in means.values()), name))
     return pd.DataFrame(
-        {"Teacher": ordered}
+        {"Teacher": [titles[name] for name in ordered]}
         | {
             method: [_spread([alpha.get(name, 0.0) for alpha in alphas[method]]) for name in ordered]
             for method in means
         }
     )
+
+
+def _teacher_title(name: str) -> str:
+    """A teacher's title; of one that is not here any more, its name."""
+    return get_teacher(name).title if name in teacher_names() else name
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -202,4 +202,4 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.6g}".replace("-", "−")
+    return wording.number(value, ",.6g")

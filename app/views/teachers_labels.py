@@ -76,7 +76,7 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         agreed = weighted_kendall([own[name] for name in last], list(last.values())).value if len(last) > 1 else None
         alike = ""
         if agreed is not None and budget != most:
-            alike = f" (τ = {agreed:.2f} with the order at {most})".replace("-", "−")
+            alike = f" (τ = {wording.number(agreed, '.2f')} with the order at {most})"
         told.append(f"at {budget} **{first}**{alike}")
     st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(told)}.")
     if len(ranked) > 1 and len(last) > 1:

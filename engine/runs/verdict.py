@@ -19,6 +19,7 @@ from engine.runs.methods import FINE_TUNE
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
+from engine.wording import NO_BREAK, signed
 
 METHOD = "distill-nearest"  # with one teacher it is that teacher's lesson alone
 IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
@@ -131,9 +132,9 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
     value, interval = correlation.value, correlation.interval
     if value is None:
         return Verdict(correlation, False, "The ranking did not help here: one of the two orders ties all teachers.")
-    told = f"rank correlation {value:+.2f}"
-    told += f", 95 % interval {interval.low:+.2f} to {interval.high:+.2f}" if interval else ""
-    told = f"{told}, {len(both)} teachers".replace("-", "−")
+    told = f"rank correlation {signed(value, 2)}"
+    told += f", 95{NO_BREAK}% interval {signed(interval.low, 2)} to {signed(interval.high, 2)}" if interval else ""
+    told = f"{told}, {len(both)} teachers"
     if value <= 0:
         sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
         return Verdict(correlation, False, sentence)

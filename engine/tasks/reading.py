@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError
+from engine.wording import NO_BREAK
 
 WITHOUT_EXTREMES = (0.5, 99.5)  # percentiles that leave hot pixels and dust out; nnU-Net clips CT values to the same
 WHOLE_RANGE = (0.0, 100.0)
@@ -125,7 +126,7 @@ def range_of(values: NDArray[Any], reading: Reading) -> tuple[tuple[float, float
     if reading.percentiles in (None, WHOLE_RANGE):
         return None, OWN_RANGE
     low, high = _percentiles(values, reading.percentiles)
-    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g} %"
+    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g}{NO_BREAK}%"
     if not high > low:  # little on an even ground: what little there is must not vanish
         return None, f"{OWN_RANGE}, since its percentiles {words} are the same value"
     return (low, high), f"each image's percentiles {words} became 0 and 255"

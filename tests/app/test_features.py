@@ -92,6 +92,14 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
 
 
+def test_the_legend_shows_the_mark_of_most_points(home, mapped):
+    """Plotly's legend takes the mark of a trace's first point."""
+    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
+    figure = scatter._figure(table, mapped.classes, [], lasso=False)
+    assert {trace.marker.symbol[0] for trace in figure.data} == {scatter.CIRCLE}
+    assert {trace.marker.symbol[-1] for trace in figure.data} == {scatter.DIAMOND}, "labeled ones lie on top"
+
+
 def test_labeled_images_have_another_marker(home, mapped):
     app = open_page("features", task="emoji-fluent")
     table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))

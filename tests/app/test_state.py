@@ -38,6 +38,24 @@ def test_another_task_forgets_teacher_and_comparison_of_the_one_before(home):
     assert "comparison" not in app.query_params
 
 
+def test_the_choice_of_labels_outlives_a_reload(home):
+    app = open_page("task", task="emoji-fluent")
+    assert "labels" not in app.query_params
+    shown(app.segmented_control(key="widget labels per class").set_value(10).run())
+    shown(app.number_input(key="widget seed").set_value(3).run())
+    assert (app.query_params["labels"], app.query_params["draw"]) in (("10", "3"), (["10"], ["3"]))
+    again = open_page("task", task="emoji-fluent", labels="10", draw="3")  # a new session
+    assert again.segmented_control(key="widget labels per class").value == 10
+    assert again.number_input(key="widget seed").value == 3
+
+
+@pytest.mark.parametrize("labels", ["0", "-1", "²", "1e3", "9" * 40, "some"])
+def test_a_choice_of_labels_that_is_none_is_left_out(home, labels):
+    app = open_page("start", labels=labels, draw="-7")
+    assert "labels_per_class" not in app.session_state
+    assert "seed" not in app.session_state
+
+
 def test_going_back_in_the_browser_takes_up_the_older_url(home):
     app = open_page("task", task="emoji-fluent")
     app.query_params["task"] = "quickdraw"
