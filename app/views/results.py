@@ -16,7 +16,7 @@ from app.views import results_replay, results_source
 from app.views.results_source import Shown, Source
 from engine.evaluation import PairedDifference
 from engine.export import student_archive
-from engine.runs import Comparison, runs_root
+from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
 from engine.wording import MINUS
 
@@ -31,12 +31,16 @@ def render() -> None:
     task = page.required_task()
     home = state.home()
     found = results_source.sources(home, task.name)
+    for problem in damaged_comparisons(home, task.name):
+        st.error(page.escape(problem), icon=":material/error:")
     if not found:
         page.missing("No comparison of this task has been run yet.", "distill", "Start one on Distill")
         return
     source = _choose(found, task)
     shown = results_source.load(home, source, task.name)
     _draw_origin(shown, task)
+    for problem in shown.problems:
+        st.error(page.escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
         _watch(home, source.comparison, shown)
     if not shown.results:

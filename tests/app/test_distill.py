@@ -237,7 +237,7 @@ def test_a_comparison_whose_runs_were_removed_says_so(home, measured):
     jobs.request_cancel(job)
     jobs.remove(job)
     app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
-    assert "were removed" in text_of(app)
+    assert "is gone, and with it run" in text_of(app)
 
 
 def test_a_link_to_a_comparison_that_is_gone_says_so_and_offers_a_new_one(home, measured):
