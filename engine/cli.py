@@ -162,7 +162,7 @@ def _rank(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
-    from engine.runs import QueueThread, as_document, finished_results, plan, runs_root, start
+    from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
     from engine.tasks import open_task
 
     home = make_folder(workspace())
@@ -202,14 +202,18 @@ def _compare(options: argparse.Namespace) -> int:
     failed = {job: found for job, found in ended.items() if found.state != "done"}
     document = as_document(comparison, finished_results(home, comparison))
     document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
+    lost = lost_runs(home, comparison)
     document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
+    document["failed"] += [{"run": found.run, "state": "lost", "message": found.problem} for found in lost]
     if options.json:
         print_json(document)
     else:
         print_comparison(document)
     for job, found in failed.items():
         print(f"error: {job.id} is {found.state}: {found.message}", file=sys.stderr)
-    return 1 if failed else 0
+    for missing in lost:
+        print(f"error: {missing.problem}", file=sys.stderr)
+    return 1 if failed or lost else 0
 
 
 def _benchmark(options: argparse.Namespace) -> int:

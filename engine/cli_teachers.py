@@ -71,9 +71,9 @@ def add_parser(verbs: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from engine.teachers import all_teachers, as_json, damaged_teachers
+    from engine.teachers import all_teachers, damaged_teachers
 
-    records = [as_json(record) for record in all_teachers()]
+    records = [asdict(record) for record in all_teachers()]
     rows = [
         {
             **record,

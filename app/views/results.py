@@ -16,7 +16,7 @@ from app.views import results_replay, results_source
 from app.views.results_source import Shown, Source
 from engine.evaluation import PairedDifference
 from engine.export import student_archive
-from engine.runs import Comparison, runs_root
+from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
 from engine.wording import MINUS
 
@@ -31,12 +31,16 @@ def render() -> None:
     task = page.required_task()
     home = state.home()
     found = results_source.sources(home, task.name)
+    for problem in damaged_comparisons(home, task.name):
+        st.error(page.escape(problem), icon=":material/error:")
     if not found:
         page.missing("No comparison of this task has been run yet.", "distill", "Start one on Distill")
         return
     source = _choose(found, task)
     shown = results_source.load(home, source, task.name)
     _draw_origin(shown, task)
+    for problem in shown.problems:
+        st.error(page.escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
         _watch(home, source.comparison, shown)
     if not shown.results:
@@ -196,10 +200,16 @@ def _draw_curves(shown: Shown) -> None:
 def _draw_table(shown: Shown) -> None:
     st.subheader("The same as a table", anchor=False)
     table = results_source.table(shown)
-    st.dataframe(table, hide_index=True, alt="Held-out accuracy of each method with its interval and what it rests on")
+    narrow, alike = results_source.without_alike(table)
+    st.dataframe(
+        narrow,
+        hide_index=True,
+        alt="Held-out accuracy of each method with its interval and what it rests on",
+        column_config={"Method": st.column_config.TextColumn(pinned=True)},
+    )
     st.caption(
-        "At equal seconds: the accuracy when the quickest of these methods was done, read off each method's curve. "
-        "A slower method's learning rate had not fallen yet."
+        f"{alike}At equal seconds: the accuracy when the quickest of these methods was done, read off each method's "
+        "curve. A slower method's learning rate had not fallen yet."
     )
     st.download_button(
         "Download the table (CSV)",

@@ -20,6 +20,7 @@ from engine.runs import (
     entries,
     finished_results,
     list_comparisons,
+    lost_runs,
     method_means,
 )
 from engine.runs.recorded import recorded_comparison
@@ -40,13 +41,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Shown:
-    """A comparison's numbers. unfinished: how many of its runs are not done."""
+    """A comparison's numbers. unfinished: how many of its runs are not done. problems: why others cannot be shown."""
 
     id: str
     document: Mapping[str, Any]
     results: tuple[Mapping[str, Any], ...]
     means: tuple[MethodMean, ...]
     unfinished: int = 0
+    problems: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> bool:
@@ -81,13 +83,15 @@ def load(home: Path, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
-        unfinished = 0
+        unfinished, problems = 0, ()
     else:
         document = as_document(source.comparison, finished_results(home, source.comparison))
-        unfinished = len(source.comparison.runs) - len(document["results"])
+        lost = lost_runs(home, source.comparison)
+        problems = tuple(found.problem for found in lost)
+        unfinished = len(source.comparison.runs) - len(document["results"]) - len(lost)
     results = tuple(document.get("results", ()))
     means = sorted(method_means(results), key=lambda mean: (order(mean.method), mean.method))
-    return Shown(source.id, document, results, tuple(means), unfinished)
+    return Shown(source.id, document, results, tuple(means), unfinished, problems)
 
 
 def machine(document: Mapping[str, Any]) -> str:
@@ -134,6 +138,16 @@ def table(shown: Shown) -> pd.DataFrame:
         for mean in shown.means
     ]
     return pd.DataFrame(rows)
+
+
+REPEATED = ("Interval from", "Seeds", "Student images", "Test images")  # columns that are often alike in all rows
+
+
+def without_alike(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """A table that fits a screen: without those of `REPEATED` that are alike in all rows, and these in words."""
+    alike = [column for column in REPEATED if len(rows) > 1 and rows[column].nunique() == 1]
+    told = "; ".join(f"{column.lower()}: {rows[column].iloc[0]}" for column in alike)
+    return rows.drop(columns=alike), f"The same for all: {told}. " if alike else ""
 
 
 def in_percent(interval: Interval) -> str:

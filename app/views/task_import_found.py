@@ -21,6 +21,7 @@ from app.views import (
 from engine import tasks
 from engine.errors import WorkbenchError
 from engine.tasks import ImportRequest, Preview
+from engine.tasks.layouts.folder_arranging import FOLDER_CLASSES
 from engine.tasks.layouts.plain import LAYOUTS
 
 
@@ -167,6 +168,8 @@ def _folders(source: ImportRequest, found: Preview) -> None:
     """Whether folders are classes: people also sort by patient, day or camera."""
     denied = brought.columns(source).label == ""
     if found.layout not in LAYOUTS.values() or not (found.classes or denied):
+        return
+    if any(question.key == FOLDER_CLASSES for question in found.questions):  # it is asked there
         return
     if _by_patient(found):
         st.warning(

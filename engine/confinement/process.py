@@ -12,6 +12,7 @@ import math
 import os
 import select
 import signal
+import site
 import struct
 import subprocess
 import sys
@@ -35,13 +36,16 @@ Answer = tuple[dict[str, Any], bytes]
 NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 # All that such a process sees of the environment. OpenBLAS computes wrongly on some machines without its own two.
 PASSED_ON = (
-    *("PATH", "LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
+    *("PATH", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONNOUSERSITE"),
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"),
 )
 SET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Landlock does not bind a thread that runs already
 } | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
+
+USER_PACKAGES = "PYTHONUSERBASE"  # said, since it is found by the name of a home that is not passed on
 
 
 class DiedError(Exception):
@@ -127,7 +131,7 @@ class Confined:
 
 def _environment() -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {**passed_on, **SET}
+    return {**passed_on, **SET, USER_PACKAGES: site.getuserbase()}
 
 
 def _tell(process: subprocess.Popen[bytes], header: dict[str, Any], content: bytes, deadline: float) -> None:
@@ -195,6 +199,7 @@ def libraries() -> list[Path]:
     Not the project's folder, which may hold secrets of the sign-in.
     """
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    places |= {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
     return [*map(Path, sorted(places)), ROOT / "engine"]
 
 

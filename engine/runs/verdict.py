@@ -14,7 +14,7 @@ from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spea
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
-from engine.runs.comparison import Entry, enqueue, read_entry, runs_root
+from engine.runs.comparison import Entry, enqueue, read_run, runs_root
 from engine.runs.methods import FINE_TUNE
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
@@ -80,7 +80,7 @@ def request_measurements(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
 
 def single_teacher_runs(home: Path, task: Task, labels_per_class: int) -> list[Entry]:
     """All runs on this revision of the task in which one teacher taught alone, and those of fine-tuning."""
-    found = [entry for job in list_jobs(runs_root(home)) if (entry := read_entry(home, job.id)) is not None]
+    found = [entry for job in list_jobs(runs_root(home)) if isinstance(entry := read_run(home, job.id), Entry)]
     return [
         entry
         for entry in found

@@ -68,7 +68,7 @@ def _pair(value: Any) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def reading_as_json(reading: Reading) -> dict[str, Any]:
+def reading_as_json(reading: Reading) -> Any:
     """The JSON value of a reading."""
     return asdict(reading)
 

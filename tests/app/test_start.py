@@ -58,7 +58,7 @@ def test_a_damaged_task_is_a_sentence_on_its_card_and_the_others_can_be_chosen(h
     tasks.open_task("quickdraw", home)
     (home / "tasks" / "quickdraw" / "task.json").write_text("{")
     app = open_page("start")
-    assert [error for error in app.error if "not valid JSON" in error.value]
+    assert [error for error in app.error if "is damaged, and with it task" in error.value]
     button(app, "Choose this task").click().run()
     assert app.title[0].value == "Emoji"
 

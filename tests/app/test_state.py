@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from app import state
 from app.components.page import escape
 from engine.errors import UnknownNameError
 from engine.tasks import open_task
+from engine.tasks.task import write_task
 from tests.app.pages import open_page, shown, text_of
 
 
@@ -78,8 +81,7 @@ def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypa
 def test_a_task_is_opened_again_when_its_record_changes(home):
     task = open_task("emoji-fluent", home)
     assert state.open_task("emoji-fluent") is state.open_task("emoji-fluent")
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace('"Emoji"', '"Renamed"'))
+    write_task(task.folder, replace(task.record, title="Renamed"))
     assert state.open_task("emoji-fluent").record.title == "Renamed"
 
 

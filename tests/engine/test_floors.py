@@ -23,7 +23,8 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
     ["engine.devices", "engine.confinement"],
-    ["engine.tensors"],
+    ["engine.results"],
+    ["engine.tensors", "engine.records"],
     ["engine.files", "engine.errors", "engine.wording"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -8,12 +8,13 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from engine import cli
 from engine.confinement import ACTS as PROMISES
-from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, seccomp
+from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, libraries, seccomp
 from engine.confinement import process as process_module
 from engine.confinement.linux import AARCH64, X86_64, machine
 from engine.errors import DamagedFileError
@@ -112,7 +113,7 @@ def test_the_environment_is_a_named_list(tried):
     _, answer = tried["all_layers"]
     assert answer["environment"]["OPENBLAS_CORETYPE"] == "Haswell"
     assert answer["environment"]["OMP_NUM_THREADS"] == "1"
-    named = {*process_module.PASSED_ON, *process_module.SET}
+    named = {*process_module.PASSED_ON, *process_module.SET, process_module.USER_PACKAGES}
     assert [n for n in answer["environment"] if n not in named and not n.startswith("LC_")] == []
 
 
@@ -150,6 +151,14 @@ def test_a_process_that_reads_files_writes_none(reader):
     if process.protections.seccomp or process.protections.landlock >= landlock.TRUNCATE_SINCE:
         assert {answer["tried"][name] for name in written} == {"PermissionError"}
         assert (folder / "inside" / "file").read_bytes() == b"to be read"
+
+
+def test_libraries_that_are_loaded_late_are_those_in_use_and_hold_no_secrets():
+    places = libraries()
+    for used in (pytest, json):
+        assert any(place in Path(used.__file__).parents for place in places)
+    assert process_module.ROOT not in places
+    assert not any(place in (process_module.ROOT / ".streamlit").parents for place in places)
 
 
 def test_threads_are_left(reader):
