@@ -64,6 +64,7 @@ def main() -> None:
         state.queue(state.device())
         page.sidebar()
         sign_in.sidebar()
+        page.name_tab(chosen.title)
         page.queue_problem()
         chosen.run()
 

@@ -29,8 +29,10 @@ from engine.teachers import all_teachers, teacher_names
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
 DEFAULT_LABELS = 5
+ALL = "all"  # in place of a number of labels per class: as many as an own task has
 URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
 PARTS = ("images", "check", "label")  # of an own task's page
+LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
 SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
 
@@ -49,6 +51,24 @@ def synchronize_url() -> None:
         setters[key](value)
     for key in URL_KEYS:
         _write_url(key, st.session_state.get(key))
+    _synchronize_labels(written)
+
+
+def _synchronize_labels(written: Mapping[str, Any]) -> None:
+    """The same for the choice of labels, which is in the URL where it is not the usual one."""
+    brought = {key: value for key in ("labels", "draw") if (value := st.query_params.get(key)) != written.get(key)}
+    labels, draw = brought.get("labels"), brought.get("draw")
+    if labels == ALL or _is_budget(labels):
+        _put("labels_per_class", ALL if labels == ALL else int(str(labels)))
+    if draw is not None and draw.isdecimal() and len(draw) <= 4:
+        _put("seed", int(draw))
+    chosen = st.session_state.get("labels_per_class", DEFAULT_LABELS)
+    _write_url("labels", None if chosen == DEFAULT_LABELS else str(chosen))
+    _write_url("draw", str(seed()) if seed() else None)
+
+
+def _is_budget(text: str | None) -> bool:
+    return text is not None and text.isdecimal() and len(text) <= 6 and int(text) > 0
 
 
 def home() -> Path:
@@ -72,10 +92,9 @@ def task() -> Task | None:
 
 def open_task(name: str) -> Task:
     """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.open_task(name, home())  # copies a bundled task into the workspace
-    return _opened_task(str(home()), name, record.stat().st_mtime_ns)
+    return _opened_task(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def task_as_labeled() -> Task | None:
@@ -89,10 +108,9 @@ def task_as_labeled() -> Task | None:
 
 def open_labels(name: str) -> Task:
     """A task by name as `task_as_labeled`, read once for all sessions as long as its record does not change."""
-    record = home() / "tasks" / name / "task.json"
-    if not record.exists():
+    if not _is_folder_name(name) or not _record(name).exists():
         tasks.task_as_labeled(name, home())  # copies a bundled task into the workspace
-    return _labels(str(home()), name, record.stat().st_mtime_ns)
+    return _labels(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
 def set_task(name: str) -> None:
@@ -145,15 +163,42 @@ def read_in_ways(
 
 
 def labels_per_class() -> int:
-    """How many images of each class are labeled."""
-    return int(st.session_state.get("labels_per_class", DEFAULT_LABELS))
+    """How many images of each class are labeled; of an own task it may be all that there are."""
+    chosen = st.session_state.get("labels_per_class", DEFAULT_LABELS)
+    if chosen != ALL:
+        return int(chosen)
+    try:
+        found = task()
+    except WorkbenchError:
+        return DEFAULT_LABELS
+    return all_labels(found) if found is not None and tasks.is_own(found) else DEFAULT_LABELS
+
+
+def uses_all_labels() -> bool:
+    """Whether this session has chosen all labels of its own task, however many there are."""
+    return st.session_state.get("labels_per_class") == ALL and (named := task_name()) is not None and _is_own(named)
+
+
+def _is_own(name: str) -> bool:
+    try:
+        return tasks.is_own(open_labels(name))
+    except WorkbenchError:
+        return False
+
+
+def all_labels(task: Task) -> int:
+    """The number of labels per class that leaves none of a task unused; 1 or more."""
+    return max(1, int(task.available_labels().max(initial=0)))
 
 
 def set_labels_per_class(count: int | None) -> None:
-    """Choose the label budget; None leaves it."""
-    if count:
-        _put("labels_per_class", int(count))
-        _put("manual_alpha", None)
+    """Choose the label budget; None leaves it. All labels of an own task stay all when it gets more."""
+    if not count:
+        return
+    found = task()
+    everything = found is not None and tasks.is_own(found) and count >= all_labels(found)
+    _put("labels_per_class", ALL if everything else int(count))
+    _put("manual_alpha", None)
 
 
 def seed() -> int:
@@ -378,6 +423,15 @@ class _Queue:
                 self._thread.start()
                 self._started = time.monotonic()
             return self._thread
+
+
+def _record(name: str) -> Path:
+    return home() / "tasks" / name / "task.json"
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a name that anybody may have written into the address can be that of a folder here."""
+    return Path(name).name == name and "\0" not in name and len(name.encode()) <= LONGEST_NAME
 
 
 def _put(key: str, value: Any) -> None:

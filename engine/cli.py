@@ -9,12 +9,11 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine import cli_import, cli_teachers
+from engine import cli_import, cli_tasks, cli_teachers
 from engine.cli_print import (
     JobLines,
     ProgressLine,
@@ -23,9 +22,8 @@ from engine.cli_print import (
     print_json,
     print_panel,
     print_ranking,
-    print_rows,
 )
-from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, WorkbenchError
+from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
 APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
@@ -62,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    verb("tasks", _tasks, "list the tasks").add_argument("--json", action="store_true", help="print one JSON document")
+    cli_tasks.add_parser(verbs)
     cli_teachers.add_parser(verbs)
 
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
@@ -130,33 +128,6 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
 
-def _tasks(options: argparse.Namespace) -> int:
-    from engine.tasks import open_task, task_names
-
-    home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
-    for name in task_names(home):
-        try:
-            rows.append(_task_row(open_task(name, home)))
-        except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
-            left_out.append({"name": name, "problem": str(error)})
-            print(f"left out: {name}: {error}", file=sys.stderr)
-    shown = ("name", "classes", "training_images", "test_images", "title")
-    return print_rows(options, {"tasks": rows, "left_out": left_out}, rows, shown)
-
-
-def _task_row(task: Any) -> dict[str, Any]:
-    return {
-        "name": task.name,
-        "title": task.record.title,
-        "classes": len(task.classes),
-        "training_images": len(task.train_rows),
-        "test_images": len(task.test_rows),
-        "labels_per_class_at_least": int(task.available_labels().min()),
-        "collection": task.record.collection,
-        "license": task.record.license,
-    }
-
-
 def _rank(options: argparse.Namespace) -> int:
     from engine.devices import resolve
     from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
@@ -191,7 +162,7 @@ def _rank(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
-    from engine.runs import QueueThread, as_document, finished_results, plan, runs_root, start
+    from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
     from engine.tasks import open_task
 
     home = make_folder(workspace())
@@ -231,14 +202,18 @@ def _compare(options: argparse.Namespace) -> int:
     failed = {job: found for job, found in ended.items() if found.state != "done"}
     document = as_document(comparison, finished_results(home, comparison))
     document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
+    lost = lost_runs(home, comparison)
     document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
+    document["failed"] += [{"run": found.run, "state": "lost", "message": found.problem} for found in lost]
     if options.json:
         print_json(document)
     else:
         print_comparison(document)
     for job, found in failed.items():
         print(f"error: {job.id} is {found.state}: {found.message}", file=sys.stderr)
-    return 1 if failed else 0
+    for missing in lost:
+        print(f"error: {missing.problem}", file=sys.stderr)
+    return 1 if failed or lost else 0
 
 
 def _benchmark(options: argparse.Namespace) -> int:
@@ -314,7 +289,7 @@ def _serve(options: argparse.Namespace) -> int:
                 f"Port {options.port} cannot be used ({error.strerror}): stop what listens there, or choose another "
                 f"one, such as `make run PORT={options.port + 1}`."
             ) from error
-    threading.Thread(target=_say_what_is_denied, args=[sys.stderr], daemon=True).start()  # the page need not wait
+    _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
     os.environ["WORKBENCH_HOSTS"] = ",".join(names)

@@ -6,8 +6,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from engine.wording import number, percent, points
 
 
 class ProgressLine:
@@ -130,10 +132,12 @@ def print_panel(document: Mapping[str, Any]) -> None:
 
 def _place_cells(place: Mapping[str, Any], form: str, score: str = "similarity") -> dict[str, str]:
     """A teacher's place as the cells of a row; interval and share of first places where there are any."""
-    cells = {"rank": str(place["rank"]), "teacher": place["teacher"], score: f"{place['score']:{form}}"}
+    cells = {"rank": str(place["rank"]), "teacher": place["teacher"], score: number(place["score"], form)}
     if interval := place["interval"]:
-        cells[f"{100 * interval['level']:.0f} % interval"] = f"{interval['low']:{form}} to {interval['high']:{form}}"
-        cells["first in"] = f"{100 * place['probability_first']:.0f} %"
+        cells[f"{percent(interval['level'], 0)} interval"] = (
+            f"{number(interval['low'], form)} to {number(interval['high'], form)}"
+        )
+        cells["first in"] = percent(place["probability_first"], 0)
     return cells
 
 
@@ -165,7 +169,7 @@ def print_comparison(document: dict[str, Any]) -> None:
                 "accuracy": f"{100 * mean['accuracy']:.1f}",
                 "interval": f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}",
                 "from": interval["method"],
-                "to fine-tuning": "" if difference is None else f"{100 * difference['mean']:+.1f}",
+                "to fine-tuning": "" if difference is None else points(difference["mean"]),
                 "student images": f"{mean['images']:,}",
                 "seconds": f"{mean['seconds']:.0f}",
                 "at equal seconds": "" if (at := mean["at_equal_seconds"]) is None else f"{100 * at:.1f}",
@@ -174,7 +178,7 @@ def print_comparison(document: dict[str, Any]) -> None:
     if rows:
         print_table(rows, tuple(rows[0]))
     for result in document["results"]:
-        print(f"run {result['run']}: {100 * result['accuracy']:.1f} %")
+        print(f"run {result['run']}: {percent(result['accuracy'])}")
 
 
 def print_benchmark(table: Any) -> int:
@@ -190,7 +194,7 @@ def print_benchmark(table: Any) -> int:
         row: dict[str, Any] = {"task": task, "seeds": seeds, "test images": own[0].test_images}
         for method in table.methods:
             cell = cells.get((task, method))
-            row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_points(cell.interval, '')}"
+            row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_between(cell.interval, _accuracy)}"
         rows.append(row)
     print_table(rows, tuple(rows[0]))
     _print_gains("Gain in points, paired by task and seed (above 0 is better)", table.gains)
@@ -207,12 +211,12 @@ def _print_gains(title: str, gains: Sequence[Any]) -> None:
         {
             "method": gain.method,
             "over": gain.reference,
-            "mean": f"{100 * gain.mean:+.1f}",
-            "other seeds": _points(gain.over_seeds, "+"),
-            "other tasks too": _points(gain.over_tasks, "+"),
+            "mean": points(gain.mean),
+            "other seeds": _between(gain.over_seeds, points),
+            "other tasks too": _between(gain.over_tasks, points),
             "tasks": len(gain.by_task),
             "seeds": len(gain.seeds),
-            "by task": ", ".join(f"{task} {100 * value:+.1f}" for task, value in gain.by_task.items()),
+            "by task": ", ".join(f"{task} {points(value)}" for task, value in gain.by_task.items()),
         }
         for gain in gains
     ]
@@ -221,5 +225,13 @@ def _print_gains(title: str, gains: Sequence[Any]) -> None:
         print_table(rows, tuple(rows[0]))
 
 
-def _points(interval: Any, sign: str) -> str:
-    return "unknown" if interval is None else f"({100 * interval.low:{sign}.1f} to {100 * interval.high:{sign}.1f})"
+def _between_numbers(interval: Mapping[str, float], form: str) -> str:
+    return f"{number(interval['low'], form)} to {number(interval['high'], form)}"
+
+
+def _between(interval: Any, form: Callable[[float], str]) -> str:
+    return "unknown" if interval is None else f"({form(interval.low)} to {form(interval.high)})"
+
+
+def _accuracy(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -13,6 +13,7 @@ from typing import Any
 from engine.cli_print import ProgressLine, print_rows
 from engine.errors import InvalidInputError
 from engine.files import make_folder, storage_error, workspace
+from engine.wording import percent
 
 EXAMPLE = "0.485,0.456,0.406"  # a mean
 MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
@@ -70,9 +71,9 @@ def add_parser(verbs: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from engine.teachers import all_teachers, as_json, damaged_teachers
+    from engine.teachers import all_teachers, damaged_teachers
 
-    records = [as_json(record) for record in all_teachers()]
+    records = [asdict(record) for record in all_teachers()]
     rows = [
         {
             **record,
@@ -264,7 +265,7 @@ def _listed(text: str) -> list[str]:
 
 def _accuracy(record: dict[str, Any]) -> str:
     accuracy = record["held_out_accuracy"]
-    return "not known" if accuracy is None else f"{100 * accuracy:.1f} % {record['accuracy_source']}"
+    return "not known" if accuracy is None else f"{percent(accuracy)} {record['accuracy_source']}"
 
 
 def _number(value: float | None, unit: float, digits: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 80  # letters of a name in a message: it may be anything that somebody wrote
+
 
 class WorkbenchError(Exception):
     """Base of every error that is shown to a user as a sentence instead of a traceback."""
@@ -14,7 +16,7 @@ class UnknownNameError(WorkbenchError):
     """A task, teacher, method, metric, architecture or run that does not exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
+        known, name = sorted(known), name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if close:
             way_out = f"did you mean {' or '.join(close)}?"

@@ -6,17 +6,37 @@ import io
 import shutil
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.files import read_json, replacing_folder, write_bytes, write_json
+from engine.files import replacing_folder, write_bytes, write_json
+from engine.records import Positive, read_record, write_record
+from engine.results import RESULT, Result, read_result
 from engine.tasks import Task
 from engine.teachers import Network
 from engine.tensors import read_tensors, write_tensors
 from engine.training import TrainSpec, input_statistics
+from engine.wording import percent
 
 WEIGHTS, RECORD, README = "student.safetensors", "student.json", "README.md"
+
+
+@dataclass(frozen=True)
+class StudentRecord:
+    """What it takes to use a student: how it is built, its classes, and how an image is prepared for it."""
+
+    architecture: str
+    num_classes: Positive
+    classes: tuple[str, ...]  # in the order of the outputs
+    input_size: Positive  # pixels, square
+    mean: tuple[float, ...]  # of the normalization, for pixels in 0..1
+    std: tuple[float, ...]
+    resize: str
+    interpolation: str
+    task: str
+    task_revision: str = ""
+    license: str = ""
 
 
 def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, classes: int) -> None:
@@ -27,20 +47,26 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
     state = {name: value.detach().cpu().contiguous() for name, value in network.model.state_dict().items()}
     write_tensors(folder / WEIGHTS, state)
     mean, std = input_statistics(spec.architecture)
-    record = {
-        "architecture": spec.architecture,
-        "num_classes": classes,
-        "classes": list(task.classes),
-        "input_size": spec.size,
-        "mean": list(mean),
-        "std": list(std),
-        "resize": task.record.resize,
-        "interpolation": "bicubic",
-        "task": task.name,
-        "task_revision": task.revision,
-        "license": f"trained on: {task.record.license}",
-    }
-    write_json(folder / RECORD, record)
+    record = StudentRecord(
+        architecture=spec.architecture,
+        num_classes=classes,
+        classes=task.classes,
+        input_size=spec.size,
+        mean=mean,
+        std=std,
+        resize=task.record.resize,
+        interpolation="bicubic",
+        task=task.name,
+        task_revision=task.revision,
+        license=f"trained on: {task.record.license}",
+    )
+    write_record(folder / RECORD, record)
+
+
+def read_student(folder: Path) -> StudentRecord:
+    """What student.json says in the folder of a finished run. Raises DamagedFileError, StorageError."""
+    way_out = f"restore it, or remove the folder {folder} and start the same run again"
+    return read_record(folder / RECORD, StudentRecord, f"the student of run {folder.name}", way_out)
 
 
 def export_student(run_folder: Path, out: Path) -> list[Path]:
@@ -49,11 +75,11 @@ def export_student(run_folder: Path, out: Path) -> list[Path]:
     Raises InvalidInputError if the run has no student yet or `out` already exists, DamagedFileError, StorageError if
     the disk refuses.
     """
-    if not (run_folder / WEIGHTS).is_file() or not (run_folder / "result.json").is_file():
+    if not (run_folder / WEIGHTS).exists() or not (run_folder / RESULT).exists():
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
     if out.exists():
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
-    record, result = read_json(run_folder / RECORD), read_json(run_folder / "result.json")
+    record, result = read_student(run_folder), read_result(run_folder)
     try:
         read_tensors(run_folder / WEIGHTS)
     except DamagedFileError as error:
@@ -61,7 +87,7 @@ def export_student(run_folder: Path, out: Path) -> list[Path]:
     with replacing_folder(out) as temporary:
         for name in (WEIGHTS, RECORD):
             shutil.copyfile(run_folder / name, temporary / name)
-        write_json(temporary / "result.json", result)
+        write_json(temporary / RESULT, result)
         write_bytes(temporary / README, _readme(record, result).encode())
     return sorted(out.iterdir())
 
@@ -78,20 +104,20 @@ def student_archive(run_folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def _readme(record: dict[str, Any], result: dict[str, Any]) -> str:
-    size = record["input_size"]
+def _readme(record: StudentRecord, result: Result) -> str:
+    size = record.input_size
     unlabeled = result["train_images"] - result["labeled_images"]
-    return f"""# Student for {record["task"]}
+    return f"""# Student for {record.task}
 
-{result["title"]}, seed {result["seed"]}: {100 * result["accuracy"]:.1f} % of {result["test_images"]} held-out images
+{result["title"]}, seed {result["seed"]}: {percent(result["accuracy"])} of {result["test_images"]} held-out images
 right, after {result["images"]:,} student images with gradient on {result["labeled_images"]} labeled and {unlabeled}
 unlabeled images.
 
-    model = timm.create_model("{record["architecture"]}", num_classes={record["num_classes"]})
+    model = timm.create_model("{record.architecture}", num_classes={record.num_classes})
     model.load_state_dict(safetensors.torch.load_file("{WEIGHTS}"))
     model.eval()
 
-Input: RGB, {size} × {size} pixels ({record["resize"]}, {record["interpolation"]}), scaled to 0..1,
-minus {record["mean"]}, divided by {record["std"]}.
+Input: RGB, {size} × {size} pixels ({record.resize}, {record.interpolation}), scaled to 0..1,
+minus {list(record.mean)}, divided by {list(record.std)}.
 The classes, in the order of the outputs, are in `{RECORD}`.
 """

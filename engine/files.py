@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -191,13 +192,66 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The value of a JSON file. Raises DamagedFileError if it is not JSON, StorageError if it cannot be read."""
     try:
-        return json.loads(path.read_bytes())
+        return json_value(path.read_bytes())
     except OSError as error:
         raise storage_error(error, path) from error
     except ValueError as error:
         raise DamagedFileError(
             f"{path} is not valid JSON ({error}): restore it, or remove it to start anew."
         ) from error
+
+
+DEEPEST_JSON = 32  # lists and objects within each other; no file of ours has ten
+LARGEST_NUMBER = 2**63  # of a whole number: what tables and databases hold
+
+
+def json_value(content: bytes) -> Any:
+    """The JSON value in `content`. Raises ValueError for what is not JSON, and for what readers of JSON disagree on:
+    NaN, infinities, huge numbers, a name that comes twice, half a surrogate pair, thousands of lists in each other.
+    """
+    try:
+        value = json.loads(
+            content.removeprefix(b"\xef\xbb\xbf").decode(),
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+            parse_float=_float,
+            parse_int=_integer,
+        )
+        deep = _is_deeper(value, DEEPEST_JSON)
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ValueError("it is nested too deep")
+    if b"\\u" in content and any("\ud800" <= sign <= "\udfff" for sign in json.dumps(value, ensure_ascii=False)):
+        raise ValueError("it holds half a sign")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"{next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))!r} comes twice")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not -LARGEST_NUMBER <= int(text) < LARGEST_NUMBER:
+        raise ValueError(f"{text[:24]} is too large a number")
+    return int(text)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(inner) and (levels == 0 or any(_is_deeper(each, levels - 1) for each in inner))
 
 
 def canonical_hash(value: Any, length: int = 12) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.components.escaping import escape_chart
 from app.components.methods import look, order, title
 from app.components.wording import count, percent
 from engine.runs import MethodMean
@@ -94,7 +95,7 @@ def _bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]]) -
     ends = [max([mean.interval.high, *by_seed.get(mean.method, ())]) * 100 for mean in ordered]
     figure.add_scatter(
         x=[end + 1.5 for end in ends],
-        y=[mean.title for mean in ordered],
+        y=[escape_chart(mean.title) for mean in ordered],
         mode="text",
         text=[percent(mean.accuracy) for mean in ordered],
         textposition="middle right",
@@ -117,7 +118,7 @@ def _add_bar(figure: go.Figure, mean: MethodMean) -> None:
     low, high = 100 * mean.interval.low, 100 * mean.interval.high
     figure.add_bar(
         x=[value],
-        y=[mean.title],
+        y=[escape_chart(mean.title)],
         orientation="h",
         width=0.6,
         marker={"color": color, "opacity": 0.5, "line": {"width": 0}},
@@ -130,18 +131,18 @@ def _add_bar(figure: go.Figure, mean: MethodMean) -> None:
             "thickness": 2.5,
             "width": 7,
         },
-        hovertemplate=f"{mean.title}: {value:.1f} %<br>95 % interval {low:.1f} to {high:.1f}"
-        f"<br>{mean.interval.method}<extra></extra>",
+        hovertemplate=f"{escape_chart(mean.title)}: {value:.1f}\u00a0%<br>95\u00a0% interval {low:.1f} to {high:.1f}"
+        f"<br>{escape_chart(mean.interval.method)}<extra></extra>",
     )
 
 
 def _add_seeds(figure: go.Figure, mean: MethodMean, seeds: Sequence[float]) -> None:
     figure.add_scatter(
         x=[100 * value for value in seeds],
-        y=[mean.title] * len(seeds),
+        y=[escape_chart(mean.title)] * len(seeds),
         mode="markers",
         marker={"symbol": "circle", "size": 6, "color": "#ffffff", "line": {"width": 1.5, "color": "#2c3440"}},
-        hovertemplate="one seed: %{x:.1f} %<extra></extra>",
+        hovertemplate="one seed: %{x:.1f}\u00a0%<extra></extra>",
     )
 
 
@@ -150,7 +151,7 @@ def _bars_text(means: Sequence[MethodMean]) -> str:
         f"{mean.title} {percent(mean.accuracy)} ({percent(mean.interval.low)} to {percent(mean.interval.high)})"
         for mean in means
     )
-    return f"Held-out accuracy with 95 % intervals, higher is better: {told}"
+    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {told}"
 
 
 def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | None) -> go.Figure:
@@ -176,10 +177,10 @@ def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | N
             x=spent,
             y=[100 * value for value in accuracy],
             mode="lines+markers",
-            name=title(method),
+            name=escape_chart(title(method)),
             line={"color": style.color, "width": 2.5, "dash": style.dash},
             marker={"symbol": style.symbol, "size": 8, "color": style.color},
-            hovertemplate=f"{title(method)}: %{{y:.1f}} % after %{{x:,.0f}} {axis}<extra></extra>",
+            hovertemplate=f"{escape_chart(title(method))}: %{{y:.1f}}\u00a0% after %{{x:,.0f}} {axis}<extra></extra>",
         )
     figure.update_layout(**_curve_layout())
     _spent_axis(figure, axis)
@@ -226,10 +227,10 @@ def _losses(curve: Curve, names: Sequence[str]) -> go.Figure:
             x=[point["images"] for point in curve.points],
             y=[point["losses"].get(name) for point in curve.points],
             mode="lines+markers",
-            name=name,
+            name=escape_chart(name),
             line={"color": look(curve.method).color, "width": 2, "dash": dash},
             marker={"symbol": symbol, "size": 6},
-            hovertemplate=f"{name}: %{{y:.3f}} after %{{x:,.0f}} images<extra></extra>",
+            hovertemplate=f"{escape_chart(name)}: %{{y:.3f}} after %{{x:,.0f}} images<extra></extra>",
         )
     figure.update_layout(**_curve_layout(), showlegend=True)
     figure.update_xaxes(

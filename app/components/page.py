@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import state
 from app.components import wording
+from app.components.escaping import escape
 from engine.errors import UnknownNameError, WorkbenchError
 from engine.tasks import Task
 
@@ -56,7 +57,7 @@ def _required(get: Callable[[], Task | None]) -> Task:
     try:
         task = get()
     except UnknownNameError as error:
-        missing(str(error), "start", "Choose a task", ":material/error:")
+        missing(escape(str(error)), "start", "Choose a task", ":material/error:")
         st.stop()
     if task is None:
         missing("No task is chosen yet: everything on this page is about one.", "start", "Choose a task")
@@ -73,8 +74,22 @@ def sidebar() -> None:
         task = state.open_labels(name)
     except WorkbenchError:
         return
-    labels = wording.count(state.labels_per_class(), "label")
-    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels} per class, draw {state.seed()}")
+    labels = f"{wording.count(state.labels_per_class(), 'label')} per class"
+    if state.uses_all_labels():
+        labels = "all labels"
+    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels}, draw {state.seed()}")
+
+
+def name_tab(title: str) -> None:
+    """Call the browser's tab by page and task, so that several are told apart."""
+    name = state.task_name()
+    parts = [title]
+    if name:
+        try:
+            parts.append(state.open_labels(name).record.title)
+        except WorkbenchError:
+            parts.append(name)
+    st.set_page_config(page_title=" · ".join([*parts, "Distill Workbench"]))
 
 
 def queue_problem() -> None:
@@ -109,8 +124,3 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
 
     return inner
-
-
-def escape(text: str) -> str:
-    """Text from files or users as Markdown that shows it literally."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#+!|$~:^" else character for character in text)

@@ -6,6 +6,7 @@ All of it is read from disk at each look, so a page that was closed and opened a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.components.methods import title
 from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs import CURVE_EVENT, Comparison, Entry, entries
+from engine.runs import Comparison, Entry, LostRun, curve, entries, lost_runs, run_again
 from engine.runs.execution import CHECKPOINT
 from engine.runs.speed import known_speed
 
@@ -63,10 +64,19 @@ def curve_of(entry: Entry) -> Curve:
         points = entry.result["curve"]
     else:
         try:
-            points = [event for event in jobs.read_events(entry.job).events if event.get("kind") == CURVE_EVENT]
-        except WorkbenchError:  # the row says what is wrong with the run; a curve is not worth another sentence
+            points = curve(entry.job)
+        except WorkbenchError:  # `_draw_run` says so
             points = []
     return Curve(entry.spec.method, entry.spec.seed, points)
+
+
+def _events_problem(entry: Entry) -> str | None:
+    """Why the curve of a run that has no result yet cannot be read; None if it can."""
+    try:
+        curve(entry.job)
+    except WorkbenchError as error:
+        return str(error)
+    return None
 
 
 def seconds_left(found: Sequence[Entry]) -> float | None:
@@ -95,8 +105,9 @@ def _pace(found: Sequence[Entry]) -> float:
 
 
 def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
+    for lost in lost_runs(home, comparison):
+        _draw_lost(home, lost, found)
     if not found:
-        st.warning("The folders of these runs were removed: start the comparison again.", icon=":material/folder_off:")
         return
     _draw_head(comparison, found)
     lines = {device: runs.line(home, device) for device in {e.spec.device for e in found if e.status.state == "queued"}}
@@ -114,13 +125,22 @@ def _draw_head(comparison: Comparison, found: Sequence[Entry]) -> None:
     st.progress(sum(_share(entry.status) for entry in found) / len(found), text=text)
     with st.container(horizontal=True, vertical_alignment="center"):
         open_runs = [entry.job for entry in found if not entry.status.terminal]
-        stopped = [entry.job for entry in found if entry.status.state in STOPPED]
+        stopped = [entry.job for entry in found if can_go_on(entry)]
         if open_runs:
             _button("Cancel all", ":material/cancel:", f"cancel-{comparison.id}", _cancel, open_runs)
         if stopped:
             _button("Resume all", ":material/restart_alt:", f"resume-{comparison.id}", _resume, stopped)
         if done:
             page.link("results", "See the results", ":material/bar_chart:")
+
+
+def _draw_lost(home: Path, lost: LostRun, found: Sequence[Entry]) -> None:
+    """What is wrong with a run; one whose spec is whole can be made again from here."""
+    st.error(page.escape(lost.problem), icon=":material/error:")
+    for entry in found:
+        if entry.run == lost.run:
+            label = f"Make {title(entry.spec.method)}, seed {entry.spec.seed}, again"
+            _button(label, ":material/restart_alt:", f"again-{entry.run}", partial(_again, home), [entry])
 
 
 def _draw_run(entry: Entry, waits_for: str) -> None:
@@ -132,18 +152,30 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             st.badge("Stopping" if now.cancel_requested else word, icon=icon, color=color)
             st.markdown(_detail(entry, waits_for), width="content")
             cancellable = not now.terminal and not now.cancel_requested
-            if cancellable or now.state in STOPPED:
+            if cancellable or can_go_on(entry):
                 st.space("stretch")
             if cancellable:
                 _button("Cancel", ":material/close:", f"cancel-{entry.run}", _cancel, [entry.job], small=True)
-            if now.state in STOPPED:
+            if can_go_on(entry):
                 _button("Resume", ":material/restart_alt:", f"resume-{entry.run}", _resume, [entry.job], small=True)
         if now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
             if told := _latest(curve_of(entry)):
                 st.caption(told)
+        if (problem := _events_problem(entry)) and now.state != "done":
+            st.error(page.escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
             st.error(page.escape(now.message), icon=":material/error:")
+
+
+def can_go_on(entry: Entry) -> bool:
+    """Whether a run has stopped and could be resumed: not on a task that has changed since, or cannot be opened."""
+    if entry.status.state not in STOPPED:
+        return False
+    try:
+        return state.open_task(entry.spec.task).revision == entry.spec.task_revision
+    except WorkbenchError:
+        return False
 
 
 def progress_text(now: Status) -> str:
@@ -173,6 +205,8 @@ def _detail(entry: Entry, waits_for: str) -> str:
         return f":gray[{waits_for}]"
     if entry.status.state == "interrupted":
         return ":gray[its process ended; the queue takes it up again]"
+    if entry.status.state in STOPPED and not can_go_on(entry):
+        return ":gray[its task has changed since: start a new run]"
     if entry.status.state == "cancelled":
         kept = (entry.job.folder / CHECKPOINT).exists()
         return f":gray[{'when resumed, it goes on from its last checkpoint' if kept else _NOTHING_KEPT}]"
@@ -247,7 +281,7 @@ def _share(now: Status) -> float:
     return _stage_share(now) if queued.is_training(now) else 0.0
 
 
-def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Job], *, small: bool = False) -> None:
+def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *, small: bool = False) -> None:
     if st.button(label, icon=icon, key=key, type="tertiary" if small else "secondary"):
         try:
             act(chosen)
@@ -260,6 +294,11 @@ def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Job], *,
 def _cancel(chosen: Sequence[Job]) -> None:
     for job in chosen:
         jobs.request_cancel(job)
+
+
+def _again(home: Path, chosen: Sequence[Entry]) -> None:
+    for entry in chosen:
+        run_again(home, entry)
 
 
 def _resume(chosen: Sequence[Job]) -> None:

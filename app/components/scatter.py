@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.escaping import escape_chart
 from engine import maps
 from engine.maps import Map
 from engine.tasks import Task
@@ -119,6 +120,7 @@ def _groups(points: pd.DataFrame, classes: Sequence[str], highlighted: Sequence[
 
 
 def _trace(group: _Group, found: pd.DataFrame, classes: Sequence[str]) -> go.Scattergl:
+    found = found.sort_values("Labeled", kind="stable")  # the legend's mark is that of the first; labeled ones on top
     labeled = found["Labeled"].to_numpy()
     said = np.where(labeled, "labeled", "unlabeled")
     marker = {
@@ -138,8 +140,11 @@ def _trace(group: _Group, found: pd.DataFrame, classes: Sequence[str]) -> go.Sca
         y=found["y"].to_numpy(),
         customdata=found["row"].tolist(),  # as a list: an array would come back from the browser as something else
         mode="markers",
-        name=group.name,
-        text=[f"{c}, {s}<br>{i}" for c, s, i in zip(found["Class"], said, found["Image"], strict=True)],
+        name=escape_chart(group.name),
+        text=[
+            f"{escape_chart(c)}, {s}<br>{escape_chart(i)}"
+            for c, s, i in zip(found["Class"], said, found["Image"], strict=True)
+        ],
         hovertemplate="%{text}<extra></extra>",
         marker=marker,
     )

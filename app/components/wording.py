@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.runs import Comparison
+from engine.wording import count, listed, number, percent, points
 
-
-def percent(share: float, digits: int = 1) -> str:
-    """A share 0..1 as percent: 0.615 -> "61.5 %". Halves go up, as in the browser's tables: (0.325, 0) -> "33 %"."""
-    scale = 10**digits
-    return f"{math.floor(100 * share * scale + 0.5) / scale:.{digits}f} %"
-
-
-def points(difference: float) -> str:
-    """A difference of shares in percentage points, with its sign: 0.052 -> "+5.2"."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+__all__ = ["count", "listed", "number", "percent", "points"]  # for whoever words something
 
 
 def duration(seconds: float) -> str:
@@ -30,16 +21,6 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: (1, "seed") -> "1 seed", (3, "seed") -> "3 seeds"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Items in a sentence: "a", "a and b", "a, b and c"."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
 def isolated(text: str) -> str:

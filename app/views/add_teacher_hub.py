@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, wording
+from app.components.escaping import escape_badge
 from app.views import add_teacher_job
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -47,7 +48,7 @@ def _card(entry: Recommended, added: bool) -> None:
     st.markdown(f"**{page.escape(entry.title)}**")
     with st.container(horizontal=True, gap="small"):
         st.badge(entry.field, color="blue")
-        st.badge(entry.license, icon=":material/license:", color="gray")
+        st.badge(escape_badge(entry.license), icon=":material/license:", color="gray")
         if added:
             st.badge("Added", icon=":material/check:", color="green")
     st.markdown(page.escape(entry.note))

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import state
-from app.components import page, progress, wording
+from app.components import page, progress, queued, wording
 from app.views import distill_setup
 from app.views.results_source import RECORDED
 from engine import devices
@@ -49,7 +49,13 @@ def _current(home: Path, task: Task) -> Comparison | None:
     except WorkbenchError as error:
         st.warning(page.escape(str(error)), icon=":material/link_off:")
         return None
-    return found if found.task == task.name else None
+    if found.task == task.name:
+        return found
+    st.info(
+        f"The comparison in this address is of another task, {queued.task_title(found.task)}: choose it to see it.",
+        icon=":material/link_off:",
+    )
+    return None
 
 
 def _draw_setup(home: Path, task: Task) -> None:
@@ -62,6 +68,8 @@ def _draw_setup(home: Path, task: Task) -> None:
         specs = choice.specs(task)
     except WorkbenchError as error:
         st.error(page.escape(str(error)), icon=":material/error:")
+        if not len(task.test_rows):
+            page.link("task", "To the task", ":material/photo_library:")
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
         comparison = start(home, specs)
@@ -93,7 +101,7 @@ def _offer_unfinished(home: Path, current: Comparison | None) -> None:
     st.subheader("Unfinished comparisons", anchor=False)
     for comparison in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{comparison.task}** · {wording.described(comparison)}", width="content")
+            st.markdown(f"**{queued.task_title(comparison.task)}** · {wording.described(comparison)}", width="content")
             if st.button("Watch", key=f"watch-{comparison.id}", icon=":material/visibility:"):
                 state.set_task(comparison.task)
                 state.set_comparison(comparison.id)

@@ -10,7 +10,8 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components import page, queued, wording
+from app.components import labels, page, queued, wording
+from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
 from app.views.distill_fields import advanced_changes
 from engine import devices, jobs
@@ -24,8 +25,6 @@ from engine.training import WITH_TEACHERS, TrainSpec, recipe
 DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
 SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
-NAMES = {"tf_efficientnet_lite0": "EfficientNet-Lite0", "tf_efficientnet_lite1": "EfficientNet-Lite1"}
-NAMES["tf_efficientnet_lite2"] = "EfficientNet-Lite2"
 LARGEST_BUDGET = 100_000_000
 MEASURE_POLL = 1.0  # s
 _MEASUREMENT = "distill.measurement"  # the job that this session asked for last
@@ -91,6 +90,11 @@ def draw_plan(task: Task, choice: Choice, home: Path) -> None:
         f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
     )
     st.table(_steps_table(home, choice, trains), border="horizontal", hide_index=True, alt="Steps of each method")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
+        told = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
+        st.markdown(told, width="content")
+        page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
     _draw_time(home, choice, trains)
 
@@ -161,8 +165,8 @@ def _ask_student() -> tuple[str, int]:
     with left:
         architecture = st.selectbox(
             "Student",
-            list(NAMES),
-            format_func=lambda key: NAMES.get(key, key),
+            list(STUDENTS),
+            format_func=student_title,
             key="distill-architecture",
             accept_new_options=True,
             persist_state="session",
@@ -179,7 +183,7 @@ def _ask_student() -> tuple[str, int]:
             key=f"distill-size-{usual}",  # another task may have decided for another size
             persist_state="session",
         )
-    return str(architecture or next(iter(NAMES))).strip(), int(size or usual)
+    return str(architecture or next(iter(STUDENTS))).strip(), int(size or usual)
 
 
 def _usual_size() -> int:
@@ -197,7 +201,7 @@ def _weights_origin(train: TrainSpec) -> str:
         return "Its ImageNet weights are here."
     return (
         "Its ImageNet weights are downloaded when its first run starts; without the internet, choose one of "
-        f"{wording.listed(list(NAMES.values()))}, or let it start from random weights."
+        f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."
     )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import streamlit as st
 
 from app import state
 from app.components import charts, page, wording
 from app.components.charts import Axis
+from app.components.methods import student_title
 from app.views import results_replay, results_source
 from app.views.results_source import Shown, Source
 from engine.evaluation import PairedDifference
 from engine.export import student_archive
-from engine.runs import Comparison, runs_root
+from engine.runs import Comparison, damaged_comparisons, runs_root
+from engine.tasks import Task
+from engine.wording import MINUS
 
 POLL_SECONDS = 3.0  # between two looks for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
@@ -26,12 +31,16 @@ def render() -> None:
     task = page.required_task()
     home = state.home()
     found = results_source.sources(home, task.name)
+    for problem in damaged_comparisons(home, task.name):
+        st.error(page.escape(problem), icon=":material/error:")
     if not found:
         page.missing("No comparison of this task has been run yet.", "distill", "Start one on Distill")
         return
-    source = _choose(found)
+    source = _choose(found, task)
     shown = results_source.load(home, source, task.name)
-    _draw_origin(shown)
+    _draw_origin(shown, task)
+    for problem in shown.problems:
+        st.error(page.escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
         _watch(home, source.comparison, shown)
     if not shown.results:
@@ -42,10 +51,16 @@ def render() -> None:
         _draw_download(home, shown)
 
 
-def _choose(found: list[Source]) -> Source:
+def _choose(found: list[Source], task: Task) -> Source:
     by_id = {source.id: source for source in found}
     chosen = state.comparison()
     current = chosen if chosen in by_id else found[0].id
+    if chosen is not None and chosen != current:
+        st.warning(
+            f"There is no comparison {page.escape(repr(chosen))} of the task {page.escape(task.record.title)}: this is "
+            "the newest one that there is.",
+            icon=":material/link_off:",
+        )
     st.selectbox(
         "Comparison",
         list(by_id),
@@ -55,8 +70,14 @@ def _choose(found: list[Source]) -> Source:
     return by_id[current]
 
 
-def _draw_origin(shown: Shown) -> None:
+def _draw_origin(shown: Shown, task: Task) -> None:
     document = shown.document
+    if changed := results_source.what_changed(document.get("shared", {}), task):
+        st.warning(
+            f"The task has changed since these runs: {wording.listed(changed)}. What is shown here is of the older "
+            "revision; start a new comparison for the task as it is now.",
+            icon=":material/history:",
+        )
     if shown.recorded:
         when = wording.moment(document.get("created", ""))
         st.badge("Recorded", icon=":material/inventory_2:", color="violet")
@@ -68,7 +89,13 @@ def _draw_origin(shown: Shown) -> None:
             st.code(command, language="bash", wrap_lines=True)
     if differs := wording.differs_sentence(document.get("differs", ())):
         st.warning(differs, icon=":material/warning:")
-    st.caption(page.escape(wording.shared_sentence(document.get("shared", {}))))
+    st.caption(page.escape(wording.shared_sentence(_in_titles(document.get("shared", {}), task))))
+
+
+def _in_titles(shared: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """What runs share, with titles in the place of names that only the program uses."""
+    named = {"task": task.record.title, "student": student_title(str(shared.get("student", "")))}
+    return {key: named.get(key, value) for key, value in shared.items()}
 
 
 def _watch(home: Path, comparison: Comparison, shown: Shown) -> None:
@@ -109,18 +136,27 @@ def _draw_cards(shown: Shown) -> None:
             st.metric(
                 mean.title,
                 wording.percent(mean.accuracy),
-                f"{100 * found.mean:+.1f} points" if found else None,
+                f"{wording.points(found.mean)} points" if found else None,
                 delta_description=_paired(found) if found else None,
-                delta_color="normal" if found and _is_clear(found) else "off",
+                delta_color=_color(found) if found else "off",
+                delta_arrow=_arrow(found) if found else "off",
                 border=True,
                 height="stretch",
-                help=f"95 % interval {results_source.in_percent(mean.interval)} ({mean.interval.method}).",
+                help=f"95\u00a0% interval {results_source.in_percent(mean.interval)} ({mean.interval.method}).",
             )
 
 
-def _is_clear(found: PairedDifference) -> bool:
-    """Whether the seeds tell which side of 0 a difference lies on; only then has it a color."""
-    return found.interval is not None and 0 not in found.interval
+def _color(found: PairedDifference) -> Literal["green", "red", "off"]:
+    """Of a difference; it has one only if the seeds tell on which side of 0 it lies."""
+    if found.interval is None or 0 in found.interval:
+        return "off"
+    return "green" if found.mean > 0 else "red"
+
+
+def _arrow(found: PairedDifference) -> Literal["up", "down", "off"]:
+    """Up or down as the number beside it says; none where that reads 0.0."""
+    shown = wording.points(found.mean)
+    return "up" if shown.startswith("+") else "down" if shown.startswith(MINUS) else "off"
 
 
 def _paired(found: PairedDifference) -> str:
@@ -133,7 +169,7 @@ def _paired(found: PairedDifference) -> str:
 
 def _intervals_sentence(shown: Shown) -> str:
     kinds = sorted({mean.interval.method for mean in shown.means})
-    told = f"Points are to fine-tuning. Lines: 95 % {wording.listed(kinds)}."
+    told = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
     if any("images" in kind for kind in kinds):
         return f"{told} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
     return f"{told} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
@@ -164,10 +200,16 @@ def _draw_curves(shown: Shown) -> None:
 def _draw_table(shown: Shown) -> None:
     st.subheader("The same as a table", anchor=False)
     table = results_source.table(shown)
-    st.dataframe(table, hide_index=True, alt="Held-out accuracy of each method with its interval and what it rests on")
+    narrow, alike = results_source.without_alike(table)
+    st.dataframe(
+        narrow,
+        hide_index=True,
+        alt="Held-out accuracy of each method with its interval and what it rests on",
+        column_config={"Method": st.column_config.TextColumn(pinned=True)},
+    )
     st.caption(
-        "At equal seconds: the accuracy when the quickest of these methods was done, read off each method's curve. "
-        "A slower method's learning rate had not fallen yet."
+        f"{alike}At equal seconds: the accuracy when the quickest of these methods was done, read off each method's "
+        "curve. A slower method's learning rate had not fallen yet."
     )
     st.download_button(
         "Download the table (CSV)",

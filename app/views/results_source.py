@@ -20,9 +20,12 @@ from engine.runs import (
     entries,
     finished_results,
     list_comparisons,
+    lost_runs,
     method_means,
 )
 from engine.runs.recorded import recorded_comparison
+from engine.tasks import Task
+from engine.teachers import get_teacher, teacher_names
 
 RECORDED = "recorded"  # stands in the URL where the id of an own comparison would
 
@@ -38,13 +41,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Shown:
-    """A comparison's numbers. unfinished: how many of its runs are not done."""
+    """A comparison's numbers. unfinished: how many of its runs are not done. problems: why others cannot be shown."""
 
     id: str
     document: Mapping[str, Any]
     results: tuple[Mapping[str, Any], ...]
     means: tuple[MethodMean, ...]
     unfinished: int = 0
+    problems: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> bool:
@@ -79,19 +83,34 @@ def load(home: Path, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
-        unfinished = 0
+        unfinished, problems = 0, ()
     else:
         document = as_document(source.comparison, finished_results(home, source.comparison))
-        unfinished = len(source.comparison.runs) - len(document["results"])
+        lost = lost_runs(home, source.comparison)
+        problems = tuple(found.problem for found in lost)
+        unfinished = len(source.comparison.runs) - len(document["results"]) - len(lost)
     results = tuple(document.get("results", ()))
     means = sorted(method_means(results), key=lambda mean: (order(mean.method), mean.method))
-    return Shown(source.id, document, results, tuple(means), unfinished)
+    return Shown(source.id, document, results, tuple(means), unfinished, problems)
 
 
 def machine(document: Mapping[str, Any]) -> str:
     """On what it was recorded, in words."""
     named = document.get("machine") or next((result.get("machine") for result in document.get("results", ())), None)
     return str(named or "machine not written down")
+
+
+def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
+    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known."""
+    revision, size, decided = shared.get("task_revision"), shared.get("size"), task.record.student_size
+    changed = []
+    if revision is not None and revision != task.revision:
+        other_split = "split" in shared and shared["split"] != task.record.split
+        what = "split, labels or classes" if other_split else "labels, images or geometry"
+        changed.append(f"its {what} are others")
+    if decided and size is not None and size != decided:
+        changed.append(f"its images are now trained on at {decided} × {decided} pixels, then at {size} × {size}")
+    return changed
 
 
 def finished_runs(home: Path, comparison: Comparison) -> int:
@@ -106,7 +125,7 @@ def table(shown: Shown) -> pd.DataFrame:
         {
             "Method": mean.title,
             "Held-out accuracy, %": f"{100 * mean.accuracy:.1f}",
-            "95 % interval, %": in_percent(mean.interval),
+            "95\u00a0% interval, %": in_percent(mean.interval),
             "Interval from": mean.interval.method,
             "To fine-tuning, points": difference(mean),
             "Seeds": ", ".join(str(seed) for seed in mean.seeds),
@@ -119,6 +138,16 @@ def table(shown: Shown) -> pd.DataFrame:
         for mean in shown.means
     ]
     return pd.DataFrame(rows)
+
+
+REPEATED = ("Interval from", "Seeds", "Student images", "Test images")  # columns that are often alike in all rows
+
+
+def without_alike(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """A table that fits a screen: without those of `REPEATED` that are alike in all rows, and these in words."""
+    alike = [column for column in REPEATED if len(rows) > 1 and rows[column].nunique() == 1]
+    told = "; ".join(f"{column.lower()}: {rows[column].iloc[0]}" for column in alike)
+    return rows.drop(columns=alike), f"The same for all: {told}. " if alike else ""
 
 
 def in_percent(interval: Interval) -> str:
@@ -148,14 +177,20 @@ def weights_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}
         for method, found in alphas.items()
     }
+    titles = {name: _teacher_title(name) for name in teachers}
     ordered = sorted(teachers, key=lambda name: (-max(column[name] for column in means.values()), name))
     return pd.DataFrame(
-        {"Teacher": ordered}
+        {"Teacher": [titles[name] for name in ordered]}
         | {
             method: [_spread([alpha.get(name, 0.0) for alpha in alphas[method]]) for name in ordered]
             for method in means
         }
     )
+
+
+def _teacher_title(name: str) -> str:
+    """A teacher's title; of one that is not here any more, its name."""
+    return get_teacher(name).title if name in teacher_names() else name
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import state
 from app.components import images, page, wording
+from app.views import start_trash
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
-from engine.runs import users_of_task
+from engine.runs.users import remove_task, users_of_task
 from engine.tasks import IMPORT_DEVICE, IMPORT_KIND, Task, is_own
 
 REMOVING = "start.removing"  # the task whose removal is asked about
@@ -40,6 +41,7 @@ def render() -> None:
             "repository.",
             icon=":material/folder_off:",
         )
+    start_trash.draw()
     _asked_to_remove()
 
 
@@ -130,11 +132,12 @@ def _origin(task: Task) -> str:
 
 @st.dialog("Remove this task?", on_dismiss=partial(state.set_note, REMOVING, None))
 def _ask_to_remove(task: Task) -> None:
-    """Removing a task takes its labels with it: it asks first, and refuses while something needs it."""
+    """Removing a task asks first, says what becomes of what was made of it, and refuses while something needs it."""
     users = users_of_task(state.home(), task.name)
     st.markdown(
         f"**{page.escape(task.record.title)}**: {wording.count(len(task.images), 'image')} with all labels and "
-        "decisions. The files that you brought stay where they are."
+        "decisions go to the trash, with what teachers said of its images. It can be put back from there, at the end "
+        "of this page. The files that you brought stay where they are."
     )
     if users.unfinished:
         st.error(
@@ -145,14 +148,14 @@ def _ask_to_remove(task: Task) -> None:
         return
     if users.finished_runs:
         st.warning(
-            f"{wording.count(users.finished_runs, 'finished run')} used it. Results and students stay, but cannot be "
-            "made again without the task.",
+            f"{wording.count(users.finished_runs, 'finished run')} used it. Their results and students stay, but "
+            "cannot be made again without the task.",
             icon=":material/warning:",
         )
     with st.container(horizontal=True):
         if st.button("Remove it", type="primary", icon=":material/delete:"):
             try:
-                tasks.remove_task(state.home(), task.name)
+                remove_task(state.home(), task.name)
             except WorkbenchError as error:
                 st.error(page.escape(str(error)), icon=":material/error:")
                 return

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, labels, page, wording
 from app.views import task_check, task_label
 from engine import tasks
 from engine.runs import DEFAULT_METRIC
@@ -87,7 +87,7 @@ def _choose_part(task: Task) -> str:
 
 
 def _images(task: Task) -> None:
-    _budget()
+    _budget(task)
     labeled = task.labeled_rows(state.labels_per_class(), state.seed())
     _counts(task, labeled)
     _consequences(task, labeled)
@@ -97,14 +97,15 @@ def _images(task: Task) -> None:
     _facts(task)
 
 
-def _budget() -> None:
+def _budget(task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Labels per class",
-            state.LABEL_BUDGETS,
+            labels.options(task),
+            format_func=lambda budget: labels.option_title(task, budget),
             required=True,
             help="How many training images of each class are labeled; the methods see all others without their class.",
-            **state.bound("labels per class", state.labels_per_class(), state.set_labels_per_class),
+            **state.bound("labels per class", labels.chosen(task), state.set_labels_per_class),
         )
         st.number_input(
             "Draw",
@@ -116,13 +117,15 @@ def _budget() -> None:
             "budget is a part of a larger one.",
             **state.bound("seed", state.seed(), state.set_seed),
         )
+        if is_own(task):
+            st.markdown(f"The methods use **{labels.used(task)}**.", width="content")
 
 
 def _counts(task: Task, labeled: NDArray[np.int64]) -> None:
     unlabeled = len(task.train_rows) - len(labeled)
     values = [
         ("Classes", len(task.classes), "What the student tells apart."),
-        ("Labeled images", len(labeled), "Their class is shown to every method."),
+        ("Labeled images", len(labeled), "Their class is shown to every method; at this number of labels per class."),
         ("Unlabeled images", unlabeled, "Methods may look at them, but not at their class."),
         ("Held-out images", len(task.test_rows), "They only test the finished student; the same for every draw."),
     ]
@@ -204,7 +207,7 @@ def _facts(task: Task) -> None:
     facts = st.expander("Where the images come from, and how they are used", on_change="rerun", key="task facts")
     if not facts.open:
         return
-    labels = task.available_labels()
+    known = task.available_labels()
     rows = {
         "License": record.license,
         "Source": record.source,
@@ -213,7 +216,7 @@ def _facts(task: Task) -> None:
         "Geometry": f"Images are {RESIZES.get(record.resize, record.resize)}.",
         "Channels and bits": reading_in_words(reading_from(record.reading)),
         "Mirroring": "A mirrored image is still of its class." if record.flip else "Images are never mirrored.",
-        "Known labels per class": f"{labels.min():,} to {labels.max():,} training images, before a budget is drawn",
+        "Known labels per class": f"{known.min():,} to {known.max():,} training images, before a budget is drawn",
         "Revision": task.revision,
     }
     rows = {name: value for name, value in rows.items() if value}

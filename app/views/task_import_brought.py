@@ -72,6 +72,11 @@ def answers(of: ImportRequest) -> dict[str, str]:
     return found
 
 
+def answer(of: ImportRequest, key: str) -> Callable[[str], None]:
+    """What a widget calls to answer one of them."""
+    return lambda value: state.set_note(_key(of, "answers"), {**answers(of), key: value})
+
+
 def choose_interpretation(of: ImportRequest, one: Interpretation) -> None:
     """Understand the source so."""
     changed = {name: column for name, column in one.changes.get("columns", {}).items()}

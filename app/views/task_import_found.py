@@ -12,6 +12,7 @@ from app.components import images, page, wording
 from app.views import task_import_brought as brought
 from app.views import (
     task_import_channels,
+    task_import_encodings,
     task_import_make,
     task_import_place,
     task_import_questions,
@@ -20,6 +21,7 @@ from app.views import (
 from engine import tasks
 from engine.errors import WorkbenchError
 from engine.tasks import ImportRequest, Preview
+from engine.tasks.layouts.folder_arranging import FOLDER_CLASSES
 from engine.tasks.layouts.plain import LAYOUTS
 
 
@@ -37,6 +39,7 @@ def draw(source: ImportRequest) -> None:
         return
     _counts(found)
     task_import_questions.draw(source, found.questions)
+    task_import_encodings.draw(source, found)
     _columns(source, found)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -84,9 +87,9 @@ def _held_out(found: Preview) -> str:
     if found.test:
         held = f"{wording.count(found.test, 'image')} held out for the test by the source itself"
     elif found.classes:
-        held = "About 20 % of the labeled images of each class will be held out for the test"
+        held = "About 20\u00a0% of the labeled images of each class will be held out for the test"
     else:
-        held = "About 20 % of the images that you label will be held out for the test"
+        held = "About 20\u00a0% of the images that you label will be held out for the test"
     if found.straddling:
         held += (
             f"; {found.straddling:,} of {wording.count(found.groups, 'group')} (patients, sites, videos) are on both "
@@ -165,6 +168,8 @@ def _folders(source: ImportRequest, found: Preview) -> None:
     """Whether folders are classes: people also sort by patient, day or camera."""
     denied = brought.columns(source).label == ""
     if found.layout not in LAYOUTS.values() or not (found.classes or denied):
+        return
+    if any(question.key == FOLDER_CLASSES for question in found.questions):  # it is asked there
         return
     if _by_patient(found):
         st.warning(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app import state
-from app.components import images, page
+from app.components import images, page, wording
 from app.views import task_import_brought as brought
 from engine.errors import WorkbenchError
 from engine.tasks import WHOLE_RANGE, WITHOUT_EXTREMES, ImportRequest, Preview, Reading, Sample, Values
@@ -101,14 +101,14 @@ def _ways(source: ImportRequest, now: Reading, values: list[Values]) -> list[Way
     """The ways that make sense for these images, the usual one first."""
     plain = Reading(channels=now.channels)
     dicom = [value for value in values if value.kind == "DICOM"]
-    windows = any(value.window for value in dicom)
+    windows = any(value.window or value.table for value in dicom)
     whole = (
         "Each image's own range",
         "Its lowest value is black, its highest white. A single hot pixel or bit of metal darkens all the rest.",
     )
     ways = []
     if windows:
-        meaning = "As whoever recorded it meant it to be seen. A file that names no window gets its own range."
+        meaning = "As whoever recorded it meant it to be seen. A file without a window or table gets its own range."
         ways.append(Way("usual", "Each file's own window", meaning, plain))
         ways.append(Way("whole", *whole, replace(plain, percentiles=WHOLE_RANGE)))
     else:
@@ -142,7 +142,7 @@ def _in_use(reading: Reading, offered: list[str]) -> str:
 def _mostly_extremes(values: list[Values]) -> bool:
     """Whether in most images the inner values lie in so small a part of the range that the rest is for a few pixels."""
     narrow = [v.inner[0] < v.inner[1] and v.inner[1] - v.inner[0] < NARROW * (v.high - v.low) for v in values]
-    usual = [value.window is None for value in values]
+    usual = [value.window is None and not value.table for value in values]
     return 2 * sum(a and b for a, b in zip(narrow, usual, strict=True)) > len(values)
 
 
@@ -202,4 +202,4 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.6g}".replace("-", "−")
+    return wording.number(value, ",.6g")

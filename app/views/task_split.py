@@ -65,7 +65,7 @@ def _groups(task: Task, now: Checked) -> None:
     named = wording.listed([wording.isolated(page.escape(str(name))) for name in tested[:NAMED_GROUPS]])
     more = f" and {len(tested) - NAMED_GROUPS:,} more" if len(tested) > NAMED_GROUPS else ""
     st.caption(
-        f"Of {every} {len(tested):,} {'tests' if len(tested) == 1 else 'test'}{': ' if named else '.'}{named}{more}"
+        f"Of {every} {len(tested):,} {'tests' if len(tested) == 1 else 'test'}{': ' if named else ''}{named}{more}."
     )
     which = st.expander("See each group", on_change="rerun", key="check groups", icon=":material/groups:")
     if which.open:

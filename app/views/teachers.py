@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import labels, page
 from app.views import (
     teachers_agreement,
     teachers_card,
@@ -85,8 +85,7 @@ def _choose_metric(task: Task) -> None:
         teachers_card.button(state.metric())
         page.link(
             "task",
-            f"{wording.count(len(task.labeled_rows(budget, state.seed())), 'labeled image')}: {budget} per class, "
-            f"draw {state.seed()}. Change",
+            f"Uses {labels.used(task)}: {labels.per_class(task)}, draw {state.seed()}. Change",
             ":material/edit:",
         )
     st.caption(page.escape(METRICS[state.metric()].summary))

@@ -80,16 +80,15 @@ def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
     said = f"Over {len(consensus.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
     said += f", {first.score:.1f} of {len(consensus.places)}"
     if first.interval is not None:
-        said += f" (95 % interval {first.interval.low:.1f} to {first.interval.high:.1f})"
+        said += f" (95\u00a0% interval {first.interval.low:.1f} to {first.interval.high:.1f})"
     if first.probability_first is not None:
         whom = "" if len(leading) == 1 else f"{leading[0]} "
         said += f", and {whom}comes first in {wording.percent(first.probability_first, 0)} of the resamples"
     taus = [t for i, row in enumerate(consensus.kendall) for t in row[:i] if t is not None]
     if taus:
         low, high = min(taus), max(taus)
-        said += f". Between two metrics weighted τ runs from {low:.2f} to {high:.2f} (1 is the same order)".replace(
-            "-", "−"
-        )
+        shown_low, shown_high = wording.number(low, ".2f"), wording.number(high, ".2f")
+        said += f". Between two metrics weighted τ runs from {shown_low} to {shown_high} (1 is the same order)"
         said += ". Metrics that agree are no independent votes: all look at the same labeled images"
     st.markdown(said + ".")
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, wording
+from app.components.escaping import escape_chart
 from app.views import teachers_jobs
 from app.views.teachers_ranking import short_title
 from engine.evaluation import weighted_kendall
@@ -75,7 +76,7 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         agreed = weighted_kendall([own[name] for name in last], list(last.values())).value if len(last) > 1 else None
         alike = ""
         if agreed is not None and budget != most:
-            alike = f" (τ = {agreed:.2f} with the order at {most})".replace("-", "−")
+            alike = f" (τ = {wording.number(agreed, '.2f')} with the order at {most})"
         told.append(f"at {budget} **{first}**{alike}")
     st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(told)}.")
     if len(ranked) > 1 and len(last) > 1:
@@ -98,11 +99,12 @@ def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metr
             x=places,
             y=[ranks[b][record.name] for b in budgets],
             mode="lines+markers",
-            name=record.title,
+            name=escape_chart(record.title),
             line={"color": color, "width": 3 if colored else 1.5, "dash": DASHES[number] if colored else "solid"},
             marker={"size": 9 if colored else 6, "color": color},
             customdata=budgets,
-            hovertemplate=f"{record.title}: rank %{{y}} at %{{customdata}} labels per class<extra></extra>",
+            hovertemplate=f"{escape_chart(record.title)}: rank %{{y}} at "
+            "%{customdata} labels per class<extra></extra>",
         )
         figure.add_annotation(
             x=places[-1],

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, wording
+from app.components.methods import student_title
 from app.components.progress import progress_text
 from app.views import teachers_points
 from app.views.teachers_points import Point
@@ -66,8 +67,8 @@ def _verdict(
     if shown:
         _chart(ranking, found, [(m, predicted[m.teacher]) for m in shown], relations)
     st.caption(
-        f"Each point is a student of {found.student} with {found.images:,} student images and "
-        f"{wording.count(found.labels_per_class, 'label')} per class, one teacher alone. Bars are 95 % intervals "
+        f"Each point is a student {student_title(found.student)} with {found.images:,} student images and "
+        f"{wording.count(found.labels_per_class, 'label')} per class, one teacher alone. Bars are 95\u00a0% intervals "
         f"({'; '.join(methods)}). The best of several is partly the luckiest. Held-out images judge the ranking here; "
         "they choose nothing."
     )
@@ -126,7 +127,7 @@ def _chart(
         Point(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
         for m, similarity in shown
     ]
-    figure = teachers_points.figure(ranking, points, relations, "%{y:.1f} % at %{x:.4g}")
+    figure = teachers_points.figure(ranking, points, relations, "%{y:.1f}\u00a0% at %{x:.4g}")
     if found.fine_tuning is not None:
         figure.add_hline(
             y=100 * found.fine_tuning.accuracy,

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.components import page
+from app.components.escaping import escape_chart
 from app.views.teachers_ranking import COLORS, RELATIONS
 from engine.runs import Ranking
 from engine.teachers import TeacherRecord
@@ -52,7 +53,7 @@ def figure(ranking: Ranking, points: Sequence[Point], relations: Mapping[str, st
             mode="markers+text",
             text=[str(ranks.get(point.teacher.name, "")) for point in own],
             textfont={"size": 11, "color": "#ffffff"},
-            customdata=[point.teacher.title for point in own],
+            customdata=[escape_chart(point.teacher.title) for point in own],
             cliponaxis=False,
             name=f"from {described}",
             marker={"size": 21, "color": COLORS[relation], "symbol": SYMBOLS[relation], "line": {"width": 0}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import streamlit as st
 
 from app import state
 from app.components import origin, page, wording
+from app.components.escaping import escape_chart
 from engine.evaluation import Interval
 from engine.runs import MetricPlaces, Place, Ranking
 from engine.similarity import METRICS, Metric
@@ -88,7 +88,7 @@ def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
     told = (
         f"These labels do not tell it from {wording.listed(others)}."
         if others
-        else "It is told apart from each of the others, taken one by one at 95 %."
+        else "It is told apart from each of the others, taken one by one at 95\u00a0%."
     )
     st.markdown(f"**{titles[first]}** stays first in {wording.percent(share, 0)} of the resamples. {told}")
 
@@ -148,7 +148,7 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
         f"{_shown(metric, best.similarity)}",
     )
     if intervals:
-        st.caption(f"Lines are 95 % intervals ({next(iter(intervals.values())).method}).")
+        st.caption(f"Lines are 95\u00a0% intervals ({next(iter(intervals.values())).method}).")
     _choose_clicked([point["customdata"] for point in event["selection"]["points"] if "customdata" in point])
 
 
@@ -169,7 +169,7 @@ def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict | None:
 
 def _shown(metric: Metric, similarity: float) -> str:
     """A similarity with the digits that matter: one after the point where 100 is perfect, else four in all."""
-    return f"{similarity:.1f}" if metric.scale == 100.0 else f"{similarity:.4g}"
+    return wording.number(similarity, ".1f" if metric.scale == 100.0 else ".4g")
 
 
 def _choose_listed(name: str) -> None:
@@ -217,8 +217,8 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
             metric: st.column_config.NumberColumn(format="%.4g"),
-            "Low": st.column_config.NumberColumn(format="%.4g", help="Of the 95 % interval."),
-            "High": st.column_config.NumberColumn(format="%.4g", help="Of the 95 % interval."),
+            "Low": st.column_config.NumberColumn(format="%.4g", help="Of the 95\u00a0% interval."),
+            "High": st.column_config.NumberColumn(format="%.4g", help="Of the 95\u00a0% interval."),
             "First in, %": st.column_config.NumberColumn(format="%.0f", help="Of the resamples."),
             "Teacher": st.column_config.TextColumn(width=290),
             "Held-out accuracy, %": st.column_config.NumberColumn(
@@ -304,4 +304,4 @@ def _network(teacher: TeacherRecord) -> str:
 def short_title(teacher: TeacherRecord) -> str:
     """A teacher's title in lines that leave room for the bars on a narrow screen."""
     lines = textwrap.wrap(teacher.title, LINE_LETTERS)
-    return "<br>".join(html.escape(line, quote=False) for line in lines)  # Plotly takes tags for tags
+    return "<br>".join(map(escape_chart, lines))

@@ -171,13 +171,13 @@ def _bars(
     figure.update_layout(
         height=70 + ROW_PIXELS * len(ranked), margin={"l": 0, "r": 60, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
-    heaviest = max(active, key=lambda name: active[name])
+    heaviest = max(ranking.candidates, key=lambda teacher: active.get(teacher.name, 0.0))
     st.plotly_chart(
         figure,
         key="weights",
         config={"displayModeBar": False},
         alt=f"Weights of {len(ranked)} teachers, {len(active)} of which take part; the largest is "
-        f"{titles[heaviest].replace('<br>', ' ')} with {active[heaviest]:.3f}",
+        f"{heaviest.title} with {active[heaviest.name]:.3f}",
     )
 
 

@@ -35,7 +35,7 @@ def version() -> int:
 def restrict(readable: Iterable[str]) -> int:
     """Deny this thread all files but reading those named (a folder: what is in it), and TCP; the version in force.
 
-    A name that does not exist is left out. Raises OSError if the kernel has Landlock and refuses.
+    A name that is not there, or cannot be reached, is left out. Raises OSError if the kernel has Landlock and refuses.
     """
     found = version()
     if not found:
@@ -43,7 +43,7 @@ def restrict(readable: Iterable[str]) -> int:
     rules = _ruleset(found)
     try:
         for path in readable:
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(OSError):
                 _allow(rules, path)
         linux.call(_RESTRICT_SELF, rules, 0)
     finally:

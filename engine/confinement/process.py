@@ -12,6 +12,7 @@ import math
 import os
 import select
 import signal
+import site
 import struct
 import subprocess
 import sys
@@ -35,13 +36,16 @@ Answer = tuple[dict[str, Any], bytes]
 NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 # All that such a process sees of the environment. OpenBLAS computes wrongly on some machines without its own two.
 PASSED_ON = (
-    *("PATH", "LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
+    *("PATH", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONNOUSERSITE"),
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"),
 )
 SET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Landlock does not bind a thread that runs already
 } | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1")
+
+USER_PACKAGES = "PYTHONUSERBASE"  # said, since it is found by the name of a home that is not passed on
 
 
 class DiedError(Exception):
@@ -72,11 +76,11 @@ class Confined:
         Raises the WorkbenchError that the request met there, DiedError or TookTooLongError.
         """
         process = self.start()
-        assert process.stdin is not None
         try:
+            deadline = time.monotonic() + self.seconds
             with suppress(BrokenPipeError):  # it died while being told; what it left to read says so
-                _write(process.stdin, header, content)
-            answer, payload = _answer(process, time.monotonic() + self.seconds)
+                _tell(process, header, content, deadline)
+            answer, payload = _answer(process, deadline)
         except TimeoutError:
             self.close()
             raise TookTooLongError from None
@@ -104,6 +108,9 @@ class Confined:
                 stderr=subprocess.DEVNULL,
                 env=_environment(),
             )
+            assert self._process.stdin is not None
+            if sys.platform != "win32":
+                os.set_blocking(self._process.stdin.fileno(), False)
             with suppress(TimeoutError, EOFError, ValueError, OSError, KeyError, TypeError):
                 ready, _ = _answer(self._process, time.monotonic() + STARTING)  # its first word
                 self.protections = Protections(**ready["ready"])
@@ -124,7 +131,20 @@ class Confined:
 
 def _environment() -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {**passed_on, **SET}
+    return {**passed_on, **SET, USER_PACKAGES: site.getuserbase()}
+
+
+def _tell(process: subprocess.Popen[bytes], header: dict[str, Any], content: bytes, deadline: float) -> None:
+    """Write a request, to a process that may not be willing to read it."""
+    assert process.stdin is not None
+    descriptor = process.stdin.fileno()
+    for part in (_packed(header, content), content):
+        left = memoryview(part)
+        while left:
+            _, ready, _ = select.select([], [descriptor], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            left = left[os.write(descriptor, left) :]
 
 
 def _answer(process: subprocess.Popen[bytes], deadline: float) -> Answer:
@@ -157,11 +177,9 @@ def _read_exactly(descriptor: int, size: int, deadline: float) -> bytes:
     return b"".join(chunks)
 
 
-def _write(stream: Any, header: dict[str, Any], payload: bytes) -> None:
+def _packed(header: dict[str, Any], payload: bytes) -> bytes:
     text = json.dumps(header).encode()
-    stream.write(struct.pack("<II", len(text), len(payload)) + text)
-    stream.write(payload)
-    stream.flush()
+    return struct.pack("<II", len(text), len(payload)) + text
 
 
 _KINDS = {kind.__name__: kind for kind in (DamagedFileError, InvalidInputError, StorageError, UnknownNameError)}
@@ -181,6 +199,7 @@ def libraries() -> list[Path]:
     Not the project's folder, which may hold secrets of the sign-in.
     """
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    places |= {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
     return [*map(Path, sorted(places)), ROOT / "engine"]
 
 
@@ -235,6 +254,12 @@ def serve(
             answer, payload = {"error": f"{header['name']} cannot be read ({type(error).__name__}): leave it out."}, b""
         _end_after(0)
         _write(answers, answer, payload)
+
+
+def _write(stream: Any, header: dict[str, Any], payload: bytes) -> None:
+    stream.write(_packed(header, payload))
+    stream.write(payload)
+    stream.flush()
 
 
 def _end_after(seconds: float) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -276,7 +277,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _image_names(task: Task) -> tuple[dict[str, int], int]:
     """Row of each image by its id and, where that is unambiguous, by its file name, with and without its ending."""
-    ids = task.images.image_ids
+    ids = [_composed(image_id) for image_id in task.images.image_ids]
     rows = {image_id: row for row, image_id in enumerate(ids)}
     shorter: dict[str, int] = {}
     for row, image_id in enumerate(ids):
@@ -284,6 +285,11 @@ def _image_names(task: Task) -> tuple[dict[str, int], int]:
         for name in {str(path.with_suffix("")) if path.suffix else image_id, path.name, path.stem} - {image_id}:
             shorter[name] = row if name not in shorter else -1
     return {**{name: row for name, row in shorter.items() if row >= 0 and name not in rows}, **rows}, len(ids)
+
+
+def _composed(name: object) -> str:
+    """A name as it is compared: macOS writes letters and their marks apart."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else ""
 
 
 def _read(
@@ -297,7 +303,7 @@ def _read(
         done += batch.num_rows
         try:
             names = batch.column(columns.image).to_pylist()
-            rows = np.array([rows_of.get(name, -1) if isinstance(name, str) else -1 for name in names], dtype=np.int64)
+            rows = np.array([rows_of.get(_composed(name), -1) for name in names], dtype=np.int64)
             known = rows >= 0
             read.unmatched += int((~known).sum())
             if not known.any():

@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class FeatureStore:
     ) -> None:
         """Add one shard, atomically. Writing the same rows again is harmless."""
         name = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
-        arrays = {"rows": rows, "features": features, "pseudo_labels": pseudo_labels}
+        arrays: dict[str, NDArray[Any]] = {"rows": rows, "features": features, "pseudo_labels": pseudo_labels}
         write_tensors(self._view(view) / f"{name}.safetensors", arrays)
 
     def _view(self, view: int) -> Path:

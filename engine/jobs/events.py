@@ -130,7 +130,7 @@ def _begins_line(file: BinaryIO, offset: int) -> bool:
 
 def _parsed(path: Path, offset: int, line: bytes) -> dict[str, Any]:
     try:
-        event = json.loads(line)
+        event = files.json_value(line)
         if not isinstance(event, dict):
             raise ValueError("it is not an object")
     except ValueError as error:

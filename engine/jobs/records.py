@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.errors import DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
+from engine.records import Moment, read_record, write_record
 
 if sys.platform != "win32":
     import fcntl
@@ -52,6 +53,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class _Record:
+    """What job.json says. The id stands there for whoever reads it; the folder's name decides."""
+
+    kind: str
+    device: str
+    created: Moment
+    spec: dict[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True)
 class DamagedJob:
     """A folder among the jobs that cannot be read as one, and a sentence that says why."""
 
@@ -66,8 +78,7 @@ def now() -> datetime:
 
 def write_job(folder: Path, job_id: str, *, kind: str, device: str, spec: Mapping[str, Any]) -> None:
     """Write job.json. Raises ValueError for a spec that is not JSON (NaN), StorageError if the disk refuses."""
-    record = {"id": job_id, "kind": kind, "device": device, "created": now().isoformat(), "spec": dict(spec)}
-    files.write_json(folder / JOB_FILE, record)
+    write_record(folder / JOB_FILE, _Record(kind, device, now(), dict(spec), job_id))
 
 
 def check_id(job_id: str) -> None:
@@ -85,26 +96,14 @@ def load(folder: Path) -> Job:
     Raises InvalidInputError if there is none, DamagedFileError if job.json does not hold what it should, and
     StorageError if it cannot be read.
     """
-    path = folder / JOB_FILE
+    way_out = "restore it from a backup, or remove its folder"
     try:
-        record = files.read_json(path)
-    except StorageError as error:
+        found = read_record(folder / JOB_FILE, _Record, f"what was asked for as {folder.name}", way_out)
+    except DamagedFileError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise InvalidInputError(f"There is no job in {folder}: it was removed, or it never was one.") from None
-    try:
-        created = datetime.fromisoformat(record["created"])
-        if created.tzinfo is None:
-            raise ValueError("'created' lacks its time zone")
-        kind, device, spec = record["kind"], record["device"], record["spec"]
-        if not (isinstance(kind, str) and isinstance(device, str) and isinstance(spec, dict)):
-            raise TypeError("'kind' and 'device' must be text and 'spec' an object")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedFileError(
-            f"{path} does not describe a job ({type(error).__name__}: {error}): "
-            "restore it from a backup, or remove its folder."
-        ) from error
-    return Job(folder=folder, id=folder.name, kind=kind, device=device, spec=spec, created=created)
+    return Job(folder, folder.name, found.kind, found.device, found.spec, found.created)
 
 
 def job_folders(root: Path) -> list[Path]:

@@ -6,13 +6,12 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from engine import files
-from engine.errors import BusyError, DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+from engine.errors import BusyError, InvalidInputError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes
 from engine.jobs.records import (
@@ -26,6 +25,7 @@ from engine.jobs.records import (
     now,
     write_job,
 )
+from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -51,20 +51,20 @@ class Status:
     """
 
     state: State
-    created: datetime
-    queued: datetime
-    started: datetime | None = None
-    finished: datetime | None = None
-    heartbeat: datetime | None = None
-    done: int = 0
-    total: int | None = None
+    created: Moment
+    queued: Moment
+    started: Moment | None = None
+    finished: Moment | None = None
+    heartbeat: Moment | None = None
+    done: Count = 0
+    total: Count | None = None
     unit: str = ""
     rate: float | None = None
     seconds_left: float | None = None
     stage: str = ""
     message: str | None = None
-    attempts: int = 0
-    seconds: float = 0.0
+    attempts: Count = 0
+    seconds: Seconds = 0.0
     pid: int | None = None
     pid_started: str | None = None
     host: str | None = None
@@ -320,66 +320,19 @@ def _read_or(job: Job, otherwise: Status) -> Status:
 
 def _read(job: Job) -> Status:
     """status.json as it was written. Raises DamagedFileError or StorageError."""
-    path = job.folder / STATUS_FILE
-    try:
-        record = files.read_json(path)
-    except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
-            raise
-        raise DamagedFileError(f"{path} is not there, so nobody knows how far {job.id} is; resume it.") from None
-    except DamagedFileError as error:
-        raise DamagedFileError(f"{error} Resuming the job writes it anew.") from error
-    try:
-        return _parsed(job, record)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedFileError(
-            f"{path} does not hold a status ({type(error).__name__}: {error}); resuming the job writes it anew."
-        ) from error
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "done": int,
-    "total": (int, type(None)),
-    "unit": str,
-    "rate": (int, float, type(None)),
-    "seconds_left": (int, float, type(None)),
-    "stage": str,
-    "message": (str, type(None)),
-    "attempts": int,
-    "seconds": (int, float),
-    "pid": (int, type(None)),
-    "pid_started": (str, type(None)),
-    "host": (str, type(None)),
-}
-_TIMES = ("started", "finished", "heartbeat")
-
-
-def _parsed(job: Job, record: dict[str, Any]) -> Status:
-    state: State = record["state"]
-    if state not in get_args(State) or state == "interrupted":
-        raise ValueError(f"{state!r} is not a state")
-    for name, kind in _KINDS.items():
-        if not isinstance(record[name], kind):
-            raise TypeError(f"{name!r} is {record[name]!r}")
-    values: dict[str, Any] = {name: record[name] for name in _KINDS}
-    values |= {name: _time(record[name]) for name in _TIMES}
-    return Status(state=state, created=job.created, queued=_time(record["queued"]) or job.created, **values)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} lacks its time zone")
-    return moment
+    path, what, way_out = job.folder / STATUS_FILE, f"how far {job.id} is", "resuming the job writes it anew"
+    value = read_value(path, what, way_out)
+    if isinstance(value, dict):  # the one is in job.json, the other is the flag's to say
+        value = {**value, "created": job.created, "cancel_requested": False}
+    found = record_from(value, Status, path, what, way_out)
+    if found.state == "interrupted":  # nobody writes that: it is what others see
+        raise damaged(path, what, "'interrupted' is never written", way_out)
+    return found
 
 
 def _store(job: Job, state: Status) -> None:
-    record = asdict(state)
-    del record["created"], record["cancel_requested"]  # the one is in job.json, the other is the flag's to say
-    for name in (*_TIMES, "queued"):
-        record[name] = record[name].isoformat() if record[name] else None
+    record = as_value(state)
+    del record["created"], record["cancel_requested"]
     files.write_json(job.folder / STATUS_FILE, record)
 
 

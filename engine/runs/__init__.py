@@ -1,21 +1,26 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
+from engine.results import Result, read_result
 from engine.runs.comparison import (
     Comparison,
     Entry,
+    LostRun,
     MethodMean,
     as_document,
     common_ground,
+    damaged_comparisons,
     entries,
     finished_results,
     list_comparisons,
     load_comparison,
+    lost_runs,
     method_means,
-    read_entry,
+    read_run,
+    run_again,
     runs_root,
     start,
 )
-from engine.runs.execution import CURVE_EVENT, KIND, execute, read_result
+from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.methods import METHODS, Method, get_method, weighted
 from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
@@ -30,7 +35,7 @@ from engine.runs.ranking import (
     effective_teachers,
     rank,
 )
-from engine.runs.spec import RunSpec, plan, run_spec_from
+from engine.runs.spec import RunSpec, plan, run_spec_from, spec_of
 from engine.runs.users import TaskUsers, users_of_task
 
 __all__ = [
@@ -42,6 +47,7 @@ __all__ = [
     "Comparison",
     "ConsensusPlaces",
     "Entry",
+    "LostRun",
     "Method",
     "MethodMean",
     "MetricPlaces",
@@ -49,6 +55,7 @@ __all__ = [
     "QueueThread",
     "Ranked",
     "Ranking",
+    "Result",
     "RunSpec",
     "Suggestion",
     "TaskUsers",
@@ -57,6 +64,8 @@ __all__ = [
     "as_document",
     "candidates",
     "common_ground",
+    "curve",
+    "damaged_comparisons",
     "effective_teachers",
     "entries",
     "execute",
@@ -65,14 +74,17 @@ __all__ = [
     "line",
     "list_comparisons",
     "load_comparison",
+    "lost_runs",
     "method_means",
     "plan",
     "rank",
-    "read_entry",
     "read_result",
+    "read_run",
     "roots",
+    "run_again",
     "run_spec_from",
     "runs_root",
+    "spec_of",
     "start",
     "teacher_panel",
     "unlabeled_rows",

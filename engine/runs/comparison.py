@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from engine.errors import DamagedFileError, UnknownNameError, WorkbenchError
+from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
-from engine.files import canonical_hash, read_json, write_json
-from engine.jobs import Job, Status, create, load, resume, status
-from engine.runs.execution import KIND, RESULT, read_result
+from engine.files import canonical_hash
+from engine.jobs import Job, Status, create, load, remove, resume, status
+from engine.records import Count, damaged, read_record, write_record
+from engine.results import RESULT, Result, read_result
+from engine.runs.execution import KIND
 from engine.runs.methods import FINE_TUNE, get_method
-from engine.runs.spec import RunSpec, as_json, run_spec_from
+from engine.runs.spec import RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
 
 
@@ -28,19 +32,43 @@ class Comparison:
     task: str
     created: str
     runs: tuple[str, ...]
-    shared: Mapping[str, Any] = field(hash=False)
+    shared: Shared = field(hash=False)
     differs: tuple[str, ...]
+
+
+class Shared(TypedDict, total=False):
+    """What all runs of a comparison have in common; a name is absent where they differ."""
+
+    task: str
+    task_revision: str
+    split: str
+    labels_per_class: Count
+    student: str
+    start: str
+    size: Count
+    images: Count
+    device: str
+    seeds: list[Count]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run of a comparison as it is now; `result` is there when it is done."""
+    """One run of a comparison as it is now; `result` is there when it is done, unless `problem` says what is wrong."""
 
     run: str
     spec: RunSpec
     job: Job
     status: Status
-    result: dict[str, Any] | None
+    result: Result | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class LostRun:
+    """A run that cannot be read, or whose result cannot, and a sentence that says why and what to do."""
+
+    run: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +107,7 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
     shared, differs = common_ground(specs)
     run_ids = tuple(spec.run_id for spec in specs)
     comparison = Comparison(
-        id=f"{specs[0].task}-{canonical_hash(sorted(run_ids), 8)}",
+        id=_id(specs[0].task, run_ids),
         task=specs[0].task,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         runs=run_ids,
@@ -88,7 +116,7 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
     )
     path = _path(home, comparison.id)
     if not path.exists():
-        write_json(path, asdict(comparison))
+        write_record(path, comparison)
     return load_comparison(home, comparison.id)
 
 
@@ -115,49 +143,92 @@ def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
 
 def load_comparison(home: Path, comparison_id: str) -> Comparison:
     """The comparison of that id. Raises UnknownNameError or DamagedFileError."""
-    known = [path.stem for path in _path(home, "x").parent.glob("*.json")]
+    known = _known(home)
     if comparison_id not in known:
         raise UnknownNameError("comparison", comparison_id, known)
-    value = read_json(_path(home, comparison_id))
-    try:
-        return Comparison(**{**value, "runs": tuple(value["runs"]), "differs": tuple(value["differs"])})
-    except (TypeError, KeyError) as error:
-        raise DamagedFileError(
-            f"{_path(home, comparison_id)} is not a comparison ({error}): remove it; its runs stay."
-        ) from error
+    path, what = _path(home, comparison_id), f"comparison {comparison_id}"
+    way_out = "restore it, or remove it and start the same comparison again; its runs stay"
+    found = read_record(path, Comparison, what, way_out)
+    if not found.id == comparison_id == _id(found.task, found.runs):  # the id is a hash of the runs
+        raise damaged(path, what, "it names other runs than were compared", way_out)
+    return found
 
 
 def list_comparisons(home: Path, task: str | None = None) -> list[Comparison]:
-    """All comparisons, or those of one task, the newest first; damaged ones are left out."""
-    found = []
-    for path in _path(home, "x").parent.glob("*.json"):
-        try:
-            comparison = load_comparison(home, path.stem)
-        except WorkbenchError:
-            continue
-        if task in (None, comparison.task):
-            found.append(comparison)
-    return sorted(found, key=lambda c: c.created, reverse=True)
+    """All comparisons, or those of one task, the newest first; `damaged_comparisons` tells of those left out."""
+    found = [c for c in map(partial(_read, home), _known(home)) if isinstance(c, Comparison)]
+    return sorted((c for c in found if task in (None, c.task)), key=lambda c: c.created, reverse=True)
+
+
+def damaged_comparisons(home: Path, task: str | None = None) -> list[str]:
+    """A sentence for each comparison that cannot be read, of all tasks or of one."""
+    known = [name for name in _known(home) if task is None or name.rpartition("-")[0] == task]
+    return [str(error) for error in map(partial(_read, home), known) if isinstance(error, WorkbenchError)]
+
+
+def _read(home: Path, comparison_id: str) -> Comparison | WorkbenchError:
+    try:
+        return load_comparison(home, comparison_id)
+    except WorkbenchError as error:
+        return error
 
 
 def entries(home: Path, comparison: Comparison) -> list[Entry]:
-    """The runs of a comparison as they are now; a run whose folder is gone is left out."""
-    return [entry for run in comparison.runs if (entry := read_entry(home, run)) is not None]
+    """The runs of a comparison as they are now; `lost_runs` tells of those left out."""
+    return [entry for run in comparison.runs if isinstance(entry := read_run(home, run), Entry)]
 
 
-def read_entry(home: Path, run: str) -> Entry | None:
-    """One run as it is now, or None if its folder is gone or damaged."""
+def lost_runs(home: Path, comparison: Comparison) -> list[LostRun]:
+    """The runs of a comparison that are gone or damaged, or done without a result that can be read."""
+    return [lost for run in comparison.runs if (lost := _lost(read_run(home, run))) is not None]
+
+
+def _lost(found: Entry | LostRun) -> LostRun | None:
+    if isinstance(found, LostRun):
+        return found
+    return LostRun(found.run, found.problem) if found.problem else None
+
+
+def read_run(home: Path, run: str) -> Entry | LostRun:
+    """One run as it is now, or why it cannot be read."""
+    folder = runs_root(home) / run
     try:
-        job = load(runs_root(home) / run)
-        spec = run_spec_from(job.spec)
-    except WorkbenchError:
-        return None
+        job = load(folder)
+        spec = spec_of(job)
+    except InvalidInputError:
+        if os.path.lexists(folder):
+            return LostRun(run, f"{folder} does not hold what was asked for: remove it, and start the same run again.")
+        return LostRun(run, f"The folder {folder} is gone, and with it run {run}: start the same run again.")
+    except WorkbenchError as error:
+        return LostRun(run, str(error))
     now = status(job)
-    done = now.state == "done" and (job.folder / RESULT).exists()
-    return Entry(run, spec, job, now, read_result(job.folder) if done else None)
+    if now.state != "done":
+        return Entry(run, spec, job, now, None)
+    try:
+        return Entry(run, spec, job, now, _result_of(job, spec))
+    except WorkbenchError as error:
+        return Entry(run, spec, job, now, None, str(error))
 
 
-def common_ground(specs: Sequence[RunSpec]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _result_of(job: Job, spec: RunSpec) -> Result:
+    """The result of a run that is done. Raises DamagedFileError, also for the result of another run; StorageError."""
+    found = read_result(job.folder)
+    if (found["task"], found["method"], found["seed"]) != (spec.task, spec.method, spec.seed):
+        way_out = f"restore it, or remove the folder {job.folder} and start the same run again"
+        raise damaged(job.folder / RESULT, f"the result of run {job.id}", "it is that of another run", way_out)
+    return found
+
+
+def run_again(home: Path, entry: Entry) -> Job:
+    """Remove a run that has ended, with all that it left, and queue the same one again.
+
+    Raises BusyError if it has not ended, StorageError.
+    """
+    remove(entry.job)
+    return create(runs_root(home), entry.run, kind=KIND, spec=as_json(entry.spec), device=entry.spec.device)
+
+
+def common_ground(specs: Sequence[RunSpec]) -> tuple[Shared, tuple[str, ...]]:
     """What all runs share, and the names of what they do not. A fair comparison shares everything named here."""
     values: dict[str, list[Any]] = {
         "task": [s.task for s in specs],
@@ -170,7 +241,7 @@ def common_ground(specs: Sequence[RunSpec]) -> tuple[dict[str, Any], tuple[str, 
         "images": [s.train.images for s in specs],
         "device": [s.device for s in specs],
     }
-    shared = {name: found[0] for name, found in values.items() if len(set(found)) == 1}
+    shared: Any = {name: found[0] for name, found in values.items() if len(set(found)) == 1}
     differs = [name for name in values if name not in shared]
     by_method: dict[str, set[int]] = {}
     for spec in specs:
@@ -244,6 +315,14 @@ def _at_seconds(by_seed: Mapping[int, Mapping[str, Any]], moments: Mapping[int, 
             return None
         found.append(float(np.interp(moments[seed], seconds, [point["accuracy"] for point in result["curve"]])))
     return sum(found) / len(found)
+
+
+def _id(task: str, runs: Sequence[str]) -> str:
+    return f"{task}-{canonical_hash(sorted(runs), 8)}"
+
+
+def _known(home: Path) -> list[str]:
+    return sorted(path.stem for path in _path(home, "x").parent.glob("*.json"))
 
 
 def _path(home: Path, comparison_id: str) -> Path:

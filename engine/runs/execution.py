@@ -7,9 +7,10 @@ import platform
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,12 +24,14 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.export import write_student
 from engine.features import FeatureStore, extract
-from engine.files import read_json, write_json
-from engine.jobs import Job, Reporter
+from engine.jobs import Job, Reporter, read_events
+from engine.jobs.records import EVENTS_FILE
+from engine.records import Count, Seconds, record_from, write_record
+from engine.results import RESULT, CurvePoint
 from engine.runs.looking import telling
 from engine.runs.methods import get_method
 from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
-from engine.runs.spec import RunSpec, as_json, check_held_out, run_spec_from
+from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.tasks import Task, open_task
 from engine.tasks.views import boxes
@@ -48,7 +51,7 @@ from engine.training import (
 )
 
 KIND = "run"
-RESULT, CHECKPOINT, CURVE_EVENT = "result.json", "checkpoint.safetensors", "evaluation"
+CHECKPOINT, CURVE_EVENT = "checkpoint.safetensors", "evaluation"
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "15"))  # ours: what a kill costs at most
 
 
@@ -66,7 +69,7 @@ class Teaching:
 def execute(job: Job, report: Reporter) -> None:
     """Do the run that a job describes, or what is left of it. Everything it leaves lies in the job's folder."""
     home = job.folder.parent.parent
-    spec = run_spec_from(job.spec)
+    spec = spec_of(job)
     report.progress(0, None, "", "Reading the task")
     task = open_task(spec.task, home)
     if task.revision != spec.task_revision:
@@ -92,14 +95,8 @@ def execute(job: Job, report: Reporter) -> None:
     timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
     done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
     keep_speed(home, spec.train, spec.device, trained.images, trained.seconds)
-    write_json(job.folder / RESULT, result | done)
+    write_record(job.folder / RESULT, result | done)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run. Raises StorageError if it has none, DamagedFileError if it is damaged."""
-    result: dict[str, Any] = read_json(folder / RESULT)
-    return result
 
 
 def _train(spec: RunSpec, data: TrainData, run: _Watched) -> Trained:
@@ -107,21 +104,28 @@ def _train(spec: RunSpec, data: TrainData, run: _Watched) -> Trained:
     from the start gives the same weights.
     """
     hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
-    where = {"device": spec.device, "threads": spec.threads}
+    start = partial(train, spec.train, data, spec.seed, device=spec.device, threads=spec.threads, hooks=hooks)
     if (saved := run.last_checkpoint()) is not None:
         try:
-            return train(spec.train, data, spec.seed, hooks=hooks, resume=saved, **where)
+            return start(resume=saved)
         except UnfitCheckpointError as error:
             run.begin_anew(str(error))
-    return train(spec.train, data, spec.seed, hooks=hooks, **where)
+    return start()
+
+
+def curve(job: Job) -> list[CurvePoint]:
+    """The curve of a run as far as it has come, from its events. Raises DamagedFileError, StorageError."""
+    told = [event for event in read_events(job).events if event.get("kind") == CURVE_EVENT]
+    way_out = "resume the run, which mends it, or remove the file"
+    return record_from(told, list[CurvePoint], job.folder / EVENTS_FILE, f"the curve of run {job.id}", way_out)
 
 
 class _About(msgspec.Struct, frozen=True):
     """What a checkpoint says beside its tensors."""
 
-    step: Annotated[int, msgspec.Meta(ge=0)]
-    seconds: Annotated[float, msgspec.Meta(ge=0)]
-    points: list[dict[str, Any]]
+    step: Count
+    seconds: Seconds
+    points: list[CurvePoint]
 
 
 class _Watched:
@@ -130,7 +134,7 @@ class _Watched:
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
-        self.points: list[dict[str, Any]] = []  # of the curve: accuracy over images seen
+        self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
 
     def on_step(self, step: int, steps: int, images: int) -> None:
@@ -142,7 +146,8 @@ class _Watched:
         predicted = predict(network, self.held_out.images).argmax(1)
         self.evaluating += time.perf_counter() - began
         held_out_accuracy = accuracy(predicted.numpy(), self.held_out.labels.numpy())
-        self.points.append({**asdict(point), "accuracy": held_out_accuracy})
+        told: Any = {**asdict(point), "accuracy": held_out_accuracy}
+        self.points.append(told)
         self.report.event(kind=CURVE_EVENT, **self.points[-1])
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.devices import describe
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.features import FeatureStore, extract
-from engine.files import canonical_hash, read_json, write_json
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
+from engine.records import read_record, write_record
 from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task, open_task
 from engine.teachers import TeacherRecord, get_teacher
@@ -31,6 +34,14 @@ class LookTime:
 
     seconds: float
     measured_at: str | None
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How fast teachers looked at images here last: G multiply-accumulates a second, and when."""
+
+    pace: Annotated[float, msgspec.Meta(gt=0)]
+    measured_at: str  # UTC, ISO 8601
 
 
 def missing_outputs(
@@ -63,18 +74,10 @@ def estimate_look(home: Path, task: Task, *, labels_per_class: int, seed: int, d
     rows = task.labeled_rows(labels_per_class, seed)
     work = _work(home, task, [c.teacher for c in candidates(task) if c.allowed], rows)
     try:
-        known = read_json(_pace_path(home, device))
-        pace, measured_at = float(known["pace"]), str(known["measured_at"])
-        if not pace > 0:
-            raise ValueError(pace)
-    except (
-        WorkbenchError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # never measured, or damaged: the next look writes it anew
-        pace, measured_at = IDLE_PACE, None
-    return LookTime(START_SECONDS + work / pace, measured_at)
+        known = read_record(_pace_path(home, device), _Pace, "how fast teachers looked here", "remove it")
+    except WorkbenchError:  # never measured, or damaged: the next look writes it anew
+        return LookTime(START_SECONDS + work / IDLE_PACE, None)
+    return LookTime(START_SECONDS + work / known.pace, known.measured_at)
 
 
 def task_as_asked(job: Job) -> Task:
@@ -109,7 +112,7 @@ def execute_look(job: Job, report: Reporter) -> None:
     if work:
         pace = work / max(time.monotonic() - began, 1e-3)
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(_pace_path(home, job.device), {"pace": pace, "measured_at": moment})
+        write_record(_pace_path(home, job.device), _Pace(pace, moment))
 
 
 def _work(home: Path, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:

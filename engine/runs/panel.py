@@ -1,6 +1,6 @@
 """Every metric on every teacher of a task, with intervals, as a job of its own and as a file that stays.
 
-The command line prints what `as_json` gives, and the Teachers page reads the same from the workspace.
+The command line prints what `as_document` gives, and the Teachers page reads the panel from the workspace.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.evaluation import Interval
 from engine.features import FeatureStore, extract
-from engine.files import canonical_hash, read_json, write_json
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
+from engine.records import read_record, write_record
 from engine.runs.looking import task_as_asked, telling
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, Consensus, Panel, Standing, metric, panel, random, static
@@ -151,11 +152,6 @@ def teacher_panel(
     )
 
 
-def as_json(found: TeacherPanel) -> dict[str, Any]:
-    """The JSON value of a panel, as `panel_from` reads it."""
-    return asdict(found)
-
-
 def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = None) -> dict[str, Any]:
     """One JSON document of a panel for a reader: places with titles, units, collections, and who was left out.
 
@@ -174,7 +170,7 @@ def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = N
         for c in everyone
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]
-    document = {key: value for key, value in as_json(found).items() if key not in ("teachers", "metrics", "consensus")}
+    document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "consensus")}
     if len(found.metrics) == 1:
         one = asdict(found.metrics[0])
         rows = [{**about[place["teacher"]], "similarity": place.pop("score"), **place} for place in one.pop("places")]
@@ -199,36 +195,12 @@ def seen_sentence(title: str) -> str:
     return f"its training images may include those of {title!r}"
 
 
-def panel_from(value: Mapping[str, Any]) -> TeacherPanel:
-    """The panel in a JSON value. Raises InvalidInputError if it is none."""
-    try:
-        consensus = value["consensus"]
-        return TeacherPanel(
-            **{
-                **value,
-                "teachers": tuple(value["teachers"]),
-                "metrics": tuple(
-                    MetricPlaces(**{**m, "places": _places_from(m), "undecided": _pairs_from(m)})
-                    for m in value["metrics"]
-                ),
-                "consensus": consensus
-                and ConsensusPlaces(
-                    tuple(consensus["metrics"]),
-                    tuple(tuple(row) for row in consensus["kendall"]),
-                    _places_from(consensus),
-                    _pairs_from(consensus),
-                ),
-            }
-        )
-    except (TypeError, KeyError, ValueError) as error:
-        raise InvalidInputError(f"This is no ranking by all metrics ({error}): compute it again.") from error
-
-
 def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> TeacherPanel | None:
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
-        return panel_from(read_json(_path(home, _spec(task, labels_per_class, seed))))
-    except WorkbenchError:
+        path = _path(home, _spec(task, labels_per_class, seed))
+        return read_record(path, TeacherPanel, "a ranking by all metrics", "remove it")
+    except WorkbenchError:  # it is computed again
         return None
 
 
@@ -255,7 +227,7 @@ def execute_panel(job: Job, report: Reporter) -> None:
         device=job.device,
         progress=telling(report, {SCORING: "scorings"}),
     )
-    write_json(_path(home, job.spec), as_json(found))
+    write_record(_path(home, job.spec), found)
 
 
 def _allowed(task: Task, teachers: Sequence[str] | None) -> list[TeacherRecord]:
@@ -340,14 +312,3 @@ def _ordered(
 
 def _named(pairs: Sequence[tuple[int, int]], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((names[i], names[j]) for i, j in pairs)
-
-
-def _places_from(value: Mapping[str, Any]) -> tuple[Place, ...]:
-    return tuple(
-        Place(**{**place, "interval": Interval(**place["interval"]) if place["interval"] else None})
-        for place in value["places"]
-    )
-
-
-def _pairs_from(value: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
-    return None if value["undecided"] is None else tuple((a, b) for a, b in value["undecided"])

@@ -12,6 +12,8 @@ import torch
 from engine.devices import resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
+from engine.jobs import Job
+from engine.records import damaged
 from engine.runs.methods import Method, get_method
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
@@ -19,6 +21,8 @@ from engine.tasks import Task
 from engine.teachers import check_student
 from engine.training import WITH_TEACHERS, TrainSpec, recipe, spec_from
 from engine.weighting import normalized
+
+HASH_LENGTH = 10  # hexadecimal digits, at the end of a run's name
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class RunSpec:
     def run_id(self) -> str:
         """The run's name: readable, and different for every different spec."""
         method = "".join(c if c.isalnum() or c in "-." else "_" for c in self.method)
-        return f"{self.task}-{method}-s{self.seed}-{canonical_hash(as_json(self), 10)}"
+        return f"{self.task}-{method}-s{self.seed}-{canonical_hash(as_json(self), HASH_LENGTH)}"
 
 
 def as_json(spec: RunSpec) -> dict[str, Any]:
@@ -65,6 +69,18 @@ def run_spec_from(value: Mapping[str, Any]) -> RunSpec:
         return RunSpec(**{**value, "train": spec_from(value["train"]), "p": float(p) if p is not None else None})
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidInputError(f"The run's spec cannot be read: {error}.") from error
+
+
+def spec_of(job: Job) -> RunSpec:
+    """The spec of a run. Raises DamagedFileError if it is none, or not the one that the run was named after."""
+    path, what = job.folder / "job.json", f"what was asked for as run {job.id}"
+    way_out = f"restore it, or remove the folder {job.folder} and start the same run again"
+    if not job.id.endswith(f"-{canonical_hash(dict(job.spec), HASH_LENGTH)}"):
+        raise damaged(path, what, "its spec is not the one that the run was named after", way_out)
+    try:
+        return run_spec_from(job.spec)
+    except InvalidInputError as error:
+        raise damaged(path, what, str(error).rstrip("."), way_out) from error
 
 
 def check_held_out(task: Task) -> None:

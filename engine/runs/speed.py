@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import torch
 
 from engine import jobs
 from engine.devices import describe
 from engine.errors import WorkbenchError
-from engine.files import canonical_hash, read_json, write_json
+from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
+from engine.records import read_record, write_record
 from engine.training import TrainSpec, spec_from
 from engine.training.speed import images_per_second
 
@@ -27,7 +30,7 @@ SHORTEST = 2.0  # s of training: a shorter run says less than a measurement
 class Speed:
     """How fast such a student trained here last. It holds for as busy as the machine was: it is shown with its age."""
 
-    images_per_second: float  # student images with gradient
+    images_per_second: Annotated[float, msgspec.Meta(gt=0)]  # student images with gradient
     machine: str
     measured_at: str  # UTC, ISO 8601
     in_a_run: bool = False  # over a whole run; otherwise over two seconds
@@ -36,8 +39,8 @@ class Speed:
 def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
     """The latest of such a student on this device, or None if there is none."""
     try:
-        return Speed(**read_json(_path(home, spec, device)))
-    except (WorkbenchError, TypeError):
+        return read_record(_path(home, spec, device), Speed, "a measured speed", "remove it")
+    except WorkbenchError:  # it is measured again
         return None
 
 
@@ -82,7 +85,7 @@ def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
 
 def _keep(home: Path, spec: TrainSpec, device: str, images_a_second: float, *, in_a_run: bool) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(_path(home, spec, device), asdict(Speed(images_a_second, describe(device), moment, in_a_run)))
+    write_record(_path(home, spec, device), Speed(images_a_second, describe(device), moment, in_a_run))
 
 
 def _path(home: Path, spec: TrainSpec, device: str) -> Path:

@@ -1,11 +1,12 @@
-"""Who still needs a task: what must end before the task may be removed."""
+"""Who still needs a task: what must end before the task may be removed, and removing it when it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import jobs
+from engine import jobs, tasks
+from engine.errors import InvalidInputError
 from engine.jobs import Job
 from engine.runs.execution import KIND
 from engine.runs.queue import roots
@@ -26,3 +27,16 @@ def users_of_task(home: Path, name: str) -> TaskUsers:
     unfinished = tuple(job for job, now in zip(named, states, strict=True) if not now.terminal)
     done = sum(job.kind == KIND and now.state == "done" for job, now in zip(named, states, strict=True))
     return TaskUsers(unfinished, done)
+
+
+def remove_task(home: Path, name: str) -> str:
+    """Move an own task to the trash once nothing needs it; gives its id there.
+
+    Raises InvalidInputError while a job of it has not ended, and as `engine.tasks.remove_task`.
+    """
+    if users := users_of_task(home, name).unfinished:
+        raise InvalidInputError(
+            f"{len(users)} job{'s' if len(users) > 1 else ''} of the task {name!r} ha{'ve' if len(users) > 1 else 's'} "
+            f"not ended, such as {users[0].id}: wait, or cancel {'them' if len(users) > 1 else 'it'} first."
+        )
+    return tasks.remove_task(home, name)

@@ -14,11 +14,12 @@ from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spea
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
-from engine.runs.comparison import Entry, enqueue, read_entry, runs_root
+from engine.runs.comparison import Entry, enqueue, read_run, runs_root
 from engine.runs.methods import FINE_TUNE
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
+from engine.wording import NO_BREAK, signed
 
 METHOD = "distill-nearest"  # with one teacher it is that teacher's lesson alone
 IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
@@ -79,7 +80,7 @@ def request_measurements(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
 
 def single_teacher_runs(home: Path, task: Task, labels_per_class: int) -> list[Entry]:
     """All runs on this revision of the task in which one teacher taught alone, and those of fine-tuning."""
-    found = [entry for job in list_jobs(runs_root(home)) if (entry := read_entry(home, job.id)) is not None]
+    found = [entry for job in list_jobs(runs_root(home)) if isinstance(entry := read_run(home, job.id), Entry)]
     return [
         entry
         for entry in found
@@ -131,9 +132,9 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
     value, interval = correlation.value, correlation.interval
     if value is None:
         return Verdict(correlation, False, "The ranking did not help here: one of the two orders ties all teachers.")
-    told = f"rank correlation {value:+.2f}"
-    told += f", 95 % interval {interval.low:+.2f} to {interval.high:+.2f}" if interval else ""
-    told = f"{told}, {len(both)} teachers".replace("-", "−")
+    told = f"rank correlation {signed(value, 2)}"
+    told += f", 95{NO_BREAK}% interval {signed(interval.low, 2)} to {signed(interval.high, 2)}" if interval else ""
+    told = f"{told}, {len(both)} teachers"
     if value <= 0:
         sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
         return Verdict(correlation, False, sentence)

@@ -34,7 +34,8 @@ From files to a task, as page and command line use it:
                                                 what given_labels(task) said before. engine.selection.k_center says
                                                 which images are worth a label. Split and findings follow when somebody
                                                 asks for them: open_task, or settled(task); task_as_labeled does not
-    remove_task(home, name)                     an own task and its features
+    remove_task(home, name)                     an own task and its features go to the trash; restore_task(home, id),
+                                                removed_tasks(home), empty_trash(home)
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
 `is_own(task)`: it has no findings and takes no decisions. `task.splits` may say "out" for an image that takes no part.
@@ -45,7 +46,6 @@ from engine.tasks.catalogue import (
     bundled_names,
     bundled_record,
     open_task,
-    remove_task,
     task_as_labeled,
     task_names,
 )
@@ -60,6 +60,7 @@ from engine.tasks.decisions import (
     relabel,
     settled,
 )
+from engine.tasks.encodings import ENCODINGS, encoding_title
 from engine.tasks.facts import About, Facts, read_about, read_small
 from engine.tasks.finding import propose
 from engine.tasks.findings import Choice, Decisions, Finding, Review
@@ -78,9 +79,11 @@ from engine.tasks.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values,
 from engine.tasks.request import UPLOAD, ImportRequest, request_from, with_changes
 from engine.tasks.settings import SETTINGS_FILE, ImportSettings, import_settings
 from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
+from engine.tasks.trash import Removed, empty_trash, remove_task, removed_tasks, restore_task
 from engine.tasks.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
 
 __all__ = [
+    "ENCODINGS",
     "IMPORT_DEVICE",
     "IMPORT_KIND",
     "NO_LABEL",
@@ -107,6 +110,7 @@ __all__ = [
     "Preview",
     "Question",
     "Reading",
+    "Removed",
     "Review",
     "Sample",
     "Task",
@@ -123,6 +127,8 @@ __all__ = [
     "count_open",
     "decide",
     "decode",
+    "empty_trash",
+    "encoding_title",
     "execute_import",
     "given_label_numbers",
     "given_labels",
@@ -145,8 +151,10 @@ __all__ = [
     "relative_cost",
     "remove_task",
     "remove_upload",
+    "removed_tasks",
     "request_from",
     "request_import",
+    "restore_task",
     "settled",
     "task_as_labeled",
     "task_name",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, UnknownNameError
 from engine.files import (
     TEMPORARY_PREFIX,
-    canonical_hash,
     read_json,
     replacing_folder,
     sha256,
-    storage_error,
     workspace,
 )
 from engine.tasks.decisions import settled
@@ -59,22 +54,6 @@ def task_as_labeled(name: str, home: Path | None = None) -> Task:
     if not (folder / "task.json").exists():
         add_task_file(ASSETS / f"{name}.parquet", home)
     return load_task(folder)
-
-
-def remove_task(home: Path, name: str) -> None:
-    """Remove an own task and what teachers said of its images. Raises UnknownNameError, InvalidInputError for a bundled
-    one, StorageError.
-    """
-    task = task_as_labeled(name, home)
-    if name in bundled_names():
-        raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
-    try:
-        grave = task.folder.parent / f".tmp-removed-{canonical_hash([name, time.time()])}"
-        os.rename(task.folder, grave)
-    except OSError as error:
-        raise storage_error(error, task.folder) from error
-    shutil.rmtree(grave, ignore_errors=True)
-    shutil.rmtree(home / "features" / name, ignore_errors=True)
 
 
 def bundled_record(name: str) -> dict[str, Any]:

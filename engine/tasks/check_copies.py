@@ -80,9 +80,9 @@ def copies_across(now: Checking) -> None:
 def copies_within(now: Checking) -> None:
     """Copies on one side of the split."""
     exact = np.empty(0, dtype=np.int64)
-    for key, of, what, default in (
-        ("copies", now.facts.same, "exact", "keep-one"),
-        ("alike", now.facts.alike, "near", "keep"),
+    for key, of, one, many, default in (
+        ("copies", now.facts.same, "an exact copy", "exact copies", "keep-one"),
+        ("alike", now.facts.alike, "a near copy", "near copies", "keep"),
     ):
         extra = np.setdiff1d(_extra(now, of), exact)
         if not len(extra):
@@ -90,14 +90,14 @@ def copies_within(now: Checking) -> None:
         exact = extra
         choice = now.find(
             key, "warning" if key == "copies" else "note",
-            counted(len(extra), f"image is a {what} copy of another one", f"images are {what} copies of others"),
+            counted(len(extra), f"image is {one} of another one", f"images are {many} of others"),
             "Copies on the same side of the split count an image twice." if key == "copies" else
             "Frames of a video or resized copies are usual; in the test they count an image twice.",
             len(extra), clusters=now.clusters(of, np.flatnonzero(np.isin(of, of[extra]) & (now.splits != OUT))),
             choices=(("keep-one", "Keep one of each"), ("keep", "Keep all")), default=default,
         )  # fmt: skip
         if choice == "keep-one":
-            now.leave_out(extra, f"further {what} copies of an image")
+            now.leave_out(extra, f"further {many} of an image")
 
 
 def _extra(now: Checking, of: NDArray[np.int64]) -> NDArray[np.int64]:

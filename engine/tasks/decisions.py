@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import BusyError, DamagedFileError, InvalidInputError
-from engine.files import canonical_hash, storage_error, write_json
+from engine.files import canonical_hash, storage_error
 from engine.jobs import DeviceLock
 from engine.tasks.check import review, split_methods
 from engine.tasks.facts import FACTS_FILE, About, Facts, read_about, read_facts
@@ -32,7 +31,16 @@ from engine.tasks.geometry import GeometryAdvice, advise, check_size
 from engine.tasks.inventory import Inventory
 from engine.tasks.names import clean_text
 from engine.tasks.request import ImportRequest, may_flip
-from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision
+from engine.tasks.task import (
+    NO_LABEL,
+    ChoiceRecord,
+    ReadingRecord,
+    Task,
+    TaskRecord,
+    load_task,
+    write_revision,
+    write_task,
+)
 from engine.tasks.views import RESIZES
 
 OWN = "own"  # how the collection of a task begins whose images no teacher knows
@@ -162,7 +170,7 @@ def relabel(task: Task, labels: Mapping[int, str | None]) -> Task:
             values[row] = classes.index(text) if text else NO_LABEL
         revision = _write_labels(current.folder, current.images.image_ids, values)
         record = replace(current.record, given_labels=revision, given_classes=tuple(classes))
-        write_json(current.folder / "task.json", asdict(record))
+        write_task(current.folder, record)
         return load_task(current.folder)
 
 
@@ -211,7 +219,7 @@ def first_record(
     classes: tuple[str, ...],
     labels: NDArray[np.int64],
     given: NDArray[np.str_],
-    reading: dict[str, Any],
+    reading: ReadingRecord,
 ) -> None:
     """Write the first revisions and task.json of an imported task into a folder that has its other files.
 
@@ -296,9 +304,13 @@ def _stamps(task: Task) -> tuple[object, ...]:
 def _write_review(
     folder: Path, record: TaskRecord, image_ids: Sequence[str], found: Review, decisions: Decisions
 ) -> None:
-    by_key = {f.key: {"choice": f.choice, "by": "user" if f.decided else "default"} for f in found.findings}
+    by_key: dict[str, ChoiceRecord] = {
+        f.key: {"choice": f.choice, "by": "user" if f.decided else "default"} for f in found.findings
+    }
     # A decision about a finding that is not there now is kept: it may come back with other labels.
-    absent = {k: {"choice": c, "by": "user"} for k, c in decisions.findings.items() if k not in by_key}
+    absent: dict[str, ChoiceRecord] = {
+        k: {"choice": c, "by": "user"} for k, c in decisions.findings.items() if k not in by_key
+    }
     revised = replace(
         record,
         reviewed=record.given_labels,
@@ -315,7 +327,7 @@ def _write_review(
             "seed": decisions.seed,
         },
     )
-    write_json(folder / "task.json", asdict(revised))
+    write_task(folder, revised)
 
 
 def _write_labels(folder: Path, image_ids: Sequence[str], labels: NDArray[np.int64]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing
 from pydicom.pixels.utils import pixel_array
 
 from engine.errors import DamagedFileError
+from engine.tasks.dicom_codecs import register
 from engine.tasks.pixels import Converted, check_pixels
 from engine.tasks.reading import Reading, Values, scaled, to_8_bits, values_of
 
@@ -30,6 +32,7 @@ _RESCALE = ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence")
 _WINDOW = ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence")
 _GROUPS = {"PixelValueTransformationSequence": _RESCALE, "FrameVOILUTSequence": _WINDOW}  # of multi-frame files
 _CENTER, _WIDTH = 0x0028_1050, 0x0028_1051
+register()
 LINEAR, LINEAR_EXACT, SIGMOID = "LINEAR", "LINEAR_EXACT", "SIGMOID"
 
 
@@ -50,13 +53,7 @@ def convert_dicom(content: bytes, name: str, reading: Reading, largest: int) -> 
         check_pixels(name, int(dataset.Columns), int(dataset.Rows), largest)
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
         steps.insert(0, f"DICOM: first of {frames} frames" if frames > 1 else "DICOM")
-        try:
-            raw = pixel_array(dataset, index=0)
-        except (RuntimeError, NotImplementedError) as error:
-            syntax = dataset.file_meta.TransferSyntaxUID.name
-            raise DamagedFileError(
-                f"{name} is compressed as {syntax}, which is not read here: export it uncompressed."
-            ) from error
+        raw = _pixels(dataset, name)
         pixels, values = _rgb(dataset, raw, reading, steps)
         patient = str(dataset.get("PatientID", "") or "").strip()
     return Converted(Image.fromarray(pixels), tuple(steps), keep=False, patient=patient, values=values)
@@ -81,6 +78,26 @@ def _read(content: bytes, name: str) -> tuple[Any, list[str]]:
     explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
     dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
     return dataset, ["without its header: read as uncompressed"]
+
+
+def _pixels(dataset: Any, name: str) -> NDArray[Any]:
+    """The first frame as it is stored. Raises DamagedFileError for a compression that is not known, or damaged."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        readable = not syntax.is_encapsulated or get_decoder(syntax).is_available
+    except (NotImplementedError, ValueError):
+        readable = False
+    if not readable:
+        raise DamagedFileError(
+            f"{name} is compressed as {syntax.name}, which is not read here: export it uncompressed."
+        )
+    try:
+        return pixel_array(dataset, index=0)
+    except (RuntimeError, NotImplementedError) as error:  # it tells of each decoder that it tried
+        raise DamagedFileError(
+            f"{name} is no readable image (its {syntax.name} data are damaged, or of a kind that is not read here): "
+            "replace it, or export it uncompressed."
+        ) from error
 
 
 def _rgb(
@@ -111,7 +128,9 @@ def _rgb(
     steps.append("gray: three equal channels")
     own = _own_window(frame)
     pair = None if own is None else (own.center, own.width)
-    return np.repeat(gray[:, :, None], 3, axis=2), values_of(values[~padding], "DICOM", pair)
+    found = values_of(values[~padding], "DICOM", pair)
+    table = bool(frame.get("VOILUTSequence"))
+    return np.repeat(gray[:, :, None], 3, axis=2), found and replace(found, table=table)
 
 
 def _colored(dataset: Any, raw: NDArray[Any]) -> NDArray[np.uint8]:

@@ -109,7 +109,9 @@ class Encoding:
         if len(self.words) < 2:
             return None
         ways = tuple(
-            Interpretation(name, f"{encoding_title(name)}: {_listed(words)}", labeled_images, {"answers": {key: name}})
+            Interpretation(
+                name, f"{_listed(words)}, in {encoding_title(name)}", labeled_images, {"answers": {key: name}}
+            )
             for name, words in self.words.items()
         )
         return Question(key, f"{title}: In which encoding are its words right?", ways, self.name, self.asked)

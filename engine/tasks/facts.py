@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.errors import DamagedFileError
-from engine.files import read_json, replacing, write_json
-from engine.tasks.questions import Question, questions_from
+from engine.files import replacing, storage_error
+from engine.records import damaged, read_record, write_record
+from engine.tasks.questions import Question
 
 FACTS_FILE = "facts.parquet"
 ABOUT_FILE = "import.json"
@@ -91,7 +92,7 @@ def write_facts(folder: Path, image_ids: Sequence[str], facts: Facts, small: NDA
     if small is not None:
         table = table.append_column(SMALL, pa.array([row.tobytes() for row in small], pa.binary()))
     with replacing(folder / FACTS_FILE) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_small(folder: Path) -> NDArray[np.uint8] | None:
@@ -99,25 +100,25 @@ def read_small(folder: Path) -> NDArray[np.uint8] | None:
     path = folder / FACTS_FILE
     if not path.exists():
         return None
-    try:
+    with _reading(path):
         if SMALL not in pq.read_schema(path).names:
             return None
-        copies = pq.read_table(path, columns=[SMALL])[SMALL].combine_chunks()
+        copies = pq.read_table(path, columns=[SMALL], page_checksum_verification=True)[SMALL].combine_chunks()
         _, offsets, content = copies.buffers()
         first, last = (np.frombuffer(offsets, dtype=np.int32)[[0, len(copies)]]).tolist()
         return np.frombuffer(content, dtype=np.uint8)[first:last].reshape(len(copies), -1)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise DamagedFileError(f"{path} is damaged: restore it, or import the images again.") from error
 
 
 def read_facts(folder: Path) -> Facts | None:
     """The facts of a task, or None for a task that was not imported here. Raises DamagedFileError."""
     path = folder / FACTS_FILE
-    if not path.exists():
+    if not _was_imported(folder):
         return None
-    try:
-        table = pq.read_table(path, schema=SCHEMA)
-        return Facts(
+    with _reading(path):
+        table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
+        if any(column.null_count for column in table.columns):
+            raise ValueError("a value is missing")
+        facts = Facts(
             widths=table["width"].to_numpy(),
             heights=table["height"].to_numpy(),
             groups=np.array(table["group"].to_pylist(), dtype=np.str_),
@@ -126,24 +127,37 @@ def read_facts(folder: Path) -> Facts | None:
             flat=table["flat"].to_numpy(zero_copy_only=False),
             steps=table["steps"].to_pylist(),
         )
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DamagedFileError(f"{path} is damaged: restore it, or import the images again.") from error
+        if any(((rows < 0) | (rows > np.arange(len(rows)))).any() for rows in (facts.same, facts.alike)):
+            raise ValueError("an image is said to be like a later one")
+    return facts
+
+
+def _was_imported(folder: Path) -> bool:
+    """Whether an import left either of its two files; when only one is there, the other was lost."""
+    return any(os.path.lexists(folder / name) for name in (FACTS_FILE, ABOUT_FILE))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise storage_error(error, path) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        what = f"what the import of task {path.parent.name!r} noted of its images"
+        raise damaged(path, what, reason, "restore it, or import the images again") from error
 
 
 def write_about(folder: Path, about: About) -> None:
     """Write import.json into a task's folder."""
-    write_json(folder / ABOUT_FILE, asdict(about))
+    write_record(folder / ABOUT_FILE, about)
 
 
 def read_about(folder: Path) -> About | None:
     """What import.json says, or None for a task that was not imported here. Raises DamagedFileError."""
     path = folder / ABOUT_FILE
-    if not path.exists():
+    if not _was_imported(folder):
         return None
-    value: dict[str, Any] = read_json(path)
-    try:
-        pairs = {key: tuple((str(a), str(b)) for a, b in value[key]) for key in ("unreadable", "skipped")}
-        questions = questions_from(value.get("questions", ()))
-        return About(**{**value, **pairs, "notes": tuple(value["notes"]), "questions": questions})
-    except (TypeError, KeyError, ValueError) as error:
-        raise DamagedFileError(f"{path} is damaged ({error}): restore it, or import the images again.") from error
+    what = f"what the import of task {folder.name!r} noted"
+    return read_record(path, About, what, "restore it, or import the images again")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.tasks.facts import About, Facts
 from engine.tasks.splitting import OUT, TEST_SHARE, hold_out, joined_units
+from engine.wording import percent
 
 SPLIT_METHODS = ("given", "stratified", "by-group")
 SHOWN = 48  # rows that a finding names for a look
@@ -151,7 +152,7 @@ class Checking:
         if method == "by-group":
             kinds.append(self.facts.group_numbers)
         self.splits = hold_out(self.labels, joined_units(*kinds), self.decisions.test_share, self.decisions.seed)
-        share = f"{self.decisions.test_share:.0%}"
+        share = percent(self.decisions.test_share, 0)
         by = "whole groups" if method == "by-group" else "images drawn by lot"
         self.rule = f"About {share} of the labeled images of each class, {by}; copies are never on both sides."
         self._keep_out()

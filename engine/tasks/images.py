@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -80,17 +81,13 @@ class ImageTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._file = pq.ParquetFile(path, memory_map=True)
+        with self._reading():
+            self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
             self.image_ids: list[str] = self._file.read(columns=["image_id"])["image_id"].to_pylist()
-        except OSError as error:
-            if error.errno:
-                raise storage_error(error, path) from error
-            raise self._damaged(error) from error
-        except (pa.ArrowException, KeyError) as error:
-            raise self._damaged(error) from error
+            if not all(self.image_ids) or len(set(self.image_ids)) < len(self.image_ids):
+                raise ValueError("an image has no name, or that of another one")
         self._in_place = "path" in self._file.schema_arrow.names
-        self._cached_group: tuple[int, list[bytes | _Reference]] = (-1, [])
+        self._cached_group: tuple[int, list[tuple[bytes | _Reference, str]]] = (-1, [])
         self._of_thread = threading.local()
 
     def __len__(self) -> int:
@@ -99,8 +96,9 @@ class ImageTable:
     @cached_property
     def content_hash(self) -> str:
         """A hash of all images and their ids, in order, in 12 hexadecimal digits."""
-        table = self._file.read(columns=["image_id", "sha256"])
-        lines = zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True)
+        with self._reading():
+            table = self._file.read(columns=["image_id", "sha256"])
+            lines = list(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
         return hashlib.sha256("\n".join(f"{i} {s}" for i, s in lines).encode()).hexdigest()[:12]
 
     @cached_property
@@ -115,29 +113,46 @@ class ImageTable:
         if held != group:
             column = self._read_group(group)
             self._cached_group = (group, column)
-        found = column[row - int(self._group_starts[group])]
-        return found.read() if isinstance(found, _Reference) else found
+        found, checksum = column[row - int(self._group_starts[group])]
+        content = found.read() if isinstance(found, _Reference) else found
+        if hashlib.sha256(content).hexdigest() != checksum:
+            where = found.path if isinstance(found, _Reference) else self.path
+            raise DamagedFileError(
+                f"{where} is damaged: the image {self.image_ids[row]!r} does not match its checksum. Restore the file, "
+                "or import the images again."
+            )
+        return content
 
-    def _read_group(self, group: int) -> list[bytes | _Reference]:
-        names = ["bytes", "path", "size", "modified"] if self._in_place else ["bytes"]
-        try:
+    def _read_group(self, group: int) -> list[tuple[bytes | _Reference, str]]:
+        """What is known of the images of a group: the content, or where it lies, and its checksum."""
+        names = ["bytes", "sha256", *(("path", "size", "modified") if self._in_place else ())]
+        with self._reading():
             table = self._open().read_row_group(group, columns=names)
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error) from error
-        contents: list[bytes | _Reference] = table["bytes"].to_pylist()
-        if not self._in_place:
-            return contents
-        references = zip(*(table[name].to_pylist() for name in names[1:]), strict=True)
-        return [
-            content if content is not None else _Reference(*reference)
-            for content, reference in zip(contents, references, strict=True)
-        ]
+            contents, checksums, *places = (table[name].to_pylist() for name in names)
+            found: list[tuple[bytes | _Reference, str]] = []
+            for i, (content, checksum) in enumerate(zip(contents, checksums, strict=True)):
+                if content is None and (not places or None in (place := [column[i] for column in places])):
+                    raise ValueError("an image has neither content nor place")
+                found.append((content if content is not None else _Reference(*place), checksum))
+        return found
 
     def _open(self) -> pq.ParquetFile:
         """A reader of its own for each thread: Arrow's is not made to be shared."""
         if not hasattr(self._of_thread, "file"):
-            self._of_thread.file = pq.ParquetFile(self.path, memory_map=True)
+            self._of_thread.file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
         return self._of_thread.file
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what Arrow raises for a file that is damaged, or cannot be read, into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno:
+                raise storage_error(error, self.path) from error
+            raise self._damaged(error) from error
+        except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+            raise self._damaged(error) from error
 
     def open(self, row: int) -> Image.Image:
         """One image as RGB. Raises as `decode`."""
@@ -169,6 +184,10 @@ def image_table(path: Path) -> ImageTable:
     """The image table in a file, opened once as long as the file does not change. Raises as `ImageTable`."""
     try:
         about = path.stat()
+    except FileNotFoundError as error:
+        raise DamagedFileError(
+            f"{path} is gone, and with it the images of task {path.parent.name!r}: restore it, or import them again."
+        ) from error
     except OSError as error:
         raise storage_error(error, path) from error
     return _opened(path, about.st_ino, about.st_mtime_ns, about.st_size)
@@ -182,7 +201,7 @@ def _opened(path: Path, *stamps: int) -> ImageTable:
 def write_image_table(path: Path, items: Iterator[tuple[str, bytes]]) -> int:
     """Write (image id, file content) pairs as an image table, atomically and in constant memory; gives their number."""
     count = 0
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+    with replacing(path) as temporary, _writer(temporary, SCHEMA) as writer:
         batch: list[tuple[str, bytes]] = []
         for item in items:
             batch.append(item)
@@ -192,6 +211,10 @@ def write_image_table(path: Path, items: Iterator[tuple[str, bytes]]) -> int:
         if batch:
             count += _write_group(writer, batch)
     return count
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
 
 
 def _write_group(writer: pq.ParquetWriter, batch: list[tuple[str, bytes]]) -> int:
@@ -207,7 +230,7 @@ def write_reference_table(path: Path, rows: Iterator[Mapping[str, Any]]) -> int:
     A row has its file's `bytes`, or `path`, `size` (bytes) and `modified` (ns) of a file that is read in place.
     """
     count = 0
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, REFERENCE_SCHEMA, compression="zstd") as writer:
+    with replacing(path) as temporary, _writer(temporary, REFERENCE_SCHEMA) as writer:
         batch: list[Mapping[str, Any]] = []
         size = 0
         for row in rows:

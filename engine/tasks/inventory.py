@@ -98,19 +98,7 @@ IMAGE_SUFFIXES = (
     *(".dcm", ".dicom", ".ima"),
 )
 _TEXT_SUFFIXES = (
-    ".csv",
-    ".tsv",
-    ".txt",
-    ".md",
-    ".json",
-    ".jsonl",
-    ".xml",
-    ".html",
-    ".pdf",
-    ".mat",
-    ".parquet",
-    ".py",
-    ".yaml",
+    *(".csv", ".tsv", ".txt", ".md", ".json", ".jsonl", ".xml", ".html", ".pdf", ".mat", ".parquet", ".py", ".yaml"),
 )
 _LEFTOVERS = (".bak", ".old", ".orig", ".tmp", ".part", ".crdownload", "~")  # second or half copies of a file
 _KINDS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"))

@@ -37,8 +37,8 @@ def clean_identifier(name: str) -> str:
     r"""An image's name as it is stored: as it is, but with numbers for what is no text or ends a line.
 
     Example:
-        >>> print(clean_identifier("two\nlines.png"))
-        two\nlines.png
+        >>> clean_identifier("two\nlines.png"), clean_identifier("caf\udce9.png")
+        ('two%0Alines.png', 'caf%E9.png')
 
     """
     lines = ("Cc", "Zl", "Zp")
@@ -51,7 +51,9 @@ def _without_surrogates(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    """As in an address: no name may get a slash or back-slash by it."""
+    code = ord(character)
+    return f"%{code - 0xDC00:02X}" if 0xDC80 <= code <= 0xDCFF else f"%{code:02X}"
 
 
 def spelling(name: str) -> str:

@@ -33,20 +33,22 @@ def preload() -> None:
     for module in _MODULES:
         importlib.import_module(module)
     Image.init()  # every format that Pillow knows
-    _load_tiff_codecs()
+    _load_image_codecs()
     _load_text_codecs()
 
 
-def _load_tiff_codecs() -> None:
-    """Looking a compression or predictor up loads its codec, if there is one."""
+def _load_image_codecs() -> None:
+    """Looking a compression or predictor of TIFF up loads its codec, if there is one; those of DICOM by their names."""
     import imagecodecs
     import tifffile
+
+    from engine.tasks.dicom_codecs import CODECS
 
     for compression in tifffile.COMPRESSION:
         tifffile.TIFF.DECOMPRESSORS.get(compression)
     for predictor in tifffile.PREDICTOR:
         tifffile.TIFF.UNPREDICTORS.get(predictor)
-    for name in ("png_decode", "packints_decode", "bitorder_decode", "float24_decode"):
+    for name in ("png_decode", "packints_decode", "bitorder_decode", "float24_decode", *CODECS.values()):
         getattr(imagecodecs, name)
 
 

@@ -63,6 +63,7 @@ class Preview:
     in_place: bool  # whether its files may be read where they lie
     reading: Reading  # how the samples were read: as asked for, or as is usual for the source
     questions: tuple[Question, ...]  # what was guessed and should be checked
+    encodings: Mapping[str, str]  # of what is not UTF-8: "encoding" of the table, "names-encoding" of its files' names
 
 
 def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
@@ -131,6 +132,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         in_place=bool(items) and inventory.path(items[0]) is not None,
         reading=reading,
         questions=inventory.questions,
+        encodings=inventory.encodings,
     )
 
 

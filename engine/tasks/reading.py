@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError
+from engine.wording import NO_BREAK
 
 WITHOUT_EXTREMES = (0.5, 99.5)  # percentiles that leave hot pixels and dust out; nnU-Net clips CT values to the same
 WHOLE_RANGE = (0.0, 100.0)
 _LOOKED_AT = 65_536  # values of an image that are enough to tell its percentiles to whoever chooses
+_AT_ONCE = 1 << 20  # values that are scaled at once: as floats a large image would take many times its memory
 OWN_RANGE = "each image's own range became 0 to 255"
 
 
@@ -66,7 +68,7 @@ def _pair(value: Any) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def reading_as_json(reading: Reading) -> dict[str, Any]:
+def reading_as_json(reading: Reading) -> Any:
     """The JSON value of a reading."""
     return asdict(reading)
 
@@ -99,6 +101,7 @@ class Values:
     high: float  # the highest value
     inner: tuple[float, float]  # about the percentiles WITHOUT_EXTREMES
     window: tuple[float, float] | None = None  # center and width that a DICOM file brings
+    table: bool = False  # whether it brings a look-up table, which comes before its window
 
 
 def values_from(value: Mapping[str, Any] | None) -> Values | None:
@@ -111,6 +114,7 @@ def values_from(value: Mapping[str, Any] | None) -> Values | None:
         float(value["high"]),
         (float(value["inner"][0]), float(value["inner"][1])),
         _pair(value["window"]),
+        bool(value["table"]),
     )
 
 
@@ -122,7 +126,7 @@ def range_of(values: NDArray[Any], reading: Reading) -> tuple[tuple[float, float
     if reading.percentiles in (None, WHOLE_RANGE):
         return None, OWN_RANGE
     low, high = _percentiles(values, reading.percentiles)
-    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g} %"
+    words = f"{reading.percentiles[0]:g} and {reading.percentiles[1]:g}{NO_BREAK}%"
     if not high > low:  # little on an even ground: what little there is must not vanish
         return None, f"{OWN_RANGE}, since its percentiles {words} are the same value"
     return (low, high), f"each image's percentiles {words} became 0 and 255"
@@ -130,7 +134,7 @@ def range_of(values: NDArray[Any], reading: Reading) -> tuple[tuple[float, float
 
 def values_of(values: NDArray[Any], kind: str, window: tuple[float, float] | None = None) -> Values | None:
     """What values with more than 8 bits hold; None if none of them is a number."""
-    finite = values[np.isfinite(values)]
+    finite = _finite(values)
     if not finite.size:
         return None
     some = finite[:: max(1, finite.size // _LOOKED_AT)]
@@ -139,7 +143,7 @@ def values_of(values: NDArray[Any], kind: str, window: tuple[float, float] | Non
 
 def _percentiles(values: NDArray[Any], percentiles: tuple[float, float]) -> tuple[float, float]:
     """Two of the values themselves, so that no huge ones have to be averaged; (0, 0) if none is a number."""
-    finite = values[np.isfinite(values)]
+    finite = _finite(values)
     if not finite.size:
         return 0.0, 0.0
     low, high = np.percentile(finite, percentiles, method="nearest")
@@ -158,9 +162,14 @@ def scaled(
     return to_8_bits(values, value_range or _ends(known)), words
 
 
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    """Those that are numbers, in one row."""
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+
+
 def _ends(values: NDArray[Any]) -> tuple[float, float]:
     """The lowest and the highest value; (0, 0) if none is a number."""
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    finite = _finite(values)
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
@@ -172,11 +181,19 @@ def to_8_bits(values: NDArray[Any], value_range: tuple[float, float] | None) -> 
         [[0, 64], [128, 255]]
 
     """
-    numbers = values.astype(np.float64)
-    low, high = _ends(numbers) if value_range is None else value_range
+    low, high = _ends(values) if value_range is None else value_range
+    made = np.zeros(values.shape, dtype=np.uint8)
     if not high > low:
-        return np.zeros(numbers.shape, dtype=np.uint8)
+        return made
+    flat, shades = values.reshape(-1), made.reshape(-1)
+    for start in range(0, flat.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        shades[part] = _shades(flat[part].astype(np.float64), low, high)
+    return made
+
+
+def _shades(numbers: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     numbers = np.where(np.isfinite(numbers), numbers, low)
     with np.errstate(over="ignore", invalid="ignore"):
         share = (np.clip(numbers, low, high) / 2 - low / 2) / (high / 2 - low / 2)  # halves: doubles may overflow
-    return np.asarray(np.rint(np.nan_to_num(share) * 255), dtype=np.uint8)
+    return np.asarray(np.rint(np.nan_to_num(share) * 255))

@@ -49,6 +49,8 @@ class ImportSettings:
                     )
             elif isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a number above 0.")
+            elif item.type == "int" and not isinstance(value, int):
+                raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a whole number.")
         if self.pixels > LARGEST_PIXELS:
             raise InvalidInputError(
                 f"The setting pixels is {self.pixels:,}, more than {LARGEST_PIXELS:,}: make such images smaller first."

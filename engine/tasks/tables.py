@@ -6,6 +6,8 @@ import csv
 import io
 import itertools
 import json
+import random
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -20,8 +22,9 @@ from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Tree
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
-SAMPLE_ROWS = 400  # looked at for a guess, from all over a table: one that is sorted begins with one class
-SAMPLED_ROWS = 100_000  # of which they are taken
+_SAMPLE_ROWS = 400  # looked at for a guess, from all over a table: one that is sorted begins with one class
+_SAMPLED_ROWS, _SAMPLED_CELLS = 100_000, 2_000_000  # the first ones, of which they are taken
+_SPARSE, _SPARSE_ROWS = 4, 40  # a column with fewer than a quarter of its cells filled is looked at where it is filled
 _KEY_ROWS = 1000  # of JSON lines, whose keys are the columns
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trainval", "train_val", "trn", "dev_train"), "train"),
@@ -75,7 +78,7 @@ class Table:
         with self._text() as lines:
             first, *more = list(itertools.islice(self._cells(lines), 2)) or [[]]
         if _is_header(first, more[0] if more else [], known):
-            return tuple(cell.strip() for cell in first)
+            return tuple(map(_composed, first))
         self.has_header = False
         return tuple(f"column {number}" for number in range(1, len(first) + 1))
 
@@ -125,19 +128,18 @@ class Table:
         with self._text() as lines:
             for cells in itertools.islice(self._cells(lines), int(self.has_header), None):
                 if any(cells):
-                    yield tuple(cells[place].strip() if place < len(cells) else "" for place in places)
+                    yield tuple(_composed(cells[place]) if place < len(cells) else "" for place in places)
 
     def sample(self) -> list[dict[str, str]]:
-        """Some rows from all over the table, by column."""
-        kept: list[tuple[str, ...]] = []
-        stride = 1
-        for number, row in enumerate(itertools.islice(self.rows(self.columns), SAMPLED_ROWS)):
-            if number % stride:
-                continue
-            kept.append(row)
-            if len(kept) == 2 * SAMPLE_ROWS:
-                kept, stride = kept[::2], 2 * stride
-        return [dict(zip(self.columns, row, strict=True)) for row in kept]
+        """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
+        most = min(_SAMPLED_ROWS, _SAMPLED_CELLS // len(self.columns))
+        rows = list(itertools.islice(self.rows(self.columns), max(_SAMPLE_ROWS, most)))
+        chosen = set(_spread(range(len(rows)), _SAMPLE_ROWS))
+        for place in range(min(len(self.columns), _SAMPLE_ROWS)):
+            filled = [number for number, row in enumerate(rows) if row[place]]
+            if _SPARSE * len(filled) < len(rows):
+                chosen.update(_spread(filled, _SPARSE_ROWS))
+        return [dict(zip(self.columns, rows[number], strict=True)) for number in sorted(chosen)]
 
     @contextmanager
     def _text(self) -> Iterator[IO[str]]:
@@ -174,7 +176,7 @@ class Table:
             for batch in file.iter_batches(4096, columns=list(columns)):
                 values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
                 for row in zip(*values, strict=True):
-                    yield tuple("" if value is None or value != value else str(value).strip() for value in row)
+                    yield tuple("" if value is None or value != value else _composed(str(value)) for value in row)
 
 
 def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
@@ -184,6 +186,11 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
             f"{name} has {rows:,} rows, more than the {settings.images:,} images allowed: split it, or raise the "
             "setting images."
         )
+
+
+def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
+    """At most `count` of some numbers, drawn by lot: tables repeat themselves, so that every tenth row may be alike."""
+    return random.Random(0).sample(numbers, count) if len(numbers) > count else numbers
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:
@@ -220,7 +227,12 @@ def _json_cell(value: Any) -> str:
     """A value of JSON lines as a cell: lists and objects as they were written."""
     if value is None or value != value:
         return ""
-    return (json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)).strip()
+    return _composed(json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value))
+
+
+def _composed(cell: str) -> str:
+    """A cell without space around it, in the form that trees have their names in: letters and their marks together."""
+    return unicodedata.normalize("NFC", cell.strip())
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:

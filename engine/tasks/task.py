@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias, TypedDict
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,12 +17,45 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.files import canonical_hash, make_folder, read_json, replacing, storage_error, write_json
+from engine.files import LARGEST_NUMBER, canonical_hash, make_folder, replacing, storage_error
+from engine.records import Count, Positive, Revision, Share, damaged, read_record, write_record
 from engine.tasks.images import ImageTable, image_table
+from engine.tasks.reading import reading_from
 
 FORMAT = 1
+TASK_FILE = "task.json"
 NO_LABEL = -1
 SPLITS = ("train", "test")
+
+
+Resize: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(squash|pad|crop)\Z")]
+
+
+class ChoiceRecord(TypedDict):
+    """What is done about a finding, and who said so: "user" or "default"."""
+
+    choice: str
+    by: str
+
+
+class DecisionsRecord(TypedDict, total=False):
+    """What was decided about an imported task."""
+
+    findings: dict[str, ChoiceRecord]
+    open: Count  # findings that still wait for a decision
+    split: str
+    split_in_use: str
+    test_share: Share
+    seed: Count
+
+
+class ReadingRecord(TypedDict, total=False):
+    """How images with more channels or bits became RGB; `engine.tasks.reading.Reading` explains the fields."""
+
+    channels: list[Positive]
+    value_range: tuple[float, float] | None
+    window: tuple[float, float] | None
+    percentiles: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -34,23 +68,25 @@ class TaskRecord:
     collection: str  # where the images come from; a teacher that saw the same ones is refused
     parts: tuple[str, ...]  # which atomic parts of the collection; empty = all of it
     classes: tuple[str, ...]
-    resize: str  # "squash", "pad" or "crop": how an image becomes square
+    resize: Resize  # how an image becomes square
     flip: bool  # whether a mirrored image is still of its class
     license: str
     source: str
     split_rule: str
-    labels: str = ""  # revision of the labels in use
-    split: str = ""  # revision of the split in use
+    labels: Revision = ""  # of the labels in use
+    split: Revision = ""  # of the split in use
     origin: str = ""  # checksum of the bundled file it was made from; empty for a user's own task
     format: int = field(default=FORMAT)
     # Of an imported task alone:
-    given_labels: str = ""  # revision of the labels as they came or were set by hand, before decisions
-    given_split: str = ""  # revision of the split as it came; "" for an image of which nothing was said
+    given_labels: Revision = ""  # revision of the labels as they came or were set by hand, before decisions
+    given_split: Revision = ""  # revision of the split as it came; "" for an image of which nothing was said
     given_classes: tuple[str, ...] = ()  # what given_labels index
-    reviewed: str = ""  # the given_labels that classes, labels and split follow from; labels by hand may be newer
-    student_size: int = 0  # pixels, square; 0 = the recipe's
-    reading: Mapping[str, Any] = field(default_factory=dict)  # how images with more channels or bits became RGB
-    decisions: Mapping[str, Any] = field(default_factory=dict)  # finding -> choice, and the split
+    reviewed: Revision = ""  # the given_labels that classes, labels and split follow from; labels by hand may be newer
+    student_size: Count = 0  # pixels, square; 0 = the recipe's
+    reading: ReadingRecord = field(
+        default_factory=lambda: ReadingRecord()
+    )  # how images with more channels or bits became RGB
+    decisions: DecisionsRecord = field(default_factory=lambda: DecisionsRecord())  # finding -> choice, and the split
 
 
 @dataclass(frozen=True)
@@ -142,7 +178,7 @@ class Task:
 
         Raises InvalidInputError for a budget below 1, a negative seed, or if no training image has a label.
         """
-        if seed < 0:
+        if not 0 <= seed < LARGEST_NUMBER:
             raise InvalidInputError(f"{seed} is no seed: choose a whole number from 0 up.")
         if labels_per_class < 1:
             raise InvalidInputError(f"{labels_per_class} labels per class cannot be drawn: ask for 1 or more.")
@@ -161,32 +197,45 @@ _LABEL_STREAM = 0x1ABE1  # keeps the draw of labels apart from every other rando
 
 
 def load_task(folder: Path) -> Task:
-    """The task in a folder. Raises DamagedFileError if task.json is damaged."""
-    value = read_json(folder / "task.json")
-    try:
-        lists = {key: tuple(value[key]) for key in ("classes", "parts")}
-        record = TaskRecord(**{**value, **lists, "given_classes": tuple(value.get("given_classes", ()))})
-    except (TypeError, KeyError) as error:
-        raise DamagedFileError(
-            f"{folder / 'task.json'} is not a task record ({error}): remove the folder and add the task again."
-        ) from error
+    """The task in a folder. Raises DamagedFileError if task.json is damaged or was changed by hand."""
+    path, what = folder / TASK_FILE, f"task {folder.name!r}"
+    way_out = f"restore it, or remove the folder {folder} and add the task again"
+    record = read_record(path, TaskRecord, what, way_out)
+    if problem := _problem(record, folder.name):
+        raise damaged(path, what, problem, way_out)
     return Task(folder, record)
+
+
+def _problem(record: TaskRecord, name: str) -> str | None:
+    """What is wrong with a record whose fields are of the right types."""
+    if record.name != name:
+        return f"it is the record of {record.name!r}"
+    if record.format > FORMAT:
+        return "a later version of this program wrote it"
+    if any(len(set(classes)) < len(classes) for classes in (record.classes, record.given_classes)):
+        return "a class has its name twice"
+    try:
+        reading_from(record.reading)
+    except InvalidInputError as error:
+        return str(error).rstrip(".")
+    return None
+
+
+def write_task(folder: Path, record: TaskRecord) -> None:
+    """Write task.json into a task's folder, atomically. Raises StorageError."""
+    write_record(folder / TASK_FILE, record)
 
 
 def write_task_files(
     folder: Path, record: TaskRecord, image_ids: Sequence[str], labels: Sequence[int], splits: Sequence[str]
 ) -> TaskRecord:
     """Write the first label and split revision and task.json into a folder that already holds images.parquet."""
-    record = TaskRecord(
-        **{
-            **asdict(record),
-            "classes": record.classes,
-            "parts": record.parts,
-            "labels": write_revision(folder / "labels", "label", image_ids, pa.array(labels, pa.int32())),
-            "split": write_revision(folder / "splits", "split", image_ids, pa.array(splits, pa.string())),
-        }
+    record = replace(
+        record,
+        labels=write_revision(folder / "labels", "label", image_ids, pa.array(labels, pa.int32())),
+        split=write_revision(folder / "splits", "split", image_ids, pa.array(splits, pa.string())),
     )
-    write_json(folder / "task.json", asdict(record))
+    write_task(folder, record)
     return record
 
 
@@ -194,9 +243,7 @@ def write_revision(folder: Path, column: str, image_ids: Sequence[str], values: 
     """Write one revision of labels or of a split and return its name, which is a hash of its content."""
     make_folder(folder)
     ids = pa.array(image_ids, pa.large_string())
-    lines = pc.binary_join_element_wise(ids, values.cast(pa.large_string()), pa.scalar("\t", pa.large_string()))
-    content = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), pa.scalar("\n", pa.large_string()))
-    revision = hashlib.sha256(content[0].as_buffer()).hexdigest()[:12]
+    revision = _revision(ids, values)
     path = folder / f"{revision}.parquet"
     if not path.exists():
         table = pa.table({"image_id": ids.cast(pa.string()), column: values})
@@ -208,18 +255,55 @@ def write_revision(folder: Path, column: str, image_ids: Sequence[str], values: 
     return revision
 
 
+def _revision(ids: pa.Array, values: pa.Array) -> str:
+    """The name of a revision: a hash of the image ids and their values."""
+    lines = pc.binary_join_element_wise(ids, values.cast(pa.large_string()), pa.scalar("\t", pa.large_string()))
+    content = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), pa.scalar("\n", pa.large_string()))
+    return hashlib.sha256(content[0].as_buffer()).hexdigest()[:12]
+
+
 def _read_revision(path: Path, column: str, images: int) -> pa.ChunkedArray:
+    """The values of a revision, which are compared with the hash that names it, once as long as it does not change."""
+    what = "labels" if column == "label" else "the split"
     try:
-        values = pq.read_table(path, columns=[column])[column]
+        stamps = path.stat()
+        values = _compared(path, column, stamps.st_ino, stamps.st_mtime_ns, stamps.st_size)
+    except FileNotFoundError as error:
+        raise DamagedFileError(f"{path} is gone, and with it {what} of the task: {RESTORE}.") from error
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if len(values) > images:
+        raise damaged(path, f"{what} of the task", f"it names {len(values)} images of {images}", RESTORE)
+    return values
+
+
+RESTORE = "restore it, or add the task again"
+
+
+@lru_cache(maxsize=32)
+def _compared(path: Path, column: str, *_stamps: int) -> pa.ChunkedArray:
+    what = "labels of the task" if column == "label" else "the split of the task"
+    kind = pa.int32() if column == "label" else pa.string()
+    try:
+        table = pq.read_table(path, columns=["image_id", column])
+        ids = table["image_id"].combine_chunks().cast(pa.large_string())
+        values = table[column].combine_chunks().cast(kind)
+        same = values.null_count == ids.null_count == 0 and _revision(ids, values) == path.stem
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno:
-            raise storage_error(error, path) from error
-        raise DamagedFileError(f"{path} is damaged: restore it, or add the task again.") from error
-    except (pa.ArrowException, KeyError) as error:
-        raise DamagedFileError(f"{path} is damaged: restore it, or add the task again.") from error
-    if len(values) > images:
-        raise DamagedFileError(f"{path} names {len(values)} images, but the task has {images}: add the task again.")
-    return values
+            raise
+        raise damaged(path, what, _first_line(error), RESTORE) from error
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise damaged(path, what, _first_line(error), RESTORE) from error
+    if not same:
+        raise damaged(path, what, "its content is not what its name, a hash, stands for", RESTORE)
+    return pa.chunked_array([values])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _for_all(values: Any, later: int | str, images: int, kind: Any) -> NDArray[Any]:

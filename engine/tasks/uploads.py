@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+import unicodedata
 import uuid
 import zipfile
 from collections.abc import Iterable
@@ -86,10 +87,21 @@ def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSett
         for number, (name, content) in enumerate(dropped):
             parts = clean_identifier(name.replace("\\", "/")).removeprefix(outermost).split("/")
             plain = "/".join(part for part in parts if part not in ("", ".", "..")) or f"file-{number}"
-            plain = plain if plain not in used and ":" not in plain[:2] else f"file-{number}/{plain.replace(':', '_')}"
+            plain = f"file-{number}/{plain.replace(':', '_')}" if ":" in plain[:2] else plain
+            plain = _unused(unicodedata.normalize("NFC", plain), used)
             used.add(plain)
             with archive.open(plain, "w", force_zip64=True) as out:
                 total = _copy(content, out, settings, total)
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """The name, or one beside it: files of several folders come with equal names, and their folder is their class."""
+    folder, slash, last = name.rpartition("/")
+    stem, dot, suffix = last.rpartition(".") if "." in last[1:] else (last, "", "")
+    number, found = 2, name
+    while found in used:
+        found, number = f"{folder}{slash}{stem} ({number}){dot}{suffix}", number + 1
+    return found
 
 
 def _outermost(names: list[str]) -> str:

@@ -14,7 +14,7 @@ from engine.teachers.catalogue import (
 from engine.teachers.from_checkpoint import add_checkpoint
 from engine.teachers.from_hub import add_from_hub
 from engine.teachers.model import Network, check_student, cost, create, load_teacher
-from engine.teachers.record import TeacherRecord, WeightSource, as_json, record_from, relation
+from engine.teachers.record import TeacherRecord, WeightSource, relation
 from engine.teachers.registry import Pretrained, Recommended, recommended, search
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
@@ -30,7 +30,6 @@ __all__ = [
     "add_from_hub",
     "added_teachers",
     "all_teachers",
-    "as_json",
     "bundled_names",
     "check_student",
     "cost",
@@ -40,7 +39,6 @@ __all__ = [
     "imagenet_state",
     "load_teacher",
     "recommended",
-    "record_from",
     "relation",
     "remove_teacher",
     "search",

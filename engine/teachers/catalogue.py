@@ -10,9 +10,10 @@ from pathlib import Path
 
 from torch import nn
 
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
-from engine.files import TEMPORARY_PREFIX, read_json, storage_error, workspace
-from engine.teachers.record import TeacherRecord, record_from
+from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
+from engine.files import TEMPORARY_PREFIX, storage_error, workspace
+from engine.records import damaged, read_record
+from engine.teachers.record import TeacherRecord
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "teachers"
 RECORD = "record.json"
@@ -124,7 +125,7 @@ def _added_names() -> list[str]:
 @cache
 def _bundled(name: str) -> TeacherRecord:
     path = ASSETS / f"{name}.json"
-    return record_from(read_json(path), str(path))
+    return read_record(path, TeacherRecord, f"the teacher {name!r}", "restore it from the repository")
 
 
 def _added(name: str) -> TeacherRecord:
@@ -138,11 +139,10 @@ def _added(name: str) -> TeacherRecord:
 
 @lru_cache(maxsize=256)
 def _read_added(path: Path, _changed: int, _size: int) -> TeacherRecord:
-    record = record_from(read_json(path), str(path))
+    what, way_out = f"the teacher {path.parent.name!r}", "restore it, or remove this teacher and add it again"
+    record = read_record(path, TeacherRecord, what, way_out)
     if record.name != path.parent.name:
-        raise DamagedFileError(
-            f"{path} is the record of {record.name!r}, not of {path.parent.name!r}: give its folder that name again."
-        )
+        raise damaged(path, what, f"it is the record of {record.name!r}", "give its folder that name again")
     return record
 
 

@@ -15,14 +15,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine.errors import InvalidInputError, UnavailableError
-from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace, write_json
+from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace
 from engine.jobs import Reporter
+from engine.records import write_record
 from engine.teachers.about import About
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
 from engine.teachers.model import Network, cost, trial
-from engine.teachers.record import TeacherRecord, WeightSource, as_json
+from engine.teachers.record import TeacherRecord, WeightSource
 from engine.tensors import refusals_as_errors
 
 QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
@@ -43,7 +44,7 @@ def install(name: str, fill: Callable[[Path], TeacherRecord]) -> TeacherRecord:
     with replacing_folder(folder) as temporary:
         record = fill(temporary)
         check_free(name, record.title)
-        write_json(temporary / RECORD, as_json(record))
+        write_record(temporary / RECORD, record)
     if get_teacher(name) != record:
         raise InvalidInputError(f"There is a teacher named {name!r} already: choose another name, or remove it first.")
     return record

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import DamagedFileError
 from engine.files import canonical_hash
+from engine.records import Count, Share
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class WeightSource:
     package: str = ""  # package: name of the import package
     module_file: str = ""  # package: path inside it
     task: str = ""  # outputs: the task whose images they describe
-    images: int = 0  # outputs: length of its image table when they were given
+    images: Count = 0  # outputs: length of its image table when they were given
     image_ids: str = ""  # outputs: hash of the ids in it, so that they are never taken for other images
 
 
@@ -36,17 +35,17 @@ class TeacherRecord:
     classes: tuple[str, ...]  # the teacher's own classes, in the order of its outputs
     collection: str  # where its training images come from
     parts: tuple[str, ...]  # which parts of the collection it saw; empty = all of it
-    input_size: int  # pixels, square: the size at which it is run here
+    input_size: Count  # 0 where its network is not here; pixels, square: the size at which it is run here
     mean: tuple[float, float, float]  # of the normalization, for pixels in 0..1
     std: tuple[float, float, float]
     resize: str  # how its training images became square
     init: str  # "imagenet" or "random" start of its training; "published" = trained by others
-    training_images: int | None  # None where nobody says, as in the next two
-    held_out_images: int | None
-    held_out_accuracy: float | None  # 0..1, top-1
+    training_images: Count | None  # None where nobody says, as in the next two
+    held_out_images: Count | None
+    held_out_accuracy: Share | None  # 0..1, top-1
     accuracy_source: str  # "measured" by this project's scripts, "published", or "unknown"
     accuracy_note: str
-    parameters: int  # with its own classification head; 0 where its network is not here, as in the next one
+    parameters: Count  # with its own classification head; 0 where its network is not here, as in the next one
     gflops: float  # multiply-accumulates / 1e9 of one image at input_size, as timm counts
     gflops_note: str
     license: str
@@ -76,31 +75,6 @@ class TeacherRecord:
         """Names this teacher's outputs in the feature cache: a hash of weights and transform."""
         identity = [self.weights.sha256, self.architecture, self.input_size, list(self.mean), list(self.std)]
         return canonical_hash([*identity, *([list(map(list, self.model_args))] if self.model_args else [])], length=10)
-
-
-def record_from(value: Mapping[str, Any], where: str) -> TeacherRecord:
-    """The record in a JSON value. Raises DamagedFileError that names missing or unknown fields and `where`."""
-    if not isinstance(value, Mapping):
-        raise DamagedFileError(f"{where} is not a teacher record: restore it.")
-    known = {field.name for field in fields(TeacherRecord)}
-    needed = {field.name for field in fields(TeacherRecord) if field.default is MISSING}
-    if wrong := sorted((set(value) - known) | (needed - set(value))):
-        raise DamagedFileError(f"{where} is not a teacher record: check its fields {', '.join(wrong)}.")
-    try:
-        lists = {name: tuple(value[name]) for name in _LISTS if name in value}
-        arguments = tuple((str(name), argument) for name, argument in value.get("model_args", ()))
-        weights = WeightSource(**value["weights"])
-        return TeacherRecord(**{**value, **lists, "model_args": arguments, "weights": weights})
-    except (TypeError, ValueError) as error:
-        raise DamagedFileError(f"{where} is not a teacher record ({error}): restore it.") from error
-
-
-_LISTS = ("classes", "parts", "mean", "std", "further_collections", "notes")
-
-
-def as_json(record: TeacherRecord) -> dict[str, Any]:
-    """The JSON value of a record, as `record_from` reads it."""
-    return asdict(record)
 
 
 def relation(teacher: TeacherRecord, collection: str, parts: tuple[str, ...]) -> str:

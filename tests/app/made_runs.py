@@ -15,6 +15,7 @@ from engine import jobs
 from engine.evaluation import wilson_interval
 from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
+from engine.results import RESULT
 from engine.runs import (
     CURVE_EVENT,
     KIND,
@@ -28,7 +29,6 @@ from engine.runs import (
     runs_root,
     start,
 )
-from engine.runs.execution import RESULT
 from engine.tasks import Task, open_task
 
 TEST_IMAGES = 415
@@ -115,21 +115,18 @@ def curve(spec: RunSpec) -> list[dict[str, Any]]:
     return points
 
 
-def _make(job: Job, report: Reporter) -> None:
-    spec = run_spec_from(job.spec)
-    points = curve(spec)
-    for point in points:
-        report.event(kind=CURVE_EVENT, **point)
-    accuracy = points[-1]["accuracy"]
+def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a run with this accuracy would have left in result.json."""
     taught = get_method(spec.method).objective == "distill"
-    result = {
+    last = points[-1] if points else {"images": spec.train.images, "seconds": 1.0}
+    return {
         "task": spec.task,
         "method": spec.method,
         "title": get_method(spec.method).title,
         "seed": spec.seed,
         "accuracy": accuracy,
-        "interval": asdict(wilson_interval(round(accuracy * TEST_IMAGES), TEST_IMAGES)),
-        "test_images": TEST_IMAGES,
+        "interval": asdict(wilson_interval(round(accuracy * test_images), test_images)),
+        "test_images": test_images,
         "labeled_images": 45,
         "train_images": 1000,
         "labels_per_class": spec.labels_per_class,
@@ -141,12 +138,19 @@ def _make(job: Job, report: Reporter) -> None:
         "ranking_problem": None,
         "machine": "CPU, 2 threads (x86_64)",
         "steps": spec.train.steps,
-        "images": points[-1]["images"],
-        "seconds": points[-1]["seconds"],
+        "images": last["images"],
+        "seconds": last["seconds"],
         "prepare_seconds": 3.0,
         "evaluate_seconds": 2.0,
         "curve": points,
     }
+
+
+def _make(job: Job, report: Reporter) -> None:
+    spec = run_spec_from(job.spec)
+    points = curve(spec)
+    for point in points:
+        report.event(kind=CURVE_EVENT, **point)
     save_file({"classifier.weight": torch.zeros(9, 4)}, job.folder / "student.safetensors")
     record = {
         "task": spec.task,
@@ -156,4 +160,4 @@ def _make(job: Job, report: Reporter) -> None:
     }
     geometry = {"input_size": 64, "mean": [0.5] * 3, "std": [0.5] * 3, "resize": "pad", "interpolation": "bicubic"}
     write_json(job.folder / "student.json", record | geometry)
-    write_json(job.folder / RESULT, result)
+    write_json(job.folder / RESULT, result(spec, points[-1]["accuracy"], TEST_IMAGES, points))

@@ -30,9 +30,9 @@ def shown(app: AppTest) -> AppTest:
 
 
 def text_of(app: AppTest) -> str:
-    """All running text of a page."""
+    """All running text of a page; its no-break spaces are plain ones, so that tests can be typed."""
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\u00a0", " ")
 
 
 def progress_of(app: AppTest) -> list[str]:

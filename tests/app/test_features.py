@@ -5,6 +5,7 @@ import pytest
 
 from app import state
 from app.components import scatter
+from app.components.escaping import escape_chart
 from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
@@ -91,6 +92,14 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
 
 
+def test_the_legend_shows_the_mark_of_most_points(home, mapped):
+    """Plotly's legend takes the mark of a trace's first point."""
+    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
+    figure = scatter._figure(table, mapped.classes, [], lasso=False)
+    assert {trace.marker.symbol[0] for trace in figure.data} == {scatter.CIRCLE}
+    assert {trace.marker.symbol[-1] for trace in figure.data} == {scatter.DIAMOND}, "labeled ones lie on top"
+
+
 def test_labeled_images_have_another_marker(home, mapped):
     app = open_page("features", task="emoji-fluent")
     table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
@@ -102,7 +111,7 @@ def test_labeled_images_have_another_marker(home, mapped):
         if symbol == scatter.DIAMOND
     ]
     assert sorted(diamonds) == list(mapped.labeled_rows(5, 0))
-    assert [trace["name"] for trace in traces(app)] == list(mapped.classes)
+    assert [trace["name"] for trace in traces(app)] == [escape_chart(name) for name in mapped.classes]
 
 
 def test_picked_points_show_their_images_with_class_names(home, mapped):

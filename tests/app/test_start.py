@@ -58,7 +58,7 @@ def test_a_damaged_task_is_a_sentence_on_its_card_and_the_others_can_be_chosen(h
     tasks.open_task("quickdraw", home)
     (home / "tasks" / "quickdraw" / "task.json").write_text("{")
     app = open_page("start")
-    assert [error for error in app.error if "not valid JSON" in error.value]
+    assert [error for error in app.error if "is damaged, and with it task" in error.value]
     button(app, "Choose this task").click().run()
     assert app.title[0].value == "Emoji"
 
@@ -88,6 +88,21 @@ def test_an_own_task_says_where_it_is_from_and_can_be_removed_after_a_question(o
     assert not own.folder.exists()
     assert "task" not in app.query_params
     assert "Your own tasks" not in text_of(app)
+
+
+def test_a_removed_task_is_put_back_or_deleted_for_good(own, home):
+    assert not open_page("start").get("expander")
+    identifier = tasks.remove_task(home, own.name)
+    opened = {"trash": True}
+    app = open_page("start", session=opened)
+    assert app.get("expander")[0].label == "Trash: 1 removed task"
+    shown(app.button(key=f"restore {identifier}").click().run())
+    assert own.folder.exists()
+    tasks.remove_task(home, own.name)
+    app = open_page("start", session=opened)
+    shown(app.button(key="empty trash").click().run())
+    assert tasks.removed_tasks(home) == []
+    assert not own.folder.exists()
 
 
 def test_a_task_that_a_job_needs_is_not_removed(own, home):

@@ -5,7 +5,7 @@ import pytest
 
 from app import state
 from engine.tasks import open_task
-from tests.app.pages import open_page, shown
+from tests.app.pages import open_page, shown, text_of
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,23 @@ def test_the_sheet_marks_the_labeled_images_of_the_draw(home):
     shown(app.number_input(key="widget seed").set_value(1).run())
     assert app.html[0].value != sheet  # another draw, other images
     assert app.html[0].value.count("✓") == 45
+
+
+def test_of_ones_own_labels_none_stays_unused_without_a_word(own):
+    there = int(own.available_labels().sum())
+    app = open_page("task", task=own.name)
+    used = len(own.labeled_rows(5, 0))
+    assert used < there
+    assert f"The methods use **{used} of your {there} labels**." in text_of(app)
+    everything = app.segmented_control(key="widget labels per class").options[-1]
+    assert everything == f"All ({there})"
+    choose_labels(app, int(own.available_labels().max()))
+    assert f"The methods use **all of your {there} labels**." in text_of(app)
+    assert counts(app)["Labeled images"] == str(there)
+    again = open_page("task", task=own.name, labels="all")
+    assert counts(again)["Labeled images"] == str(there)
+    assert "all labels, draw 0" in text_of(again)
+    assert counts(open_page("task", task="emoji-fluent", labels="all"))["Labeled images"] == "45"
 
 
 def test_many_classes_come_in_pages(home):

@@ -6,9 +6,10 @@ import pytest
 import tifffile
 
 from app import state
+from app.views import task_import_reading
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, request_cancel, worker
-from engine.tasks import open_task, reading_from, reading_in_words, task_names
+from engine.tasks import ImportRequest, Reading, Values, open_task, reading_from, reading_in_words, task_names
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.tasks import made_sources as made
 
@@ -143,7 +144,7 @@ def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
     app = drop(open_page("task_import"), packed(tmp_path, made.classes_of(3)))
     shown(button(app, "Make this task").click().run())
     other = open_page("task_import")
-    assert "about to start" in other.get("progress")[0].proto.text
+    assert "begins next" in other.get("progress")[0].proto.text
     assert other.file_uploader  # and may bring images of its own
     assert "Being imported: **cats 2026**" in text_of(open_page("start"))
     request_cancel(jobs_of(home)[0])
@@ -272,7 +273,7 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
     assert "**Please check**" in text_of(app)
     (choice,) = app.radio
     assert choice.value == "color"
-    assert all(option.endswith("8 labeled images") for option in choice.options)
+    assert all(option.endswith("(8 labeled images)") for option in choice.options)
     assert list(app.dataframe[0].value["Class"]) == ["a", "b"]
     shown(choice.set_value("shape").run())
     assert list(app.dataframe[0].value["Class"]) == ["u", "v"]
@@ -280,3 +281,30 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
     shown(button(app, "Make this task").click().run())
     (job,) = jobs_of(home)
     assert job.spec["columns"]["label"] == "shape"
+
+
+def test_the_encoding_of_a_table_is_shown_and_can_be_changed(home, tmp_path):
+    rows = "\n".join(["file,label", *(f"{i}.jpg,{('ąžuolas', 'eglė')[i % 2]}" for i in range(8))])
+    files = {"list.csv": rows.encode("cp1257"), **{f"{i}.jpg": made.jpg(i) for i in range(8)}}
+    app = drop(open_page("task_import"), packed(tmp_path, files))
+    (encoding,) = [box for box in app.selectbox if box.label == "Encoding of the table"]
+    assert encoding.value == "cp1257"
+    assert set(app.dataframe[0].value["Class"]) == {"ąžuolas", "eglė"}
+    assert any(option.startswith("'àþuolas', 'eglë', in cp1252") for option in app.radio[0].options)
+    shown(encoding.set_value("cp1252").run())
+    assert set(app.dataframe[0].value["Class"]) == {"àþuolas", "eglë"}
+    shown(button(app, "Make this task").click().run())
+    (job,) = jobs_of(home)
+    assert job.spec["answers"] == {"encoding": "cp1252"}
+
+
+def test_a_file_with_a_view_of_its_own_is_read_through_it_unless_one_chooses():
+    for brought, ways in (
+        ({}, ["Each image's own range", "Own range without extremes", "One window for all"]),
+        ({"table": True}, ["Each file's own window", "Each image's own range"]),
+        ({"window": (0.5, 0.2)}, ["Each file's own window", "Each image's own range"]),
+    ):
+        values = [Values("DICOM", 0.0, 0.6, (0.1, 0.5), **brought)]
+        offered = task_import_reading._ways(ImportRequest("x", "x"), Reading(), values)
+        assert [way.title for way in offered][: len(ways)] == ways
+        assert offered[-1].reading.window == brought.get("window", pytest.approx((0.3, 0.4)))

@@ -9,12 +9,14 @@ from engine import jobs
 from engine.files import write_json
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, states, worker
-from engine.runs import candidates, rank, runs_root, teacher_panel
+from engine.records import write_record
+from engine.results import RESULT
+from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
-from engine.runs.execution import RESULT
 from engine.runs.looking import estimate_look
 from engine.similarity import CARDS
 from engine.tasks import open_task
+from tests.app import made_runs
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -132,7 +134,7 @@ def with_panel(home, task, resamples=6):
     """What the job would leave in the workspace: all metrics with intervals."""
     spec = panels._spec(task, 5, 0)
     found = teacher_panel(home, task, resamples=resamples)
-    write_json(panels._path(home, spec), panels.as_json(found))
+    write_record(panels._path(home, spec), found)
     return found
 
 
@@ -241,7 +243,7 @@ def test_was_it_true_offers_runs_and_then_says_so(home, task):
 
 def finish_run(job, accuracy):
     running = states.begin(job, os.getpid())
-    write_json(job.folder / RESULT, {"accuracy": accuracy, "test_images": 236, "seed": 0})
+    write_json(job.folder / RESULT, made_runs.result(run_spec_from(job.spec), accuracy, 236, []))
     states.finish(job, running, "done")
 
 

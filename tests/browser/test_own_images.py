@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from app.components.escaping import JOINER
 from engine.tasks import catalogue, given_labels, load_task
-from tests.browser.workbench import PATIENCE, Workbench
+from tests.browser.workbench import PAGES, PATIENCE, Workbench
 
-CLASSES = {"Animals & Nature": "動物 🐾", "Flags": "<b>flags", "Food & Drink": "طعام"}
+CLASSES = {"Animals & Nature": "動物 🐾", "Flags": "<b>flags www.evil.example", "Food & Drink": "طعام"}
 LABELED, UNLABELED = 8, 12  # of each class
 LONG = 8 * PATIENCE
 
@@ -23,7 +24,7 @@ def archive(tmp_path):
     file = pq.ParquetFile(catalogue.ASSETS / "emoji-fluent.parquet")
     names = json.loads(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]["label"]["names"]
     table = file.read(columns=["image.bytes", "label"])
-    path = tmp_path / "My emoji.zip"
+    path = tmp_path / "My emoji :smile: www.evil.example me@evil.example.zip"
     counts = dict.fromkeys(CLASSES, 0)
     with zipfile.ZipFile(path, "w") as packed:
         for image, label in zip(table["image"].to_pylist(), table["label"].to_pylist(), strict=True):
@@ -35,7 +36,7 @@ def archive(tmp_path):
             folder = f"labeled/{CLASSES[name]}" if counts[name] < LABELED else "unlabeled"
             packed.writestr(f"{folder}/{label}-{counts[name]}.png", stream.getvalue())
             counts[name] += 1
-        packed.writestr("labeled/<b>flags/broken.png", b"no image")
+        packed.writestr(f"labeled/{CLASSES['Flags']}/broken.png", b"no image")
     return path
 
 
@@ -61,6 +62,12 @@ def test_from_a_zip_to_a_ranking(tab: Workbench, server, archive):
     tab.await_text("Effective number of teachers", LONG)
     tab.settle()
     tab.assert_sound()
+    for name in PAGES:  # nothing that a user wrote became a link; a heading's own begins with #
+        tab.go(name)
+        assert tab.tab.locator("a[href*=evil]:not([href^='#'])").count() == 0, name
+        tab.assert_sound()
+    tab.go("start")
+    tab.await_text(f"My emoji :{JOINER}smile: www{JOINER}.evil.example me{JOINER}@evil.example")
 
 
 def label_three(tab: Workbench, server) -> None:
@@ -74,7 +81,7 @@ def label_three(tab: Workbench, server) -> None:
     tab.await_text("Labeled 27 of 60")
     tab.tab.keyboard.press("Backspace")
     tab.await_text("Labeled 26 of 60")
-    task = load_task(server.home / "tasks" / "my-emoji")
+    task = load_task(next((server.home / "tasks").glob("my-emoji*")))
     assert sum(label is not None for label in given_labels(task)) == 26
     assert set(task.classes) == set(CLASSES.values())
     tab.assert_sound()

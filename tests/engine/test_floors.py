@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [  # from the top; the README draws the same list
     ["app"],
     ["engine.cli"],
-    ["engine.benchmark", "engine.cli_import", "engine.cli_teachers"],
+    ["engine.benchmark", "engine.cli_import", "engine.cli_tasks", "engine.cli_teachers"],
     ["engine.cli_print"],
     ["engine.handlers"],
     ["engine.runs"],
@@ -23,8 +23,9 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.teachers", "engine.tasks"],
     ["engine.evaluation", "engine.jobs"],
     ["engine.devices", "engine.confinement"],
-    ["engine.tensors"],
-    ["engine.files", "engine.errors"],
+    ["engine.results"],
+    ["engine.tensors", "engine.records"],
+    ["engine.files", "engine.errors", "engine.wording"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}

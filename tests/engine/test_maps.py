@@ -7,10 +7,9 @@ import pytest
 from engine import maps
 from engine.errors import UnknownNameError
 from engine.features import FeatureStore
-from engine.files import write_json
 from engine.jobs import status, worker
 from engine.tasks import open_task, write_revision
-from engine.tasks.task import Task
+from engine.tasks.task import Task, write_task
 from engine.teachers import get_teacher
 
 TEACHER = "mnist"  # the smallest network of the catalogue
@@ -137,7 +136,7 @@ def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):
     moved = task.splits.copy()
     moved[task.train_rows[0]] = "test"
     split = write_revision(task.folder / "splits", "split", task.images.image_ids, pa.array(moved.tolist()))
-    write_json(task.folder / "task.json", dataclasses.asdict(dataclasses.replace(task.record, split=split)))
+    write_task(task.folder, dataclasses.replace(task.record, split=split))
     assert run(job) == worker.FAILED
     assert "has changed since" in status(job).message
     changed = Task(task.folder, dataclasses.replace(task.record, split=split))

@@ -124,7 +124,7 @@ def _wrong(name: str, what: str) -> DamagedFileError:
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def _value(value: Any, key: str, kind: type, name: str) -> Any:

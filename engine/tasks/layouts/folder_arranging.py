@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from engine.tasks.findings import counted
 from engine.tasks.inventory import Found, Item
-from engine.tasks.layouts.folder_guesses import Levels, find_levels, find_masks
+from engine.tasks.layouts.folder_guesses import Levels, Masks, find_levels, find_masks
 from engine.tasks.layouts.folder_tree import FEW, Folder, Folders, Splits, find_splits
-from engine.tasks.layouts.folder_words import LABELED, UNLABELED, in_words, is_generic
-from engine.tasks.layouts.lists import listed_labels
+from engine.tasks.layouts.folder_words import in_words, is_generic, is_labeled, is_unlabeled, tells_no_class
+from engine.tasks.layouts.lists import ListedSplits, listed_labels, listed_splits
 from engine.tasks.names import clean_text
 from engine.tasks.sources import Skipped
 
@@ -55,32 +56,34 @@ class Arranging:
     """The folders of a source, to be arranged in several interpretations."""
 
     def __init__(self, found: Found, names: Sequence[str]) -> None:
-        self._found, self._names = found, names
-        self._folder_of = {name: tuple(name.split("/")[:-1]) for name in names}
-        self._files: dict[Folder, list[str]] = {}
-        for name, folder in self._folder_of.items():
-            self._files.setdefault(folder, []).append(name)
-        self._classes = found.columns.label != ""
+        self.found, self.names = found, names
+        self.folder_of = {name: tuple(name.split("/")[:-1]) for name in names}
+        self.files: dict[Folder, list[str]] = {}
+        for name, folder in self.folder_of.items():
+            self.files.setdefault(folder, []).append(name)
+
+    @cached_property
+    def masks(self) -> Masks:
+        """Images that look like masks of the others."""
+        return find_masks(Folders({folder: len(names) for folder, names in self.files.items()}), self.files)
+
+    @cached_property
+    def listed_splits(self) -> ListedSplits | None:
+        """What lists such as train.txt say."""
+        return listed_splits(self.found, self.names)
 
     def arrange(self, answers: Mapping[str, str]) -> Arranged:
         """The images as these answers, and the likeliest interpretations for the rest, have it."""
-        return _One(self._found, self._names, self._folder_of, self._files, self._classes, answers).arranged()
+        return _One(self, answers).arranged()
 
 
 class _One:
     """One interpretation in the making."""
 
-    def __init__(
-        self,
-        found: Found,
-        names: Sequence[str],
-        folder_of: Mapping[str, Folder],
-        files: Mapping[Folder, list[str]],
-        classes: bool,
-        answers: Mapping[str, str],
-    ) -> None:
-        self.found, self.names, self.folder_of, self.files = found, names, folder_of, files
-        self.classes, self.answers = classes, answers
+    def __init__(self, source: Arranging, answers: Mapping[str, str]) -> None:
+        self.source, self.found, self.answers = source, source.found, answers
+        self.names, self.folder_of, self.files = source.names, source.folder_of, dict(source.files)
+        self.classes = source.found.columns.label != ""
         self.notes: list[str] = []
         self.guesses: list[Guess] = []
         self.out: dict[str, str] = {}  # image -> why it takes no part
@@ -105,7 +108,7 @@ class _One:
             for folder in [self.folder_of[name]]
             if name not in self.out
         ]
-        items = self._listed(items, splits)
+        items = self._listed(items, splits) if splits.folders else self._listed_splits(items)
         items = self._without_lonely_class(items)
         left_out = tuple(Skipped(name, reason) for name, reason in self.out.items())
         return Arranged(items, structure, left_out, tuple(self.notes), tuple(self.guesses))
@@ -118,10 +121,11 @@ class _One:
     def _leave_out(self, names: Sequence[str], reason: str) -> None:
         gone = set(names)
         self.out.update(dict.fromkeys(names, reason))
-        self.files = {folder: [n for n in inside if n not in gone] for folder, inside in self.files.items()}
+        for folder in {self.folder_of[name] for name in gone}:
+            self.files[folder] = [name for name in self.files[folder] if name not in gone]
 
     def _masks(self) -> None:
-        masks = find_masks(Folders({folder: len(names) for folder, names in self.files.items()}), self.files)
+        masks = self.source.masks
         names = [n for folder, inside in self.files.items() if masks.hold(folder) for n in inside]
         names += sorted(masks.files)
         if not names or len(names) == len(self.names):
@@ -150,7 +154,7 @@ class _One:
             rest = (*of[len(root) : -1], *folder[len(splits.inner[of]) :])
             return _Place(splits.folders[of], rest, labeled=bool(rest))
         beside = folder[len(root) :] if folder[: len(root)] == root else folder
-        if any(name.lower() in UNLABELED for name in beside):
+        if any(map(is_unlabeled, beside)):
             return _Place("train", (), labeled=False)
         if splits.others_train and len(beside):
             return _Place("train", beside)
@@ -178,12 +182,12 @@ class _One:
         self, tree: Folders, root: Folder, places: dict[Folder, _Place]
     ) -> tuple[str, dict[Folder, _Place]]:
         """Folders called labeled and unlabeled, or one called unlabeled beside those of classes."""
-        heads = {name for name in tree.children(root) if name.lower() in LABELED | UNLABELED}
+        heads = {name for name in tree.children(root) if is_labeled(name) or is_unlabeled(name)}
         if not heads:
             return "class", places
-        named = any(name.lower() in LABELED for name in heads)
+        named = any(map(is_labeled, heads))
         if not (named and len(heads) == len(tree.children(root))):
-            heads = {name for name in heads if name.lower() in UNLABELED}
+            heads = set(filter(is_unlabeled, heads))
             titles = {"unlabeled": "Its images have no label", "class": "It is a class like the others"}
             text = f"The folder {in_words(heads)} lies beside those of the classes."
             if not heads or self._choose("unlabeled-folder", text, titles, "unlabeled") == "class":
@@ -191,7 +195,7 @@ class _One:
         changed = {}
         for folder, place in places.items():
             head = place.rest[0] if place.rest and place.rest[0] in heads else ""
-            if head.lower() in UNLABELED:
+            if head and is_unlabeled(head):
                 place = _Place("train", (), labeled=False)
             elif head:
                 place = _Place(None, place.rest[1:], labeled=len(place.rest) > 1)
@@ -207,13 +211,16 @@ class _One:
 
     def _levels(self, places: Mapping[Folder, _Place]) -> tuple[dict[Folder, str], dict[Folder, str]]:
         """Class and group of each folder's images."""
+        inside = [folder for folder, place in places.items() if place.rest and place.labeled and self.files[folder]]
+        places = dict(zip(inside, _squeezed([places[folder] for folder in inside]), strict=True))
         rests: dict[Folder, list[str]] = {}
         for folder, place in places.items():
-            if place.rest and place.labeled and self.files[folder]:
-                rests.setdefault(place.rest, []).extend(self.files[folder])
+            rests.setdefault(place.rest, []).extend(self.files[folder])
+        levels = find_levels(rests)
         if not self.classes:
             return {}, self._groups_without_classes(places, rests)
-        levels = find_levels(rests)
+        if levels is None and (way := self._ask_classes({rest[0] for rest in rests})) != "class":
+            return {}, {folder: clean_text(place.rest[0]) for folder, place in places.items() if way == "groups"}
         way = "outer" if levels is None else self._ask_levels(levels)
         level = int(way in ("inner", "one-variant"))
         deep = [rest for rest in rests if not all(map(is_generic, rest[1:]))]
@@ -227,11 +234,25 @@ class _One:
             )
         labels, groups = {}, {}
         for folder, place in places.items():
-            if place.labeled and len(place.rest) > level:
+            if len(place.rest) > level:
                 labels[folder] = clean_text(place.rest[level])
             if way == "groups" and len(place.rest) > 1:
                 groups[folder] = clean_text(place.rest[1])
         return labels, groups
+
+    def _ask_classes(self, names: Collection[str]) -> str:
+        """Whether folders with names of days, places or patients are classes after all."""
+        if len(names) < 2 or not all(map(tells_no_class, names)):
+            return "class"
+        counted = all(any(map(str.isdigit, name)) for name in names)  # day and night may be what is to be told apart
+        titles = {
+            "class": "They are the classes",
+            "groups": "They are no classes: each is a patient, a day or a site, which is never both trained on and "
+            "tested on",
+            "none": "They mean nothing",
+        }
+        text = f"The folders are called {in_words(names)}."
+        return self._choose(FOLDER_CLASSES, text, titles, "groups" if counted else "class")
 
     def _ask_levels(self, levels: Levels) -> str:
         outer, inner = in_words(levels.outer), in_words(levels.inner)
@@ -248,8 +269,8 @@ class _One:
         else:
             text = f"Folders lie in folders: {inner} in {outer}."
             titles["groups"] = (
-                f"The outer folders are the classes, and each inner one ({inner}) is a patient, a site or a video, "
-                "which is never both trained on and tested on"
+                "The outer folders are the classes, and each inner one is a patient, a site or a video, which is never "
+                "both trained on and tested on"
             )
         return self._choose("folder-levels", text, titles, levels.likeliest)
 
@@ -268,7 +289,7 @@ class _One:
         default = "groups" if len(outer) >= _ENOUGH_GROUPS else "none"
         if self._choose("folder-groups", text, titles, default) == "none":
             return {}
-        return {folder: clean_text(place.rest[0]) for folder, place in places.items() if place.rest and place.labeled}
+        return {folder: clean_text(place.rest[0]) for folder, place in places.items()}
 
     def _listed(self, items: list[Item], splits: Splits) -> list[Item]:
         """Items with the labels of lists that lie beside images without folders by class, as of Tiny ImageNet's val."""
@@ -283,6 +304,15 @@ class _One:
                 self.notes.append(f"The labels of {'/'.join(of)} are those of {listed.file}.")
         return [Item(i.name, found.get(i.name, i.label), i.split, i.group) for i in items] if found else items
 
+    def _listed_splits(self, items: list[Item]) -> list[Item]:
+        """Items with the splits of lists such as train.txt, where folders say none."""
+        listed = self.source.listed_splits
+        if listed is None:
+            return items
+        files = " and ".join(file.rsplit("/", 1)[-1] for file in listed.files[:3])
+        self.notes.append(f"The split is that of {files}.")
+        return [replace(item, split=listed.splits.get(item.name, item.split)) for item in items]
+
     def _without_lonely_class(self, items: list[Item]) -> list[Item]:
         """Items, without their label if all have the same one: nothing can be told apart by it."""
         labels = {item.label for item in items}
@@ -294,4 +324,13 @@ class _One:
         return [Item(i.name, None, i.split, i.group) for i in items]
 
 
+def _squeezed(places: list[_Place]) -> list[_Place]:
+    """Without levels of folders below the first one that have the same name everywhere, as long as there are more."""
+    while places and all(len(place.rest) > _TWO and place.rest[1] == places[0].rest[1] for place in places):
+        places = [replace(place, rest=(place.rest[0], *place.rest[2:])) for place in places]
+    return places
+
+
+_TWO = 2  # levels of folders that are looked at
+FOLDER_CLASSES = "folder-classes"  # the question whether the folders are classes at all
 _ENOUGH_GROUPS = 5  # folders; one of fewer would be most of the test

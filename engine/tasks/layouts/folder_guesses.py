@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,17 +49,22 @@ def find_masks(tree: Folders, files: Mapping[Folder, Sequence[str]]) -> Masks:
     files are named as those beside it. files: full names of the images right in each folder.
     """
     folders: set[Folder] = set()
+    ordered = sorted(files)
     for parent, children in tree.below.items():
         called = [name for name in children if is_mask_folder(name)]
         others = [name for name in children if name not in called]
         if not called or not (others or tree.own.get(parent)):
             continue
         splits = named_splits(others)
-        if any(is_pictures(name) or name in splits for name in others):
+        if any(is_pictures(name) or variant_rank(name) is not None or name in splits for name in others):
             folders.update((*parent, name) for name in called)
             continue
-        pictures = [file for name in others for file in _within((*parent, name), files)] + [*files.get(parent, ())]
-        folders.update((*parent, name) for name in called if _are_masks_of(_within((*parent, name), files), pictures))
+        pictures = [file for name in others for file in _within((*parent, name), files, ordered)] + [
+            *files.get(parent, ())
+        ]
+        folders.update(
+            (*parent, name) for name in called if _are_masks_of(_within((*parent, name), files, ordered), pictures)
+        )
     return Masks(frozenset(folders), frozenset(_mask_files(files)))
 
 
@@ -86,8 +92,15 @@ def _mask_files(files: Mapping[Folder, Sequence[str]]) -> list[str]:
     return found
 
 
-def _within(folder: Folder, files: Mapping[Folder, Sequence[str]]) -> list[str]:
-    return [name for inner, names in files.items() if inner[: len(folder)] == folder for name in names]
+def _within(folder: Folder, files: Mapping[Folder, Sequence[str]], ordered: Sequence[Folder]) -> list[str]:
+    """The images in a folder at any depth; ordered: all folders, sorted, so that those within stand together."""
+    found: list[str] = []
+    for place in range(bisect_left(ordered, folder), len(ordered)):
+        inner = ordered[place]
+        if inner[: len(folder)] != folder:
+            break
+        found += files[inner]
+    return found
 
 
 def _bare(name: str) -> str:
@@ -151,9 +164,9 @@ def _likelier(outer: Sequence[str], inner: Sequence[str]) -> str:
         return "inner"
     if all(map(tells_no_class, inner)):
         return "outer"
-    if _numbered(inner) and not _numbered(outer):
+    if _numbered(inner):
         return "groups"
-    if _numbered(outer) and not _numbered(inner):
+    if _numbered(outer):
         return "inner"
     return "inner" if len(inner) > 2 * len(outer) else "outer"  # there are more classes than variants
 

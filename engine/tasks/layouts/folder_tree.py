@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.tasks.layouts.folder_words import LABELED, UNLABELED, is_generic, is_split_word, named_splits, split_of
+from engine.tasks.layouts.folder_words import (
+    is_generic,
+    is_labeled,
+    is_split_word,
+    is_unlabeled,
+    named_splits,
+    split_of,
+)
 
 Folder = tuple[str, ...]  # its names, from the outermost one on
 
@@ -41,7 +48,7 @@ class Folders:
         folder: Folder = ()
         while len(children := self.children(folder)) == 1 and not self.own.get(folder):
             name = next(iter(children))
-            if self.is_flat((*folder, name)) or is_split_word(name) or name.lower() in LABELED | UNLABELED:
+            if self.is_flat((*folder, name)) or is_split_word(name) or is_labeled(name) or is_unlabeled(name):
                 break  # the last folder is a class, or a split
             folder = (*folder, name)
         return folder
@@ -74,7 +81,7 @@ def find_splits(tree: Folders) -> Splits:
     for parent in sorted(tree.below, key=lambda folder: (len(folder), folder)):
         if any(parent[:depth] in splits for depth in range(1, len(parent) + 1)):
             continue  # below a split a class may be called train or test
-        named = _with_labeled(tree, parent, named_splits(tree.children(parent)))
+        named = _with_others(tree, parent, named_splits(tree.children(parent)))
         if _is_split(tree, parent, named):
             parents[parent] = named
             splits.update({(*parent, name): split for name, split in named.items()})
@@ -87,11 +94,19 @@ def find_splits(tree: Folders) -> Splits:
     return Splits(folders, {folder: _inner(tree, folder, folders) for folder in folders}, root)
 
 
-def _with_labeled(tree: Folders, parent: Folder, named: dict[str, str]) -> dict[str, str]:
-    """Beside test a folder called labeled is the one to train on."""
-    if not named or "train" in named.values():
+def _with_others(tree: Folders, parent: Folder, named: dict[str, str]) -> dict[str, str]:
+    """With folders that count as a split only because of what is beside them: one called labeled beside test, and
+    PublicTest beside Training where both have the same classes.
+    """
+    if not named:
         return named
-    return {**named, **{name: "train" for name in tree.children(parent) if name.lower() in LABELED}}
+    children = tree.children(parent)
+    if "train" not in named.values():
+        named = {**named, **{name: "train" for name in children if is_labeled(name)}}
+    classes = {inner for name in named for inner in tree.children((*parent, name))}
+    said = {name: found[0] for name in children if name not in named and (found := split_of(name)) is not None}
+    alike = {n: split for n, split in said.items() if len(classes & set(tree.children((*parent, n)))) > 1}
+    return {**named, **alike}
 
 
 def _is_split(tree: Folders, parent: Folder, named: Mapping[str, str]) -> bool:
@@ -117,9 +132,9 @@ def _single(tree: Folders) -> Splits:
     root = tree.common()
     children = tree.children(root)
     for name, count in children.items():
-        folder, others = (*root, name), [(*root, other) for other in children if other != name]
         if not is_split_word(name):
             continue
+        folder, others = (*root, name), [(*root, other) for other in children if other != name]
         split = named_splits([name])[name]
         alone = count >= (1 - FEW) * tree.count(root) and all(map(tree.is_flat, others))
         if alone and not tree.is_flat(folder):

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from engine.tasks.tables import SPLIT_WORDS
 
-LABELED = frozenset({"labeled", "labelled"})
-UNLABELED = frozenset({"unlabeled", "unlabelled", "unsorted", "unknown_class"})
+_LABELED = frozenset({"labeled", "labelled"})
+_UNLABELED = frozenset({"unlabeled", "unlabelled", "unsorted"})
 _FORMATS = frozenset({"jpg", "jpgs", "jpeg", "jpegs", "jpegimages", "png", "pngs", "tif", "tiff", "dicom", "dcm"})
 _PICTURES = frozenset({"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics", "frames"})
 _PLAIN = frozenset({"set", "sets", "data", "dataset", "datasets", "folder", "folders", "file", "files", "split"})
@@ -34,8 +34,8 @@ _VARIANTS = (
 )
 _TELLS_NO_CLASS = re.compile(
     r"(19|20)\d\d([-_.]\d\d?)*|\d+ ?x|\d+ ?[x×] ?\d+|\d+ ?(px|dpi|p)"
-    r"|(fold|batch|part|day|week|month|year|session|site|camera|cam|scanner|hospital|center|centre|clinic|farm|field"
-    r"|region|season|run|visit|group|device|lab|round|plate)[ _-]?([0-9]+|[a-z])"
+    r"|(patient|subject|case|participant|specimen|sample|slide|tile|plot|fold|batch|part|day|week|month|year|session|site|camera|cam|scanner|hospital|center|centre|clinic|farm|field"
+    r"|region|season|run|visit|group|device|lab|round|plate)[ _-]?([0-9]+|[a-z])([ _-]?[0-9]+)?"
     r"|spring|summer|autumn|fall|winter|morning|evening|night|day|low|high|indoor|outdoor"
     r"|january|february|march|april|may|june|july|august|september|october|november|december"
 )
@@ -97,6 +97,20 @@ def named_splits(names: Iterable[str]) -> dict[str, str]:
     for split, rest in said.values():
         by_rest.setdefault(rest, set()).add(split)
     return {name: split for name, (split, rest) in said.items() if not rest or len(by_rest[rest]) > 1}
+
+
+def is_labeled(name: str) -> bool:
+    """Whether a folder's name says that its images have labels, such as "labeled_images"."""
+    return bool(_bare(name)) and _bare(name) <= _LABELED
+
+
+def is_unlabeled(name: str) -> bool:
+    """Whether a folder's name says that its images have no labels, such as "unlabeled2017"."""
+    return name.lower() == "unknown_class" or (bool(_bare(name)) and _bare(name) <= _UNLABELED)
+
+
+def _bare(name: str) -> frozenset[str]:
+    return frozenset(words(name)) - GENERIC
 
 
 def is_generic(name: str) -> bool:

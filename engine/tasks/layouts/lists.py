@@ -1,4 +1,4 @@
-"""Lists of labels that lie beside images whose folders name no class."""
+"""Lists that lie beside images: of labels where folders name no class, and of splits where folders name none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.tasks.inventory import Found, read_lines
 from engine.tasks.layouts.folder_tree import Folder
+from engine.tasks.layouts.folder_words import split_of
 from engine.tasks.names import clean_text
 
 _LOOKED_AT = 4  # lists of a folder
@@ -42,4 +43,74 @@ def listed_labels(found: Found, folder: Folder, names: Sequence[str], classes: C
                 labels[named[0]] = label
         if len(labels) >= _MOST * len(names):
             return Listed(file, labels)
+    return None
+
+
+@dataclass(frozen=True)
+class ListedSplits:
+    """What the lists of a folder say."""
+
+    files: tuple[str, ...]
+    splits: dict[str, str]  # image -> "train", "val" or "test"
+
+
+def listed_splits(found: Found, names: Sequence[str]) -> ListedSplits | None:
+    """The splits of images by text files such as train.txt and test.txt, with a line for each image: its path or the
+    end of it, with or without its suffix. None where there are none that name images, two splits at least.
+
+    Numbered lists (train1.txt, of one of several splits) are left alone.
+    """
+    by_folder: dict[str, dict[str, str]] = {}  # folder -> list -> split
+    for file in found.tree.files:
+        stem = file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        said = split_of(stem) if file.lower().endswith(".txt") and not any(map(str.isdigit, stem)) else None
+        if said is not None and said[1] <= _LIST_WORDS and found.tree.files[file] <= found.settings.list_bytes:
+            by_folder.setdefault(file.rpartition("/")[0], {})[file] = said[0]
+    by_folder = {folder: lists for folder, lists in by_folder.items() if {"train"} < set(lists.values())}
+    if not by_folder:
+        return None
+    ends = _by_last(names)
+    read = [_read_splits(found, lists, ends) for lists in by_folder.values()]
+    return max(filter(None, read), key=lambda one: len(one.splits), default=None)
+
+
+_LIST_WORDS = frozenset({"list", "lists", "names", "filenames", "ids", "paths"})
+
+
+def _by_last(names: Sequence[str]) -> dict[str, list[str]]:
+    """Images by the last part of their names, with and without its suffix."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        last = name.rsplit("/", 1)[-1]
+        for key in {last, last.rpartition(".")[0] or last}:
+            found.setdefault(key, []).append(name)
+    return found
+
+
+def _read_splits(found: Found, lists: dict[str, str], ends: dict[str, list[str]]) -> ListedSplits | None:
+    splits: dict[str, str] = {}
+    # Those of train and val together come last, for what the others left.
+    for file, split in sorted(lists.items(), key=lambda one: (one[1] == "train", len(one[0]))):
+        lines = read_lines(found, file)
+        meant = [_meant(line, ends) for line in lines]
+        images = [name for name in meant if name is not None]
+        if not lines or len(images) < _MOST * len(lines):
+            return None
+        if split != "train" and any(name in splits for name in images):
+            return None  # they contradict each other
+        for name in images:
+            splits.setdefault(name, split)
+    return ListedSplits(tuple(sorted(lists)), splits)
+
+
+def _meant(line: str, ends: dict[str, list[str]]) -> str | None:
+    """The image that a line names, if it is one only."""
+    for cell in dict.fromkeys((line.strip(), *line.replace(",", " ").split()[:1])):
+        path = cell.removeprefix("./").lstrip("/")
+        candidates = ends.get(path.rsplit("/", 1)[-1], [])
+        fitting = [
+            n for n in candidates if f"/{n}".endswith(f"/{path}") or f"/{n}".rpartition(".")[0].endswith(f"/{path}")
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.tasks.encodings import TABLE_ENCODING, Encoding
@@ -13,15 +13,14 @@ from engine.tasks.inventory import Columns, Found, Inventory, Item, image_names,
 from engine.tasks.layouts.folder_arranging import Arranged, Arranging
 from engine.tasks.layouts.plain import folder_questions
 from engine.tasks.layouts.table_cells import (
-    is_no_label,
     is_positive,
     is_split_column,
-    several_labels,
     split_words,
     tells_by_numbers,
 )
 from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
-from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, last_part, stem
+from engine.tasks.layouts.table_labels import Labels, cell_labels, one_hot_labels
+from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Interpretation, Question, answered
 from engine.tasks.sources import Skipped, Tree
@@ -38,21 +37,16 @@ class Part:
     split: str = ""
 
 
-def names_images(table: Table, known: frozenset[str]) -> bool:
-    """Whether most of a table's rows name images that are there (`known`: their names and stems)."""
-    sample = table.sample()
-    path = guess_columns(table.columns, sample, known, Columns(), [""] * len(sample)).path
-    there = sum(last_part(row[path]) in known or stem(row[path]) in known for row in sample) if path else 0
-    return there > 0 and there >= len(sample) / 2
-
-
-def table_inventory(found: Found, parts: Sequence[Part], images: Tree | None = None) -> Inventory:
-    """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it.
+def table_inventory(
+    found: Found, parts: Sequence[Part], images: Tree | None = None, splits: Part | None = None
+) -> Inventory:
+    """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it;
+    `splits`: another table that says the split where these do not.
 
     Raises InvalidInputError if no column names images, or none of them is there; UnknownNameError for a column that is
     not there; DamagedFileError for a broken table.
     """
-    return _Tables(found, parts, images).inventory()
+    return _Tables(found, parts, images, splits).inventory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +69,8 @@ class _Notes:
 class _Tables:
     """Tables on their way to an inventory."""
 
-    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None) -> None:
-        self.found, self.parts, self.where = found, parts, images or found.tree
+    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None, splits: Part | None) -> None:
+        self.found, self.parts, self.where, self.splits_in = found, parts, images or found.tree, splits
         self.beside = images is None
         self.names = image_names(self.where)
         self.lookup = Lookup(self.names)
@@ -84,7 +78,9 @@ class _Tables:
         self.tables = {
             part.name: Table(found.tree, part.name, found.settings, encoding, self.lookup.known) for part in parts
         }
-        self.title = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
+        self.title = " and ".join(part.name for part in parts[:3]) + (
+            f" and {len(parts) - 3} more" if parts[3:] else ""
+        )
         self.columns = tuple(dict.fromkeys(c for table in self.tables.values() for c in table.columns))
         self.said = _Notes()
         self.read: list[str] = []  # columns that are read
@@ -97,18 +93,18 @@ class _Tables:
         self.read = self._wanted(guess, label)
         rows, skipped, lost = self._rows(guess)
         if not rows:
-            detail = f"such as {skipped[0].name[:80]!r}" if skipped else "since it has no rows"
+            detail = f"{skipped[0].name[:80]!r} {skipped[0].reason}" if skipped else "it has no rows"
             raise InvalidInputError(
                 f"{self.title}: none of the images it names is there ({detail}): bring the images and the table "
                 "together, or choose another column."
             )
-        by_file: dict[str, list[_Row]] = {}
-        for row in rows:
-            by_file.setdefault(row.file, []).append(row)
+        by_file = _by_file(rows)
         self._say(by_file, rows)
         labels = self._labels(by_file, label)
         self._ask_label(guess, label, by_file)
-        items = self._items(by_file, labels, guess, label)
+        self.said.notes += labels.notes
+        self.said.questions += labels.questions
+        items = self._items(by_file, labels.of, guess, label)
         items, more = settle_validation(items)
         used = "" if label == FOLDERS else label
         return tree_inventory(
@@ -184,7 +180,7 @@ class _Tables:
         wanted = [guess.path, guess.group, guess.split]
         for candidate in (label, *(c.column for c in guess.close)):
             wanted += one_hot_columns(candidate, self.columns) or [candidate]
-        return [c for c in dict.fromkeys(wanted) if c in self.columns]
+        return [c for c in dict.fromkeys(wanted) if c and c in self.columns]
 
     def _rows(self, guess: Guess) -> tuple[list[_Row], list[Skipped], int]:
         """Rows whose image is there, some of the others with the reason, and how many others there are."""
@@ -215,13 +211,13 @@ class _Tables:
                 continue
             lost += count
             if len(skipped) < LISTED:  # a table may name millions of them
-                skipped.append(Skipped(clean_text(named[1]) or "(an empty cell)", resolved.reasons[named]))
+                skipped.append(Skipped(_clean(named[1]) or "(an empty cell)", resolved.reasons[named]))
         check_count(len({row.file for row in rows}), self.found.settings)
         return rows, skipped, lost
 
     def _base(self, table: str) -> str:
         """The folder of a table, with its slash, where its images lie beside it."""
-        return table.rsplit("/", 1)[0] + "/" if self.beside and "/" in table else ""
+        return folder_of(table) if self.beside else ""
 
     def _cell(self, row: _Row, column: str) -> str:
         return row.cells[self.read.index(column)] if column in self.read else ""
@@ -231,73 +227,27 @@ class _Tables:
         return any(is_positive(self._cell(row, column)) for row in rows)
 
     def _say(self, by_file: Mapping[str, list[_Row]], rows: Sequence[_Row]) -> None:
-        self.said.notes.insert(0, f"The table {self.title} names {len(by_file):,} images that are there.")
+        self.said.notes.insert(0, f"{len(by_file):,} images that are there are named by {self.title}.")
         for name, table in self.tables.items():
             if not table.has_header:
                 self.said.notes.append(f"{name} has no header: its first row names an image.")
         if len(rows) > len(by_file):
             self.said.notes.append(f"{len(rows) - len(by_file):,} rows name an image again.")
 
-    def _labels(self, by_file: Mapping[str, list[_Row]], label: str) -> dict[str, str | None]:
-        """The label of each image; what is not certain about cells is asked."""
-        if label in (NO_COLUMN, FOLDERS):
-            return {}
-        one_hot = one_hot_columns(label, self.columns)
-        if one_hot:
-            cells = {file: [clean_text(c) for c in one_hot if self._is_in(c, rows)] for file, rows in by_file.items()}
-            self._say_one_hot(one_hot, cells)
-            return {file: found[0] if len(found) == 1 else None for file, found in cells.items()}
-        said = {
-            file: list(dict.fromkeys(text for row in rows if (text := clean_text(self._cell(row, label)))))
+    def _labels(self, by_file: Mapping[str, list[_Row]], label: str) -> Labels:
+        """The labels that a source of them says."""
+        if label == NO_COLUMN:
+            return Labels({})
+        if label == FOLDERS:
+            return Labels({item.name: item.label for item in self.folders.items} if self.folders else {})
+        if one_hot := one_hot_columns(label, self.columns):
+            positive = {file: [c for c in one_hot if self._is_in(c, rows)] for file, rows in by_file.items()}
+            return one_hot_labels(one_hot, positive)
+        cells = {
+            file: list(dict.fromkeys(text for row in rows if (text := _clean(self._cell(row, label)))))
             for file, rows in by_file.items()
         }
-        return self._settled_cells(label, said)
-
-    def _say_one_hot(self, columns: Sequence[str], cells: Mapping[str, Sequence[str]]) -> None:
-        none, several = (sum(test(len(found)) for found in cells.values()) for test in (_is_none, _is_several))
-        text = f"Each of {len(columns)} columns is a class, with 1 for its images: {', '.join(columns)[:120]}."
-        if none:
-            text += f" {none:,} images have no 1, and so no label."
-        if several:
-            text += f" {several:,} images have several: not supported yet, so they have no label."
-        self.said.notes.append(text)
-
-    def _settled_cells(self, label: str, said: Mapping[str, list[str]]) -> dict[str, str | None]:
-        """One label for each image, where cells hold words for "none", or several labels."""
-        answers = self.found.answers
-        values = dict.fromkeys(text for texts in said.values() for text in texts)
-        empty = [value for value in values if is_no_label(value)]
-        lists = several_labels(value for value in values if value not in empty)
-
-        def labels(no_label: str, several: str) -> dict[str, str | None]:
-            dropped = set(empty) if no_label == "empty" else set()
-            return {file: _one_label(texts, dropped, lists, several) for file, texts in said.items()}
-
-        def count(no_label: str, several: str) -> int:
-            return sum(found is not None for found in labels(no_label, several).values())
-
-        no_label, several = answers.get(_NO_LABEL, "empty"), answers.get(_SEVERAL, "single")
-        if empty:
-            words = ", ".join(repr(value) for value in empty[:3])
-            titles = {"empty": f"{words}: no label", "class": f"{words}: a class like the others"}
-            counted = {key: (title, count(key, several)) for key, title in titles.items()}
-            text = f"Some cells of {label!r} say {words}, as programs write for an empty one."
-            self.said.questions.append(answered(answers, _NO_LABEL, text, counted, "empty"))
-        many = [file for file, texts in said.items() if _holds_several(texts, lists)]
-        if many:
-            example = next(iter(many))
-            shown = " and ".join(repr(text[:60]) for text in said[example][:2])
-            titles = {
-                "single": "Images with several labels have none",
-                "combined": "Each combination is a class of its own",
-            }
-            counted = {key: (title, count(no_label, key)) for key, title in titles.items()}
-            text = (
-                f"{len(many):,} images have several labels in {label!r}, such as {shown}. That is not supported yet: "
-                "choose one column that has one label an image, or go on with the others."
-            )
-            self.said.questions.append(answered(answers, _SEVERAL, text, counted, "single"))
-        return labels(no_label, several)
+        return cell_labels(label, cells, self.found.answers)
 
     def _ask_label(self, guess: Guess, label: str, by_file: Mapping[str, list[_Row]]) -> None:
         """Which column holds the labels, where more than one may."""
@@ -307,12 +257,11 @@ class _Tables:
         keys = list(dict.fromkeys([label, *(c.column for c in guess.close)]))
         if len(keys) < 2:
             return
-        titles = {FOLDERS: "The folders are the classes", NO_COLUMN: "Nothing says the classes"}
         ways = [
             Interpretation(
                 key=key or NONE,
-                title=titles.get(key) or _column_title(key, self.columns),
-                labeled_images=self._count(key, by_file),
+                title=column_title(key, self.columns),
+                labeled_images=self._labels(by_file, key).count,
                 changes=_changes(key),
             )
             for key in keys
@@ -321,24 +270,11 @@ class _Tables:
         text = f"It is not certain which column of {self.title} holds the labels."
         self.said.questions.append(Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, decided))
 
-    def _count(self, label: str, by_file: Mapping[str, list[_Row]]) -> int:
-        """How many images a source of labels would label."""
-        if label == NO_COLUMN:
-            return 0
-        if label == FOLDERS:
-            return sum(item.label is not None for item in self.folders.items) if self.folders else 0
-        if one_hot := one_hot_columns(label, self.columns):
-            return sum(sum(self._is_in(c, rows) for c in one_hot) == 1 for rows in by_file.values())
-        cells = ([self._cell(row, label) for row in rows] for rows in by_file.values())
-        return sum(any(cell and not is_no_label(cell) for cell in found) for found in cells)
-
     def _items(
         self, by_file: Mapping[str, list[_Row]], labels: Mapping[str, str | None], guess: Guess, label: str
     ) -> list[Item]:
-        if label == FOLDERS and self.folders is not None:
-            labels = {item.name: item.label for item in self.folders.items}
         splits = self._splits(by_file, guess, labels)
-        groups = {file: clean_text(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
+        groups = {file: _clean(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
         self._say_groups(groups, guess)
         if label == FOLDERS and self.folders is not None:
             self.said.notes += [note for note in self.folders.notes if note not in self.said.notes]
@@ -370,7 +306,7 @@ class _Tables:
         self, by_file: Mapping[str, list[_Row]], guess: Guess, labels: Mapping[str, str | None]
     ) -> dict[str, str | None]:
         """The split of each image: the table's where it says one, else that of the folders."""
-        by_table = self._table_splits(by_file, guess)
+        by_table = self._table_splits(by_file, guess) or self._other_splits()
         by_folder = self._folder_splits(by_file)
         if not by_table or not by_folder:
             return by_table or by_folder
@@ -385,12 +321,25 @@ class _Tables:
         self.said.questions.append(question)
         return either if question.chosen == "table" else {f: by_folder.get(f, s) for f, s in either.items()}
 
+    def _other_splits(self) -> dict[str, str | None]:
+        """What another table says of the split."""
+        if self.splits_in is None:
+            return {}
+        other = _Tables(replace(self.found, columns=Columns(label="")), [self.splits_in], None, None)
+        guess = other._guess()
+        other.read = other._wanted(guess, NO_COLUMN)
+        by_file = _by_file(other._rows(guess)[0])
+        said = other._table_splits(by_file, guess)
+        self.said.notes += [f"{self.splits_in.name}: {note}" for note in other.said.notes]
+        self.said.questions += other.said.questions
+        return said
+
     def _table_splits(self, by_file: Mapping[str, list[_Row]], guess: Guess) -> dict[str, str | None]:
         if guess.split:
             cells = {file: self._cell(rows[0], guess.split) for file, rows in by_file.items()}
             values = {cell for cell in cells.values() if cell}
             said = split_words(guess.split, values)
-            strange = sorted(clean_text(value)[:40] for value in values if value not in said)
+            strange = sorted(_clean(value)[:40] for value in values if value not in said)
             if strange:
                 self.said.notes.append(f"Not a name of a split, so left open: {', '.join(strange[:5])}.")
             self._say_split(guess.split, said, len(by_file))
@@ -422,10 +371,18 @@ class _Tables:
         return dict(there) if len(set(there.values())) > 1 else {}
 
 
+_clean = lru_cache(maxsize=65_536)(clean_text)  # cells repeat themselves
 _TABLE = "\0table"  # key of a sampled row's table among its cells
 _ROWS_AN_IMAGE = 5  # different rows for each image that is allowed: they are held in memory
-_NO_LABEL, _SEVERAL, _SPLIT = "no-label-words", "several-labels", "split-source"
+_SPLIT = "split-source"  # key of the question whether the table's split counts, or that of the folders
 NONE = "(none)"  # key of the interpretation that nothing says the classes
+
+
+def _by_file(rows: Sequence[_Row]) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.file, []).append(row)
+    return found
 
 
 def _changes(label: str) -> dict[str, dict[str, str | None]]:
@@ -435,37 +392,12 @@ def _changes(label: str) -> dict[str, dict[str, str | None]]:
     return {"columns": {"label": label}}
 
 
-def _column_title(label: str, columns: Sequence[str]) -> str:
+def column_title(label: str, columns: Sequence[str]) -> str:
+    """A source of labels as a question calls it."""
+    if label in (FOLDERS, NO_COLUMN):
+        return "The folders are the classes" if label else "Nothing says the classes"
     one_hot = one_hot_columns(label, columns)
     if one_hot:
         shown = ", ".join(one_hot[:3]) + (" ..." if len(one_hot) > 3 else "")
         return f"Each of {len(one_hot)} columns is a class ({shown})"
     return f"The column {label!r} holds the labels"
-
-
-def _is_none(number: int) -> bool:
-    return number == 0
-
-
-def _is_several(number: int) -> bool:
-    return number > 1
-
-
-def _parts(texts: Sequence[str], dropped: set[str], lists: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The different labels in an image's cells."""
-    kept = [text for text in texts if text not in dropped]
-    return list(dict.fromkeys(part for text in kept for part in lists.get(text, (text,))))
-
-
-def _holds_several(texts: Sequence[str], lists: Mapping[str, tuple[str, ...]]) -> bool:
-    named = {text for text in texts if not is_no_label(text)}
-    return len(_parts(sorted(named), set(), lists)) > 1
-
-
-def _one_label(
-    texts: Sequence[str], dropped: set[str], lists: Mapping[str, tuple[str, ...]], several: str
-) -> str | None:
-    parts = _parts(texts, dropped, lists)
-    if len(parts) > 1:
-        return clean_text(" + ".join(parts)) if several == "combined" else None
-    return parts[0] if parts else None

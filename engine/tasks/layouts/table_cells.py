@@ -145,9 +145,9 @@ def _borne_out(separator: str, lists: dict[str, tuple[str, ...]], known: list[st
         for part in parts:
             counts[part] = counts.get(part, 0) + 1
     if separator == " ":
-        vocabulary = set(counts) | alone
         lengths = {len(parts) for parts in lists.values()}
-        if len(lengths) > 1 and len(known) >= _MANY and 2 * len(vocabulary) < len(known):
+        again = sum(counts[part] > 1 or part in alone for part in counts)
+        if len(lists) >= _MANY and len(lengths) > 1 and 3 * again >= 2 * len(counts):
             return lists  # tags, such as "haze primary water" beside "haze primary": few words, many combinations
         if not any(len(parts) > 1 and alone.issuperset(parts) for parts in lists.values()):
             return {}
@@ -159,4 +159,4 @@ def _borne_out(separator: str, lists: dict[str, tuple[str, ...]], known: list[st
     }
 
 
-_MANY = 10  # different values that show how labels are combined
+_MANY = 5  # different values that show how labels are combined

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.tasks.encodings import TABLE_ENCODING
-from engine.tasks.inventory import Found, Inventory, image_names
-from engine.tasks.layouts.folder_words import is_split_word, split_of, words
+from engine.tasks.inventory import Columns, Found, Inventory, image_names
+from engine.tasks.layouts.folder_words import is_split_word, split_of
 from engine.tasks.layouts.plain import folders
-from engine.tasks.layouts.table import Part, names_images, table_inventory
-from engine.tasks.layouts.table_columns import FOLDERS
-from engine.tasks.layouts.table_lookup import Lookup
+from engine.tasks.layouts.table import Part, table_inventory
+from engine.tasks.layouts.table_columns import path_column
+from engine.tasks.layouts.table_lookup import Lookup, folder_of
 from engine.tasks.questions import Interpretation, Question
 from engine.tasks.tables import Table
 
@@ -28,18 +28,22 @@ def tables_inventory(found: Found) -> Inventory | None:
     """
     tables = [name for name in found.tree.files if name.lower().endswith(SUFFIXES) and not _is_submission(name)]
     naming = _outermost(found, tables)
-    if len(naming) <= 1:
-        return table_inventory(found, [Part(naming[0])]) if naming else None
-    if len({_folder(name) for name in naming}) == len(naming):
+    if len(naming) > 1 and len({folder_of(name) for name in naming}) == len(naming):
         return _one_a_folder(found, naming)
-    parts = [Part(name, _split_of_name(name)) for name in naming]
-    if all(part.split for part in parts) and len({part.split for part in parts}) == len(parts):
-        return table_inventory(found, parts)
-    return _ask_which(found, naming)
+    ways = _together(naming)
+    if len(ways) > 1:
+        return _ask_which(found, ways)
+    return table_inventory(found, ways[0]) if ways else None
 
 
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
+def _together(naming: Sequence[str]) -> list[list[Part]]:
+    """The tables that may count: those of different splits (train.csv, test.csv) together, every other one alone."""
+    said = [Part(name, _split_of_name(name)) for name in naming]
+    of_splits = [part for part in said if part.split]
+    splits = {part.split for part in of_splits}
+    if len(splits) < 2 or len(splits) < len(of_splits):
+        return [[Part(name)] for name in naming]
+    return [of_splits, *([part] for part in said if not part.split)]
 
 
 def _stem(name: str) -> str:
@@ -67,42 +71,66 @@ def _outermost(found: Found, tables: Sequence[str]) -> list[str]:
         first = [name for name in tables if name.count("/") == depths[0]]
         if len(first) == 1:
             return first
-    known = Lookup(image_names(found.tree)).known if tables else frozenset[str]()
+    lookup = Lookup(image_names(found.tree) if tables else ())
     for depth in depths:
         level = [name for name in tables if name.count("/") == depth][:_MOST]
         naming = [
-            name for name in level if names_images(Table(found.tree, name, found.settings, encoding, known), known)
+            name
+            for name in level
+            if _names_images(Table(found.tree, name, found.settings, encoding, lookup.known), lookup)
         ]
         if naming:
             return naming
     return []
 
 
+def _names_images(table: Table, lookup: Lookup) -> bool:
+    """Whether most of a table's rows name images that are there."""
+    sample = table.sample()
+    path = path_column(table.columns, sample, lookup.known)
+    base = folder_of(table.name)
+    there = len(lookup.resolve((base, row[path]) for row in sample).files) if path else 0
+    return there > 0 and there >= len({row[path] for row in sample}) / 2
+
+
 def _one_a_folder(found: Found, naming: Sequence[str]) -> Inventory | None:
     """Tables that each lie in a folder of their own: of a split (as Roboflow writes them), or of a class."""
-    if all(is_split_word(_folder(name).rsplit("/", 1)[-1]) for name in naming):
+    if all(is_split_word(folder_of(name).rstrip("/").rsplit("/", 1)[-1]) for name in naming):
         return table_inventory(found, [Part(name) for name in naming])
     inventory = folders(found)
     note = f"{len(naming):,} tables lie in folders of their own, such as {naming[0]}: they are not read, folders count."
     return replace(inventory, notes=(*inventory.notes, note))
 
 
-def _ask_which(found: Found, naming: Sequence[str]) -> Inventory:
-    """The table that says most, and the others as alternatives."""
-    found_by = {name: table_inventory(found, [Part(name)]) for name in naming[:_LIKELIEST]}
-    labeled = {name: sum(item.label is not None for item in of.items) for name, of in found_by.items()}
+def _ask_which(found: Found, ways: Sequence[Sequence[Part]]) -> Inventory:
+    """The tables that label most. Others that label about as many are alternatives; one may say the split alone."""
+    by_key = {" + ".join(part.name for part in parts): parts for parts in ways[:_LIKELIEST]}
+    found_by = {key: table_inventory(found, parts) for key, parts in by_key.items()}
+    labeled = {key: sum(item.label is not None for item in of.items) for key, of in found_by.items()}
 
-    def rank(name: str) -> tuple[bool, bool, int]:
-        of = found_by[name]
-        guessed = any(question.key == "label-column" and question.chosen == FOLDERS for question in of.questions)
-        test = "label" in " ".join(words(_stem(name)))
-        return labeled[name] > 0 and not guessed, test, labeled[name]
+    def columns(key: str) -> Columns:
+        return found_by[key].columns or Columns()
+
+    def rank(key: str) -> tuple[bool, bool, int]:
+        return bool(columns(key).label and labeled[key]), "label" in key.casefold(), labeled[key]
 
     best = max(found_by, key=rank)
-    chosen = found.answers.get(WHICH, best)
+    chosen = found.answers.get(WHICH, "")
     if chosen not in found_by:
         chosen = best
-    ways = [Interpretation(name, f"The table {name}", labeled[name], {"answers": {WHICH: name}}) for name in found_by]
-    text = f"{len(naming)} tables name the images."
-    question = Question(WHICH, text, tuple(ways), chosen, WHICH in found.answers)
-    return replace(found_by[chosen], questions=(question, *found_by[chosen].questions))
+    of_splits = next((key for key in by_key if key != chosen and columns(key).split and not columns(key).label), "")
+    inventory = found_by[chosen]
+    if of_splits and not columns(chosen).split:
+        inventory = table_inventory(found, by_key[chosen], splits=by_key[of_splits][0])
+    rivals = [key for key in found_by if key in (best, chosen) or _RIVAL * labeled[key] > labeled[best]]
+    rest = [key for key in found_by if key not in (*rivals, of_splits)]
+    notes = [*inventory.notes, *([f"Not used: {', '.join(rest)}."] if rest else [])]
+    if len(rivals) < 2:
+        return replace(inventory, notes=tuple(notes))
+    offered = [Interpretation(key, f"{key} counts", labeled[key], {"answers": {WHICH: key}}) for key in rivals]
+    text = f"Several tables name the images: {', '.join(rivals)}."
+    question = Question(WHICH, text, tuple(offered), chosen, WHICH in found.answers)
+    return replace(inventory, notes=tuple(notes), questions=(question, *inventory.questions))
+
+
+_RIVAL = 5  # a table that labels fewer than a fifth of what another one does is no alternative

@@ -30,7 +30,7 @@ _NAMED, _NAMED_IN_PART, _NAMED_OTHERWISE, _MAY_BE_A_GROUP = 6.0, 3.0, -4.0, -2.0
 _WORDS, _BOOLEANS, _MEASURES = 2.0, -1.0, -3.0
 _FOLLOWS_FOLDERS = 4.0
 _MANY_VALUES, _ONE_VALUE, _SENTENCES = -2.0, -6.0, -6.0
-_ONE_HOT, _HALF_ONE_HOT = 7.0, 1.5
+_ONE_HOT, _HALF_ONE_HOT, _ONE_OF_HOT = 7.0, 2.5, 0.0
 _FOLDERS_ALONE, _NONE = 5.0, -1.0
 _MOSTLY_ONE = 0.9  # share of rows with exactly one 1, from which columns are classes
 _IMPOSSIBLE = -100.0
@@ -61,7 +61,7 @@ _LABELS = frozenset(
 _LABEL_PARTS = frozenset(
     (
         *("label", "labels", "class", "category", "species", "breed", "diagnosis", "diagnostic", "disease", "target"),
-        *("emotion", "taxon", "genus", "variety", "pathology", "finding"),
+        *("emotion", "taxon", "genus", "variety", "pathology", "finding", "level", "grade", "stage", "severity"),
     )
 )
 _OTHERS = frozenset(  # names of what describes an image or its making
@@ -88,14 +88,34 @@ _OTHERS = frozenset(  # names of what describes an image or its making
         *("observer", "annotator", "rater", "source", "filename", "file", "path", "image", "img", "md5", "sha256"),
         *("hash", "checksum", "score", "confidence", "probability", "certainty", "quality", "comment", "comments"),
         *("note", "notes", "remark", "remarks", "description", "caption", "title", "index", "idx", "row", "id", "uuid"),
-        *("number", "no", "nr", "count", "unnamed", "view", "split", "fold", "set", "subset", "type", "method"),
+        *(
+            "number",
+            "no",
+            "nr",
+            "count",
+            "unnamed",
+            "view",
+            "frontal",
+            "lateral",
+            "laterality",
+            "projection",
+            "split",
+            "fold",
+            "set",
+            "subset",
+            "type",
+            "method",
+        ),
     )
+)
+_PATHS = frozenset(
+    {"image", "images", "img", "file", "filename", "fname", "path", "filepath", "filepaths", "name", "id"}
 )
 # Where an image comes from: what must not be on both sides of a split, the likeliest one first.
 _GROUPS = (
     *("patient", "subject", "participant", "person", "individual", "specimen", "donor", "animal", "case", "slide"),
     *("plate", "tile", "plot", "site", "station", "location", "transect", "deployment", "trap", "herd", "nest", "tree"),
-    *("field", "farm", "scene", "video", "sequence", "burst", "clip", "batch", "well", "lesion", "group"),
+    *("field", "farm", "scene", "video", "sequence", "seq", "burst", "clip", "batch", "well", "lesion", "group"),
 )
 _MAY_BE_CLASSES = frozenset({"animal", "person", "case", "scene", "group", "tree", "field", "lesion", "site"})
 
@@ -139,9 +159,17 @@ def looks_like_image(value: str, known: frozenset[str]) -> bool:
 
 def path_column(columns: Sequence[str], sample: Sequence[Mapping[str, str]], known: frozenset[str]) -> str:
     """The column that names images; "" if in none at least half of the cells do."""
-    shares = {c: sum(looks_like_image(row[c], known) for row in sample) / max(1, len(sample)) for c in columns}
-    best = max(columns, key=lambda c: (shares[c], -columns.index(c)))
-    return best if shares[best] >= 0.5 else ""
+    count = max(1, len(sample))
+    shares = {c: sum(looks_like_image(row[c], known) for row in sample) / count for c in columns}
+
+    def rank(column: str) -> tuple[float, int, int]:
+        # Images called 0, 1, 2 make any column of numbers look like their names.
+        suffixes = sum(row[column].lower().endswith(IMAGE_SUFFIXES) for row in sample) / count
+        named = bool(set(name_parts(column)) & _PATHS)
+        return shares[column] + suffixes / 2 + named / 4, len({row[column] for row in sample}), -columns.index(column)
+
+    likely = [c for c in columns if shares[c] >= 0.5]
+    return max(likely, key=rank) if likely else ""
 
 
 def guess_columns(
@@ -163,6 +191,8 @@ def guess_columns(
     split = asked.split if asked.split is not None else _split(rest, filled)
     rest = [c for c in rest if c != split]
     may_be_labels = [c for c in columns if c in rest or (c and c == asked.label)]
+    if "x" in map(joined_name, columns):
+        may_be_labels = [c for c in may_be_labels if joined_name(c) != "y" or c == asked.label]  # a place, no label
     labels = _label_candidates(may_be_labels, sample, folders)
     label = asked.label if asked.label is not None else labels[0].column
     free = [c for c in rest if c != label and c not in one_hot_columns(label, columns)]
@@ -218,7 +248,9 @@ def _label_candidates(
     """What may say the classes, the likeliest first."""
     one_hot, share = _one_hot(rest, sample)
     single = [c for c in rest if c not in one_hot or share < _MOSTLY_ONE]
-    found = [Candidate(c, _score(c, [row[c] for row in sample], folders)) for c in single]
+    found = [
+        Candidate(c, _ONE_OF_HOT if c in one_hot else _score(c, [row[c] for row in sample], folders)) for c in single
+    ]
     found = [c for c in found if c.score > _IMPOSSIBLE]
     if one_hot:
         found.append(Candidate(",".join(one_hot), _ONE_HOT if share >= _MOSTLY_ONE else _HALF_ONE_HOT))
@@ -241,7 +273,7 @@ def _score(column: str, cells: Sequence[str], folders: Sequence[str]) -> float:
     values = [cell for cell in cells if cell and not is_no_label(cell)]
     distinct = set(values)
     named = _name_score(column)
-    if len(distinct) < 2 or 2 * len(distinct) > max(4, len(values)):
+    if len(distinct) < 2 or _is_nearly_unique(len(distinct), len(values)):
         if named < _NAMED_IN_PART or not distinct:  # one value, or nearly as many as images, tells nothing apart
             return _IMPOSSIBLE
         named += _ONE_VALUE if len(distinct) < 2 else _MANY_VALUES
@@ -249,6 +281,14 @@ def _score(column: str, cells: Sequence[str], folders: Sequence[str]) -> float:
     if _are_classes(folders) and _is_same_partition(cells, folders):
         score += _FOLLOWS_FOLDERS
     return score
+
+
+def _is_nearly_unique(distinct: int, count: int) -> bool:
+    """Whether nearly each image has a value of its own; of few values one that is there twice is enough."""
+    return 2 * distinct > count if count >= _ENOUGH else distinct == count > 2
+
+
+_ENOUGH = 20  # values, from which their share of different ones says something
 
 
 def _name_score(column: str) -> float:
@@ -277,6 +317,8 @@ def _kind_score(distinct: set[str]) -> float:
 def _are_classes(folders: Sequence[str]) -> bool:
     """Whether the folders of most images say classes, few enough to tell something apart."""
     said = [name for name in folders if name]
+    if 2 * sum(_group_rank(re.sub(r"\d+", " ", name)) < len(_GROUPS) for name in said) > len(said):
+        return False  # patient00001, patient00002
     return len(set(said)) > 1 and 10 * len(said) >= 9 * len(folders) and 2 * len(set(said)) <= max(4, len(said))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine.tasks.inventory import IMAGE_SUFFIXES
 from engine.tasks.layouts.folder_words import split_of
@@ -28,16 +30,20 @@ def last_part(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def stem(name: str) -> str:
-    """The last part of a name without the suffix of an image."""
-    last = last_part(name)
-    return last.rsplit(".", 1)[0] if last.lower().endswith(IMAGE_SUFFIXES) else last
+def folder_of(path: str) -> str:
+    """The folder of a file, with its slash; "" for one at the top."""
+    return path.rpartition("/")[0] + "/" if "/" in path else ""
 
 
 def _normal(path: str) -> str:
     """A path in one Unicode form, with "/" between its parts: macOS writes names in another form than tables have."""
+    if path.isascii() and not _IRREGULAR.search(path):
+        return path
     parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
+
+
+_IRREGULAR = re.compile(r"\\|//|^/|/$|(^|/)\.(/|$)")
 
 
 class Lookup:
@@ -151,9 +157,13 @@ def _contradicts(path: str, file: str) -> bool:
     return bool(said and there) and not said & there
 
 
-def _splits(path: str) -> set[str]:
-    folders = _normal(path).split("/")[:-1]
-    return {found[0] for folder in folders if (found := split_of(folder)) is not None}
+def _splits(path: str) -> frozenset[str]:
+    return _said_by(folder_of(_normal(path)))
+
+
+@lru_cache(maxsize=4096)
+def _said_by(folders: str) -> frozenset[str]:
+    return frozenset(found[0] for folder in folders.split("/") if (found := split_of(folder)) is not None)
 
 
 def _common_folder(paths: Sequence[str]) -> str:

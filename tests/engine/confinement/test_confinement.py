@@ -2,17 +2,19 @@
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from engine import cli
 from engine.confinement import ACTS as PROMISES
-from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, seccomp
+from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, libraries, seccomp
 from engine.confinement import process as process_module
 from engine.confinement.linux import AARCH64, X86_64, machine
 from engine.errors import DamagedFileError
@@ -111,7 +113,7 @@ def test_the_environment_is_a_named_list(tried):
     _, answer = tried["all_layers"]
     assert answer["environment"]["OPENBLAS_CORETYPE"] == "Haswell"
     assert answer["environment"]["OMP_NUM_THREADS"] == "1"
-    named = {*process_module.PASSED_ON, *process_module.SET}
+    named = {*process_module.PASSED_ON, *process_module.SET, process_module.USER_PACKAGES}
     assert [n for n in answer["environment"] if n not in named and not n.startswith("LC_")] == []
 
 
@@ -121,7 +123,7 @@ def reader(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readable")
     (folder / "inside").mkdir()
     (folder / "inside" / "file").write_bytes(b"to be read")
-    process = confined(seconds=0.5, reads=[folder / "inside"], memory=1.5e9)
+    process = confined(seconds=0.5, reads=[folder / "inside", folder / "missing"], memory=1.5e9)
     yield process, folder
     process.close()
 
@@ -151,6 +153,14 @@ def test_a_process_that_reads_files_writes_none(reader):
         assert (folder / "inside" / "file").read_bytes() == b"to be read"
 
 
+def test_libraries_that_are_loaded_late_are_those_in_use_and_hold_no_secrets():
+    places = libraries()
+    for used in (pytest, json):
+        assert any(place in Path(used.__file__).parents for place in places)
+    assert process_module.ROOT not in places
+    assert not any(place in (process_module.ROOT / ".streamlit").parents for place in places)
+
+
 def test_threads_are_left(reader):
     assert reader[0].ask({"do": "threads", "name": "x"})[0] == {"sum": 9}
 
@@ -160,6 +170,15 @@ def test_memory_is_limited(reader):
     with pytest.raises(DamagedFileError, match=r"x needs more memory than is allowed"):
         reader[0].ask({"do": "fill", "name": "x", "bytes": 2_000_000_000})
     assert reader[0].ask({"do": "fill", "name": "x", "bytes": 1000})[0] == {"got": 1000}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
+def test_a_process_that_hears_nothing_is_given_up(reader):
+    process, _ = reader
+    os.kill(process.start().pid, signal.SIGSTOP)
+    with pytest.raises(TookTooLongError):
+        process.ask({"do": "fill", "name": "x", "bytes": 1}, bytes(1_000_000))  # more than a pipe holds
+    assert not process.is_running()
 
 
 def test_time_is_limited_and_a_crash_is_known(reader):
@@ -232,3 +251,20 @@ def test_the_command_says_what_is_in_force(capsys):
     assert found["decode images"]["seccomp"] == found["parse archives and tables"]["seccomp"] == (machine() is not None)
     assert "read" in found["decode images"]["denied"]
     assert ("read" in found["parse archives and tables"]["denied"]) == bool(landlock.version())
+
+
+def test_serve_says_it_before_the_server_starts(monkeypatch, capsys, home):
+    said = []
+
+    def start(*command):
+        said.append(capsys.readouterr().err)
+        raise SystemExit
+
+    monkeypatch.setattr("engine.confinement.protections", lambda: {"decode images": Protections(seccomp=True)})
+    monkeypatch.setenv("WORKBENCH_HOSTS", "")
+    monkeypatch.setattr(cli.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(cli.os, "execv", start)
+    monkeypatch.setattr(cli.subprocess, "call", start)
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--port", "0"])
+    assert said[0].startswith("Processes that decode images cannot write or shorten files")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -70,6 +71,15 @@ def test_columns_of_numbers_and_file_names_do_as_well(home, task, tmp_path):
     assert record.classes == ("cat", "dog", "fish")
     read = FeatureStore(home, task, record).read(task.train_rows)
     assert np.allclose(read.pseudo_labels, pseudo_labels[task.train_rows], atol=1e-3)
+
+
+def test_file_names_match_however_their_letters_are_written(home, task, tmp_path, monkeypatch):
+    apart, whole = (unicodedata.normalize(form, "Käfer/ä.png") for form in ("NFD", "NFC"))
+    monkeypatch.setattr(task.images, "image_ids", [whole, *task.images.image_ids[1:]])
+    features, _ = said(task)
+    record = add(home, task, written(tmp_path, image=[apart, *task.images.image_ids[1:]], features=list(features)))
+    read = FeatureStore(home, task, get_teacher(record.name)).read(np.array([0]), view=0)
+    assert np.allclose(read.features, features[:1], rtol=1e-3, atol=1e-3)
 
 
 def test_pseudo_labels_alone_serve_as_features_and_features_alone_give_none(home, task, tmp_path):

@@ -82,8 +82,8 @@ def test_the_list_is_newest_first_and_leaves_out_temporary_and_damaged_folders(t
     assert list_jobs(tmp_path) == jobs[::-1]
     messages = {job.folder.name: job.message for job in damaged_jobs(tmp_path)}
     assert sorted(messages) == ["empty", "torn", "wrong"]
-    assert "is not valid JSON" in messages["torn"]
-    assert "does not describe a job" in messages["wrong"]
+    assert "torn/job.json is damaged, and with it what was asked for as torn" in messages["torn"]
+    assert "Expected object, got array" in messages["wrong"]
     assert "There is no job" in messages["empty"]
     with pytest.raises(DamagedFileError, match="remove its folder"):
         load(wrong)
@@ -117,7 +117,7 @@ def test_a_status_of_the_wrong_types_is_damaged(tmp_path: Path) -> None:
     path.write_text(json.dumps(record))
     assert status(job).state == "queued"
     path.unlink()
-    assert "is not there" in (status(job).message or "")
+    assert "is gone" in (status(job).message or "")
 
 
 def test_the_queue_is_oldest_first_over_all_roots_and_of_one_device(tmp_path: Path) -> None:

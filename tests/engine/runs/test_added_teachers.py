@@ -10,8 +10,8 @@ from engine.errors import InvalidInputError, UnknownNameError
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
+from engine.results import read_result
 from engine.runs import candidates, plan, rank, runs_root, start
-from engine.runs.execution import read_result
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
 from engine.runs.teachers import remove_teacher, runs_that_name
 from engine.tasks import open_task

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from engine.runs import (
 )
 from engine.runs.execution import CHECKPOINT, KIND
 from engine.tasks import Task, open_task, write_revision
+from engine.tasks.task import write_task
 from engine.teachers import create, get_teacher
 from tests.engine.runs.conftest import TEACHERS
 
@@ -99,8 +101,7 @@ def relabeled(looked, home, rows):
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace(task.record.labels, revision))
+    write_task(task.folder, replace(task.record, labels=revision))
     return open_task("emoji-fluent", home)
 
 
@@ -230,8 +231,7 @@ def test_a_run_of_a_task_that_has_changed_says_so(home, small):
     task = open_task("emoji-fluent", home)
     [spec] = plan(task, ["fine-tune"], [0], **small)
     comparison = start(home, [spec])
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace('"flip": false', '"flip": true'))
+    write_task(task.folder, replace(task.record, flip=True))
     folder = runs_root(home) / comparison.runs[0]
     assert worker.run(folder, {KIND: execute}) != 0
     assert "has changed since this run was made" in jobs.status(jobs.load(folder)).message

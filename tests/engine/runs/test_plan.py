@@ -1,11 +1,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.runs import METHODS, common_ground, get_method, method_means, plan, run_spec_from
 from engine.runs.spec import as_json
+from engine.tasks import Task
 
 
 def test_a_plan_has_a_run_for_each_seed_and_method(emoji, small):
@@ -16,6 +18,13 @@ def test_a_plan_has_a_run_for_each_seed_and_method(emoji, small):
     assert differs == ()
     assert shared["seeds"] == [0, 1]
     assert shared["images"] == 640
+
+
+def test_a_task_without_held_out_images_starts_no_run(emoji, small):
+    untested = Task(emoji.folder, emoji.record)
+    untested.__dict__["splits"] = np.full(len(emoji.images), "train")
+    with pytest.raises(InvalidInputError, match="no held-out image with a label, so no student of it can be tested"):
+        plan(untested, ["fine-tune"], [0], **small)
 
 
 def test_every_spec_survives_json(emoji, small):

@@ -7,10 +7,10 @@ import pytest
 
 from engine.errors import InvalidInputError
 from engine.evaluation import wilson_interval
-from engine.files import write_json
 from engine.jobs import states
-from engine.runs import read_entry, runs_root
-from engine.runs.execution import RESULT
+from engine.records import write_record
+from engine.results import RESULT
+from engine.runs import read_run, run_spec_from, runs_root
 from engine.runs.verdict import (
     Measured,
     measurements,
@@ -21,6 +21,7 @@ from engine.runs.verdict import (
     verdict,
 )
 from engine.tasks import open_task
+from tests.app import made_runs
 
 IMAGES = 400
 TEST_IMAGES = 236
@@ -81,7 +82,8 @@ def test_teachers_that_all_end_alike_leave_no_order():
 def finish(job, accuracy):
     """What a finished run leaves that is read here."""
     running = states.begin(job, os.getpid())
-    write_json(job.folder / RESULT, {"accuracy": accuracy, "test_images": TEST_IMAGES, "seed": job.spec["seed"]})
+    spec = run_spec_from(job.spec)
+    write_record(job.folder / RESULT, made_runs.result(spec, accuracy, TEST_IMAGES, []))
     states.finish(job, running, "done")
 
 
@@ -137,5 +139,5 @@ def test_an_entry_is_read_as_a_comparison_reads_it(home):
     [job] = request_measurements(
         home, single_teacher_specs(task, labels_per_class=2, seeds=[0], device="cpu", images=IMAGES)[1:2]
     )
-    assert single_teacher_runs(home, task, 2) == [read_entry(home, job.id)]
+    assert single_teacher_runs(home, task, 2) == [read_run(home, job.id)]
     assert job.folder.parent == runs_root(home)

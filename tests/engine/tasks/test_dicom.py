@@ -3,6 +3,7 @@
 import io
 import struct
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -13,7 +14,7 @@ from pydicom.encaps import encapsulate
 from engine.errors import DamagedFileError
 from engine.tasks.pixels import convert, is_dicom
 from engine.tasks.reading import Reading
-from tests.engine.tasks.made_sources import dicom
+from tests.engine.tasks.made_sources import dicom, picture
 
 VALUES = np.array([[0, 25, 50, 75, 100, 200]], dtype=np.uint16)
 
@@ -141,6 +142,14 @@ def test_a_look_up_table_of_values_of_interest(values, lut, shades):
     found_shades, found = read(dicom(0, values=values, VOILUTSequence=[lut]))
     assert found_shades == shades
     assert "the file's own look-up table" in found.steps
+    assert found.values.table
+
+
+def test_a_look_up_table_comes_before_a_window_and_after_what_was_chosen():
+    content = dicom(0, values=VALUES, VOILUTSequence=[table([0, 255], 60, 8)], **window(50, 100))
+    assert read(content)[0] == [0, 0, 0, 255, 255, 255]
+    assert read(content, window=(50, 100))[0] == [0, 64, 129, 193, 255, 255]
+    assert read(content, value_range=(0, 200))[0] == [0, 32, 64, 96, 128, 255]
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
@@ -249,3 +258,56 @@ def test_images_of_float_numbers(dtype):
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
     assert read(stream.getvalue())[0] == [0, 64, 0, 255, 0]
+
+
+def compressed(values, syntax, encoded, bits):
+    """A DICOM file of values that were encoded so."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom(0, values=values)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8 * values.itemsize, bits, bits - 1
+    dataset.PixelData = encapsulate([encoded])
+    dataset["PixelData"].is_undefined_length = True
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    return stream.getvalue()
+
+
+SLOPE = (np.arange(16 * 20).reshape(16, 20) * 12).astype(np.uint16)  # 0 to 3828: 12 bits
+
+
+def lossless(values):
+    return imagecodecs.ljpeg_encode(values, bitspersample=12)
+
+
+def lossy(values):
+    return imagecodecs.jpeg8_encode(values, level=100)  # 16 bits of the container are 12 of JPEG
+
+
+@pytest.mark.parametrize(
+    ("syntax", "encode", "lowest", "error"),
+    [
+        (uid.JPEGLossless, lossless, 0, 0),
+        (uid.JPEGLossless, lossless, -2048, 0),
+        (uid.JPEGLosslessSV1, lossless, 0, 0),
+        (uid.JPEGLosslessSV1, lossless, -2048, 0),
+        (uid.JPEGLSLossless, imagecodecs.jpegls_encode, 0, 0),
+        (uid.JPEGLSLossless, imagecodecs.jpegls_encode, -2048, 0),
+        (uid.JPEGExtended12Bit, lossy, 0, 1),
+    ],
+    ids=str,
+)
+def test_compressions_of_more_than_8_bits(syntax, encode, lowest, error):
+    values = SLOPE.astype(np.int16) + lowest if lowest else SLOPE
+    found = convert(compressed(values, syntax, encode(values.astype(np.uint16) & 0xFFF), 12), "x", Reading(), 10**6)
+    assert np.abs(np.asarray(found.image)[..., 0] - np.rint(SLOPE / 3828 * 255)).max() <= error
+    assert found.values.low == pytest.approx(lowest, abs=16 * error)
+
+
+def test_colors_without_loss():
+    colors = np.asarray(picture(2, (20, 16)))
+    content = compressed(colors[..., 0], uid.JPEGLSLossless, imagecodecs.jpegls_encode(colors), 8)
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    assert np.asarray(convert(stream.getvalue(), "x", Reading(), 10**6).image).tolist() == colors.tolist()

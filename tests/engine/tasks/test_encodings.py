@@ -127,14 +127,13 @@ def test_letters_that_were_lost_before_are_refused(tmp_path):
 
 def zip_of_raw_names(path, names):
     """A ZIP whose names are these bytes, not marked as UTF-8, as packers of Windows write them."""
+    stand_ins = [chr(ord("a") + number) * len(name) for number, name in enumerate(names)]
     with zipfile.ZipFile(path, "w") as archive:
-        for number, name in enumerate(names):
-            archive.writestr("?" * len(name), bytes([255, 216, 255, number]))
+        for number, name in enumerate(stand_ins):
+            archive.writestr(name, bytes([255, 216, 255, number]))
     content = path.read_bytes()
-    for name in names:
-        content = content.replace(b"?" * len(name), name, 1)  # in its header
-    for name in names:
-        content = content.replace(b"?" * len(name), name, 1)  # in the directory
+    for stand_in, name in zip(stand_ins, names, strict=True):
+        content = content.replace(stand_in.encode(), name)  # in its header and in the directory
     path.write_bytes(content)
     return path
 
@@ -207,6 +206,15 @@ def test_names_of_one_look_are_one_name(tmp_path, packed):
     assert [item.label for item in found.items] == ["käfer"] * 3 + ["Floh"]
     assert all(unicodedata.is_normalized("NFC", item.name) for item in found.items)
     assert all(found.read(item) == b"\xff\xd8\xff" for item in found.items)
+
+
+def test_columns_and_stems_match_in_either_form(tmp_path):
+    rows = ["größe,käfer", *(f"Köcher{i},{'ab'[i % 2]}" for i in range(6))]
+    content = unicodedata.normalize("NFD", "\n".join(rows))
+    files = {f"Köcher{i}.jpg": b"\xff\xd8\xff" for i in range(6)}
+    path = made.put(tmp_path / "a", {**files, "labels.csv": content})
+    found = look(path, None, True, Columns(label="käfer"), ImportSettings(), {})
+    assert (found.columns.path, labels(found)) == ("größe", {"a", "b"})
 
 
 def test_two_files_of_a_folder_never_get_one_name(tmp_path):

@@ -74,6 +74,8 @@ SPLITS = {
     "sides within classes": images("cats/train", "dogs/train") | images("cats/test", "dogs/test", count=2),
     "labeled is to train on": splits("labeled", "test"),
     "test beside classes": images("cats", "dogs") | images("test/cats", "test/dogs", count=2),
+    "public and private": splits("Training", "PublicTest"),
+    "unlike, with the same classes": splits("train", "easy_test"),
     "train alone": images("train/cats", "train/dogs") | images("train/val", count=0),
 }
 
@@ -128,6 +130,9 @@ UNLABELED = {
         (None, "a"): 4, (None, "b"): 4, ("train", None): 4,
     }),
     "unlabeled beside splits": (splits("train", "test") | images("unlabeled"), {**BOTH, ("train", None): 4}),
+    "labeled and unlabeled images": (images("labeled-images/a", "labeled-images/b") | images("UnlabeledImages"), {
+        (None, "a"): 4, (None, "b"): 4, ("train", None): 4,
+    }),
     "unlabeled beside classes": (images("cats", "dogs") | images("unlabeled"), {**ONLY, ("train", None): 4}),
     "test beside classes": (images("cats", "dogs") | images("test"), {
         ("train", "cats"): 4, ("train", "dogs"): 4, ("test", None): 4,
@@ -171,6 +176,13 @@ def test_masks_are_left_out_and_asked_about(name):
     used = recognized(MASKS[name], {"masks": "use"})
     assert len(used.items) == 16
     assert used.questions[0].decided
+
+
+def test_masks_beside_variants_are_none_of_them():
+    files = images(*(f"{v}/{c}" for v in ("color", "gray") for c in ("cats", "dogs")))
+    found = recognized(files | images("masks/cats", "masks/dogs", suffix=".png"))
+    assert counts(found) == ONLY
+    assert asked(found) == {"masks": "leave-out", "folder-levels": "one-variant"}
 
 
 def test_voc_is_pictures_without_classes_and_masks():
@@ -233,6 +245,29 @@ def test_folders_of_patients_within_classes_become_groups():
     assert {item.group for item in recognized(files, {"folder-levels": "outer"}).items} == {None}
 
 
+def test_levels_of_one_folder_say_nothing():
+    found = recognized(images(*(f"{c}/SOB/{c}-{n}/x" for c in ("benign", "malignant") for n in range(3))))
+    assert asked(found) == {"folder-levels": "groups"}
+    assert {(item.label, item.group) for item in found.items} >= {("benign", "benign-0"), ("malignant", "malignant-2")}
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (("2020-05-01", "2020-05-02"), "groups"),
+        (("Patient 1", "Patient 2", "Patient 3"), "groups"),
+        (("camera_A2", "camera_B1"), "groups"),
+        (("day", "night"), "class"),
+    ],
+)
+def test_folders_called_like_days_or_patients_are_asked_about(names, chosen):
+    found = recognized(images(*names))
+    assert asked(found) == {"folder-classes": chosen}
+    assert {item.label for item in found.items} == (set(names) if chosen == "class" else {None})
+    assert {item.group for item in found.items} == (set(names) if chosen == "groups" else {None})
+    assert {i.label for i in recognized(images(*names), {"folder-classes": "class"}).items} == set(names)
+
+
 def test_kinds_of_kinds_are_asked_about_too():
     files = images("animals/cat", "animals/dog", "plants/rose", "plants/oak")
     assert asked(recognized(files)) == {"folder-levels": "outer"}
@@ -258,3 +293,39 @@ def test_tiny_imagenet_has_the_classes_of_its_list():
     test = {("test", "n01"): 2, ("test", "n02"): 2, ("test", None): 4}
     assert counts(recognized(tiny_imagenet(lines))) == {**labeled, **test}
     assert counts(recognized(tiny_imagenet("a list of something else\n"))) == {**labeled, ("test", None): 8}
+
+
+def listed(*lines):
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "form"),
+    [
+        ("meta/train.txt", "meta/test.txt", "{c}/{i}"),
+        ("TrainImages.txt", "TestImages.txt", "{c}/{i}.jpg"),
+        ("lists/train_list.txt", "lists/val.txt", "./all/{c}/{i}.jpg 7"),
+    ],
+)
+def test_lists_of_a_split_count_where_folders_say_none(train, test, form):
+    files = images("all/cats", "all/dogs", count=6)
+    lines = {i: [form.format(c=c, i=i) for c in ("cats", "dogs")] for i in range(6)}
+    files |= {train: listed(*(line for i in range(4) for line in lines[i])), test: listed(*lines[4], *lines[5])}
+    found = recognized(files)
+    assert counts(found) == BOTH
+    assert any("The split is that of" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"train.txt": listed("cats/0", "dogs/0")},
+        {"train1.txt": listed("cats/0", "dogs/0"), "test1.txt": listed("cats/1", "dogs/1")},
+        {"train.txt": listed("bats/0", "rats/0"), "test.txt": listed("cats/1", "dogs/1")},
+        {"train.txt": listed("0", "1"), "test.txt": listed("2", "3")},
+        {"val.txt": listed("cats/1"), "test.txt": listed("cats/1"), "train.txt": listed("dogs/0")},
+        {"train.txt": "", "test.txt": "read me first"},
+    ],
+)
+def test_other_lists_are_no_split(lists):
+    assert counts(recognized(images("cats", "dogs") | lists)) == ONLY

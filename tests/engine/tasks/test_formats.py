@@ -224,16 +224,20 @@ def test_compressed_dicom(syntax):
     assert np.abs(difference).max() <= (3 if syntax.startswith("JPEG") else 0)
 
 
-def test_dicom_compressed_in_a_way_that_is_not_read_is_a_sentence():
+@pytest.mark.parametrize(
+    ("syntax", "words"),
+    [("JPEGLosslessSV1", "its JPEG Lossless.* data are damaged"), ("MPEG2MPML", "compressed as MPEG2")],
+)
+def test_dicom_compressed_in_a_way_that_is_not_read_is_a_sentence(syntax, words):
     import pydicom
     from pydicom import uid
     from pydicom.encaps import encapsulate
 
     dataset = pydicom.dcmread(io.BytesIO(dicom(3)))
-    dataset.file_meta.TransferSyntaxUID = uid.JPEGLosslessSV1
+    dataset.file_meta.TransferSyntaxUID = getattr(uid, syntax)
     dataset.PixelData = encapsulate([b"\xff\xd8\xff\xc3" + b"\0" * 60])
     dataset["PixelData"].is_undefined_length = True
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
-    with pytest.raises(DamagedFileError, match="compressed as JPEG Lossless"):
+    with pytest.raises(DamagedFileError, match=words):
         rgb(stream.getvalue())

@@ -22,7 +22,6 @@ from engine.tasks import (
     keep_upload,
     open_task,
     propose,
-    remove_task,
     request_import,
     task_names,
 )
@@ -242,16 +241,6 @@ def test_a_cancelled_job_goes_on_when_asked_again(home, pets, tmp_path):
     assert jobs.status(job).state == "cancelled"
     assert own(home) == []
     assert jobs.status(request_import(home, request)).state == "queued"
-
-
-def test_a_removed_task_leaves_no_features_behind(home, bring, pets):
-    task = bring(pets)
-    made.put(home / "features" / "mine" / "x", {"y": "z"})
-    remove_task(home, task.name)
-    assert own(home) == []
-    assert not (home / "features" / "mine").exists()
-    with pytest.raises(InvalidInputError, match="comes with the program"):
-        remove_task(home, "emoji-fluent")
 
 
 def test_large_images_come_in_small_row_groups(bring, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ def test_texts_that_are_stored_stay_apart_unless_space_or_form_differ():
     assert kept[0] != kept[1]
     assert [len(text) for text in kept] == [200, 200]
     assert clean_text("caf\udce9") != clean_text("caf\udce8")
+    assert not {"\\", "/"} & set(clean_identifier("a\0b\u2028c\udce9"))  # an upload's name becomes one in an archive
     assert "\ufffd" not in clean_text("caf\udce9") + clean_identifier("caf\udce9\n.png")
 
 

@@ -44,6 +44,14 @@ def tiff(array, **options):
     return stream.getvalue()
 
 
+ENCODERS = {
+    uid.JPEGBaseline8Bit: lambda gray: encoded(gray, "JPEG"),
+    uid.JPEG2000Lossless: lambda gray: encoded(gray, "JPEG2000", no_jp2=True),
+    uid.JPEGLosslessSV1: lambda gray: imagecodecs.ljpeg_encode(np.asarray(gray)),
+    uid.JPEGLSLossless: lambda gray: imagecodecs.jpegls_encode(np.asarray(gray)),
+}
+
+
 def compressed(syntax):
     """A DICOM file of 8 bits in some compression."""
     dataset = pydicom.dcmread(io.BytesIO(dicom(0)))
@@ -53,10 +61,8 @@ def compressed(syntax):
     if syntax == uid.RLELossless:
         dataset.compress(syntax)
     else:
-        form = "JPEG" if syntax == uid.JPEGBaseline8Bit else "JPEG2000"
         dataset.file_meta.TransferSyntaxUID = syntax
-        options = {} if form == "JPEG" else {"no_jp2": True}
-        dataset.PixelData = encapsulate([encoded(gray, form, **options)])
+        dataset.PixelData = encapsulate([ENCODERS[syntax](gray)])
         dataset["PixelData"].is_undefined_length = True
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
@@ -76,7 +82,13 @@ def test_no_decoder_opens_a_file_once_all_is_loaded():
     files["DICOM"] = dicom(0)
     files["DICOM through a window"] = dicom(0, WindowCenter=100, WindowWidth=0.5, VOILUTFunction="SIGMOID")
     files["DICOM without its header"] = dicom(0)[132:]
-    for syntax in (uid.RLELossless, uid.JPEG2000Lossless, uid.JPEGBaseline8Bit):
+    for syntax in (
+        uid.RLELossless,
+        uid.JPEG2000Lossless,
+        uid.JPEGBaseline8Bit,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+    ):
         files[syntax.name] = compressed(syntax)
     files["DICOM in Russian"] = dicom(0, patient="Дуб", SpecificCharacterSet="ISO_IR 144")
     told = json.dumps({name: base64.b64encode(content).decode() for name, content in files.items()})

@@ -9,11 +9,12 @@ import zipfile
 import pytest
 
 from engine.errors import InvalidInputError
-from engine.tasks import checked
+from engine.tasks import checked, keep_upload
 from engine.tasks.finding import look
 from engine.tasks.inventory import Columns, image_names
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import open_tree
+from engine.tasks.uploads import upload_path
 from tests.engine.tasks import made_sources as made
 
 JPEG = b"\xff\xd8\xff\xe0"
@@ -102,3 +103,13 @@ def test_two_entries_of_one_name_are_one_file_or_a_sentence(tmp_path, pack, agai
     )
     with pytest.raises(InvalidInputError, match=r"2 different files of the one name 'cat/ä.jpg', .*: delete the wrong"):
         find(pack(tmp_path / "other", [*whole, (again, JPEG + b"2")]))
+
+
+def test_dropped_files_of_one_name_keep_their_folder(home):
+    dropped = [(f"{label}/{name}", io.BytesIO(JPEG)) for label in ("cat", "dog") for name in ("1.jpg", "1.jpg", "2")]
+    source = keep_upload([*dropped, ("dog/2", io.BytesIO(JPEG))], home)
+    found = find(upload_path(source, home))
+    assert [(item.name, item.label) for item in found.items] == [
+        *[("cat/1.jpg", "cat"), ("cat/1 (2).jpg", "cat"), ("cat/2", "cat")],
+        *[("dog/1.jpg", "dog"), ("dog/1 (2).jpg", "dog"), ("dog/2", "dog"), ("dog/2 (2)", "dog")],
+    ]

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DamagedFileError, UnknownNameError
@@ -96,8 +98,8 @@ def test_a_column_that_follows_the_folders_or_the_folders_alone():
 
 
 def test_a_sorted_table_is_looked_at_all_over(seen):
-    rows = [["file", "kind"], *([f"{i:03d}.jpg", f"k{i // 600}"] for i in range(1800))]
-    assert labels(seen({**pictures(1800), "list.csv": rows})) == {"k0": 600, "k1": 600, "k2": 600}
+    rows = [["file", "kind"], *([f"{i:03d}.jpg", f"k{i // 300}"] for i in range(900))]
+    assert labels(seen({**pictures(900), "list.csv": rows})) == {"k0": 300, "k1": 300, "k2": 300}
 
 
 def test_groups_are_guessed_and_mentioned(seen):
@@ -124,8 +126,8 @@ def test_what_is_not_certain_is_asked_with_the_images_that_each_would_label(seen
     assert labels(chosen) == {"x": 3, "y": 4, None: 1}
     assert not undecided(chosen.questions)
     grades = [[f"{i:03d}.jpg", str(i % 3)] for i in range(9)]
-    (question,) = seen({**pictures(9), "x.csv": [["file", "grade"], *grades]}, "x.csv").questions
-    assert [(one.key, one.labeled_images) for one in question.interpretations] == [("grade", 9), ("(none)", 0)]
+    (question,) = seen({**pictures(9), "x.csv": [["file", "spots"], *grades]}, "x.csv").questions
+    assert [(one.key, one.labeled_images) for one in question.interpretations] == [("spots", 9), ("(none)", 0)]
 
 
 def test_one_hot_rows_with_several_ones_or_none_have_no_label(seen):
@@ -134,8 +136,8 @@ def test_one_hot_rows_with_several_ones_or_none_have_no_label(seen):
     rows += [["020", "1.0", "1.0", "0.0"], ["021", "0.0", "0.0", "0.0"]]
     found = seen({**pictures(22), "truth.csv": rows})
     assert labels(found) == {"MEL": 7, "NV": 7, "BCC": 6, None: 2}
-    assert "1 images have no 1" in " ".join(found.notes)
-    assert "1 images have several" in " ".join(found.notes)
+    assert "Images without a 1, and so without a label: 1." in " ".join(found.notes)
+    assert "so that they have no label: 1." in " ".join(found.notes)
     single = seen({**pictures(22), "truth.csv": rows}, columns=Columns(label="MEL,NV"))
     assert labels(single) == {"MEL": 7, "NV": 7, None: 8}
     with pytest.raises(UnknownNameError):
@@ -160,7 +162,7 @@ def test_several_labels_in_a_cell_are_never_classes_by_default(seen):
     found = seen({**pictures(12), "l.csv": rows})
     assert labels(found) == {"cat": 3, "dog": 3, None: 6}
     (question,) = found.questions
-    assert "not supported yet: choose one column" in question.text
+    assert "not supported yet: choose a column" in question.text
     assert {one.key: one.labeled_images for one in question.interpretations} == {"single": 6, "combined": 12}
     combined = seen({**pictures(12), "l.csv": rows}, **{"several-labels": "combined"})
     assert labels(combined) == {"cat": 3, "dog": 3, "cat + dog": 3, "air + cat": 3}
@@ -185,6 +187,16 @@ def test_lists_of_labels_and_names_of_several_words(values, lists):
 
 
 def test_tags_are_lists_by_their_many_combinations():
+    few = [
+        "clear primary",
+        "haze primary",
+        "clear primary water",
+        "cloudy",
+        "haze road",
+        "clear road water",
+        "haze mine",
+    ]
+    assert set(several_labels(few)) == set(few) - {"cloudy"}
     words = ["haze", "clear", "primary", "water", "road"]
     tags = [f"{a} {b}" for i, a in enumerate(words) for b in words[i + 1 :]] + [
         "haze primary water",
@@ -373,15 +385,76 @@ def test_a_sample_of_a_submission_is_no_table_of_labels(seen):
     assert labels(seen({**files, **tables})) == {"a": 3, "b": 3}
 
 
-def test_of_several_tables_the_one_that_labels_counts_and_the_others_are_offered(seen):
-    tables = {
-        "a_metadata.csv": [["f", "Width"], *([f"{i:03d}.jpg", "30"] for i in range(8))],
-        "labels.csv": [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(8))],
+def test_of_several_tables_the_one_that_labels_counts(seen):
+    names = [f"{i:03d}.jpg" for i in range(8)]
+    files = {
+        **pictures(8),
+        "a_metadata.csv": [["f", "Width"], *([name, "30"] for name in names)],
+        "labels.csv": [["f", "label"], *([name, "ab"[i % 2]] for i, name in enumerate(names))],
     }
-    found = seen({**pictures(8), **tables})
+    found = seen(files)
     assert labels(found) == {"a": 4, "b": 4}
-    assert asked(found)["table"] == "labels.csv"
-    assert labels(seen({**pictures(8), **tables}, table="a_metadata.csv")) == {None: 8}
+    assert not found.questions
+    assert "Not used: a_metadata.csv." in found.notes
+    assert labels(seen(files, table="a_metadata.csv")) == {None: 8}
+    files["other.csv"] = [["f", "class"], *([name, "uv"[i // 4]] for i, name in enumerate(names))]
+    assert asked(seen(files)) == {"table": "labels.csv"}
+    assert labels(seen(files, table="other.csv")) == {"u": 4, "v": 4}
+
+
+def test_another_table_says_the_split(seen):
+    names = [f"{i:03d}.jpg" for i in range(12)]
+    files = {
+        **pictures(12),
+        "labels.csv": [["f", "label"], *([name, "ab"[i % 2]] for i, name in enumerate(names))],
+        "eval_partition.csv": [["f", "partition"], *([name, str(i // 4)] for i, name in enumerate(names))],
+    }
+    found = seen(files)
+    assert labels(found) == {"a": 6, "b": 6}
+    assert splits(found)["test"] == names[8:]
+    assert asked(found) == {"split-column": "partition"}
+
+
+def test_official_tables_by_split_beside_one_of_something_else(seen):
+    tables = {
+        "Train.csv": [
+            ["Width", "ClassId", "Path"],
+            *([str(27 + i), str(i % 2), f"Train/{i:03d}.png"] for i in range(8)),
+        ],
+        "Test.csv": [["Width", "ClassId", "Path"], *([str(27 + i), str(i % 2), f"Test/{i:03d}.png"] for i in range(4))],
+        "Meta.csv": [["Path", "ClassId"], *([f"Meta/{i:03d}.png", str(i)] for i in range(1))],
+    }
+    files = {
+        name: None for start, n in (("Train/", 8), ("Test/", 4), ("Meta/", 1)) for name in pictures(n, start, ".png")
+    }
+    found = seen({**files, **tables})
+    assert labels(found) == {"0": 6, "1": 6}
+    assert splits(found)["test"] == [f"Test/{i:03d}.png" for i in range(4)]
+
+
+def test_a_few_labels_among_many_images_are_seen(seen):
+    rows = [[f"{i:03d}.jpg", ("fox", "hare")[i // 45 % 2] if i % 45 == 0 else ""] for i in range(540)]
+    assert labels(seen({**pictures(540), "l.csv": [["file", "animal"], *rows]})) == {"fox": 6, "hare": 6, None: 528}
+
+
+def test_images_called_by_numbers_beside_other_numbers(seen):
+    rows = [["", "label", "id"], *([str(i), str(i % 2), str(11 - i)] for i in range(12))]
+    found = seen({**{f"{i}.jpg": None for i in range(12)}, "l.csv": rows})
+    assert (found.columns.path, found.columns.label, found.columns.group) == ("id", "label", "")
+    assert {item.name: item.label for item in found.items}["0.jpg"] == "1"
+    assert not any(item.group for item in found.items)
+
+
+def test_folders_of_patients_are_no_classes(seen):
+    names = [f"{split}/patient{i // 2:05d}/view{i % 2}.jpg" for split in ("train", "valid") for i in range(20)]
+    rows = [[f"set/{name}", "Frontal" if i % 3 else "Lateral"] for i, name in enumerate(names)]
+    for i, row in enumerate(rows):
+        row += [str(float(i % 3 == k)) if i % 4 else "" for k in range(3)]
+    header = ["Path", "Frontal/Lateral", "No Finding", "Edema", "Mass"]
+    files = {"train.csv": [header, *rows[:20]], "valid.csv": [header, *rows[20:]]}
+    found = seen({**dict.fromkeys(names), **files})
+    assert found.columns.label == "No Finding,Edema,Mass"
+    assert Counter(item.split for item in found.items) == {"train": 20, "test": 20}
 
 
 def test_json_lines_as_hugging_face_writes_them(seen):
@@ -394,3 +467,25 @@ def test_json_lines_as_hugging_face_writes_them(seen):
         seen({**pictures(9), "metadata.jsonl": lines[0] + "\n{oops"})
     with pytest.raises(DamagedFileError, match=r"metadata.jsonl line 2 is no JSON"):
         seen({**pictures(9), "metadata.jsonl": lines[0] + "\n" + "[" * 100_000})
+
+
+def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_path):
+    images = [{"bytes": PICTURE, "path": f"{i}.jpg"} for i in range(12)]
+
+    def found_in(columns=None, **cells):
+        pq.write_table(pa.table({"image": images, **cells}), tmp_path / "x.parquet")
+        return look(tmp_path / "x.parquet", None, True, columns or Columns(), ImportSettings(), {})
+
+    found = found_in(width=[30, 31] * 6, species=["a", "b", None] * 4, is_test=[i > 8 for i in range(12)])
+    assert labels(found) == {"a": 4, "b": 4, None: 4}
+    assert splits(found)["test"] == ["10.jpg", "11.jpg", "9.jpg"]
+    several = found_in(labels=[["a"], ["b"], ["a", "b"]] * 4)
+    assert labels(several) == {"a": 4, "b": 4, None: 4}
+    assert asked(several) == {"several-labels": "single"}
+    alike = {"tone": ["x", "y"] * 6, "shape": ["u", "u", "v"] * 4, "patient": [f"p{i // 2}" for i in range(12)]}
+    assert asked(found_in(**alike)) == {"label-column": "tone"}
+    chosen = found_in(Columns(label="shape"), **alike)
+    assert labels(chosen) == {"u": 8, "v": 4}
+    assert {item.group for item in chosen.items} == {f"p{i}" for i in range(6)}
+    one_hot = found_in(cat=[i % 2 for i in range(12)], dog=[1 - i % 2 for i in range(12)])
+    assert labels(one_hot) == {"cat": 6, "dog": 6}

@@ -2,16 +2,19 @@ import io
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
 from engine.tasks import add_task_file, bundled_names, decode, open_task, task_names, write_revision
 from engine.tasks import catalogue as task_catalogue
 from engine.tasks import images as task_images
+from engine.tasks.task import write_task
 from engine.tasks.views import WHOLE, boxes, render, square
 
 
@@ -63,8 +66,7 @@ def test_new_labels_are_a_new_revision_and_change_the_task(home):
     labels = task.labels.copy()
     labels[0] = -1
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace(task.record.labels, revision))
+    write_task(task.folder, replace(task.record, labels=revision))
     changed = open_task("emoji-fluent", home)
     assert changed.revision != task.revision
     assert changed.labels[0] == -1
@@ -75,9 +77,59 @@ def test_images_that_came_after_a_revision_are_unlabeled_and_trained_on(home):
     task = open_task("emoji-fluent", home)
     ids, labels = task.images.image_ids[:-1], task.labels[:-1]
     revision = write_revision(task.folder / "labels", "label", ids, pa.array(labels, pa.int32()))
-    path = task.folder / "task.json"
-    path.write_text(path.read_text().replace(task.record.labels, revision))
+    write_task(task.folder, replace(task.record, labels=revision))
     assert open_task("emoji-fluent", home).labels[-1] == -1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("resize", "crop"), ("flip", True), ("classes", ["x"]), ("student_size", 512), ("split", "784431e99ce7")],
+)
+def test_a_value_that_was_changed_by_hand_is_no_other_task_without_a_word(home, field, value):
+    path = open_task("emoji-fluent", home).folder / "task.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(DamagedFileError, match=r"emoji-fluent.*no longer what was written.*line .seal."):
+        open_task("emoji-fluent", home)
+
+
+def test_a_record_of_an_old_version_has_no_seal_and_one_may_be_taken_away(home):
+    task = open_task("emoji-fluent", home)
+    value = json.loads((task.folder / "task.json").read_text())
+    assert value.pop("seal")
+    (task.folder / "task.json").write_text(json.dumps(value | {"title": "Renamed"}))
+    assert open_task("emoji-fluent", home).record == replace(task.record, title="Renamed")
+
+
+@pytest.mark.parametrize("change", ["other labels", "other ids", "other column", "gone", "cut", "a folder"])
+def test_labels_are_what_their_revision_says(home, change):
+    task = open_task("emoji-fluent", home)
+    path = task.folder / "labels" / f"{task.record.labels}.parquet"
+    ids, labels = task.images.image_ids, task.labels.copy()
+    path.unlink()
+    if change == "a folder":
+        path.mkdir()
+    elif change != "gone":
+        labels[0] += change == "other labels"
+        ids = ids[1:] + ids[:1] if change == "other ids" else ids
+        name = "class" if change == "other column" else "label"
+        pq.write_table(pa.table({"image_id": ids, name: pa.array(labels, pa.int32())}), path)
+        if change == "cut":
+            path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WorkbenchError, match=path.name):
+        _ = open_task("emoji-fluent", home).labels
+
+
+def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
+    task = open_task("emoji-fluent", home)
+    content = task.images.content(7)
+    path = task.folder / "images.parquet"
+    whole = bytearray(path.read_bytes())
+    at = whole.find(content[20:60])
+    assert at > 0, "the image lies there as it is"
+    whole[at + 10] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(DamagedFileError, match=r"images\.parquet is damaged"):
+        open_task("emoji-fluent", home).images.content(7)
 
 
 @pytest.fixture
@@ -120,7 +172,7 @@ def test_a_corrupt_image_table_in_the_workspace_is_a_sentence(home):
 def test_a_damaged_task_record_is_a_sentence(home):
     task = open_task("emoji-fluent", home)
     (task.folder / "task.json").write_text('{"name": "emoji-fluent"}')
-    with pytest.raises(DamagedFileError, match=r"task\.json is not a task record"):
+    with pytest.raises(DamagedFileError, match=r"task\.json is damaged, and with it task 'emoji-fluent'"):
         open_task("emoji-fluent", home)
     assert "emoji-fluent" in task_names(home)
 

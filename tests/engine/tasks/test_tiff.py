@@ -236,8 +236,8 @@ def test_signed_8_bits_are_scaled_by_their_range(compression):
 
 
 def test_few_bits_are_shades_from_black_to_white():
-    values = np.array([[0, 5], [10, 15]], dtype=np.uint8)
-    content = tiff(values, bitspersample=4)
+    packed = tiff(np.array([[0x05], [0xAF]], dtype=np.uint8))  # two values of 4 bits in a byte
+    content = with_tag(with_tag(packed, "BitsPerSample", 4), "ImageWidth", 2)
     assert read(content, channels=(1,))[0][..., 0].tolist() == [[0, 85], [170, 255]]
 
 

@@ -288,7 +288,7 @@ def test_a_damaged_record_hides_its_teacher_alone(home, tmp_path):
     path = home / "teachers" / record.name / "record.json"
     path.write_text("{")
     assert record.name not in teacher_names()
-    assert "is not valid JSON" in damaged_teachers()[record.name]
+    assert f"is damaged, and with it the teacher {record.name!r}" in damaged_teachers()[record.name]
     remove_teacher(record.name)
     assert damaged_teachers() == {}
 

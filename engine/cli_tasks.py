@@ -1,0 +1,95 @@
+"""The commands about tasks: list them, remove one of your own, put it back, empty the trash."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from engine.cli_print import print_rows
+from engine.errors import DamagedFileError, InvalidInputError
+from engine.files import workspace
+
+
+def add_parser(verbs: Any) -> None:
+    """Add `tasks` and the commands under it to the command line."""
+    tasks = verbs.add_parser("tasks", help="list the tasks; remove, restore", description=__doc__)
+    tasks.add_argument("--json", action="store_true", help="print one JSON document")
+    tasks.set_defaults(run=_tasks)
+    below = tasks.add_subparsers(metavar="remove | trash | restore | empty-trash")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = below.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("remove", _remove, "move a task of your own to the trash").add_argument("name", metavar="NAME")
+    trash = command("trash", _trash, "list the removed tasks")
+    trash.add_argument("--json", action="store_true", help="print one JSON document")
+    restore = command("restore", _restore, "put a removed task back")
+    restore.add_argument("name", metavar="NAME", help="of the task, or its id in the trash")
+    empty = command("empty-trash", _empty, "delete removed tasks for good")
+    empty.add_argument("names", nargs="*", metavar="NAME", help="some of them alone, by name or id")
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    from engine.tasks import open_task, task_names
+
+    home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
+    for name in task_names(home):
+        try:
+            rows.append(_task_row(open_task(name, home)))
+        except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
+            left_out.append({"name": name, "problem": str(error)})
+            print(f"left out: {name}: {error}", file=sys.stderr)
+    shown = ("name", "classes", "training_images", "test_images", "title")
+    return print_rows(options, {"tasks": rows, "left_out": left_out}, rows, shown)
+
+
+def _task_row(task: Any) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "title": task.record.title,
+        "classes": len(task.classes),
+        "training_images": len(task.train_rows),
+        "test_images": len(task.test_rows),
+        "labels_per_class_at_least": int(task.available_labels().min()),
+        "collection": task.record.collection,
+        "license": task.record.license,
+    }
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from engine.runs.users import remove_task, users_of_task
+
+    home = workspace()
+    finished = users_of_task(home, options.name).finished_runs
+    identifier = remove_task(home, options.name)
+    print(f"Moved {options.name} to the trash as {identifier}; `tasks restore {options.name}` puts it back.")
+    if finished:
+        print(f"{finished} finished run{'s' if finished > 1 else ''} used it: results and students stay.")
+    return 0
+
+
+def _trash(options: argparse.Namespace) -> int:
+    from engine.tasks import removed_tasks
+
+    rows = [asdict(entry) for entry in removed_tasks(workspace())]
+    return print_rows(options, {"removed": rows}, rows, ("name", "removed", "title", "id"))
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from engine.tasks import restore_task
+
+    print(f"Put {restore_task(workspace(), options.name)} back.")
+    return 0
+
+
+def _empty(options: argparse.Namespace) -> int:
+    from engine.tasks import empty_trash
+
+    count = empty_trash(workspace(), options.names or None)
+    print(f"Deleted {count} removed task{'' if count == 1 else 's'} for good.")
+    return 0

@@ -1,0 +1,42 @@
+"""Numbers in sentences, the same in all of them: a no-break space before the sign of percent, a real minus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NO_BREAK = "\u00a0"
+MINUS = "\u2212"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share 0..1 as percent: 0.615 -> "61.5 %". Halves go up, as in the browser's tables: (0.325, 0) -> "33 %"."""
+    scale = 10**digits
+    return f"{math.floor(100 * share * scale + 0.5) / scale:.{digits}f}{NO_BREAK}%"
+
+
+def number(value: float, form: str) -> str:
+    """A number in Python's format `form`, with a real minus; one that rounds to zero has no sign of less."""
+    text = format(value, form)
+    return text.replace("-", MINUS) if any(character in "123456789" for character in text) else text.replace("-", "")
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign: (1.25, 1) -> "+1.3"; nothing before one that rounds to zero."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text[1:]
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign: 0.052 -> "+5.2"."""
+    return signed(100 * difference, 1)
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: (1, "seed") -> "1 seed", (3, "seed") -> "3 seeds"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in a sentence: "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

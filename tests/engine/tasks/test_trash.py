@@ -1,0 +1,85 @@
+"""A removed task can be put back until somebody empties the trash."""
+
+import json
+
+import pytest
+
+from engine.cli import main
+from engine.errors import InvalidInputError, UnknownNameError
+from engine.tasks import empty_trash, remove_task, removed_tasks, restore_task, task_names
+from tests.engine.tasks import made_sources as made
+
+
+@pytest.fixture
+def task(home):
+    """A folder that is called a task: what is in it matters to nobody here."""
+    made.put(home / "tasks" / "mine", {"task.json": json.dumps({"title": "Löwen"}), "images.parquet": "images"})
+    made.put(home / "features" / "mine" / "x", {"y": "z"})
+    return home / "tasks" / "mine"
+
+
+def test_a_removed_task_takes_its_features_along_and_both_come_back(home, task):
+    identifier = remove_task(home, "mine")
+    assert "mine" not in task_names(home)
+    assert not (home / "features" / "mine").exists()
+    [entry] = removed_tasks(home)
+    assert (entry.id, entry.name, entry.title) == (identifier, "mine", "Löwen")
+    assert entry.removed.endswith("+00:00")
+    assert restore_task(home, "mine") == "mine"
+    assert (task / "images.parquet").read_text() == "images"
+    assert (home / "features" / "mine" / "x" / "y").read_text() == "z"
+    assert removed_tasks(home) == []
+    assert list((home / "trash").iterdir()) == []
+
+
+def test_a_task_never_takes_the_place_of_another_one(home, task):
+    first = remove_task(home, "mine")
+    made.put(task, {"task.json": "{"})  # damaged ones can be removed as well
+    with pytest.raises(InvalidInputError, match="by now"):
+        restore_task(home, "mine")
+    second = remove_task(home, "mine")
+    assert [entry.title for entry in removed_tasks(home)] == ["mine", "Löwen"]
+    with pytest.raises(InvalidInputError, match="say which one"):
+        restore_task(home, "mine")
+    assert restore_task(home, first) == "mine"
+    assert [entry.id for entry in removed_tasks(home)] == [second]
+
+
+def test_the_trash_is_emptied_in_parts_or_as_a_whole(home, task):
+    remove_task(home, "mine")
+    made.put(home / "tasks" / "other", {"task.json": "{}"})
+    remove_task(home, "other")
+    assert empty_trash(home, ["mine"]) == 1
+    assert [entry.name for entry in removed_tasks(home)] == ["other"]
+    assert empty_trash(home) == 1
+    assert list((home / "trash").iterdir()) == []
+    with pytest.raises(UnknownNameError, match="removed task"):
+        empty_trash(home, ["../tasks"])
+
+
+def test_what_a_killed_removal_left_is_whole(home, task):
+    """Killed after the task was moved, before its features were: both are there again once it is put back."""
+    identifier = remove_task(home, "mine")
+    (home / "trash" / identifier / "features").rename(home / "features" / "mine")
+    assert restore_task(home, identifier) == "mine"
+    assert (home / "features" / "mine" / "x" / "y").read_text() == "z"
+
+
+def test_bundled_tasks_and_names_that_are_none_are_refused(home):
+    with pytest.raises(InvalidInputError, match="comes with the program"):
+        remove_task(home, "emoji-fluent")
+    for name in ("nothing", "../tasks", ""):
+        with pytest.raises(UnknownNameError):
+            remove_task(home, name)
+
+
+def test_the_commands(home, task, capsys):
+    assert main(["tasks", "remove", "mine"]) == 0
+    assert "tasks restore mine" in capsys.readouterr().out
+    assert main(["tasks", "trash", "--json"]) == 0
+    assert [entry["title"] for entry in json.loads(capsys.readouterr().out)["removed"]] == ["Löwen"]
+    assert main(["tasks", "restore", "mine"]) == 0
+    assert main(["tasks", "remove", "mine"]) == 0
+    assert main(["tasks", "empty-trash"]) == 0
+    assert "Deleted 1 removed task for good." in capsys.readouterr().out
+    assert main(["tasks", "restore", "mine"]) == 1

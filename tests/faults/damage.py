@@ -1,0 +1,108 @@
+"""Each kind of file of a workspace, damaged in each way, looked at with each page and each verb.
+
+Nothing may end in an error of the program, no page may be lost, and the other tasks must be shown as before.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.looks import PAGES, VERBS, Look, look
+from tests.faults.ways import Way, ways
+from tests.faults.workspace import complete, copy, kinds, make
+
+NEIGHBORS = ("birds", "cells", "scans")  # tasks that Start shows whatever has become of a file of another one
+
+
+@dataclass
+class Found:
+    """How the looks at one kind of file ended."""
+
+    cases: int = 0
+    looks: int = 0
+    named: int = 0  # cases in which some page or verb named the file or its folder
+    errors: Counter[str] = field(default_factory=Counter)  # by page or verb
+    lost: int = 0  # cases in which Start lacks a task that was not damaged
+    examples: dict[str, str] = field(default_factory=dict)
+
+
+def prepared(folder: Path) -> Path:
+    """The workspace to be damaged, in `folder`."""
+    home = make(folder)
+    os.environ["WORKBENCH_HOME"] = str(home)
+    complete(home)
+    return home
+
+
+def examined(home: Path, kind: str, path: Path, way: Way, pages: list[str], verbs: list[str]) -> Iterator[Look]:
+    """What pages and verbs say of a copy of `home` whose file `path` is damaged."""
+    with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+        damaged = copy(home, Path(folder) / "home")
+        way.damage(damaged / path)
+        os.environ["WORKBENCH_HOME"] = str(damaged)
+        yield from look(damaged, pages, verbs)
+        for closed in damaged.rglob("*"):
+            if closed.is_dir():
+                closed.chmod(0o700)
+
+
+def campaign(only: list[str] | None = None) -> dict[str, Found]:
+    """The whole campaign, or that of some kinds of files; prints a line for each kind."""
+    found: dict[str, Found] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        home = prepared(Path(folder))
+        for kind, path in kinds(home).items():
+            if only and kind not in only:
+                continue
+            found[kind] = Found()
+            for way in ways(home / path):
+                if way.name == "closed" and os.geteuid() == 0:  # nothing is closed to root
+                    continue
+                _take_in(found[kind], path, way, list(examined(home, kind, path, way, list(PAGES), list(VERBS))))
+            _print(kind, found[kind])
+    return found
+
+
+def _take_in(found: Found, path: Path, way: Way, looks: list[Look]) -> None:
+    found.cases += 1
+    found.looks += len(looks)
+    found.named += any(path.name in one.text or path.parent.name in one.text for one in looks)
+    for one in looks:
+        if one.error:
+            found.errors[one.name] += 1
+            found.examples.setdefault(one.name, f"{way.name}: {one.error}")
+        if one.name == "start" and not path.is_relative_to("tasks/cells"):
+            found.lost += any(name not in one.text for name in NEIGHBORS)
+
+
+def _print(kind: str, found: Found) -> None:
+    told = ", ".join(f"{name} {count}" for name, count in found.errors.items()) or "0"
+    print(
+        f"{kind}: {found.cases} cases, {found.looks} pages and verbs; program errors: {told}; "
+        f"file named in {found.named} cases; other tasks lost in {found.lost}",
+        flush=True,
+    )
+    for name, example in found.examples.items():
+        print(f"  {name}, {example}", flush=True)
+
+
+def main(only: list[str] | None = None) -> int:
+    """Run the campaign; 1 if anything ended in an error of the program, or took another task with it."""
+    found = campaign(only).values()
+    errors = sum(sum(kind.errors.values()) for kind in found)
+    print(
+        f"{sum(kind.cases for kind in found)} cases, {sum(kind.looks for kind in found)} pages and verbs: "
+        f"{errors} program errors, other tasks lost in {sum(kind.lost for kind in found)}"
+    )
+    return 1 if errors or any(kind.lost for kind in found) else 0
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""Every page and every verb, as they look at a workspace in this process, and what they say."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from streamlit.testing.v1 import AppTest
+
+import engine.runs
+from engine import jobs
+from engine.cli import main
+from engine.errors import UnavailableError, WorkbenchError
+from engine.runs import QueueThread, execution
+from tests.faults.workspace import COMPARISON, DONE, STOPPED, TASK, TEACHER
+
+MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
+PROGRAM_ERRORS = ("error in the program", "Traceback")
+NOT_TRAINED = "Nothing is trained in this campaign."
+METHODS = "fine-tune,distill-weighted,distill-consensus"
+TEACHERS = "own,table,test-resnet-r160-in1k"
+STUDENT = ["--architecture", "test_efficientnet", "--start", "random", "--size", "32", "--images", "800"]
+PAGES = {
+    "start": ("start", {}),
+    "task": ("task", {}),
+    "check": ("task", {"note task.part": "check"}),
+    "label": ("task", {"note task.part": "label"}),
+    "teachers": ("teachers", {}),
+    "add a teacher": ("add_teacher", {}),
+    "features": ("features", {}),
+    "distill": ("distill", {}),
+    "results": ("results", {}),
+    "import": ("task_import", {}),
+}
+VERBS: dict[str, list[str]] = {
+    "tasks": ["tasks", "--json"],
+    "teachers": ["teachers", "--json"],
+    "rank": ["rank", "--task", TASK, "--teachers", TEACHERS, "--device", "cpu", "--json"],
+    "compare": ["compare", "--task", TASK, "--methods", METHODS, "--teachers", TEACHERS, "--device", "cpu", *STUDENT],
+    "export": ["export", Path(DONE).name, "--out", "{home}/student"],
+    "import": ["import", "{home}/nothing", "--name", "mine"],
+    "benchmark": ["benchmark", "{home}/" + DONE + "/result.json"],
+    "teachers remove": ["teachers", "remove", TEACHER],
+    "job": ["job", "{home}/" + STOPPED],
+    "work": ["work", "--device", "cpu"],
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one page or verb said. error: the end of a traceback, or the sentence about an error in the program."""
+
+    name: str
+    text: str
+    error: str | None
+
+
+def look(home: Path, pages: list[str], verbs: list[str]) -> Iterator[Look]:
+    """Look at the workspace `home`, which must be WORKBENCH_HOME, with some pages, then with some verbs."""
+    with _nothing_starts():
+        if pages:
+            yield from _pages(pages)
+        for name in verbs:  # what changes the workspace comes last
+            yield _verb(name, [part.replace("{home}", str(home)) for part in VERBS[name]])
+
+
+def _pages(names: list[str]) -> Iterator[Look]:
+    app = AppTest.from_file(str(MAIN), default_timeout=3600)
+    for key, value in {"task": TASK, "teacher": TEACHER, "comparison": COMPARISON}.items():
+        app.query_params[key] = value
+    app.run()  # registers the pages
+    for name in names:
+        view, session = PAGES[name]
+        app.session_state["note task.part"] = "images"
+        for key, value in session.items():
+            app.session_state[key] = value
+        yield _seen(name, app.switch_page(f"views/{view}.py").run())
+
+
+def _seen(name: str, app: AppTest) -> Look:
+    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    text = "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
+    if app.exception:
+        return Look(name, text, str(app.exception[0].message))
+    if not app.title and not app.error and not app.warning:
+        return Look(name, text, "there is no page at all")
+    return Look(name, text, _program_error(text))
+
+
+def _verb(name: str, arguments: list[str]) -> Look:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            main(arguments)
+    except SystemExit as error:
+        return Look(name, said.getvalue(), f"it exits with {error.code}")
+    except Exception:
+        return Look(name, said.getvalue(), traceback.format_exc())
+    if name == "job":  # its traceback goes to its log on purpose; what the user is told is its status
+        with contextlib.suppress(WorkbenchError):
+            said = io.StringIO(str(jobs.status(jobs.load(Path(arguments[1]))).message))
+    return Look(name, said.getvalue(), _program_error(said.getvalue()))
+
+
+def _program_error(text: str) -> str | None:
+    return next((text[text.index(sign) :][:2000] for sign in PROGRAM_ERRORS if sign in text), None)
+
+
+@contextlib.contextmanager
+def _nothing_starts() -> Iterator[None]:
+    """No queue runs beside a look, no worker is started, and nothing is trained."""
+
+    def train(*_: Any, **__: Any) -> None:
+        raise UnavailableError(NOT_TRAINED)
+
+    def wait(waited: list[jobs.Job], *_: Any) -> dict[jobs.Job, jobs.Status]:
+        return {job: jobs.status(job) for job in waited}
+
+    quiet: dict[tuple[Any, str], Callable[..., Any]] = {
+        (QueueThread, "start"): lambda self: None,
+        (QueueThread, "is_alive"): lambda self: True,
+        (QueueThread, "join"): lambda self, timeout=None: None,
+        (jobs, "wait"): wait,
+        (execution, "train"): train,
+        (engine.runs, "worker_command"): lambda job: [shutil.which("true") or "true"],
+    }
+    with contextlib.ExitStack() as stack:
+        for (place, name), other in quiet.items():
+            stack.enter_context(mock.patch.object(place, name, other))
+        yield

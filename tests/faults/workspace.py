@@ -1,0 +1,87 @@
+"""The workspace that is damaged: the one that version 0.1 made, with what it lacks, and each kind of file in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from engine.maps import Map, map_rows, write_map
+from engine.records import write_record
+from engine.runs.panel import _path, _spec, teacher_panel
+from engine.tasks import bundled_names, open_task
+from engine.tasks.task import write_task
+
+OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
+TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-a607684c"
+DONE, STOPPED = "runs/leaves-distill-weighted-s0-1546defd28", "runs/leaves-fine-tune-s1-f37815fdce"
+
+
+def make(folder: Path) -> Path:
+    """The workspace, unpacked into `folder`; for the calls here it must be WORKBENCH_HOME."""
+    with tarfile.open(OLD) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "workspace-0.1"
+
+
+def complete(home: Path) -> None:
+    """Add what version 0.1 left out: the bundled tasks, a task with a seal, a map, and a ranking by all metrics."""
+    for name in bundled_names():
+        open_task(name, home)
+    write_task(home / "tasks" / "cells", open_task("cells", home).record)
+    task = open_task(TASK, home)
+    rows = map_rows(task)
+    write_map(home / "maps", task, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    found = teacher_panel(home, task, teachers=["own", "table", "test-resnet-r160-in1k"], metrics=["parc", "cka"])
+    write_record(_path(home, _spec(task, 5, 0)), found)
+
+
+def copy(home: Path, to: Path) -> Path:
+    """A copy that shares its content by hard links; whoever changes a file of it writes that file anew."""
+    return Path(shutil.copytree(home, to, copy_function=os.link))
+
+
+def kinds(home: Path) -> dict[str, Path]:
+    """Each kind of file and one file of it, relative to the workspace."""
+    [labels] = (home / "tasks" / TASK / "labels").iterdir()
+    split = open_task(TASK, home).record.split
+    one = {name: next(home.glob(pattern)) for name, pattern in _FIRST.items()}
+    made = {name: path for name, pattern in _MADE.items() for path in home.glob(pattern)}
+    return {
+        "settings.json": Path("settings.json"),
+        "task.json": Path(f"tasks/{TASK}/task.json"),
+        "task.json, sealed": Path("tasks/cells/task.json"),
+        "images.parquet": Path(f"tasks/{TASK}/images.parquet"),
+        "facts.parquet": Path(f"tasks/{TASK}/facts.parquet"),
+        "import.json": Path(f"tasks/{TASK}/import.json"),
+        "labels": labels.relative_to(home),
+        "split": Path(f"tasks/{TASK}/splits/{split}.parquet"),
+        "features": one["features"].relative_to(home),
+        **{name: path.relative_to(home) for name, path in made.items()},
+        "teacher's record.json": Path(f"teachers/{TEACHER}/record.json"),
+        "teacher's weights": Path(f"teachers/{TEACHER}/weights.safetensors"),
+        "teacher's outputs": one["outputs"].relative_to(home),
+        "comparison": Path(f"comparisons/{COMPARISON}.json"),
+        "job.json, done": Path(DONE, "job.json"),
+        "status.json, done": Path(DONE, "status.json"),
+        "events.jsonl, done": Path(DONE, "events.jsonl"),
+        "result.json": Path(DONE, "result.json"),
+        "student.json": Path(DONE, "student.json"),
+        "student": Path(DONE, "student.safetensors"),
+        "job.json, stopped": Path(STOPPED, "job.json"),
+        "status.json, stopped": Path(STOPPED, "status.json"),
+        "events.jsonl, stopped": Path(STOPPED, "events.jsonl"),
+        "checkpoint": Path(STOPPED, "checkpoint.safetensors"),
+        "log.txt": Path(STOPPED, "log.txt"),
+        "lock": Path(STOPPED, "lock"),
+    }
+
+
+_FIRST = {
+    "features": f"features/{TASK}/own-0d56ddb163-squash-flip/view-0/*.safetensors",
+    "outputs": "teachers/table/outputs/view-0/*.safetensors",
+}
+_MADE = {"map": "maps/*/*/*.safetensors", "ranking": "rankings/*.json"}  # by `complete`
