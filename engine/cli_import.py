@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="COLUMN",
-        help="the table's column of labels (guessed); '' for none, and folders are then no classes",
+        help="the table's column of labels (guessed), or columns of 0 and 1 with commas between them, each a class; '' "
+        "for none, and folders are then no classes",
     )
     parser.add_argument(
         "--groups", metavar="COLUMN", help="its column of patients, sites, videos; '' for none (guessed)"

@@ -125,7 +125,7 @@ def _draw_head(comparison: Comparison, found: Sequence[Entry]) -> None:
     st.progress(sum(_share(entry.status) for entry in found) / len(found), text=text)
     with st.container(horizontal=True, vertical_alignment="center"):
         open_runs = [entry.job for entry in found if not entry.status.terminal]
-        stopped = [entry.job for entry in found if entry.status.state in STOPPED]
+        stopped = [entry.job for entry in found if can_go_on(entry)]
         if open_runs:
             _button("Cancel all", ":material/cancel:", f"cancel-{comparison.id}", _cancel, open_runs)
         if stopped:
@@ -152,11 +152,11 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             st.badge("Stopping" if now.cancel_requested else word, icon=icon, color=color)
             st.markdown(_detail(entry, waits_for), width="content")
             cancellable = not now.terminal and not now.cancel_requested
-            if cancellable or now.state in STOPPED:
+            if cancellable or can_go_on(entry):
                 st.space("stretch")
             if cancellable:
                 _button("Cancel", ":material/close:", f"cancel-{entry.run}", _cancel, [entry.job], small=True)
-            if now.state in STOPPED:
+            if can_go_on(entry):
                 _button("Resume", ":material/restart_alt:", f"resume-{entry.run}", _resume, [entry.job], small=True)
         if now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
@@ -166,6 +166,16 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             st.error(page.escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
             st.error(page.escape(now.message), icon=":material/error:")
+
+
+def can_go_on(entry: Entry) -> bool:
+    """Whether a run has stopped and could be resumed: not on a task that has changed since, or cannot be opened."""
+    if entry.status.state not in STOPPED:
+        return False
+    try:
+        return state.open_task(entry.spec.task).revision == entry.spec.task_revision
+    except WorkbenchError:
+        return False
 
 
 def progress_text(now: Status) -> str:
@@ -195,6 +205,8 @@ def _detail(entry: Entry, waits_for: str) -> str:
         return f":gray[{waits_for}]"
     if entry.status.state == "interrupted":
         return ":gray[its process ended; the queue takes it up again]"
+    if entry.status.state in STOPPED and not can_go_on(entry):
+        return ":gray[its task has changed since: start a new run]"
     if entry.status.state == "cancelled":
         kept = (entry.job.folder / CHECKPOINT).exists()
         return f":gray[{'when resumed, it goes on from its last checkpoint' if kept else _NOTHING_KEPT}]"

@@ -200,10 +200,16 @@ def _draw_curves(shown: Shown) -> None:
 def _draw_table(shown: Shown) -> None:
     st.subheader("The same as a table", anchor=False)
     table = results_source.table(shown)
-    st.dataframe(table, hide_index=True, alt="Held-out accuracy of each method with its interval and what it rests on")
+    narrow, alike = results_source.without_alike(table)
+    st.dataframe(
+        narrow,
+        hide_index=True,
+        alt="Held-out accuracy of each method with its interval and what it rests on",
+        column_config={"Method": st.column_config.TextColumn(pinned=True)},
+    )
     st.caption(
-        "At equal seconds: the accuracy when the quickest of these methods was done, read off each method's curve. "
-        "A slower method's learning rate had not fallen yet."
+        f"{alike}At equal seconds: the accuracy when the quickest of these methods was done, read off each method's "
+        "curve. A slower method's learning rate had not fallen yet."
     )
     st.download_button(
         "Download the table (CSV)",

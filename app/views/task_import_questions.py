@@ -40,7 +40,7 @@ def _ask(source: ImportRequest, question: Question) -> None:
 
 def _titles(question: Question) -> Callable[[str], str]:
     titles = {
-        one.key: f"{page.escape(one.title)}: {wording.count(one.labeled_images, 'labeled image')}"
+        one.key: f"{page.escape(one.title)} ({wording.count(one.labeled_images, 'labeled image')})"
         for one in question.interpretations
     }
     return titles.__getitem__

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app import state
-from app.components import images, page
+from app.components import images, page, wording
 from app.views import task_import_brought as brought
 from engine.errors import WorkbenchError
 from engine.tasks import WHOLE_RANGE, WITHOUT_EXTREMES, ImportRequest, Preview, Reading, Sample, Values

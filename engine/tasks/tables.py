@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import random
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -188,8 +189,8 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
 
 
 def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
-    """At most `count` of some numbers, from all over them."""
-    return [numbers[place * len(numbers) // count] for place in range(count)] if len(numbers) > count else numbers
+    """At most `count` of some numbers, drawn by lot: tables repeat themselves, so that every tenth row may be alike."""
+    return random.Random(0).sample(numbers, count) if len(numbers) > count else numbers
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:

@@ -11,7 +11,7 @@ from engine.runs import entries, get_method, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.looking import request_look
 from engine.runs.speed import Speed
-from engine.tasks import open_task
+from engine.tasks import Task, open_task
 from engine.training import recipe
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -172,6 +172,16 @@ def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):
     told = text_of(open_page("distill", task="emoji-fluent", comparison=comparison.id))
     assert told.count("it goes on from its last checkpoint") == 1
     assert told.count("it begins at the beginning") == 1
+
+
+def test_a_run_of_a_task_that_has_changed_since_is_not_offered_to_be_resumed(home, monkeypatch):
+    task, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    jobs.request_cancel(jobs.load(runs_root(home) / comparison.runs[0]))
+    [entry] = entries(home, comparison)
+    assert progress.can_go_on(entry)
+    other = Task(task.folder, replace(task.record, classes=(*task.classes, "one more")))
+    monkeypatch.setattr(state, "open_task", lambda name: other)
+    assert not progress.can_go_on(entry)
 
 
 def test_time_left_follows_the_pace_of_the_run_that_trains(home, measured, monkeypatch):

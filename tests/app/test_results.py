@@ -45,19 +45,18 @@ def test_without_any_comparison_the_page_leads_to_distill(home):
 
 
 def test_the_table_says_what_each_number_rests_on(home, three_seeds):
-    rows = table(open_page("results", task="emoji-fluent", comparison=three_seeds.id))
+    app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    rows = table(app)
     assert list(rows["Method"]) == ["Fine-tuning", "FixMatch", "DistillWeighted"]
     # Made-up students: 50, 51 and 52 % of 415 images, rounded to whole images (208, 212, 216).
     assert rows["Held-out accuracy, %"][0] == "51.1"
     assert rows["95\u00a0% interval, %"][0] == "48.7 to 53.5"  # 51.08 plus or minus 4.303 * 0.964 / sqrt(3)
-    assert set(rows["Interval from"]) == {"t interval over 3 seeds"}
+    alike = "interval from: t interval over 3 seeds; seeds: 0, 1, 2; student images: 24,000; test images: 415. "
+    assert f"The same for all: {alike}" in text_of(app)
     assert rows["To fine-tuning, points"][0] == "–"
     assert rows["To fine-tuning, points"][2].startswith("+9.9 (")
-    assert set(rows["Seeds"]) == {"0, 1, 2"}
-    assert set(rows["Student images"]) == {"24,000"}
     assert list(rows["Steps"]) == ["750", "300", "300"]
     assert set(rows["Training seconds"]) == {"72.0"}
-    assert set(rows["Test images"]) == {"415"}
 
 
 def test_one_seed_has_an_interval_over_test_images_and_the_page_says_what_it_leaves_out(home):
@@ -65,7 +64,7 @@ def test_one_seed_has_an_interval_over_test_images_and_the_page_says_what_it_lea
     made_runs.finish(home, comparison)
     app = open_page("results", task="emoji-fluent")
     rows = table(app)
-    assert set(rows["Interval from"]) == {"Wilson interval over 415 images"}
+    assert "interval from: Wilson interval over 415 images" in text_of(app)
     assert rows["To fine-tuning, points"][2] == "+9.9 (one seed, no interval)"
     assert "not the choice of labels" in text_of(app)
     assert "epoch" not in text_of(app).lower()

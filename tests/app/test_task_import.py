@@ -144,7 +144,7 @@ def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
     app = drop(open_page("task_import"), packed(tmp_path, made.classes_of(3)))
     shown(button(app, "Make this task").click().run())
     other = open_page("task_import")
-    assert "about to start" in other.get("progress")[0].proto.text
+    assert "begins next" in other.get("progress")[0].proto.text
     assert other.file_uploader  # and may bring images of its own
     assert "Being imported: **cats 2026**" in text_of(open_page("start"))
     request_cancel(jobs_of(home)[0])
@@ -273,7 +273,7 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
     assert "**Please check**" in text_of(app)
     (choice,) = app.radio
     assert choice.value == "color"
-    assert all(option.endswith("8 labeled images") for option in choice.options)
+    assert all(option.endswith("(8 labeled images)") for option in choice.options)
     assert list(app.dataframe[0].value["Class"]) == ["a", "b"]
     shown(choice.set_value("shape").run())
     assert list(app.dataframe[0].value["Class"]) == ["u", "v"]

@@ -66,6 +66,7 @@ def choose_task(tab: Workbench) -> None:
 
 
 def look_at_task(tab: Workbench) -> None:
+    expect(tab.tab).to_have_title("Task · Emoji · Distill Workbench")
     tab.await_text("Labeled images")
     tab.await_text("Held-out images")
     tab.choose("2")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import bisect
 import itertools
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +15,19 @@ import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.tasks.inventory import Columns, Found, Inventory, Item, first_line
+from engine.tasks.layouts.folder_words import split_of
+from engine.tasks.layouts.table import LABEL_COLUMN, NONE, column_title
+from engine.tasks.layouts.table_cells import is_positive, split_words
+from engine.tasks.layouts.table_columns import Candidate, Guess, guess_columns, name_parts, one_hot_columns
+from engine.tasks.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.tasks.names import clean_text
+from engine.tasks.questions import Interpretation, Question
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import Tree
-from engine.tasks.tables import SPLIT_WORDS, check_rows, settle_validation
+from engine.tasks.tables import check_rows, settle_validation
 
-_LABEL_NAMES = ("label", "labels", "fine_label", "class", "category", "target")
-_SPLIT_NAMES = ("split", "subset", "partition")
+_WORDS = {"train": "train", "val": "val", "test": "test"}
+_SAMPLE_ROWS = 400  # looked at for a guess
 _SHARD_BYTES = 2_000_000_000  # of one row group, uncompressed: writers stay far below
 
 
@@ -88,39 +96,34 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
     """
     shards = {name: _Shard(found.tree, name, found.settings) for name in names}
     first = next(iter(shards.values()))
-    columns = _columns(first, found.columns)
-    image = columns.path or ""
+    guess = _guess(first, found.columns)
+    label = guess.labels[0].column if found.columns.label is None else found.columns.label
+    labels = _Cells(first, label)
     items: list[Item] = []
-    notes: list[str] = []
-    names_of = _class_names(first, columns.label or "")
     used: set[str] = set()
     for name, shard in shards.items():
         if shard.schema.names != first.schema.names:
             raise InvalidInputError(f"{name} has other columns than {first.name}: import them apart.")
         rows = shard.starts[-1]
-        labels = shard.column(columns.label) if columns.label else [None] * rows
-        groups = shard.column(columns.group) if columns.group else [None] * rows
-        splits = shard.column(columns.split) if columns.split else [_split_of(name)] * rows
-        paths = _paths(shard, image, rows)
+        groups = [_text(value) for value in shard.column(guess.group)] if guess.group else [""] * rows
+        splits = [_text(value) for value in shard.column(guess.split)] if guess.split else [_split_of(name)] * rows
+        paths = _paths(shard, guess.path, rows)
         for row in range(rows):
             identifier = clean_text(paths[row] or "") or f"{name}/{row}"
             if identifier in used:
                 identifier = f"{name}/{row}"
             used.add(identifier)
-            items.append(
-                Item(
-                    identifier,
-                    _label(labels[row], names_of),
-                    SPLIT_WORDS.get(str(splits[row]).lower()),
-                    (clean_text(groups[row]) or None) if groups[row] is not None else None,
-                    (name, row),
-                )
-            )
+            items.append(Item(identifier, None, splits[row], clean_text(groups[row]) or None, (name, row)))
             if len(items) > found.settings.images:
                 raise InvalidInputError(
                     f"There are more than {found.settings.images:,} images: import a part, or raise the setting images."
                 )
+        labels.read(shard, [item.name for item in items[-rows:]] if rows else [])
+    said = labels.labels(found.answers)
+    words = split_words(guess.split, {item.split for item in items if item.split}) if guess.split else _WORDS
+    items = [Item(i.name, said.of.get(i.name), words.get(i.split or ""), i.group, i.place) for i in items]
     items, more = settle_validation(items)
+    image = guess.path
 
     def read(item: Item) -> bytes:
         content = shards[item.place[0]].bytes_of(image, item.place[1])
@@ -134,33 +137,57 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
         items=items,
         read=read,
         fingerprint=found.tree.fingerprint(),
-        classes=tuple(names_of),
-        notes=tuple(notes + more),
+        classes=labels.names,
+        notes=(*said.notes, *more),
         skipped=tuple(found.tree.skipped),
-        columns=columns,
-        all_columns=tuple(first.schema.names),
+        columns=Columns(guess.path, label, guess.group, guess.split),
+        all_columns=(*first.schema.names, *([label] if label and label not in first.schema.names else [])),
+        questions=(*_questions(found, first, guess, label, shards), *said.questions),
         close=found.tree.close,
     )
 
 
-def _columns(shard: _Shard, asked: Columns) -> Columns:
+def _guess(shard: _Shard, asked: Columns) -> Guess:
+    """What the columns are, by a sample of the small ones. Raises UnknownNameError for one that is not there."""
     known = shard.schema.names
     for column in (asked.path, asked.label, asked.group, asked.split):
-        if column and column not in known:
+        if column and column not in known and not one_hot_columns(column, known):
             raise UnknownNameError(f"column in {shard.name}", column, known)
-    image = asked.path or shard.image_column()
-    rest = [name for name in known if name not in (image, asked.group, asked.split)]
-    label = next((name for name in _LABEL_NAMES if name in rest), "")
-    if not label:
-        texts = [n for n in rest if pa.types.is_string(shard.schema.field(n).type)]
-        label = texts[0] if len(texts) == 1 else ""
-    split = next((name for name in _SPLIT_NAMES if name in rest and name != label), "")
-    return Columns(
-        path=image,
-        label=label if asked.label is None else asked.label,
-        group=asked.group or "",
-        split=split if asked.split is None else asked.split,
-    )
+    image = asked.path or shard.image_column() or ""
+    small = [name for name in known if name != image and _is_small(name, shard.schema.field(name).type)]
+    cells = {name: [_text(value) for value in shard.column(name)] for name in small}
+    numbers = range(shard.starts[-1])
+    rows = random.Random(0).sample(numbers, _SAMPLE_ROWS) if len(numbers) > _SAMPLE_ROWS else numbers
+    sample = [{image: "", **{name: cells[name][row] for name in small}} for row in rows]
+    of_class = _class_label(shard, small) if asked.label is None else None
+    wanted = replace(asked, path=image, label=of_class or asked.label)
+    guess = guess_columns([image, *small], sample, frozenset(), wanted, [""] * len(sample))
+    return replace(guess, labels=(Candidate(of_class, 0.0),)) if of_class else guess
+
+
+def _is_small(name: str, kind: pa.DataType) -> bool:
+    """Whether a column has cells that say something in short: words, numbers, or lists of labels."""
+    if pa.types.is_list(kind):
+        return bool({*name_parts(name)} & _LISTS) and (
+            pa.types.is_string(kind.value_type) or _is_whole(kind.value_type)
+        )
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_floating, pa.types.is_boolean, _is_whole)
+    return any(test(kind) for test in tests)
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind))
+
+
+_LISTS = frozenset({"label", "labels", "class", "classes", "tag", "tags", "category", "categories"})
+
+
+def _class_label(shard: _Shard, columns: Sequence[str]) -> str | None:
+    """The column that the file's own record of its features calls the class; None where it names none, or several."""
+    named = [name for name in columns if _class_names(shard, name)]
+    return named[0] if len(named) == 1 else None
 
 
 def _class_names(shard: _Shard, label: str) -> list[str]:
@@ -172,12 +199,56 @@ def _class_names(shard: _Shard, label: str) -> list[str]:
         return []
 
 
-def _label(value: Any, names: Sequence[str]) -> str | None:
-    if value is None or value != value:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and names:
-        return names[value] if 0 <= value < len(names) else None  # -1 means unlabeled
-    return clean_text(value) or None
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()
+
+
+class _Cells:
+    """What the rows say of the class, read shard by shard."""
+
+    def __init__(self, first: _Shard, label: str) -> None:
+        self.label, self.names = label, tuple(_class_names(first, label))
+        self._one_hot = one_hot_columns(label, first.schema.names)
+        self._said: dict[str, list[str]] = {}
+
+    def read(self, shard: _Shard, identifiers: Sequence[str]) -> None:
+        """Take in the rows of a shard, whose images are called so."""
+        if self._one_hot:
+            columns = [[is_positive(_text(value)) for value in shard.column(name)] for name in self._one_hot]
+            for identifier, row in zip(identifiers, zip(*columns, strict=True), strict=True):
+                self._said[identifier] = [name for name, one in zip(self._one_hot, row, strict=True) if one]
+        elif self.label:
+            for identifier, value in zip(identifiers, shard.column(self.label), strict=True):
+                self._said[identifier] = [text] if (text := self._class(value)) else []
+
+    def _class(self, value: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool) and self.names:
+            return self.names[value] if 0 <= value < len(self.names) else ""  # -1 means unlabeled
+        return clean_text(_text(value))
+
+    def labels(self, answers: Mapping[str, str]) -> Labels:
+        """One label for each image that has one."""
+        if self._one_hot:
+            return one_hot_labels(self._one_hot, self._said)
+        return cell_labels(self.label, self._said, answers)
+
+
+def _questions(
+    found: Found, first: _Shard, guess: Guess, label: str, shards: Mapping[str, _Shard]
+) -> tuple[Question, ...]:
+    """Which column holds the labels, where more than one may."""
+    keys = list(dict.fromkeys([label, *(c.column for c in guess.close)]))
+    if found.columns.label == "" or len(keys) < 2 or len(guess.labels) < 2:
+        return ()
+    ways = []
+    for key in keys:
+        cells = _Cells(first, key)
+        for name, shard in shards.items():
+            cells.read(shard, [f"{name}/{row}" for row in range(shard.starts[-1])])
+        title = column_title(key, first.schema.names)
+        ways.append(Interpretation(key or NONE, title, cells.labels(found.answers).count, {"columns": {"label": key}}))
+    text = f"It is not certain which column of {first.name} holds the labels."
+    return (Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, found.columns.label is not None),)
 
 
 def _paths(shard: _Shard, image: str, rows: int) -> list[Any]:
@@ -192,9 +263,10 @@ def _paths(shard: _Shard, image: str, rows: int) -> list[Any]:
 
 
 def _split_of(name: str) -> str:
-    """The split that a file's name begins with, such as train-00000-of-00002.parquet; else that of its folder."""
-    *folders, last = name.lower().split("/")
-    for word in (last.split(".")[0].split("-")[0], *reversed(folders)):
-        if word in SPLIT_WORDS:
-            return word
+    """The split that a file's name says, such as train-00000-of-00002.parquet; else that of its folder; "" for none."""
+    *folders, last = name.split("/")
+    for part in (last.split(".")[0], *reversed(folders)):
+        found = split_of(part)
+        if found is not None and found[1] <= {"of"}:
+            return found[0]
     return ""

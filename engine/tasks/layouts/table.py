@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.tasks.encodings import TABLE_ENCODING, Encoding
@@ -13,14 +13,13 @@ from engine.tasks.inventory import Columns, Found, Inventory, Item, image_names,
 from engine.tasks.layouts.folder_arranging import Arranged, Arranging
 from engine.tasks.layouts.plain import folder_questions
 from engine.tasks.layouts.table_cells import (
-    is_no_label,
     is_positive,
     is_split_column,
-    several_labels,
     split_words,
     tells_by_numbers,
 )
-from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns, path_column
+from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
+from engine.tasks.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Interpretation, Question, answered
@@ -36,15 +35,6 @@ class Part:
 
     name: str
     split: str = ""
-
-
-def names_images(table: Table, lookup: Lookup) -> bool:
-    """Whether most of a table's rows name images that are there."""
-    sample = table.sample()
-    path = path_column(table.columns, sample, lookup.known)
-    base = folder_of(table.name)
-    there = len(lookup.resolve((base, row[path]) for row in sample).files) if path else 0
-    return there > 0 and there >= len({row[path] for row in sample}) / 2
 
 
 def table_inventory(
@@ -112,7 +102,9 @@ class _Tables:
         self._say(by_file, rows)
         labels = self._labels(by_file, label)
         self._ask_label(guess, label, by_file)
-        items = self._items(by_file, labels, guess, label)
+        self.said.notes += labels.notes
+        self.said.questions += labels.questions
+        items = self._items(by_file, labels.of, guess, label)
         items, more = settle_validation(items)
         used = "" if label == FOLDERS else label
         return tree_inventory(
@@ -219,7 +211,7 @@ class _Tables:
                 continue
             lost += count
             if len(skipped) < LISTED:  # a table may name millions of them
-                skipped.append(Skipped(clean_text(named[1]) or "(an empty cell)", resolved.reasons[named]))
+                skipped.append(Skipped(_clean(named[1]) or "(an empty cell)", resolved.reasons[named]))
         check_count(len({row.file for row in rows}), self.found.settings)
         return rows, skipped, lost
 
@@ -242,66 +234,20 @@ class _Tables:
         if len(rows) > len(by_file):
             self.said.notes.append(f"{len(rows) - len(by_file):,} rows name an image again.")
 
-    def _labels(self, by_file: Mapping[str, list[_Row]], label: str) -> dict[str, str | None]:
-        """The label of each image; what is not certain about cells is asked."""
-        if label in (NO_COLUMN, FOLDERS):
-            return {}
-        one_hot = one_hot_columns(label, self.columns)
-        if one_hot:
-            cells = {file: [clean_text(c) for c in one_hot if self._is_in(c, rows)] for file, rows in by_file.items()}
-            self._say_one_hot(one_hot, cells)
-            return {file: found[0] if len(found) == 1 else None for file, found in cells.items()}
-        said = {
-            file: list(dict.fromkeys(text for row in rows if (text := clean_text(self._cell(row, label)))))
+    def _labels(self, by_file: Mapping[str, list[_Row]], label: str) -> Labels:
+        """The labels that a source of them says."""
+        if label == NO_COLUMN:
+            return Labels({})
+        if label == FOLDERS:
+            return Labels({item.name: item.label for item in self.folders.items} if self.folders else {})
+        if one_hot := one_hot_columns(label, self.columns):
+            positive = {file: [c for c in one_hot if self._is_in(c, rows)] for file, rows in by_file.items()}
+            return one_hot_labels(one_hot, positive)
+        cells = {
+            file: list(dict.fromkeys(text for row in rows if (text := _clean(self._cell(row, label)))))
             for file, rows in by_file.items()
         }
-        return self._settled_cells(label, said)
-
-    def _say_one_hot(self, columns: Sequence[str], cells: Mapping[str, Sequence[str]]) -> None:
-        none, several = (sum(test(len(found)) for found in cells.values()) for test in (_is_none, _is_several))
-        text = f"Each of {len(columns)} columns is a class, with 1 for its images: {', '.join(columns)[:120]}."
-        if none:
-            text += f" {none:,} images have no 1, and so no label."
-        if several:
-            text += f" {several:,} images have several: not supported yet, so they have no label."
-        self.said.notes.append(text)
-
-    def _settled_cells(self, label: str, said: Mapping[str, list[str]]) -> dict[str, str | None]:
-        """One label for each image, where cells hold words for "none", or several labels."""
-        answers = self.found.answers
-        values = dict.fromkeys(text for texts in said.values() for text in texts)
-        empty = [value for value in values if is_no_label(value)]
-        lists = several_labels(value for value in values if value not in empty)
-
-        def labels(no_label: str, several: str) -> dict[str, str | None]:
-            dropped = set(empty) if no_label == "empty" else set()
-            return {file: _one_label(texts, dropped, lists, several) for file, texts in said.items()}
-
-        def count(no_label: str, several: str) -> int:
-            return sum(found is not None for found in labels(no_label, several).values())
-
-        no_label, several = answers.get(_NO_LABEL, "empty"), answers.get(_SEVERAL, "single")
-        if empty:
-            words = ", ".join(repr(value) for value in empty[:3])
-            titles = {"empty": f"{words}: no label", "class": f"{words}: a class like the others"}
-            counted = {key: (title, count(key, several)) for key, title in titles.items()}
-            text = f"Some cells of {label!r} say {words}, as programs write for an empty one."
-            self.said.questions.append(answered(answers, _NO_LABEL, text, counted, "empty"))
-        many = [file for file, texts in said.items() if _holds_several(texts, lists)]
-        if many:
-            example = next(iter(many))
-            shown = " and ".join(repr(text[:60]) for text in said[example][:2])
-            titles = {
-                "single": "Images with several labels have none",
-                "combined": "Each combination is a class of its own",
-            }
-            counted = {key: (title, count(no_label, key)) for key, title in titles.items()}
-            text = (
-                f"{len(many):,} images have several labels in {label!r}, such as {shown}. That is not supported yet: "
-                "choose one column that has one label an image, or go on with the others."
-            )
-            self.said.questions.append(answered(answers, _SEVERAL, text, counted, "single"))
-        return labels(no_label, several)
+        return cell_labels(label, cells, self.found.answers)
 
     def _ask_label(self, guess: Guess, label: str, by_file: Mapping[str, list[_Row]]) -> None:
         """Which column holds the labels, where more than one may."""
@@ -311,12 +257,11 @@ class _Tables:
         keys = list(dict.fromkeys([label, *(c.column for c in guess.close)]))
         if len(keys) < 2:
             return
-        titles = {FOLDERS: "The folders are the classes", NO_COLUMN: "Nothing says the classes"}
         ways = [
             Interpretation(
                 key=key or NONE,
-                title=titles.get(key) or _column_title(key, self.columns),
-                labeled_images=self._count(key, by_file),
+                title=column_title(key, self.columns),
+                labeled_images=self._labels(by_file, key).count,
                 changes=_changes(key),
             )
             for key in keys
@@ -325,24 +270,11 @@ class _Tables:
         text = f"It is not certain which column of {self.title} holds the labels."
         self.said.questions.append(Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, decided))
 
-    def _count(self, label: str, by_file: Mapping[str, list[_Row]]) -> int:
-        """How many images a source of labels would label."""
-        if label == NO_COLUMN:
-            return 0
-        if label == FOLDERS:
-            return sum(item.label is not None for item in self.folders.items) if self.folders else 0
-        if one_hot := one_hot_columns(label, self.columns):
-            return sum(sum(self._is_in(c, rows) for c in one_hot) == 1 for rows in by_file.values())
-        cells = ([self._cell(row, label) for row in rows] for rows in by_file.values())
-        return sum(any(cell and not is_no_label(cell) for cell in found) for found in cells)
-
     def _items(
         self, by_file: Mapping[str, list[_Row]], labels: Mapping[str, str | None], guess: Guess, label: str
     ) -> list[Item]:
-        if label == FOLDERS and self.folders is not None:
-            labels = {item.name: item.label for item in self.folders.items}
         splits = self._splits(by_file, guess, labels)
-        groups = {file: clean_text(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
+        groups = {file: _clean(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
         self._say_groups(groups, guess)
         if label == FOLDERS and self.folders is not None:
             self.said.notes += [note for note in self.folders.notes if note not in self.said.notes]
@@ -407,7 +339,7 @@ class _Tables:
             cells = {file: self._cell(rows[0], guess.split) for file, rows in by_file.items()}
             values = {cell for cell in cells.values() if cell}
             said = split_words(guess.split, values)
-            strange = sorted(clean_text(value)[:40] for value in values if value not in said)
+            strange = sorted(_clean(value)[:40] for value in values if value not in said)
             if strange:
                 self.said.notes.append(f"Not a name of a split, so left open: {', '.join(strange[:5])}.")
             self._say_split(guess.split, said, len(by_file))
@@ -439,9 +371,10 @@ class _Tables:
         return dict(there) if len(set(there.values())) > 1 else {}
 
 
+_clean = lru_cache(maxsize=65_536)(clean_text)  # cells repeat themselves
 _TABLE = "\0table"  # key of a sampled row's table among its cells
 _ROWS_AN_IMAGE = 5  # different rows for each image that is allowed: they are held in memory
-_NO_LABEL, _SEVERAL, _SPLIT = "no-label-words", "several-labels", "split-source"
+_SPLIT = "split-source"  # key of the question whether the table's split counts, or that of the folders
 NONE = "(none)"  # key of the interpretation that nothing says the classes
 
 
@@ -459,37 +392,12 @@ def _changes(label: str) -> dict[str, dict[str, str | None]]:
     return {"columns": {"label": label}}
 
 
-def _column_title(label: str, columns: Sequence[str]) -> str:
+def column_title(label: str, columns: Sequence[str]) -> str:
+    """A source of labels as a question calls it."""
+    if label in (FOLDERS, NO_COLUMN):
+        return "The folders are the classes" if label else "Nothing says the classes"
     one_hot = one_hot_columns(label, columns)
     if one_hot:
         shown = ", ".join(one_hot[:3]) + (" ..." if len(one_hot) > 3 else "")
         return f"Each of {len(one_hot)} columns is a class ({shown})"
     return f"The column {label!r} holds the labels"
-
-
-def _is_none(number: int) -> bool:
-    return number == 0
-
-
-def _is_several(number: int) -> bool:
-    return number > 1
-
-
-def _parts(texts: Sequence[str], dropped: set[str], lists: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The different labels in an image's cells."""
-    kept = [text for text in texts if text not in dropped]
-    return list(dict.fromkeys(part for text in kept for part in lists.get(text, (text,))))
-
-
-def _holds_several(texts: Sequence[str], lists: Mapping[str, tuple[str, ...]]) -> bool:
-    named = {text for text in texts if not is_no_label(text)}
-    return len(_parts(sorted(named), set(), lists)) > 1
-
-
-def _one_label(
-    texts: Sequence[str], dropped: set[str], lists: Mapping[str, tuple[str, ...]], several: str
-) -> str | None:
-    parts = _parts(texts, dropped, lists)
-    if len(parts) > 1:
-        return clean_text(" + ".join(parts)) if several == "combined" else None
-    return parts[0] if parts else None

@@ -10,7 +10,8 @@ from engine.tasks.encodings import TABLE_ENCODING
 from engine.tasks.inventory import Columns, Found, Inventory, image_names
 from engine.tasks.layouts.folder_words import is_split_word, split_of
 from engine.tasks.layouts.plain import folders
-from engine.tasks.layouts.table import Part, names_images, table_inventory
+from engine.tasks.layouts.table import Part, table_inventory
+from engine.tasks.layouts.table_columns import path_column
 from engine.tasks.layouts.table_lookup import Lookup, folder_of
 from engine.tasks.questions import Interpretation, Question
 from engine.tasks.tables import Table
@@ -76,11 +77,20 @@ def _outermost(found: Found, tables: Sequence[str]) -> list[str]:
         naming = [
             name
             for name in level
-            if names_images(Table(found.tree, name, found.settings, encoding, lookup.known), lookup)
+            if _names_images(Table(found.tree, name, found.settings, encoding, lookup.known), lookup)
         ]
         if naming:
             return naming
     return []
+
+
+def _names_images(table: Table, lookup: Lookup) -> bool:
+    """Whether most of a table's rows name images that are there."""
+    sample = table.sample()
+    path = path_column(table.columns, sample, lookup.known)
+    base = folder_of(table.name)
+    there = len(lookup.resolve((base, row[path]) for row in sample).files) if path else 0
+    return there > 0 and there >= len({row[path] for row in sample}) / 2
 
 
 def _one_a_folder(found: Found, naming: Sequence[str]) -> Inventory | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine.tasks.inventory import IMAGE_SUFFIXES
 from engine.tasks.layouts.folder_words import split_of
@@ -35,8 +37,13 @@ def folder_of(path: str) -> str:
 
 def _normal(path: str) -> str:
     """A path in one Unicode form, with "/" between its parts: macOS writes names in another form than tables have."""
+    if path.isascii() and not _IRREGULAR.search(path):
+        return path
     parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
+
+
+_IRREGULAR = re.compile(r"\\|//|^/|/$|(^|/)\.(/|$)")
 
 
 class Lookup:
@@ -150,9 +157,13 @@ def _contradicts(path: str, file: str) -> bool:
     return bool(said and there) and not said & there
 
 
-def _splits(path: str) -> set[str]:
-    folders = _normal(path).split("/")[:-1]
-    return {found[0] for folder in folders if (found := split_of(folder)) is not None}
+def _splits(path: str) -> frozenset[str]:
+    return _said_by(folder_of(_normal(path)))
+
+
+@lru_cache(maxsize=4096)
+def _said_by(folders: str) -> frozenset[str]:
+    return frozenset(found[0] for folder in folders.split("/") if (found := split_of(folder)) is not None)
 
 
 def _common_folder(paths: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DamagedFileError, UnknownNameError
@@ -134,8 +136,8 @@ def test_one_hot_rows_with_several_ones_or_none_have_no_label(seen):
     rows += [["020", "1.0", "1.0", "0.0"], ["021", "0.0", "0.0", "0.0"]]
     found = seen({**pictures(22), "truth.csv": rows})
     assert labels(found) == {"MEL": 7, "NV": 7, "BCC": 6, None: 2}
-    assert "1 images have no 1" in " ".join(found.notes)
-    assert "1 images have several" in " ".join(found.notes)
+    assert "Images without a 1, and so without a label: 1." in " ".join(found.notes)
+    assert "so that they have no label: 1." in " ".join(found.notes)
     single = seen({**pictures(22), "truth.csv": rows}, columns=Columns(label="MEL,NV"))
     assert labels(single) == {"MEL": 7, "NV": 7, None: 8}
     with pytest.raises(UnknownNameError):
@@ -160,7 +162,7 @@ def test_several_labels_in_a_cell_are_never_classes_by_default(seen):
     found = seen({**pictures(12), "l.csv": rows})
     assert labels(found) == {"cat": 3, "dog": 3, None: 6}
     (question,) = found.questions
-    assert "not supported yet: choose one column" in question.text
+    assert "not supported yet: choose a column" in question.text
     assert {one.key: one.labeled_images for one in question.interpretations} == {"single": 6, "combined": 12}
     combined = seen({**pictures(12), "l.csv": rows}, **{"several-labels": "combined"})
     assert labels(combined) == {"cat": 3, "dog": 3, "cat + dog": 3, "air + cat": 3}
@@ -465,3 +467,25 @@ def test_json_lines_as_hugging_face_writes_them(seen):
         seen({**pictures(9), "metadata.jsonl": lines[0] + "\n{oops"})
     with pytest.raises(DamagedFileError, match=r"metadata.jsonl line 2 is no JSON"):
         seen({**pictures(9), "metadata.jsonl": lines[0] + "\n" + "[" * 100_000})
+
+
+def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_path):
+    images = [{"bytes": PICTURE, "path": f"{i}.jpg"} for i in range(12)]
+
+    def found_in(columns=None, **cells):
+        pq.write_table(pa.table({"image": images, **cells}), tmp_path / "x.parquet")
+        return look(tmp_path / "x.parquet", None, True, columns or Columns(), ImportSettings(), {})
+
+    found = found_in(width=[30, 31] * 6, species=["a", "b", None] * 4, is_test=[i > 8 for i in range(12)])
+    assert labels(found) == {"a": 4, "b": 4, None: 4}
+    assert splits(found)["test"] == ["10.jpg", "11.jpg", "9.jpg"]
+    several = found_in(labels=[["a"], ["b"], ["a", "b"]] * 4)
+    assert labels(several) == {"a": 4, "b": 4, None: 4}
+    assert asked(several) == {"several-labels": "single"}
+    alike = {"tone": ["x", "y"] * 6, "shape": ["u", "u", "v"] * 4, "patient": [f"p{i // 2}" for i in range(12)]}
+    assert asked(found_in(**alike)) == {"label-column": "tone"}
+    chosen = found_in(Columns(label="shape"), **alike)
+    assert labels(chosen) == {"u": 8, "v": 4}
+    assert {item.group for item in chosen.items} == {f"p{i}" for i in range(6)}
+    one_hot = found_in(cat=[i % 2 for i in range(12)], dog=[1 - i % 2 for i in range(12)])
+    assert labels(one_hot) == {"cat": 6, "dog": 6}
