@@ -65,8 +65,7 @@ class Look:
 def look(home: Path, pages: list[str], verbs: list[str], comparison: str = COMPARISON) -> Iterator[Look]:
     """Look at the workspace `home`, which must be WORKBENCH_HOME, with some pages, then with some verbs.
 
-    comparison: the
-    one that the pages are asked for.
+    comparison: the one that the pages are asked for.
     """
     with _nothing_starts():
         if pages:
