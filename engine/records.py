@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from engine.errors import DamagedFileError
+from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import canonical_hash, json_value, storage_error, write_json
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def record_from(value: Any, kind: type[T], path: Path, what: str, way_out: str) 
     """The record in a JSON value that lies in `path`. Raises DamagedFileError."""
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, InvalidInputError) as error:  # the latter: what a record says of itself
         found = _WHERE.fullmatch(str(error))
         reason, field = (found["reason"], found["field"]) if found else (str(error), None)
         reason = reason.replace("`", "")

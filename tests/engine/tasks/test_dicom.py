@@ -294,7 +294,7 @@ def lossy(values):
         (uid.JPEGLSLossless, imagecodecs.jpegls_encode, -2048, 0),
         (uid.JPEGExtended12Bit, lossy, 0, 1),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_compressions_of_more_than_8_bits(syntax, encode, lowest, error):
     values = SLOPE.astype(np.int16) + lowest if lowest else SLOPE

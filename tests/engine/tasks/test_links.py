@@ -1,5 +1,7 @@
 """A link that takes the place of a file or folder after it was listed or imported leads nowhere."""
 
+import errno
+import hashlib
 import os
 
 import pytest
@@ -9,7 +11,8 @@ from engine.files import write_json
 from engine.tasks.images import ImageTable, write_reference_table
 from engine.tasks.settings import ImportSettings
 from engine.tasks.sources import FolderTree
-from engine.tasks.sources.plain import open_file
+from engine.tasks.sources import folder as sources_folder
+from engine.tasks.sources.plain import open_file, open_folder
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ class _Listing(list):
 
 def in_place(folder, path):
     about = path.stat()
-    row = {"image_id": "1", "sha256": "", "bytes": None, "path": str(path)}
+    row = {"image_id": "1", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": None, "path": str(path)}
     row |= {"size": about.st_size, "modified": about.st_mtime_ns}
     write_reference_table(folder.parent / "images.parquet", iter([row]))
     return ImageTable(folder.parent / "images.parquet")
@@ -100,13 +103,13 @@ def test_a_file_read_in_place_is_not_read_through_a_link_of_its_age_and_size(fol
     assert table.content(0) == b"a cat"
     about = path.stat()
     secret = folder.parent / "elsewhere" / "2.jpg"
-    secret.write_bytes(b"stole")
+    secret.write_bytes(b"a cat")
     os.utime(secret, ns=(about.st_atime_ns, about.st_mtime_ns))
     replace_by_link(path, secret)
     with pytest.raises(StorageError, match="reached by a link"):
         table.content(0)
     write_json(home / "settings.json", {"import": {"roots": [str(folder.parent)]}})
-    assert table.content(0) == b"stole"  # version 0.1 wrote links into such folders by their own name
+    assert table.content(0) == b"a cat"  # version 0.1 wrote links into such folders by their own name
 
 
 def test_a_missing_file_is_said_as_missing(folder):
@@ -114,8 +117,13 @@ def test_a_missing_file_is_said_as_missing(folder):
         open_file(folder / "cat" / "9.jpg")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may read everything is refused nothing")
-def test_a_folder_that_may_not_be_read_is_skipped_and_said(folder):
-    (folder / "closed").mkdir(mode=0)
+def test_a_folder_that_may_not_be_read_is_skipped_and_said(folder, monkeypatch):
+    def refusing(path, *rest):
+        if path.name == "closed":  # as for a user who may not; whoever may read everything is refused nothing
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open_folder(path, *rest)
+
+    monkeypatch.setattr(sources_folder, "open_folder", refusing)
+    (folder / "closed").mkdir()
     tree = FolderTree(folder, ImportSettings())
     assert [(skipped.name, "Permission" in skipped.reason) for skipped in tree.skipped] == [("closed", True)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from engine import cli
-from engine.errors import InvalidInputError
+from engine.errors import DamagedFileError, InvalidInputError
 from engine.tasks import Columns, ImportRequest, as_option, propose, undecided, with_changes
 from engine.tasks.facts import About, read_about, write_about
 from engine.tasks.questions import Question, answered, refuse_guesses
@@ -49,9 +49,13 @@ def test_what_was_asked_is_kept_with_the_task(tmp_path):
     assert read_about(tmp_path) == about
     write_about(tmp_path, replace(about, questions=()))
     value = json.loads((tmp_path / "import.json").read_bytes())
-    del value["questions"]  # as an earlier version wrote it
+    del value["questions"], value["seal"]  # as an earlier version wrote it
     (tmp_path / "import.json").write_text(json.dumps(value))
     assert read_about(tmp_path).questions == ()
+    asked_nothing = {"key": "masks", "text": "?", "interpretations": [], "chosen": "keep"}
+    (tmp_path / "import.json").write_text(json.dumps({**value, "questions": [asked_nothing]}))
+    with pytest.raises(DamagedFileError, match=r"import\.json is damaged"):
+        read_about(tmp_path)
 
 
 def test_two_columns_alike_are_a_question_that_its_own_changes_answer(home, tmp_path):

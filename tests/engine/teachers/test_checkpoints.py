@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import msgspec
 import numpy as np
 import pytest
 import timm
@@ -12,8 +13,9 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
 from engine.errors import InvalidInputError
+from engine.records import record_from
 from engine.tasks.views import WHOLE, render
-from engine.teachers import About, add_checkpoint, as_json, get_teacher, load_teacher, record_from
+from engine.teachers import About, TeacherRecord, add_checkpoint, get_teacher, load_teacher
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import configured
 from engine.teachers.fitting import MismatchError, fit
@@ -77,8 +79,9 @@ def test_pooling_is_part_of_what_is_added(home, tmp_path, architecture, pooling)
 def test_another_pooling_has_features_of_its_own_and_the_architecture_s_keeps_the_old_name(home, tmp_path):
     record = add(tmp_path, network(), pooling="avg")
     assert (record.pooling, record.model_args) == ("avg", ())
-    old = {name: value for name, value in as_json(record).items() if name not in ("pooling", "notes")}
-    assert record_from(old, "of version 0.1").key == record.key
+    old = {name: value for name, value in msgspec.to_builtins(record).items() if name not in ("pooling", "notes")}
+    read = record_from(old, TeacherRecord, tmp_path / "record.json", "a teacher of version 0.1", "remove it")
+    assert read.key == record.key
     assert dataclasses.replace(record, model_args=(("global_pool", "max"),)).key != record.key
 
 
