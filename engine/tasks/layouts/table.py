@@ -83,7 +83,7 @@ class _Tables:
         )
         self.columns = tuple(dict.fromkeys(c for table in self.tables.values() for c in table.columns))
         self.said = _Notes()
-        self.read: list[str] = []  # columns that are read
+        self.read: dict[str, int] = {}  # columns that are read, and the place of each among a row's cells
 
     def inventory(self) -> Inventory:
         """All steps: which column is what, which rows mean which files, and what they say of them."""
@@ -175,12 +175,13 @@ class _Tables:
         answer = self.found.answers.get(LABEL_COLUMN)
         return answer if answer in keys else keys[0]
 
-    def _wanted(self, guess: Guess, label: str) -> list[str]:
-        """Columns to be read: those in use, and those that may be asked about."""
+    def _wanted(self, guess: Guess, label: str) -> dict[str, int]:
+        """Columns to be read, each with its place: those in use, and those that may be asked about."""
         wanted = [guess.path, guess.group, guess.split]
         for candidate in (label, *(c.column for c in guess.close)):
             wanted += one_hot_columns(candidate, self.columns) or [candidate]
-        return [c for c in dict.fromkeys(wanted) if c and c in self.columns]
+        known = [c for c in dict.fromkeys(wanted) if c and c in self.columns]
+        return {column: place for place, column in enumerate(known)}
 
     def _rows(self, guess: Guess) -> tuple[list[_Row], list[Skipped], int]:
         """Rows whose image is there, some of the others with the reason, and how many others there are."""
@@ -192,9 +193,10 @@ class _Tables:
             if guess.path not in here:
                 continue
             places = [here.index(c) if c in here else -1 for c in self.read]
+            base, path = self._base(part.name), self.read[guess.path]
             for row in table.rows(here):
                 cells = tuple(texts.setdefault(row[p], row[p]) if p >= 0 else "" for p in places)
-                key = ((self._base(part.name), cells[self.read.index(guess.path)]), part.split, cells)
+                key = ((base, cells[path]), part.split, cells)
                 read[key] = read.get(key, 0) + 1
                 if len(read) > _ROWS_AN_IMAGE * self.found.settings.images:
                     raise InvalidInputError(
@@ -220,7 +222,8 @@ class _Tables:
         return folder_of(table) if self.beside else ""
 
     def _cell(self, row: _Row, column: str) -> str:
-        return row.cells[self.read.index(column)] if column in self.read else ""
+        place = self.read.get(column)
+        return "" if place is None else row.cells[place]
 
     def _is_in(self, column: str, rows: Sequence[_Row]) -> bool:
         """Whether an image is of the class of a one-hot column."""
@@ -266,7 +269,7 @@ class _Tables:
             )
             for key in keys
         ]
-        decided = asked is not None or LABEL_COLUMN in self.found.answers
+        decided = asked is not None or self.found.answers.get(LABEL_COLUMN) == label
         text = f"It is not certain which column of {self.title} holds the labels."
         self.said.questions.append(Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, decided))
 

@@ -129,7 +129,7 @@ def _ask_which(found: Found, ways: Sequence[Sequence[Part]]) -> Inventory:
         return replace(inventory, notes=tuple(notes))
     offered = [Interpretation(key, f"{key} counts", labeled[key], {"answers": {WHICH: key}}) for key in rivals]
     text = f"Several tables name the images: {', '.join(rivals)}."
-    question = Question(WHICH, text, tuple(offered), chosen, WHICH in found.answers)
+    question = Question(WHICH, text, tuple(offered), chosen, found.answers.get(WHICH) == chosen)
     return replace(inventory, notes=tuple(notes), questions=(question, *inventory.questions))
 
 
