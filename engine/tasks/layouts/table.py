@@ -38,15 +38,20 @@ class Part:
 
 
 def table_inventory(
-    found: Found, parts: Sequence[Part], images: Tree | None = None, splits: Part | None = None
+    found: Found,
+    parts: Sequence[Part],
+    images: Tree | None = None,
+    splits: Part | None = None,
+    lookup: Lookup | None = None,
 ) -> Inventory:
     """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it;
-    `splits`: another table that says the split where these do not.
+    `splits`: another table that says the split where these do not; `lookup`: of the images, if it is made already.
 
     Raises InvalidInputError if no column names images, or none of them is there; UnknownNameError for a column that is
     not there; DamagedFileError for a broken table.
     """
-    return _Tables(found, parts, images, splits).inventory()
+    where = images or found.tree
+    return _Tables(found, parts, where, images is None, splits, lookup or Lookup(image_names(where))).inventory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,11 @@ class _Notes:
 class _Tables:
     """Tables on their way to an inventory."""
 
-    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None, splits: Part | None) -> None:
-        self.found, self.parts, self.where, self.splits_in = found, parts, images or found.tree, splits
-        self.beside = images is None
-        self.names = image_names(self.where)
-        self.lookup = Lookup(self.names)
+    def __init__(
+        self, found: Found, parts: Sequence[Part], where: Tree, beside: bool, splits: Part | None, lookup: Lookup
+    ) -> None:
+        self.found, self.parts, self.where, self.beside = found, parts, where, beside
+        self.splits_in, self.lookup, self.names = splits, lookup, lookup.names
         encoding = found.answers.get(TABLE_ENCODING, "")
         self.tables = {
             part.name: Table(found.tree, part.name, found.settings, encoding, self.lookup.known) for part in parts
@@ -195,7 +200,8 @@ class _Tables:
             places = [here.index(c) if c in here else -1 for c in self.read]
             base, path = self._base(part.name), self.read[guess.path]
             for row in table.rows(here):
-                cells = tuple(texts.setdefault(row[p], row[p]) if p >= 0 else "" for p in places)
+                known = (*row, "")  # last, where a column that this table lacks has its place
+                cells = tuple([texts.setdefault(known[p], known[p]) for p in places])
                 key = ((base, cells[path]), part.split, cells)
                 read[key] = read.get(key, 0) + 1
                 if len(read) > _ROWS_AN_IMAGE * self.found.settings.images:
@@ -328,7 +334,8 @@ class _Tables:
         """What another table says of the split."""
         if self.splits_in is None:
             return {}
-        other = _Tables(replace(self.found, columns=Columns(label="")), [self.splits_in], None, None)
+        asked = replace(self.found, columns=Columns(label=""))
+        other = _Tables(asked, [self.splits_in], self.where, self.beside, None, self.lookup)
         guess = other._guess()
         other.read = other._wanted(guess, NO_COLUMN)
         by_file = _by_file(other._rows(guess)[0])

@@ -55,6 +55,7 @@ class Lookup:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
         self._exact: dict[str, list[str]] = {}
         self._by_path: dict[str, list[str]] = {}
         for name in names:
