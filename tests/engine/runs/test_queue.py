@@ -7,9 +7,11 @@ import pytest
 from engine import runs
 from engine.jobs import create, processes, states, status
 from engine.runs.comparison import enqueue
+from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from engine.training import recipe
+from tests.app import made_runs
 
 
 def add(home, kind, root="jobs"):
@@ -45,6 +47,23 @@ def test_a_started_run_ends_measurements(home, emoji):
     assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]
 
 
+def test_runs_that_are_done_already_end_no_measurement(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.finish(home, comparison)
+    waits = request_speed(home, [recipe("distill")], "cpu")
+    enqueue(home, [entry.spec for entry in runs.entries(home, comparison)])
+    assert status(waits).state == "queued"
+
+
+def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    specs = [entry.spec for entry in runs.entries(home, comparison)]
+    (home / "comparisons" / f"{comparison.id}.json").write_text("{")
+    assert runs.damaged_comparisons(home)
+    assert runs.start(home, specs).runs == comparison.runs
+    assert not runs.damaged_comparisons(home)
+
+
 def test_an_estimate_follows_the_last_run(home):
     train = recipe("distill", images=8_000)
     assert known_speed(home, train, "cpu") is None
@@ -58,6 +77,19 @@ def test_an_estimate_follows_the_last_run(home):
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 8_000 / 5)
     keep_speed(home, train, "cpu", images=8_000, seconds=40.0)  # and after it
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 40)
+
+
+def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
+    def estimate():
+        return estimate_look(home, emoji, labels_per_class=5, seed=0, device="cpu")
+
+    guess = estimate()
+    keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two
+    assert estimate() == guess
+    keep_pace(home, "cpu", work=100.0, seconds=20.0)  # half of what is guessed
+    found = estimate()
+    assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
+    assert (guess.measured_at, found.measured_at is None) == (None, False)
 
 
 @pytest.mark.parametrize(
