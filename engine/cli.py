@@ -225,22 +225,13 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from engine import jobs
     from engine.devices import resolve
-    from engine.runs import roots, urgency, waiting, worker_command
+    from engine.runs import drain, waiting
 
     home, device = make_folder(workspace()), resolve(options.device)
     queued = len(waiting(home, device))
     print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
-    jobs.drain(
-        roots(home),
-        device,
-        worker_command,
-        workspace=home,
-        urgency=urgency,
-        until_empty=True,
-        on_change=JobLines(queued),
-    )
+    drain(home, device, until_empty=True, on_change=JobLines(queued))
     return 0
 
 

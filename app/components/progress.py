@@ -110,7 +110,8 @@ def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
     if not found:
         return
     _draw_head(comparison, found)
-    lines = {device: runs.line(home, device) for device in {e.spec.device for e in found if e.status.state == "queued"}}
+    waiting = {entry.spec.device: entry.job for entry in found if entry.status.state == "queued"}
+    lines = {device: runs.line(home, job) for device, job in waiting.items()}
     for entry in found:
         _draw_run(entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)

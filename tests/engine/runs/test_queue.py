@@ -1,11 +1,14 @@
 """Which job of a device starts first, and what a waiting one waits for."""
 
 import os
+import sys
 
 import pytest
 
 from engine import runs
+from engine.errors import StorageError
 from engine.jobs import create, processes, states, status
+from engine.runs import queue
 from engine.runs.comparison import enqueue
 from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
@@ -18,25 +21,67 @@ def add(home, kind, root="jobs"):
     return create(home / root, f"{kind}-{len(list(home.glob('*/*')))}", kind=kind, spec={}, device="cpu")
 
 
-def test_short_work_goes_before_runs_and_a_measurement_comes_last(home):
-    speed, first, look, second, umap = (
-        add(home, "speed"),
-        add(home, "run", "runs"),
-        add(home, "look"),
-        add(home, "run", "runs"),
-        add(home, "map"),
-    )
-    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (look, umap, first, second, speed)]
+def test_runs_start_in_order_and_a_measurement_after_them(home):
+    speed, first, second = add(home, "speed"), add(home, "run", "runs"), add(home, "run", "runs")
+    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (first, second, speed)]
 
 
-def test_what_runs_is_waited_for_first_whatever_it_is(home):
+def test_a_run_waits_for_what_runs_in_its_lane_and_for_no_short_work(home):
     measuring, run, look = add(home, "speed"), add(home, "run", "runs"), add(home, "look")
     states.begin(measuring, os.getpid())
-    assert [(job.id, now.state) for job, now in runs.line(home, "cpu")] == [
+    assert [(job.id, now.state) for job, now in runs.line(home, run)] == [
         (measuring.id, "running"),
-        (look.id, "queued"),
         (run.id, "queued"),
     ]
+    assert [job.id for job, _ in runs.line(home, look)] == [look.id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lane"),
+    [("run", "RUNS"), ("speed", "RUNS"), ("look", "SHORT_WORK"), ("panel", "SHORT_WORK"), ("map", "SHORT_WORK")],
+)
+def test_each_kind_of_job_has_one_lane(home, kind, lane):
+    job = add(home, kind)
+    assert queue.lane_of(job) is getattr(queue, lane)
+    assert sum(lane.takes(job) for lane in queue.LANES) == 1
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from engine.jobs import worker
+def train(job, reporter):
+    while not Path({looked!r}).exists():
+        time.sleep(0.01)
+def look(job, reporter):
+    Path({looked!r}).touch()
+sys.exit(worker.run(Path(sys.argv[1]), {{"run": train, "look": look}}))
+"""
+
+
+def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, monkeypatch):
+    script = WORKER.format(root=str(queue.ROOT), looked=str(home / "looked"))
+    monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, "-c", script, str(job.folder)])
+    monkeypatch.setattr(queue, "LOOK_AGAIN", 0.01)
+    run, seen = add(home, "run", "runs"), []
+
+    def watch(job, now):
+        seen.append((job.kind, now.state))
+        if (job.kind, now.state) == ("run", "running"):
+            add(home, "look")  # without which the run would never end
+
+    queue.drain(home, "cpu", until_empty=True, on_change=watch)
+    assert seen[0] == ("run", "running")
+    assert sorted(seen[1:]) == [("look", "done"), ("look", "running"), ("run", "done")]
+    assert status(run).state == "done"
+
+
+def test_a_workspace_that_refuses_ends_all_lanes(home):
+    home.mkdir(exist_ok=True)
+    (home / "locks").write_text("a file where the folder of locks should be")
+    with pytest.raises(StorageError):
+        queue.drain(home, "cpu")
 
 
 def test_a_started_run_ends_measurements(home, emoji):
