@@ -185,7 +185,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON atomically. Raises ValueError for NaN and infinities; as `as_utf8`; StorageError."""
+    """Write `value` as readable JSON atomically. Raises ValueError for NaN and infinities, and as `as_utf8`."""
     write_bytes(path, as_utf8(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"))
 
 
