@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.cli_print import print_rows
-from engine.errors import DamagedFileError, InvalidInputError
+from engine.errors import WorkbenchError
 from engine.files import workspace
 
 
@@ -41,7 +41,7 @@ def _tasks(options: argparse.Namespace) -> int:
     for name in task_names(home):
         try:
             rows.append(_task_row(open_task(name, home)))
-        except (DamagedFileError, InvalidInputError) as error:  # one task that cannot be opened hides no other
+        except WorkbenchError as error:  # one task that cannot be opened hides no other
             left_out.append({"name": name, "problem": str(error)})
             print(f"left out: {name}: {error}", file=sys.stderr)
     shown = ("name", "classes", "training_images", "test_images", "title")
@@ -55,7 +55,7 @@ def _task_row(task: Any) -> dict[str, Any]:
         "classes": len(task.classes),
         "training_images": len(task.train_rows),
         "test_images": len(task.test_rows),
-        "labels_per_class_at_least": int(task.available_labels().min()),
+        "labels_per_class_at_least": int(min(task.available_labels(), default=0)),
         "collection": task.record.collection,
         "license": task.record.license,
     }

@@ -24,7 +24,7 @@ from app.views.teachers_ranking import Row
 from engine.runs import Candidate, Ranking, TeacherPanel, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
-from engine.teachers import TeacherRecord
+from engine.teachers import TeacherRecord, damaged_teachers
 
 CLOSER = ("Agreement", "Labels needed", "Cost", "Was it true?")
 
@@ -37,6 +37,8 @@ def render() -> None:
         "A teacher is a network that was trained on other images. The more similar the task is to what it knows, the "
         "more it can teach the student.",
     )
+    for problem in damaged_teachers().values():
+        st.error(page.escape(problem), icon=":material/error:")
     _choose_metric(task)
     everyone = candidates(task)
     ranking = state.ranking(task)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DamagedFileError, InvalidInputError, TooFewLabelsError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError, TooFewLabelsError, UnknownNameError
 from engine.features import FeatureStore, describes, extract
 from engine.similarity import METRICS, score
 from engine.tasks import Task
@@ -28,20 +28,21 @@ class Candidate:
     teacher: TeacherRecord
     relation: str  # "other", "disjoint" (allowed, and said so) or "same" (refused)
     lacking: int = 0  # training images of which a teacher without a network says nothing: they came after it
+    damage: str | None = None  # what is wrong with the outputs of a teacher without a network
 
     @property
     def allowed(self) -> bool:
         """Whether it may teach."""
-        return self.relation != "same" and not self.lacking
+        return self.relation != "same" and not self.lacking and self.damage is None
 
     @property
     def reason(self) -> str | None:
         """Why it may not teach, where that is not what it has seen; None otherwise."""
-        if not self.lacking:
-            return None
+        if self.damage is not None or not self.lacking:
+            return self.damage
         return (
-            f"Its network is not here, and of {self.lacking:,} training images what it says is missing or damaged: add "
-            "it again from a table of all images."
+            f"Its network is not here, and of {self.lacking:,} training images what it says is missing: add it again "
+            "from a table of all images."
         )
 
 
@@ -119,8 +120,9 @@ def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate
     found = []
     for teacher in records:
         if describes(teacher, task):
-            lacking = 0 if teacher.has_network else _lacking(task, teacher)
-            found.append(Candidate(teacher, relation(teacher, task.record.collection, task.record.parts), lacking))
+            lacking, damage = (0, None) if teacher.has_network else _lacking(task, teacher)
+            related = relation(teacher, task.record.collection, task.record.parts)
+            found.append(Candidate(teacher, related, lacking, damage))
         elif names is not None:
             raise InvalidInputError(
                 f"The network of teacher {teacher.name!r} is not here, only what it says of the images of task "
@@ -129,11 +131,12 @@ def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate
     return found
 
 
-def _lacking(task: Task, teacher: TeacherRecord) -> int:
+def _lacking(task: Task, teacher: TeacherRecord) -> tuple[int, str | None]:
+    """Of how many training images a teacher without a network says nothing, or what is wrong with what it says."""
     try:
-        return len(FeatureStore(task.folder.parents[1], task, teacher).missing(task.train_rows, 0))
-    except DamagedFileError:
-        return len(task.train_rows)
+        return len(FeatureStore(task.folder.parents[1], task, teacher).missing(task.train_rows, 0)), None
+    except (DamagedFileError, StorageError) as error:
+        return 0, str(error)
 
 
 def who_may_teach(task: Task, everyone: Sequence[Candidate]) -> list[Candidate]:

@@ -20,7 +20,7 @@ from engine.files import (
 )
 from engine.tasks.decisions import settled
 from engine.tasks.images import write_image_table
-from engine.tasks.task import Task, TaskRecord, load_task, write_task_files
+from engine.tasks.task import IMAGES_FILE, TASK_FILE, Task, TaskRecord, load_task, write_task_files
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "tasks"
 
@@ -29,7 +29,9 @@ def task_names(home: Path | None = None) -> list[str]:
     """Names of all tasks: the bundled ones first, then the workspace's own, each sorted."""
     bundled = bundled_names()
     folder = (home or workspace()) / "tasks"
-    own = (path.parent.name for path in folder.glob("*/task.json")) if folder.is_dir() else ()
+    # One that lost its record is named as well, lest it vanish without a word.
+    files = (TASK_FILE, IMAGES_FILE)
+    own = {path.parent.name for name in files for path in folder.glob(f"*/{name}")} if folder.is_dir() else set()
     return bundled + sorted(name for name in own if name not in bundled and not name.startswith(TEMPORARY_PREFIX))
 
 
@@ -51,7 +53,7 @@ def task_as_labeled(name: str, home: Path | None = None) -> Task:
     if name not in task_names(home):
         raise UnknownNameError("task", name, task_names(home))
     folder = home / "tasks" / name
-    if not (folder / "task.json").exists():
+    if not folder.exists():
         add_task_file(ASSETS / f"{name}.parquet", home)
     return load_task(folder)
 

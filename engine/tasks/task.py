@@ -23,7 +23,7 @@ from engine.tasks.images import ImageTable, image_table
 from engine.tasks.reading import reading_from
 
 FORMAT = 1
-TASK_FILE = "task.json"
+TASK_FILE, IMAGES_FILE = "task.json", "images.parquet"
 NO_LABEL = -1
 SPLITS = ("train", "test")
 
@@ -114,7 +114,7 @@ class Task:
     @cached_property
     def images(self) -> ImageTable:
         """The image table."""
-        return image_table(self.folder / "images.parquet")
+        return image_table(self.folder / IMAGES_FILE)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.looks import PAGES, VERBS, Look, look
 from tests.faults.ways import Way, ways
-from tests.faults.workspace import complete, copy, kinds, make
+from tests.faults.workspace import COMPARISON, STOPPED, STOPPED_COMPARISON, complete, copy, kinds, make
 
 NEIGHBORS = ("birds", "cells", "scans")  # tasks that Start shows whatever has become of a file of another one
 
@@ -45,7 +45,7 @@ def examined(home: Path, kind: str, path: Path, way: Way, pages: list[str], verb
         damaged = copy(home, Path(folder) / "home")
         way.damage(damaged / path)
         os.environ["WORKBENCH_HOME"] = str(damaged)
-        yield from look(damaged, pages, verbs)
+        yield from look(damaged, pages, verbs, STOPPED_COMPARISON if path.is_relative_to(STOPPED) else COMPARISON)
         for closed in damaged.rglob("*"):
             if closed.is_dir():
                 closed.chmod(0o700)

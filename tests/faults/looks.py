@@ -27,17 +27,17 @@ NOT_TRAINED = "Nothing is trained in this campaign."
 METHODS = "fine-tune,distill-weighted,distill-consensus"
 TEACHERS = "own,table,test-resnet-r160-in1k"
 STUDENT = ["--architecture", "test_efficientnet", "--start", "random", "--size", "32", "--images", "800"]
-PAGES = {
-    "start": ("start", {}),
-    "task": ("task", {}),
-    "check": ("task", {"note task.part": "check"}),
-    "label": ("task", {"note task.part": "label"}),
-    "teachers": ("teachers", {}),
-    "add a teacher": ("add_teacher", {}),
-    "features": ("features", {}),
-    "distill": ("distill", {}),
-    "results": ("results", {}),
-    "import": ("task_import", {}),
+PAGES = {  # the view, and which part of it
+    "start": ("start", "images"),
+    "task": ("task", "images"),
+    "check": ("task", "check"),
+    "label": ("task", "label"),
+    "teachers": ("teachers", "images"),
+    "add a teacher": ("add_teacher", "images"),
+    "features": ("features", "images"),
+    "distill": ("distill", "images"),
+    "results": ("results", "images"),
+    "import": ("task_import", "images"),
 }
 VERBS: dict[str, list[str]] = {
     "tasks": ["tasks", "--json"],
@@ -62,31 +62,34 @@ class Look:
     error: str | None
 
 
-def look(home: Path, pages: list[str], verbs: list[str]) -> Iterator[Look]:
-    """Look at the workspace `home`, which must be WORKBENCH_HOME, with some pages, then with some verbs."""
+def look(home: Path, pages: list[str], verbs: list[str], comparison: str = COMPARISON) -> Iterator[Look]:
+    """Look at the workspace `home`, which must be WORKBENCH_HOME, with some pages, then with some verbs.
+
+    comparison: the one that the pages are asked for.
+    """
     with _nothing_starts():
         if pages:
-            yield from _pages(pages)
+            yield from _pages(pages, comparison)
         for name in verbs:  # what changes the workspace comes last
             yield _verb(name, [part.replace("{home}", str(home)) for part in VERBS[name]])
 
 
-def _pages(names: list[str]) -> Iterator[Look]:
+def _pages(names: list[str], comparison: str) -> Iterator[Look]:
     app = AppTest.from_file(str(MAIN), default_timeout=3600)
-    for key, value in {"task": TASK, "teacher": TEACHER, "comparison": COMPARISON}.items():
+    for key, value in {"task": TASK, "teacher": TEACHER, "comparison": comparison}.items():
         app.query_params[key] = value
     app.run()  # registers the pages
     for name in names:
-        view, session = PAGES[name]
-        app.session_state["note task.part"] = "images"
-        for key, value in session.items():
-            app.session_state[key] = value
+        view, part = PAGES[name]
+        app.query_params["part"] = part
         yield _seen(name, app.switch_page(f"views/{view}.py").run())
 
 
 def _seen(name: str, app: AppTest) -> Look:
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
-    text = "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
+    said = [str(element.value) for kind in kinds for element in kind]
+    said += [table.value.to_csv() for table in app.table]
+    text = "\n".join(said).replace("\\", "")
     if app.exception:
         return Look(name, text, str(app.exception[0].message))
     if not app.title and not app.error and not app.warning:

@@ -17,6 +17,7 @@ from engine.tasks.task import write_task
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
 TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-a607684c"
+STOPPED_COMPARISON = "leaves-e6aa55c1"
 DONE, STOPPED = "runs/leaves-distill-weighted-s0-1546defd28", "runs/leaves-fine-tune-s1-f37815fdce"
 
 

@@ -108,7 +108,7 @@ def test_one_whose_outputs_are_damaged_is_left_out_with_the_reason(home, task, t
         shard.write_bytes(b"torn")
     [torn] = candidates(task, ["torn"])
     assert not torn.allowed
-    assert f"of {len(task.train_rows):,} training images" in torn.reason
+    assert ".safetensors is damaged" in torn.reason
 
 
 def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
