@@ -109,12 +109,13 @@ def _wanted(home: Path, identifier: str) -> Removed:
 
 def _entry(folder: Path) -> Removed | None:
     parts = _ENTRY.fullmatch(folder.name)
-    if parts is None:
+    try:
+        moment = datetime.strptime(parts["moment"] if parts else "", _MOMENT).replace(tzinfo=UTC)
+    except ValueError:  # a folder that no removal made
         return None
     title = parts["name"]
     with suppress(WorkbenchError, KeyError, TypeError):  # a damaged task is called by its name
         title = str(read_json(folder / _TASK / "task.json")["title"])
-    moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
     return Removed(folder.name, parts["name"], title, moment.isoformat(timespec="seconds"))
 
 

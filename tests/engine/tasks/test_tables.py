@@ -238,7 +238,20 @@ def test_a_header_is_one_even_if_an_image_is_called_so(seen):
     assert labels(seen({**pictures(8), "image.jpg": None, "l.csv": rows})) == {"a": 4, "b": 4}
 
 
+def test_an_answer_that_is_none_decides_nothing(seen):
+    rows = [["f", "tone", "shade"], *([f"{i:03d}.jpg", "ab"[i % 2], "xyz"[i % 3]] for i in range(12))]
+    found = seen({**pictures(12), "l.csv": rows}, **{"label-column": "tnoe"})
+    assert asked(found) == {"label-column": "tone"}
+
+
 # Which file a cell means
+
+
+def test_files_that_all_have_one_name_are_found_by_their_folders():
+    """At once, though there are many: each name is looked up, and not compared with all others."""
+    cells = [f"set/patient{i:05d}/view.jpg" for i in range(20_000)]
+    found, _ = found_by(cells, [f"data/{cell.removeprefix('set/')}" for cell in cells])
+    assert found == {cell: f"data/{cell.removeprefix('set/')}" for cell in cells}
 
 
 def found_by(cells, names, base=""):
