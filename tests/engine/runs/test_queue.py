@@ -84,6 +84,19 @@ def test_a_workspace_that_refuses_ends_all_lanes(home):
         queue.drain(home, "cpu")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, monkeypatch):
+    real = queue.jobs.drain
+
+    def one_dies(*arguments, lane, **options):
+        if lane is queue.SHORT_WORK:
+            raise ZeroDivisionError
+        real(*arguments, lane=lane, **options)
+
+    monkeypatch.setattr(queue.jobs, "drain", one_dies)
+    queue.drain(home, "cpu")  # would never return: nobody stops it
+
+
 def test_a_started_run_ends_measurements(home, emoji):
     waits = request_speed(home, [recipe("distill")], "cpu")
     runs_ = [job for job in enqueue(home, plan(emoji, ["fine-tune"], [0], device="cpu"))]
