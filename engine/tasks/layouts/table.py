@@ -20,7 +20,7 @@ from engine.tasks.layouts.table_cells import (
 )
 from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
 from engine.tasks.layouts.table_labels import Labels, cell_labels, one_hot_labels
-from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of
+from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of, split_of_table
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Interpretation, Question, answered
 from engine.tasks.sources import Skipped, Tree
@@ -152,9 +152,10 @@ class _Tables:
             )
         if self.folders is None:
             return guess
-        resolved = self.lookup.resolve((self._base(row[_TABLE]), row[guess.path]) for row in sample)
+        named = [self._named(row[_TABLE], row[guess.path]) for row in sample]
+        files = self.lookup.resolve(named).files
         of_file = {item.name: item.label or "" for item in self.folders.items}
-        said = [of_file.get(resolved.files.get((self._base(row[_TABLE]), row[guess.path]), ""), "") for row in sample]
+        said = [of_file.get(files.get(one, ""), "") for one in named]
         return guess_columns(columns, sample, self.lookup.known, self.found.columns, said)
 
     @cached_property
@@ -198,11 +199,11 @@ class _Tables:
             if guess.path not in here:
                 continue
             places = [here.index(c) if c in here else -1 for c in self.read]
-            base, path = self._base(part.name), self.read[guess.path]
+            path = self.read[guess.path]
             for row in table.rows(here):
                 known = (*row, "")  # last, where a column that this table lacks has its place
                 cells = tuple([texts.setdefault(known[p], known[p]) for p in places])
-                key = ((base, cells[path]), part.split, cells)
+                key = (self._named(part.name, cells[path]), part.split, cells)
                 read[key] = read.get(key, 0) + 1
                 if len(read) > _ROWS_AN_IMAGE * self.found.settings.images:
                     raise InvalidInputError(
@@ -219,13 +220,13 @@ class _Tables:
                 continue
             lost += count
             if len(skipped) < LISTED:  # a table may name millions of them
-                skipped.append(Skipped(_clean(named[1]) or "(an empty cell)", resolved.reasons[named]))
+                skipped.append(Skipped(_clean(named.cell) or "(an empty cell)", resolved.reasons[named]))
         check_count(len({row.file for row in rows}), self.found.settings)
         return rows, skipped, lost
 
-    def _base(self, table: str) -> str:
-        """The folder of a table, with its slash, where its images lie beside it."""
-        return folder_of(table) if self.beside else ""
+    def _named(self, table: str, cell: str) -> Named:
+        """A cell that names an image, which lies below the table's folder where its images lie beside it."""
+        return Named(folder_of(table) if self.beside else "", cell, split_of_table(table))
 
     def _cell(self, row: _Row, column: str) -> str:
         place = self.read.get(column)

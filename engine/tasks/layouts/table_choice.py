@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from engine.tasks.encodings import TABLE_ENCODING
 from engine.tasks.inventory import Columns, Found, Inventory, image_names
-from engine.tasks.layouts.folder_words import is_split_word, split_of
+from engine.tasks.layouts.folder_words import is_split_word
 from engine.tasks.layouts.plain import folders
 from engine.tasks.layouts.table import Part, table_inventory
 from engine.tasks.layouts.table_columns import path_column
-from engine.tasks.layouts.table_lookup import Lookup, folder_of
+from engine.tasks.layouts.table_lookup import Lookup, Named, folder_of, split_of_table
 from engine.tasks.questions import Interpretation, Question
 from engine.tasks.tables import Table
 
@@ -39,7 +39,7 @@ def tables_inventory(found: Found) -> Inventory | None:
 
 def _together(naming: Sequence[str]) -> list[list[Part]]:
     """The tables that may count: those of different splits (train.csv, test.csv) together, every other one alone."""
-    said = [Part(name, _split_of_name(name)) for name in naming]
+    said = [Part(name, split_of_table(name)) for name in naming]
     of_splits = [part for part in said if part.split]
     splits = {part.split for part in of_splits}
     if len(splits) < 2 or len(splits) < len(of_splits):
@@ -53,12 +53,6 @@ def _stem(name: str) -> str:
 
 def _is_submission(name: str) -> bool:
     return re.search(r"submi(t|ssion)", _stem(name).casefold()) is not None
-
-
-def _split_of_name(name: str) -> str:
-    """The split that a table's name says, such as train.csv or labels_test.csv."""
-    found = split_of(_stem(name))
-    return found[0] if found is not None else ""
 
 
 def _outermost(found: Found, tables: Sequence[str], lookup: Lookup) -> list[str]:
@@ -88,8 +82,8 @@ def _names_images(table: Table, lookup: Lookup) -> bool:
     """Whether most of a table's rows name images that are there."""
     sample = table.sample()
     path = path_column(table.columns, sample, lookup.known)
-    base = folder_of(table.name)
-    there = len(lookup.resolve((base, row[path]) for row in sample).files) if path else 0
+    base, split = folder_of(table.name), split_of_table(table.name)
+    there = len(lookup.resolve(Named(base, row[path], split) for row in sample).files) if path else 0
     return there > 0 and there >= len({row[path] for row in sample}) / 2
 
 

@@ -7,13 +7,21 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from engine.tasks.inventory import IMAGE_SUFFIXES
 from engine.tasks.layouts.folder_words import split_of
 
-Named = tuple[str, str]  # the folder of a table (with its slash, or ""), and a cell of it
 SEVERAL = "is the name of several images: write the folder too"
 NOWHERE = "is named in the table, but is not there"
+
+
+class Named(NamedTuple):
+    """A cell that names an image."""
+
+    folder: str  # of its table, with its slash, or "" at the top
+    cell: str
+    split: str = ""  # that the table's name says: of several images the cell means that of this split
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,13 @@ def last_part(path: str) -> str:
 def folder_of(path: str) -> str:
     """The folder of a file, with its slash; "" for one at the top."""
     return path.rpartition("/")[0] + "/" if "/" in path else ""
+
+
+@lru_cache(maxsize=256)
+def split_of_table(name: str) -> str:
+    """The split that a table's name says, such as train.csv or labels_test.csv; "" for none."""
+    found = split_of(last_part(name).rsplit(".", 1)[0])
+    return found[0] if found is not None else ""
 
 
 def _normal(path: str) -> str:
@@ -85,7 +100,7 @@ class Lookup:
 
     def named(self, path: str) -> str | None:
         """The one file with this path, or whose path ends so; None where there is none, or several."""
-        fitting = self._as_it_stands(("", path))
+        fitting = self._as_it_stands(Named("", path))
         return fitting[0] if len(fitting) == 1 else None
 
     def resolve(self, cells: Iterable[Named]) -> Resolved:
@@ -111,7 +126,7 @@ class Lookup:
                 rest = [named for named in rest if named not in found]
                 example = next(iter(found))
                 notes.append(
-                    f"{len(found):,} images lie elsewhere than the table says: {example[1][:80]!r} is not there, and "
+                    f"{len(found):,} images lie elsewhere than the table says: {example.cell[:80]!r} is not there, and "
                     f"is taken {words} as {found[example][:80]!r}."
                 )
         reasons.update(dict.fromkeys(rest, NOWHERE))
@@ -119,7 +134,7 @@ class Lookup:
 
     def _as_it_stands(self, named: Named) -> list[str]:
         """Files with exactly this path from the table's folder or from the top, else those whose path ends so."""
-        base, cell = named
+        base, cell, split = named
         wanted = _normal(cell)
         for index in (self._exact, self._by_path):
             for path in (_normal(base + cell), wanted):
@@ -128,11 +143,12 @@ class Lookup:
         if not wanted or ".." in wanted.split("/"):
             return []
         candidates = self._ends(wanted.count("/") + 1).get(wanted, [])
-        return [c for c in candidates if not _contradicts(base + wanted, c)]
+        candidates = [c for c in candidates if not _contradicts(base + wanted, c)]
+        return [c for c in candidates if split in _splits(c)] or candidates
 
     def _shorter(self, named: Named) -> str | None:
         """The file that a path means without its outermost folders, from the top or from where all images lie."""
-        base, cell = named
+        base, cell, _ = named
         parts = _normal(cell).split("/")
         if ".." in parts:
             return None
@@ -145,7 +161,7 @@ class Lookup:
         return None
 
     def _name_alone(self, named: Named) -> str | None:
-        base, cell = named
+        base, cell, _ = named
         if ".." in _normal(cell).split("/"):
             return None
         found = self._ends(1).get(last_part(_normal(cell)), [])
