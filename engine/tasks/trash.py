@@ -108,10 +108,11 @@ def _wanted(home: Path, identifier: str) -> Removed:
 
 
 def _entry(folder: Path) -> Removed | None:
-    parts = _ENTRY.fullmatch(folder.name)
+    if (parts := _ENTRY.fullmatch(folder.name)) is None:
+        return None
     try:
-        moment = datetime.strptime(parts["moment"] if parts else "", _MOMENT).replace(tzinfo=UTC)
-    except ValueError:  # a folder that no removal made
+        moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
+    except ValueError:  # no removal made this folder
         return None
     title = parts["name"]
     with suppress(WorkbenchError, KeyError, TypeError):  # a damaged task is called by its name
