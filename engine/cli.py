@@ -268,7 +268,7 @@ def _say_what_is_denied(out: TextIO) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from engine.tasks.settings import checked_host_names, host_names
 
-    make_folder(workspace())
+    home = make_folder(workspace()).absolute()  # the server runs in another folder
     host_names()  # what is wrong with the settings is said now
     names = checked_host_names([*os.environ.get("WORKBENCH_HOSTS", "").split(","), *options.host_name])
     with socket.socket() as probe:
@@ -283,7 +283,7 @@ def _serve(options: argparse.Namespace) -> int:
     _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
-    os.environ["WORKBENCH_HOSTS"] = ",".join(names)
+    os.environ |= {"WORKBENCH_HOSTS": ",".join(names), "WORKBENCH_HOME": str(home)}
     os.chdir(APP.parents[1])
     if os.name != "nt":  # the server takes this process's place, and so every signal that is meant for it
         os.execv(command[0], command)

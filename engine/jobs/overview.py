@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from engine.errors import WorkbenchError
 from engine.jobs.lanes import WHOLE, Lane
-from engine.jobs.records import JOB_FILE, STATUS_FILE, Job, job_folders, load
+from engine.jobs.records import STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
 
 OnChange = Callable[[Job, Status], None]
@@ -63,14 +64,15 @@ class Unfinished:
 
     def __init__(self, roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> None:
         self._roots, self._device, self._lane = list(roots), device, lane
-        self._passed: dict[Path, tuple[object, object]] = {}  # folder -> stamps of its files when it needed no look
+        self._passed: dict[str, object] = {}  # folder -> stamp of its status when it needed no look
 
     def look(self) -> list[tuple[Job, Status]]:
         """Jobs that are queued, running or to be settled, with their status, in the order of the queue."""
         found = []
         for folder in (folder for root in self._roots for folder in job_folders(root)):
-            stamps = _stamp(folder / JOB_FILE), _stamp(folder / STATUS_FILE)
-            if self._passed.get(folder) == stamps:
+            name = str(folder)
+            stamp = _stamp(os.path.join(name, STATUS_FILE))  # text, no Path: this runs often, for every job there is
+            if stamp is not None and self._passed.get(name) == stamp:
                 continue
             try:
                 job = load(folder)
@@ -79,7 +81,7 @@ class Unfinished:
             present = status(job)
             elsewhere = job.device != self._device or not self._lane.takes(job)
             if elsewhere or (present.terminal and not is_unsettled(present)):
-                self._passed[folder] = stamps
+                self._passed[name] = stamp
             else:
                 found.append((job, present))
         return sorted(
@@ -87,10 +89,10 @@ class Unfinished:
         )
 
 
-def _stamp(path: Path) -> object:
+def _stamp(path: str) -> object:
     """Something that changes whenever the file is replaced; None if there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

@@ -117,6 +117,9 @@ def _drain_lane(
     except WorkbenchError as error:
         errors.append(error)
         stop.set()
+    except BaseException:
+        stop.set()  # no lane goes on alone: whoever sees that the queue has ended starts all of it again
+        raise
 
 
 def _one_at_a_time(on_change: OnChange | None) -> OnChange:

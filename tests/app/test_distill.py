@@ -1,5 +1,7 @@
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +9,8 @@ from app import state
 from app.components import progress, queued
 from app.views import distill_setup
 from engine import jobs
+from engine.handlers import HANDLERS
+from engine.jobs import Job
 from engine.runs import entries, get_method, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.looking import request_look
@@ -158,6 +162,11 @@ def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, mea
     told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
     assert "waits for FixMatch, seed 0, of Emoji, about" in told
     assert "about 4 min 46 s" in told  # 10 s, and 24,000 images with 15 % for evaluations at 100 a second
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_every_kind_of_job_has_a_name_for_those_who_wait_for_it(kind):
+    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", {}, datetime.now(UTC))) != "1-x"
 
 
 def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):

@@ -10,9 +10,11 @@ from engine.errors import StorageError
 from engine.jobs import create, processes, states, status
 from engine.runs import queue
 from engine.runs.comparison import enqueue
+from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from engine.training import recipe
+from tests.app import made_runs
 
 
 def add(home, kind, root="jobs"):
@@ -82,12 +84,42 @@ def test_a_workspace_that_refuses_ends_all_lanes(home):
         queue.drain(home, "cpu")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, monkeypatch):
+    real = queue.jobs.drain
+
+    def one_dies(*arguments, lane, **options):
+        if lane is queue.SHORT_WORK:
+            raise ZeroDivisionError
+        real(*arguments, lane=lane, **options)
+
+    monkeypatch.setattr(queue.jobs, "drain", one_dies)
+    queue.drain(home, "cpu")  # would never return: nobody stops it
+
+
 def test_a_started_run_ends_measurements(home, emoji):
     waits = request_speed(home, [recipe("distill")], "cpu")
     runs_ = [job for job in enqueue(home, plan(emoji, ["fine-tune"], [0], device="cpu"))]
     assert status(waits).state == "cancelled"
     assert [status(job).state for job in runs_] == ["queued"]
     assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]
+
+
+def test_runs_that_are_done_already_end_no_measurement(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.finish(home, comparison)
+    waits = request_speed(home, [recipe("distill")], "cpu")
+    enqueue(home, [entry.spec for entry in runs.entries(home, comparison)])
+    assert status(waits).state == "queued"
+
+
+def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    specs = [entry.spec for entry in runs.entries(home, comparison)]
+    (home / "comparisons" / f"{comparison.id}.json").write_text("{")
+    assert runs.damaged_comparisons(home)
+    assert runs.start(home, specs).runs == comparison.runs
+    assert not runs.damaged_comparisons(home)
 
 
 def test_an_estimate_follows_the_last_run(home):
@@ -103,6 +135,19 @@ def test_an_estimate_follows_the_last_run(home):
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 8_000 / 5)
     keep_speed(home, train, "cpu", images=8_000, seconds=40.0)  # and after it
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 40)
+
+
+def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
+    def estimate():
+        return estimate_look(home, emoji, labels_per_class=5, seed=0, device="cpu")
+
+    guess = estimate()
+    keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two
+    assert estimate() == guess
+    keep_pace(home, "cpu", work=100.0, seconds=20.0)  # half of what is guessed
+    found = estimate()
+    assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
+    assert (guess.measured_at, found.measured_at is None) == (None, False)
 
 
 @pytest.mark.parametrize(
