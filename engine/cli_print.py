@@ -30,7 +30,7 @@ class ProgressLine:
         rate = done / (moment - self.began) if moment > self.began else 0.0
         left = (total - done) / rate if rate else None
         unit = self.units.get(stage, self.unit)
-        print(f"{stage}: {_progress(done, total, unit, rate, left)}", file=sys.stderr)
+        print(f"{stage}: {_progress(done, total, unit, rate, left)}" if total else stage, file=sys.stderr)
 
 
 class JobLines:

@@ -204,7 +204,7 @@ class _One:
 
     def _say_root(self, splits: Splits, root: Folder) -> None:
         if root:
-            self.notes.append(f"The folder's name {'/'.join(root)!r} says nothing of classes.")
+            self.notes.append(f"The folder {'/'.join(root)!r} is around all images: it is no class.")
         wrappers = {"/".join(inner[len(of) - 1 :]) for of, inner in splits.inner.items() if inner != of}
         if wrappers:
             self.notes.append(f"Looked through: {in_words(wrappers)}.")

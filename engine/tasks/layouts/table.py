@@ -237,7 +237,7 @@ class _Tables:
         return any(is_positive(self._cell(row, column)) for row in rows)
 
     def _say(self, by_file: Mapping[str, list[_Row]], rows: Sequence[_Row]) -> None:
-        self.said.notes.insert(0, f"{len(by_file):,} images that are there are named by {self.title}.")
+        self.said.notes.insert(0, f"{self.title} names {len(by_file):,} of the images.")
         for name, table in self.tables.items():
             if not table.has_header:
                 self.said.notes.append(f"{name} has no header: its first row names an image.")
