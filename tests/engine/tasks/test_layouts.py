@@ -222,7 +222,6 @@ def test_isic_without_its_test_truth_splits_by_lesion(bring, tmp_path):
 
 
 def test_eurosat_bands_become_rgb_by_bands_4_3_2(bring, tmp_path):
-
     import tifffile
 
     files = {}
