@@ -12,7 +12,9 @@ from engine.tasks.inventory import Columns
 from engine.tasks.layouts.table_cells import several_labels, split_words
 from engine.tasks.layouts.table_columns import guess_columns
 from engine.tasks.layouts.table_lookup import Lookup, Named
+from engine.tasks.previews import _preview
 from engine.tasks.questions import undecided
+from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
@@ -511,3 +513,12 @@ def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_pat
     assert {item.group for item in chosen.items} == {f"p{i}" for i in range(6)}
     one_hot = found_in(cat=[i % 2 for i in range(12)], dog=[1 - i % 2 for i in range(12)])
     assert labels(one_hot) == {"cat": 6, "dog": 6}
+
+
+def test_all_rows_without_an_image_are_counted(seen, monkeypatch):
+    """A table may name millions of them: some are listed, and all are counted, before the import as after it."""
+    monkeypatch.setattr("engine.tasks.layouts.table.LISTED", 3)
+    rows = [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(20))]
+    found = seen({**pictures(12), "l.csv": rows})
+    assert (len(found.skipped), found.skipped_more) == (3, 5)
+    assert _preview(found, (), Reading()).skipped_count == 8
