@@ -28,7 +28,7 @@ COLORS = (256, 128, 64)  # tried in turn where a picture with all its colors is 
 LONG = 10 * PATIENCE
 DRAWN = 1500  # ms until charts and pictures stand
 SCROLL = 260  # pixels, so that the curves are on the picture of Distill
-TAUGHT = re.compile("loss: labels .* consensus")  # the last of the four has reached the first point of its curve
+TAUGHT = re.compile("loss: labels .* consistency")  # the second of the four has reached the first point of its curve
 
 
 def main(arguments: list[str]) -> int:
@@ -99,7 +99,7 @@ def distill(workbench: Workbench, options: argparse.Namespace) -> None:
     workbench.button("Measure it").click()
     expect(workbench.tab.get_by_text("one after the other")).to_be_visible(timeout=LONG)
     workbench.button("Start 4 runs").click()
-    workbench.await_text("3 of 4 runs done", LONG)
+    workbench.await_text("1 of 4 runs done", LONG)
     expect(workbench.tab.get_by_text(TAUGHT)).to_be_visible(timeout=LONG)
     workbench.tab.get_by_test_id("stMain").hover()
     workbench.tab.mouse.wheel(0, SCROLL)
