@@ -225,22 +225,13 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from engine import jobs
     from engine.devices import resolve
-    from engine.runs import roots, urgency, waiting, worker_command
+    from engine.runs import drain, waiting
 
     home, device = make_folder(workspace()), resolve(options.device)
     queued = len(waiting(home, device))
     print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
-    jobs.drain(
-        roots(home),
-        device,
-        worker_command,
-        workspace=home,
-        urgency=urgency,
-        until_empty=True,
-        on_change=JobLines(queued),
-    )
+    drain(home, device, until_empty=True, on_change=JobLines(queued))
     return 0
 
 
@@ -277,7 +268,7 @@ def _say_what_is_denied(out: TextIO) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from engine.tasks.settings import checked_host_names, host_names
 
-    make_folder(workspace())
+    home = make_folder(workspace()).absolute()  # the server runs in another folder
     host_names()  # what is wrong with the settings is said now
     names = checked_host_names([*os.environ.get("WORKBENCH_HOSTS", "").split(","), *options.host_name])
     with socket.socket() as probe:
@@ -292,7 +283,7 @@ def _serve(options: argparse.Namespace) -> int:
     _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
-    os.environ["WORKBENCH_HOSTS"] = ",".join(names)
+    os.environ |= {"WORKBENCH_HOSTS": ",".join(names), "WORKBENCH_HOME": str(home)}
     os.chdir(APP.parents[1])
     if os.name != "nt":  # the server takes this process's place, and so every signal that is meant for it
         os.execv(command[0], command)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli_print import ProgressLine, print_json
 from engine.errors import InvalidInputError
-from engine.files import make_folder, workspace
+from engine.files import as_utf8, make_folder, workspace
 
 NAMED = 5  # files named under a finding
 
@@ -111,6 +111,8 @@ def request_of(options: argparse.Namespace) -> Any:
     from engine.tasks import Columns, ImportRequest, Reading, task_name
 
     source: str = options.path
+    for path in (source, options.images or ""):
+        as_utf8(path)  # what is none would be refused once all images are read
     known = source.startswith("torchvision:")
     title = options.title or options.name or (source.split(":")[1] if known else _stem(source))
     reading = None

@@ -30,7 +30,7 @@ class ProgressLine:
         rate = done / (moment - self.began) if moment > self.began else 0.0
         left = (total - done) / rate if rate else None
         unit = self.units.get(stage, self.unit)
-        print(f"{stage}: {_progress(done, total, unit, rate, left)}", file=sys.stderr)
+        print(f"{stage}: {_progress(done, total, unit, rate, left)}" if total else stage, file=sys.stderr)
 
 
 class JobLines:
@@ -134,9 +134,7 @@ def _place_cells(place: Mapping[str, Any], form: str, score: str = "similarity")
     """A teacher's place as the cells of a row; interval and share of first places where there are any."""
     cells = {"rank": str(place["rank"]), "teacher": place["teacher"], score: number(place["score"], form)}
     if interval := place["interval"]:
-        cells[f"{percent(interval['level'], 0)} interval"] = (
-            f"{number(interval['low'], form)} to {number(interval['high'], form)}"
-        )
+        cells[f"{percent(interval['level'], 0)} interval"] = _between_numbers(interval, form)
         cells["first in"] = percent(place["probability_first"], 0)
     return cells
 

@@ -178,6 +178,10 @@ def _add(options: argparse.Namespace) -> int:
         raise InvalidInputError(
             f"{path} is a file: say --architecture for a checkpoint, or --task for a table of features."
         )
+    elif any((options.mean, options.std, options.prefix, options.ignore)):
+        raise InvalidInputError(
+            "--mean, --std, --prefix and --ignore are about a checkpoint: add its --architecture, or leave them out."
+        )
     else:
         record = add_from_hub(options.what, about, options.size, tell, pooling=options.pooling)
     kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedFileError, StorageError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"  # a file or folder so named is a write that never finished, and may be removed
 _LEFT_BEHIND = ".tmp"  # also what safetensors itself leaves of a write, such as .tmp4rnXbh
@@ -185,8 +185,17 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON atomically; NaN and infinities are refused with ValueError."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write `value` as readable JSON atomically. Raises ValueError for NaN and infinities, and as `as_utf8`."""
+    write_bytes(path, as_utf8(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"))
+
+
+def as_utf8(text: str) -> bytes:
+    """The bytes of a text. Raises InvalidInputError for one that has none: the name of a file that is not UTF-8."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        name = ascii(text[max(0, error.start - 40) : error.end + 40])
+        raise InvalidInputError(f"{name} is not UTF-8: give that file or folder another name first.") from None
 
 
 def read_json(path: Path) -> Any:

@@ -58,6 +58,9 @@ def draw_losses(curve: Curve, key: str) -> None:
     st.plotly_chart(_losses(curve, names), key=key, config=CONFIG, alt=text)
 
 
+CURVE_FORMS = {"Student images": ",d", "Training seconds": ",.1f", "Held-out accuracy, %": ".1f"}
+
+
 def curve_table(curves: Sequence[Curve]) -> pd.DataFrame:
     """The curves as a table, one row for each point."""
     rows = [
@@ -66,8 +69,12 @@ def curve_table(curves: Sequence[Curve]) -> pd.DataFrame:
             "Seed": curve.seed,
             "Student images": point["images"],
             "Training seconds": point["seconds"],
-            "Held-out accuracy": point["accuracy"],
-            **{f"Loss: {name}": value for name, value in point["losses"].items() if name != "confident share"},
+            "Held-out accuracy, %": 100 * point["accuracy"],
+            **{
+                f"Loss: {name}, nats": round(value, 3)
+                for name, value in point["losses"].items()
+                if name != "confident share"
+            },
         }
         for curve in curves
         for point in curve.points

@@ -110,7 +110,8 @@ def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
     if not found:
         return
     _draw_head(comparison, found)
-    lines = {device: runs.line(home, device) for device in {e.spec.device for e in found if e.status.state == "queued"}}
+    waiting = {entry.spec.device: entry.job for entry in found if entry.status.state == "queued"}
+    lines = {device: runs.line(home, job) for device, job in waiting.items()}
     for entry in found:
         _draw_run(entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)
@@ -162,7 +163,7 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             st.progress(_stage_share(now), text=progress_text(now))
             if told := _latest(curve_of(entry)):
                 st.caption(told)
-        if (problem := _events_problem(entry)) and now.state != "done":
+        if now.state != "done" and (problem := _events_problem(entry)):
             st.error(page.escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
             st.error(page.escape(now.message), icon=":material/error:")
@@ -206,7 +207,7 @@ def _detail(entry: Entry, waits_for: str) -> str:
     if entry.status.state == "interrupted":
         return ":gray[its process ended; the queue takes it up again]"
     if entry.status.state in STOPPED and not can_go_on(entry):
-        return ":gray[its task has changed since: start a new run]"
+        return ":gray[its task has changed since, or is gone: start a new run]"
     if entry.status.state == "cancelled":
         kept = (entry.job.folder / CHECKPOINT).exists()
         return f":gray[{'when resumed, it goes on from its last checkpoint' if kept else _NOTHING_KEPT}]"

@@ -61,4 +61,4 @@ def _where(job: Job, now: Status) -> str:
     if now.state == "running":
         return progress_text(now)
     state.queue(job.device)  # somebody must drain it
-    return queued.waits_for(job, runs.line(state.home(), job.device))
+    return queued.waits_for(job, runs.line(state.home(), job))

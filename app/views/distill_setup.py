@@ -227,7 +227,7 @@ def _steps_table(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) ->
 def _images_per_step(train: TrainSpec) -> str:
     if not train.uses_unlabeled:
         return f"{train.images_per_step} labeled"
-    return f"{train.labeled_batch} labeled + {train.unlabeled_batch}"
+    return f"{train.labeled_batch} labeled + {train.unlabeled_batch} unlabeled"
 
 
 def _draw_weights(task: Task, choice: Choice) -> None:
@@ -325,4 +325,4 @@ def _watch_measurement(job: Job) -> None:
 
 
 def _waits(job: Job) -> str:
-    return queued.waits_for(job, line(state.home(), job.device))
+    return queued.waits_for(job, line(state.home(), job))

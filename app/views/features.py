@@ -67,15 +67,16 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     """Map and picked images; picking, and every control of the map, redraws only this part of the page."""
     home = state.home()
     umap = maps.read_map(home, task, teacher.name, "umap")
-    pca = scatter.pca(home, task, teacher.name)
     if umap is None:
-        _umap_job(task, teacher, nothing_yet=pca is None)
+        _umap_job(task, teacher, nothing_yet=scatter.pca(home, task, teacher.name) is None)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _choose_kind(ready=umap is not None)
         lasso = _choose_tool()
         highlighted = _choose_classes(task)
-    drawn = umap if kind == "umap" else pca
+    drawn = umap if kind == "umap" else scatter.pca(home, task, teacher.name)
     if drawn is None:
+        if umap is not None:
+            st.info("There are no features of these images by this teacher yet, so there is no PCA: choose the UMAP.")
         return
     points = scatter.point_table(task, drawn, task.labeled_rows(state.labels_per_class(), state.seed()))
     left, right = st.columns([3, 2], gap="medium")

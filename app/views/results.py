@@ -9,7 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from app import state
-from app.components import charts, page, wording
+from app.components import charts, page, tables, wording
 from app.components.charts import Axis
 from app.components.methods import student_title
 from app.views import results_replay, results_source
@@ -194,13 +194,17 @@ def _draw_curves(shown: Shown) -> None:
     more = st.expander("Curves as a table", icon=":material/table:", on_change="rerun", key="results-curve-table")
     if more.open:
         with more:
-            st.dataframe(charts.curve_table(shown.curves), hide_index=True, alt="Points of the curves above")
+            st.dataframe(
+                tables.written(charts.curve_table(shown.curves), charts.CURVE_FORMS),
+                hide_index=True,
+                alt="Points of the curves above",
+            )
 
 
 def _draw_table(shown: Shown) -> None:
     st.subheader("The same as a table", anchor=False)
     table = results_source.table(shown)
-    narrow, alike = results_source.without_alike(table)
+    narrow, alike = tables.without_alike(table, results_source.REPEATED)
     st.dataframe(
         narrow,
         hide_index=True,

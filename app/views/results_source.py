@@ -143,13 +143,6 @@ def table(shown: Shown) -> pd.DataFrame:
 REPEATED = ("Interval from", "Seeds", "Student images", "Test images")  # columns that are often alike in all rows
 
 
-def without_alike(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """A table that fits a screen: without those of `REPEATED` that are alike in all rows, and these in words."""
-    alike = [column for column in REPEATED if len(rows) > 1 and rows[column].nunique() == 1]
-    told = "; ".join(f"{column.lower()}: {rows[column].iloc[0]}" for column in alike)
-    return rows.drop(columns=alike), f"The same for all: {told}. " if alike else ""
-
-
 def in_percent(interval: Interval) -> str:
     """An interval of shares as "58.1 to 64.2"."""
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

@@ -79,8 +79,7 @@ def answer(of: ImportRequest, key: str) -> Callable[[str], None]:
 
 def choose_interpretation(of: ImportRequest, one: Interpretation) -> None:
     """Understand the source so."""
-    changed = {name: column for name, column in one.changes.get("columns", {}).items()}
-    state.set_note(_key(of, "columns"), {**state.note(_key(of, "columns"), {}), **changed})
+    state.set_note(_key(of, "columns"), {**state.note(_key(of, "columns"), {}), **one.changes.get("columns", {})})
     state.set_note(_key(of, "answers"), {**answers(of), **one.changes.get("answers", {})})
 
 

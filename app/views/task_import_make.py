@@ -26,7 +26,8 @@ def draw(wanted: ImportRequest, *, possible: bool) -> None:
         except WorkbenchError as error:
             problem = str(error)
         else:
-            st.caption(f"Folders and commands call it {page.escape(wanted.task)}.")
+            if wanted.task != title:
+                st.caption(f"Folders and commands call it {page.escape(wanted.task)}.")
     if problem:
         st.warning(page.escape(problem), icon=":material/edit:")
     impossible = bool(problem) or not possible

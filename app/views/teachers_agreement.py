@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import page, wording
+from app.components import page, tables, wording
 from app.views import teachers_card
 from app.views.teachers_ranking import ROW_PIXELS, short_title
 from engine.runs import ConsensusPlaces, TeacherPanel
@@ -42,7 +42,12 @@ def draw(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> None:
             _tau(panel.consensus)
     table = st.expander("All scores as a table", key="scores of all metrics", on_change="rerun")
     if table.open:
-        table.dataframe(score_table(panel, shown), hide_index=True, alt="Scores and ranks of all teachers by metric")
+        forms = dict.fromkeys(("Score", "Low", "High"), tables.SIGNIFICANT) | {"First in, %": ".0f"}
+        table.dataframe(
+            tables.written(score_table(panel, shown), forms),
+            hide_index=True,
+            alt="Scores and ranks of all teachers by metric",
+        )
 
 
 def score_table(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> pd.DataFrame:

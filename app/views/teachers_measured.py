@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import page, tables, wording
 from app.components.methods import student_title
 from app.components.progress import progress_text
 from app.views import teachers_points
@@ -34,6 +34,7 @@ from engine.teachers import TeacherRecord
 
 POLL_SECONDS = 1.5
 MOST_IMAGES = 100_000_000
+PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
 
 
 def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
@@ -78,7 +79,11 @@ def _verdict(
     table = st.expander("Predicted and measured as a table", key="measured table", on_change="rerun")
     if table.open:
         table.dataframe(
-            measured_table(ranking, found), hide_index=True, alt="Similarity and held-out accuracy of each teacher"
+            tables.written(
+                measured_table(ranking, found), {METRICS[ranking.metric].title: tables.SIGNIFICANT} | PERCENT
+            ),
+            hide_index=True,
+            alt="Similarity and held-out accuracy of each teacher",
         )
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import origin, page, wording
+from app.components import origin, page, tables, wording
 from app.components.escaping import escape_chart
 from engine.evaluation import Interval
 from engine.runs import MetricPlaces, Place, Ranking
@@ -19,6 +19,16 @@ from engine.similarity import METRICS, Metric
 from engine.teachers import TeacherRecord
 
 LINE_LETTERS = 23  # of a title beside its bar
+NAMED = 3  # teachers that the first one is not told from; more are counted
+FORMS = {  # of the table's numbers
+    "First in, %": ".0f",
+    "Rank": ".0f",
+    "Classes": ",d",
+    "Input size, px": ".0f",
+    "Parameters, M": ".2f",
+    "GFLOPs": ".3f",
+    "Held-out accuracy, %": ".1f",
+}
 ROW_PIXELS = 34  # height of one bar with its air
 RELATIONS = {"other": "another collection", "disjoint": "same collection, other parts of it"}
 COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the backgrounds of both themes
@@ -85,8 +95,9 @@ def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
     first, share = leading[0], places.places[0].probability_first or 0.0
     alike = {name for pair in places.undecided if first in pair for name in pair} - {first}
     others = [titles[place.teacher] for place in places.places if place.teacher in alike]
+    named = wording.listed(others) if len(others) <= NAMED else f"{len(others)} of the {len(titles) - 1} others"
     told = (
-        f"These labels do not tell it from {wording.listed(others)}."
+        f"These labels do not tell it from {named}."
         if others
         else "It is told apart from each of the others, taken one by one at 95\u00a0%."
     )
@@ -168,8 +179,15 @@ def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict | None:
 
 
 def _shown(metric: Metric, similarity: float) -> str:
-    """A similarity with the digits that matter: one after the point where 100 is perfect, else four in all."""
-    return wording.number(similarity, ".1f" if metric.scale == 100.0 else ".4g")
+    """A similarity with the digits that matter."""
+    return wording.number(similarity, _form(metric.title))
+
+
+def _form(title: str) -> str:
+    """How similarities of a metric are written: one digit after the point where 100 is perfect, else four in all."""
+    return (
+        ".1f" if title in {metric.title for metric in METRICS.values() if metric.scale == 100.0} else tables.SIGNIFICANT
+    )
 
 
 def _choose_listed(name: str) -> None:
@@ -210,38 +228,39 @@ def _table(
 def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
     """Teachers as a table, with what their records say."""
     table = pd.DataFrame([_cells(row, metric) for row in rows]).dropna(axis="columns", how="all")
+    narrow, alike = tables.without_alike(table, ("Origin", "Relation to the task"))
     st.dataframe(
-        table,
+        tables.written(narrow, FORMS | dict.fromkeys((metric, "Low", "High"), _form(metric))),
         hide_index=True,
         height="content",
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
-            metric: st.column_config.NumberColumn(format="%.4g"),
-            "Low": st.column_config.NumberColumn(format="%.4g", help="Of the 95\u00a0% interval."),
-            "High": st.column_config.NumberColumn(format="%.4g", help="Of the 95\u00a0% interval."),
-            "First in, %": st.column_config.NumberColumn(format="%.0f", help="Of the resamples."),
+            "Low": st.column_config.NumberColumn(help="Of the 95\u00a0% interval."),
+            "High": st.column_config.NumberColumn(help="Of the 95\u00a0% interval."),
+            "First in, %": st.column_config.NumberColumn(help="Of the resamples."),
             "Teacher": st.column_config.TextColumn(width=290),
             "Held-out accuracy, %": st.column_config.NumberColumn(
-                format="%.1f", help="On images of the teacher's own collection that it did not learn from."
+                help="On images of the teacher's own collection that it did not learn from."
             ),
-            "Parameters, M": st.column_config.NumberColumn(format="%.2f"),
             "GFLOPs": st.column_config.NumberColumn(
-                format="%.3f", help="Multiply-accumulates / 1e9 of one image at the input size, as timm counts."
+                help="Multiply-accumulates / 1e9 of one image at the input size, as timm counts."
             ),
         },
     )
+    if alike:
+        st.caption(alike)
 
 
 def _cells(row: Row, metric: str) -> dict:
     teacher, interval = row.teacher, row.place.interval if row.place else None
     return {
         "Rank": row.rank,
+        metric: row.similarity,  # before the names, which take all of a narrow screen
         "Teacher": teacher.title,
-        "Origin": origin.WORDS[teacher.origin],
-        metric: row.similarity,
         "Low": interval.low if interval else None,
         "High": interval.high if interval else None,
         "First in, %": 100 * row.place.probability_first if row.place and interval else None,
+        "Origin": origin.WORDS[teacher.origin],
         "Classes": len(teacher.classes),
         "Collection": teacher.collection,
         "Relation to the task": RELATIONS.get(row.relation, ""),

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import page
+from app.components import page, tables
 from app.views.teachers_ranking import COLORS, PATTERNS, ROW_PIXELS, short_title
 from engine.runs import Ranking, active_weights, effective_teachers
 from engine.runs.methods import DEFAULT_P
@@ -50,7 +50,9 @@ def draw(ranking: Ranking, relations: Mapping[str, str]) -> None:
         _bars(ranking, relations, everyone, active, by_hand=by_hand is not None)
         table = st.expander("The weights as a table", on_change="rerun", key="weights table")
         if table.open:
-            table.dataframe(weight_table(ranking, everyone, active), hide_index=True, alt="Weight α of each teacher")
+            found = weight_table(ranking, everyone, active)
+            forms = dict.fromkeys(found.columns[1:], ".3f")
+            table.dataframe(tables.written(found, forms), hide_index=True, alt="Weight α of each teacher")
 
 
 def _all_weights(ranking: Ranking, by_hand: Mapping[str, float] | None) -> dict[str, float]:

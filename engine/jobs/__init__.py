@@ -1,4 +1,5 @@
-"""Any long work: a folder on disk with its state, a worker process that does it, and a queue for each device.
+"""Any long work: a folder on disk with its state, a worker process that does it, and a queue for each device,
+or for each lane of one.
 
 A job lives on disk only, so any process may look at it, cancel it, or take it up again. This room knows nothing of what
 the work is: `worker.run` is given a handler for each kind of job.
@@ -6,6 +7,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import EventPage, read_events, replace_events
+from engine.jobs.lanes import Lane
 from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
 from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
@@ -20,6 +22,7 @@ __all__ = [
     "EventPage",
     "Handler",
     "Job",
+    "Lane",
     "OnChange",
     "Reporter",
     "State",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -9,31 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import WorkbenchError
-from engine.jobs.records import JOB_FILE, STATUS_FILE, Job, job_folders, load
+from engine.jobs.lanes import WHOLE, Lane
+from engine.jobs.records import STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
 
 OnChange = Callable[[Job, Status], None]
-Urgency = Callable[[Job], int]  # jobs of a lower number start first, whenever they were queued
 
 POLL = 0.25  # s between looks at the queue, its processes and its flags
 GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that nobody takes up again as ended
 
 
-def all_alike(job: Job) -> int:
-    """The urgency where it plays no part: the oldest job starts first."""
-    return 0
-
-
-def unfinished_jobs(roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> list[tuple[Job, Status]]:
-    """Jobs that run on `device` or wait for it, with their status: those that run first, then in the order in which
-    they will start.
+def unfinished_jobs(roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> list[tuple[Job, Status]]:
+    """Jobs that run in a lane of `device` or wait there, with their status: those that run first, then in the order in
+    which they will start.
     """
-    return sorted(Unfinished(roots, device, urgency).look(), key=lambda pair: pair[1].state == "queued")
+    return sorted(Unfinished(roots, device, lane).look(), key=lambda pair: pair[1].state == "queued")
 
 
-def queued_jobs(roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> list[Job]:
-    """Jobs that wait for `device`, in the order in which they will start."""
-    return [job for job, now in unfinished_jobs(roots, device, urgency) if now.state == "queued"]
+def queued_jobs(roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> list[Job]:
+    """Jobs that wait in a lane of `device`, in the order in which they will start."""
+    return [job for job, now in unfinished_jobs(roots, device, lane) if now.state == "queued"]
 
 
 def wait(
@@ -64,35 +60,39 @@ def wait(
 
 
 class Unfinished:
-    """The jobs of one device that have not ended. What has ended is remembered, so that looking again costs little."""
+    """The jobs of one lane of a device that have not ended; what has ended is remembered, so that looking is cheap."""
 
-    def __init__(self, roots: Sequence[Path], device: str, urgency: Urgency = all_alike) -> None:
-        self._roots, self._device, self._urgency = list(roots), device, urgency
-        self._passed: dict[Path, tuple[object, object]] = {}  # folder -> stamps of its files when it needed no look
+    def __init__(self, roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> None:
+        self._roots, self._device, self._lane = list(roots), device, lane
+        self._passed: dict[str, object] = {}  # folder -> stamp of its status when it needed no look
 
     def look(self) -> list[tuple[Job, Status]]:
         """Jobs that are queued, running or to be settled, with their status, in the order of the queue."""
         found = []
         for folder in (folder for root in self._roots for folder in job_folders(root)):
-            stamps = _stamp(folder / JOB_FILE), _stamp(folder / STATUS_FILE)
-            if self._passed.get(folder) == stamps:
+            name = str(folder)
+            stamp = _stamp(os.path.join(name, STATUS_FILE))  # text, no Path: this runs often, for every job there is
+            if stamp is not None and self._passed.get(name) == stamp:
                 continue
             try:
                 job = load(folder)
             except WorkbenchError:
                 continue
             present = status(job)
-            if job.device != self._device or (present.terminal and not is_unsettled(present)):
-                self._passed[folder] = stamps
+            elsewhere = job.device != self._device or not self._lane.takes(job)
+            if elsewhere or (present.terminal and not is_unsettled(present)):
+                self._passed[name] = stamp
             else:
                 found.append((job, present))
-        return sorted(found, key=lambda pair: (self._urgency(pair[0]), pair[1].queued, pair[0].created, pair[0].id))
+        return sorted(
+            found, key=lambda pair: (self._lane.urgency(pair[0]), pair[1].queued, pair[0].created, pair[0].id)
+        )
 
 
-def _stamp(path: Path) -> object:
+def _stamp(path: str) -> object:
     """Something that changes whenever the file is replaced; None if there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

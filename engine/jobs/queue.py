@@ -1,4 +1,6 @@
-"""The queue of a device: whoever holds its lock runs its jobs, one after the other, each in its own process."""
+"""The queue of a device, or of a lane of it: whoever holds its lock runs its jobs, one after the other, each in its own
+process.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes, states
-from engine.jobs.overview import POLL, OnChange, Unfinished, Urgency, all_alike
+from engine.jobs.lanes import WHOLE, Lane
+from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
 
@@ -97,7 +100,7 @@ def drain(
     command: Callable[[Job], list[str]],
     *,
     workspace: Path,
-    urgency: Urgency = all_alike,
+    lane: Lane = WHOLE,
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
@@ -105,22 +108,22 @@ def drain(
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
 ) -> None:
-    """Run the queued jobs of `device` in `roots`, the most urgent first and of those the oldest, until `stop` is set or
-    (`until_empty`) none is left. A job that runs is never interrupted for another.
+    """Run the queued jobs of a lane of `device` in `roots`, the most urgent first and of those the oldest, until `stop`
+    is set or (`until_empty`) none is left. A job that runs is never interrupted for another.
 
     command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
     `processes.worker_environment` makes it.
     on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
-    thread holds the device, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
-    this process dies, a running worker works on and keeps the device; whoever drains next takes it from there.
+    thread holds the lane, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
+    this process dies, a running worker works on and keeps the lane; whoever drains next takes it from there.
     Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
     """
     cancellations = _Cancellations(grace, kill_grace)
-    unfinished = Unfinished(roots, device, urgency)
+    unfinished = Unfinished(roots, device, lane)
     drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll)
     drainer.tidy()
     files.remove_forgotten(workspace, older_than=FORGOTTEN_AFTER)
-    lock = DeviceLock(workspace, device)
+    lock = DeviceLock(workspace, lane.lock_of(device))
     while not drainer.stop.is_set():
         if lock.acquire():
             try:

@@ -24,7 +24,7 @@ from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.methods import METHODS, Method, get_method, weighted
 from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
-from engine.runs.queue import QueueThread, line, roots, urgency, waiting, worker_command
+from engine.runs.queue import QueueThread, drain, line, roots, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
     Candidate,
@@ -66,6 +66,7 @@ __all__ = [
     "common_ground",
     "curve",
     "damaged_comparisons",
+    "drain",
     "effective_teachers",
     "entries",
     "execute",
@@ -88,7 +89,6 @@ __all__ = [
     "start",
     "teacher_panel",
     "unlabeled_rows",
-    "urgency",
     "users_of_task",
     "waiting",
     "weighted",

@@ -114,9 +114,8 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
         shared=shared,
         differs=differs,
     )
-    path = _path(home, comparison.id)
-    if not path.exists():
-        write_record(path, comparison)
+    if not isinstance(_read(home, comparison.id), Comparison):  # there is none, or it is damaged: its runs are these
+        write_record(_path(home, comparison.id), comparison)
     return load_comparison(home, comparison.id)
 
 
@@ -136,7 +135,7 @@ def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
         if status(job).state in ("failed", "cancelled", "interrupted"):
             resume(job)
         queued.append(job)
-    for device in {job.device for job in queued}:
+    for device in {job.device for job in queued if not status(job).terminal}:
         end_measurements(home, device)
     return queued
 
@@ -147,7 +146,7 @@ def load_comparison(home: Path, comparison_id: str) -> Comparison:
     if comparison_id not in known:
         raise UnknownNameError("comparison", comparison_id, known)
     path, what = _path(home, comparison_id), f"comparison {comparison_id}"
-    way_out = "restore it, or remove it and start the same comparison again; its runs stay"
+    way_out = "restore it, or start the same comparison again; its runs stay"
     found = read_record(path, Comparison, what, way_out)
     if not found.id == comparison_id == _id(found.task, found.runs):  # the id is a hash of the runs
         raise damaged(path, what, "it names other runs than were compared", way_out)

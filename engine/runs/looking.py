@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.devices import describe
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.features import FeatureStore, extract
+from engine.features.extraction import LOADING
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
 from engine.records import read_record, write_record
@@ -26,6 +27,7 @@ from engine.teachers import TeacherRecord, get_teacher
 KIND = "look"
 START_SECONDS = 10.0  # of a look beside its networks, about: starting a process, loading the teachers
 IDLE_PACE = 10.0  # G multiply-accumulates a second, about: of these small networks on two idle cores (ours)
+LEAST_WORK = 10.0  # G multiply-accumulates of a look whose pace is kept: of less, most is each network's first batch
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,25 @@ def execute_look(job: Job, report: Reporter) -> None:
     task = task_as_asked(job)
     rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
     records = [get_teacher(name) for name in job.spec["teachers"]]
-    work, began = _work(home, task, records, rows), time.monotonic()
-    extract(home, task, records, rows, device=job.device, progress=telling(report))
-    if work:
-        pace = work / max(time.monotonic() - began, 1e-3)
+    work, tell = _work(home, task, records, rows), telling(report)
+    begun: dict[str, float] = {}  # when each stage began
+
+    def timed(done: int, total: int, stage: str) -> None:
+        begun.setdefault(stage, time.monotonic())
+        tell(done, total, stage)
+
+    extract(home, task, records, rows, device=job.device, progress=timed)
+    if looking := [moment for stage, moment in begun.items() if stage != LOADING]:
+        keep_pace(home, job.device, work, time.monotonic() - min(looking))
+
+
+def keep_pace(home: Path, device: str, work: float, seconds: float) -> None:
+    """Note how fast teachers looked: `work` in G multiply-accumulates, without the time that loading them took. A look
+    at a few images says nothing about one at many. Raises StorageError if the disk refuses.
+    """
+    if work >= LEAST_WORK:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        write_record(_pace_path(home, job.device), _Pace(pace, moment))
+        write_record(_pace_path(home, device), _Pace(work / max(seconds, 1e-3), moment))
 
 
 def _work(home: Path, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:

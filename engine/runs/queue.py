@@ -10,16 +10,20 @@ from pathlib import Path
 
 from engine import jobs
 from engine.errors import WorkbenchError
-from engine.jobs import Job, Status
+from engine.jobs import Job, Lane, OnChange, Status
 from engine.runs import speed
 from engine.runs.execution import KIND as RUN
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Somebody sits before a ranking or a map and waits, and it is short; a run is left alone once it was started; an
-# estimate is for before that, and holds nobody up. Jobs of a lower number start first.
-SHORT_WORK, RUNS, MEASUREMENTS = 0, 1, 2
-_URGENCY = {RUN: RUNS, speed.KIND: MEASUREMENTS}
+# Somebody sits before a ranking or a map and waits, and it is short: such work runs beside the training of a student,
+# which may take hours. A measurement of speed belongs to the runs, since beside one it would measure both; it is for
+# before they begin, and holds none up.
+_TRAINING = {RUN: 0, speed.KIND: 1}  # kind -> urgency
+SHORT_WORK = Lane("short", lambda job: job.kind not in _TRAINING)
+RUNS = Lane("", lambda job: job.kind in _TRAINING, lambda job: _TRAINING[job.kind])
+LANES = (SHORT_WORK, RUNS)
+LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
 
 
 def roots(home: Path) -> list[Path]:
@@ -27,27 +31,106 @@ def roots(home: Path) -> list[Path]:
     return [home / "jobs", home / "runs"]
 
 
-def urgency(job: Job) -> int:
-    """Which jobs start first: those of the lowest number, and of those the oldest."""
-    return _URGENCY.get(job.kind, SHORT_WORK)
+def lane_of(job: Job) -> Lane:
+    """In which lane of its device a job runs."""
+    return next(lane for lane in LANES if lane.takes(job))
 
 
 def waiting(home: Path, device: str) -> list[Job]:
-    """Jobs that wait for `device`, in the order in which they will start."""
-    return jobs.queued_jobs(roots(home), device, urgency)
+    """Jobs that wait for `device`: lane by lane, in the order in which they will start."""
+    return [job for lane in LANES for job in jobs.queued_jobs(roots(home), device, lane)]
 
 
-def line(home: Path, device: str) -> list[tuple[Job, Status]]:
-    """What runs on `device` now, then what waits for it in the order in which it will start. A job that waits waits for
-    all that stands before it here.
+def line(home: Path, job: Job) -> list[tuple[Job, Status]]:
+    """What runs in the lane of `job` now, then what waits there in the order in which it will start, `job` with it. A
+    job that waits waits for all that stands before it here.
     """
-    return jobs.unfinished_jobs(roots(home), device, urgency)
+    return jobs.unfinished_jobs(roots(home), job.device, lane_of(job))
 
 
 def worker_command(job: Job) -> list[str]:
     """The command line of a worker, whichever folder the caller was started in."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from engine.cli import main; sys.exit(main(sys.argv[1:]))"
     return [sys.executable, "-c", code, "job", str(job.folder)]
+
+
+def drain(
+    home: Path,
+    device: str,
+    *,
+    stop: threading.Event | None = None,
+    until_empty: bool = False,
+    on_change: OnChange | None = None,
+) -> None:
+    """Run the queued jobs of all lanes of a device, the lanes beside each other, as `engine.jobs.drain` does for one.
+
+    on_change is called in threads of their own, never in two at a time. Raises StorageError if the workspace cannot be
+    written; then, as when this is interrupted, all lanes end, and running workers work on.
+    """
+    stop, errors, tell = stop or threading.Event(), list[WorkbenchError](), _one_at_a_time(on_change)
+    threads = [
+        threading.Thread(
+            target=_drain_lane,
+            args=(home, device, lane, stop, until_empty, tell, errors),
+            name=f"queue of {lane.lock_of(device)}",
+            daemon=True,
+        )
+        for lane in LANES
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise errors[0]
+
+
+def _drain_lane(
+    home: Path,
+    device: str,
+    lane: Lane,
+    stop: threading.Event,
+    until_empty: bool,
+    on_change: OnChange,
+    errors: list[WorkbenchError],
+) -> None:
+    """Drain one lane in this thread; what it raises goes to `errors` and stops the others."""
+    try:
+        while True:
+            jobs.drain(
+                roots(home),
+                device,
+                worker_command,
+                workspace=home,
+                lane=lane,
+                stop=stop,
+                until_empty=until_empty,
+                on_change=on_change,
+            )
+            if stop.is_set() or not jobs.unfinished_jobs(roots(home), device):
+                return
+            stop.wait(LOOK_AGAIN)  # this lane is empty, another one is not: until that is, something may come
+    except WorkbenchError as error:
+        errors.append(error)
+        stop.set()
+    except BaseException:
+        stop.set()  # no lane goes on alone: whoever sees that the queue has ended starts all of it again
+        raise
+
+
+def _one_at_a_time(on_change: OnChange | None) -> OnChange:
+    lock = threading.Lock()
+
+    def tell(job: Job, present: Status) -> None:
+        if on_change is not None:
+            with lock:
+                on_change(job, present)
+
+    return tell
 
 
 class QueueThread(threading.Thread):
@@ -62,15 +145,7 @@ class QueueThread(threading.Thread):
     def run(self) -> None:
         """Drain until stopped."""
         try:
-            jobs.drain(
-                roots(self.home),
-                self.device,
-                worker_command,
-                workspace=self.home,
-                urgency=urgency,
-                stop=self.stopping,
-                until_empty=self.until_empty,
-            )
+            drain(self.home, self.device, stop=self.stopping, until_empty=self.until_empty)
         except WorkbenchError as error:
             self.error = error
 

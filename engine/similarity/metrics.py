@@ -57,7 +57,7 @@ _ALL = (
         rule="clip",
         cost="n² d + n² log n",
         reference="Bolya et al. 2021",
-        unit="rank correlation x 100",
+        unit="rank correlation × 100",
         scale=100.0,
     ),
     Metric(
@@ -71,7 +71,7 @@ _ALL = (
         rule="clip",
         cost="n² d + n² log n",
         reference="Dwivedi and Roig 2019",
-        unit="rank correlation x 100",
+        unit="rank correlation × 100",
         scale=100.0,
     ),
     Metric(

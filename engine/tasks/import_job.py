@@ -86,6 +86,6 @@ def execute_import(job: Job, report: Reporter) -> None:
 
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()
-        report.progress(done, total, "images", stage)
+        report.progress(done, total or None, "images", stage)
 
     import_images(home, wanted, progress=progress)

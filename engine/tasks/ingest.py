@@ -44,7 +44,7 @@ from engine.tasks.uploads import remove_upload, upload_title
 PART_IMAGES = 1000  # of one part: what is done again after a kill
 PART_BYTES = 64_000_000
 ABANDONED_DAYS = 7.0  # what an import that nobody took up again has done
-Progress = Callable[[int, int, str], None]  # done, total, what is being done; may raise to stop
+Progress = Callable[[int, int, str], None]  # done, total (0: nobody knows), what is being done; may raise to stop
 
 
 def import_images(
@@ -73,7 +73,7 @@ def import_images(
 def _import(
     home: Path, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
 ) -> Task:
-    progress(0, 1, "Looking at the files")
+    progress(0, 0, "Looking at the files")
     inventory = find_images(request, home, settings)
     try:
         if not inventory.items:

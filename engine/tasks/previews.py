@@ -125,7 +125,7 @@ def _preview(inventory: Inventory, samples: tuple[Sample, ...], reading: Reading
         straddling=len(_groups(items, tested=True) & _groups(items, tested=False)),
         notes=inventory.notes,
         skipped=tuple((clean_identifier(s.name), s.reason) for s in inventory.skipped[:LISTED]),
-        skipped_count=len(inventory.skipped),
+        skipped_count=len(inventory.skipped) + inventory.skipped_more,
         columns=inventory.columns,
         all_columns=inventory.all_columns,
         samples=samples,

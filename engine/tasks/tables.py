@@ -128,7 +128,8 @@ class Table:
         with self._text() as lines:
             for cells in itertools.islice(self._cells(lines), int(self.has_header), None):
                 if any(cells):
-                    yield tuple(_composed(cells[place]) if place < len(cells) else "" for place in places)
+                    cells += [""] * (len(self.columns) - len(cells))
+                    yield tuple([_composed(cells[place]) for place in places])
 
     def sample(self) -> list[dict[str, str]]:
         """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
@@ -189,7 +190,7 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
 
 
 def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
-    """At most `count` of some numbers, drawn by lot: tables repeat themselves, so that every tenth row may be alike."""
+    """At most `count` of some numbers, at random: tables repeat themselves, so that every tenth row may be alike."""
     return random.Random(0).sample(numbers, count) if len(numbers) > count else numbers
 
 
@@ -232,7 +233,8 @@ def _json_cell(value: Any) -> str:
 
 def _composed(cell: str) -> str:
     """A cell without space around it, in the form that trees have their names in: letters and their marks together."""
-    return unicodedata.normalize("NFC", cell.strip())
+    cell = cell.strip()
+    return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
 
 
 def settle_validation(items: list[Item]) -> tuple[list[Item], list[str]]:

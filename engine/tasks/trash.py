@@ -108,13 +108,15 @@ def _wanted(home: Path, identifier: str) -> Removed:
 
 
 def _entry(folder: Path) -> Removed | None:
-    parts = _ENTRY.fullmatch(folder.name)
-    if parts is None:
+    if (parts := _ENTRY.fullmatch(folder.name)) is None:
+        return None
+    try:
+        moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
+    except ValueError:  # no removal made this folder
         return None
     title = parts["name"]
     with suppress(WorkbenchError, KeyError, TypeError):  # a damaged task is called by its name
         title = str(read_json(folder / _TASK / "task.json")["title"])
-    moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
     return Removed(folder.name, parts["name"], title, moment.isoformat(timespec="seconds"))
 
 

@@ -81,7 +81,7 @@ def _single_kind(name: str) -> str:
 
 
 def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSettings) -> None:
-    total, used = 0, set[str]()
+    total, used = 0, dict[str, int]()
     outermost = _outermost([name for name, _ in dropped])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, (name, content) in enumerate(dropped):
@@ -89,18 +89,22 @@ def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSett
             plain = "/".join(part for part in parts if part not in ("", ".", "..")) or f"file-{number}"
             plain = f"file-{number}/{plain.replace(':', '_')}" if ":" in plain[:2] else plain
             plain = _unused(unicodedata.normalize("NFC", plain), used)
-            used.add(plain)
             with archive.open(plain, "w", force_zip64=True) as out:
                 total = _copy(content, out, settings, total)
 
 
-def _unused(name: str, used: set[str]) -> str:
-    """The name, or one beside it: files of several folders come with equal names, and their folder is their class."""
+def _unused(name: str, used: dict[str, int]) -> str:
+    """The name, or one beside it: files of several folders come with equal names, and their folder is their class.
+
+    used: names that are taken, with the number that the next file of this name tries; the name given is added.
+    """
     folder, slash, last = name.rpartition("/")
     stem, dot, suffix = last.rpartition(".") if "." in last[1:] else (last, "", "")
-    number, found = 2, name
+    number, found = used.get(name, 2), name
     while found in used:
         found, number = f"{folder}{slash}{stem} ({number}){dot}{suffix}", number + 1
+    used[name] = number
+    used.setdefault(found, 2)
     return found
 
 

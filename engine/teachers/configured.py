@@ -70,8 +70,10 @@ def pooling_arguments(architecture: str, pooling: str | None) -> dict[str, Any]:
 
     Raises InvalidInputError for a pooling that there is not, or that the architecture does not have.
     """
+    if pooling is None:
+        return {}
     own = configured(architecture).pooling
-    if pooling is None or pooling == own:
+    if pooling == own:
         return {}
     if pooling not in POOLINGS:
         raise InvalidInputError(f"{pooling[:40]!r} is no pooling: choose one of {', '.join(POOLINGS)}.")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -138,7 +137,6 @@ def chart_problems(value, name=""):
     return [f"chart, {name}: {value}"] if isinstance(value, str) and any(part in value for part in wrong) else []
 
 
-VIEWS = sorted(path.stem for path in (Path(state.__file__).parent / "views").glob("*.py") if "main" not in path.stem)
 PAGES = [
     ("start", {}),
     ("task", {}),

@@ -92,6 +92,16 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
 
 
+def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home):
+    bare = open_task("emoji-fluent", home)
+    rows = maps.map_rows(bare)
+    maps.write_map(home / "maps", bare, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    app = open_page("features", session={"note features.kind": "pca"}, task="emoji-fluent")
+    shown(app.selectbox(key="widget features teacher").set_value(TEACHER).run())
+    assert not app.get("plotly_chart")
+    assert "so there is no PCA" in app.info[0].value
+
+
 def test_the_legend_shows_the_mark_of_most_points(home, mapped):
     """Plotly's legend takes the mark of a trace's first point."""
     table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))

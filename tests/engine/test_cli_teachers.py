@@ -88,3 +88,5 @@ def test_a_file_without_a_word_on_what_it_is_asks_for_one(home, weights, capsys)
     assert "say --architecture" in capsys.readouterr().err
     assert main(["teachers", "add", str(weights), "--architecture", NET]) == 1
     assert "from which collection" in capsys.readouterr().err
+    assert main(["teachers", "add", "resnet18.a1_in1k", "--mean", "0,0,0"]) == 1
+    assert "about a checkpoint" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import files
-from engine.errors import DamagedFileError, StorageError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -42,6 +42,8 @@ def test_numbers_that_json_lacks_are_refused_and_the_old_file_stays(tmp_path: Pa
     files.write_json(path, 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, float("nan"))
+    with pytest.raises(InvalidInputError, match=r"leaves.udcff.* is not UTF-8"):
+        files.write_json(path, {"source": "/data/leaves\udcff"})
     assert files.read_json(path) == 1
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +33,7 @@ LIMITS = {  # small, so that small files reach them
     "decoders": 1,
     "upload_bytes": 3_000_000,
 }
-SLOWEST = 30.0  # s that any case may take on a busy machine
+SLOWEST = 20.0  # s of the processor that any case may take: on a busy machine those of the clock say nothing
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Bench:
         shutil.rmtree(self.source, ignore_errors=True)
         self.source.mkdir()
         here = Path.cwd()
-        began = time.monotonic()
+        began = _spent()
         try:
             ended = self._import(case)
             problem = self._look_around(began, here)
@@ -155,8 +154,8 @@ class Bench:
         """What is wrong after a case, or nothing."""
         if Path.cwd() != here:
             return "the working folder has changed"
-        if time.monotonic() - began > SLOWEST:
-            return f"took {time.monotonic() - began:.0f} s"
+        if _spent() - began > SLOWEST:
+            return f"took {_spent() - began:.0f} s"
         if self._surroundings() != self.surroundings:
             return "something outside of the workspace was written"
         allowed = {"settings.json", "tasks", "imports", "locks", "uploads"}
@@ -176,6 +175,11 @@ class Bench:
         for part in ("tasks", "imports", "uploads", "locks"):
             shutil.rmtree(self.home / part, ignore_errors=True)
         self.__dict__.pop("surroundings", None)
+
+
+def _spent() -> float:
+    """Seconds of the processor, of this process and of all that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def run_all(root: Path, cases: list[Case], tell: Callable[[Case], None] = lambda case: None) -> dict[str, Outcome]:

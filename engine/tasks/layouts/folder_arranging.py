@@ -204,7 +204,7 @@ class _One:
 
     def _say_root(self, splits: Splits, root: Folder) -> None:
         if root:
-            self.notes.append(f"The folder's name {'/'.join(root)!r} says nothing of classes.")
+            self.notes.append(f"The folder {'/'.join(root)!r} is around all images: it is no class.")
         wrappers = {"/".join(inner[len(of) - 1 :]) for of, inner in splits.inner.items() if inner != of}
         if wrappers:
             self.notes.append(f"Looked through: {in_words(wrappers)}.")
@@ -221,7 +221,7 @@ class _One:
             return {}, self._groups_without_classes(places, rests)
         if levels is None and (way := self._ask_classes({rest[0] for rest in rests})) != "class":
             return {}, {folder: clean_text(place.rest[0]) for folder, place in places.items() if way == "groups"}
-        way = "outer" if levels is None else self._ask_levels(levels)
+        way = "outer" if levels is None else self._ask_levels(levels, {rest[-1] for rest in rests if len(rest) > _TWO})
         level = int(way in ("inner", "one-variant"))
         deep = [rest for rest in rests if not all(map(is_generic, rest[1:]))]
         if levels is not None and way == "one-variant":
@@ -234,7 +234,9 @@ class _One:
             )
         labels, groups = {}, {}
         for folder, place in places.items():
-            if len(place.rest) > level:
+            if way == "innermost":
+                labels[folder] = clean_text(place.rest[-1])
+            elif len(place.rest) > level:
                 labels[folder] = clean_text(place.rest[level])
             if way == "groups" and len(place.rest) > 1:
                 groups[folder] = clean_text(place.rest[1])
@@ -254,7 +256,8 @@ class _One:
         text = f"The folders are called {in_words(names)}."
         return self._choose(FOLDER_CLASSES, text, titles, "groups" if counted else "class")
 
-    def _ask_levels(self, levels: Levels) -> str:
+    def _ask_levels(self, levels: Levels, innermost: Collection[str]) -> str:
+        """Which of several levels of folders are the classes; innermost: names of folders below the second level."""
         outer, inner = in_words(levels.outer), in_words(levels.inner)
         titles = {
             "outer": f"The outer folders are the classes: {outer}",
@@ -272,6 +275,8 @@ class _One:
                 "The outer folders are the classes, and each inner one is a patient, a site or a video, which is never "
                 "both trained on and tested on"
             )
+        if len(innermost) > 1:
+            titles["innermost"] = f"The innermost folders are the classes: {in_words(innermost)}"
         return self._choose("folder-levels", text, titles, levels.likeliest)
 
     def _groups_without_classes(
@@ -297,9 +302,12 @@ class _One:
         if not classes:
             return items
         found: dict[str, str] = {}
-        for of in splits.folders:
-            inside = [i.name for i in items if i.label is None and splits.of(self.folder_of[i.name]) == of]
-            if inside and (listed := listed_labels(self.found, of, inside, classes)) is not None:
+        nameless: dict[Folder, list[str]] = {}
+        for item in items:
+            if item.label is None and (of := splits.of(self.folder_of[item.name])) is not None:
+                nameless.setdefault(of, []).append(item.name)
+        for of, inside in nameless.items():
+            if (listed := listed_labels(self.found, of, inside, classes)) is not None:
                 found.update(listed.labels)
                 self.notes.append(f"The labels of {'/'.join(of)} are those of {listed.file}.")
         return [Item(i.name, found.get(i.name, i.label), i.split, i.group) for i in items] if found else items
@@ -325,7 +333,9 @@ class _One:
 
 
 def _squeezed(places: list[_Place]) -> list[_Place]:
-    """Without levels of folders below the first one that have the same name everywhere, as long as there are more."""
+    """Without levels of folders that have the same name everywhere, as long as there are more."""
+    while places and all(len(place.rest) > 1 and place.rest[0] == places[0].rest[0] for place in places):
+        places = [replace(place, rest=place.rest[1:]) for place in places]
     while places and all(len(place.rest) > _TWO and place.rest[1] == places[0].rest[1] for place in places):
         places = [replace(place, rest=(place.rest[0], *place.rest[2:])) for place in places]
     return places

@@ -32,10 +32,14 @@ _VARIANTS = (
     *("denoised", "filtered", "blurred", "segmented", "masked", "edges", "augmented", "grayscale", "greyscale"),
     *("gray", "grey", "thermal", "infrared", "ir", "nir", "depth", "flipped", "rotated"),
 )
+_COUNTED = (  # what is counted where images come from
+    r"(patient|subject|case|participant|specimen|sample|slide|tile|plot|fold|batch|part|day|week|month|year|session|site"
+    r"|camera|cam|scanner|hospital|center|centre|clinic|farm|field|region|season|run|visit|group|device|lab|round|plate"
+    r"|node|study|series|scan)[ _-]?([0-9]+|[a-z])([ _-]?[0-9]+)?"
+)
 _TELLS_NO_CLASS = re.compile(
     r"(19|20)\d\d([-_.]\d\d?)*|\d+ ?x|\d+ ?[x×] ?\d+|\d+ ?(px|dpi|p)"
-    r"|(patient|subject|case|participant|specimen|sample|slide|tile|plot|fold|batch|part|day|week|month|year|session|site|camera|cam|scanner|hospital|center|centre|clinic|farm|field"
-    r"|region|season|run|visit|group|device|lab|round|plate)[ _-]?([0-9]+|[a-z])([ _-]?[0-9]+)?"
+    rf"|{_COUNTED}([ _-]{_COUNTED})*"
     r"|spring|summer|autumn|fall|winter|morning|evening|night|day|low|high|indoor|outdoor"
     r"|january|february|march|april|may|june|july|august|september|october|november|december"
 )
@@ -58,7 +62,7 @@ def words(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=65_536)
 def split_of(name: str) -> tuple[str, frozenset[str]] | None:
     """The split that a folder's name says ("train", "val" or "test") as a whole word, and its other words; None where
-    it says none, or several. Words that say nothing are left out.
+    it says none, or several. Words that say nothing, or only count, are left out.
 
     Example:
         >>> split_of("cars_train")
@@ -75,11 +79,16 @@ def split_of(name: str) -> tuple[str, frozenset[str]] | None:
         bare = compound[1] if compound and compound[1] in _SPLITS else word
         if bare in _SPLITS:
             found.add(_SPLITS[bare])
-        elif bare not in GENERIC:
+        elif bare not in GENERIC and not _counts(bare):
             rest.add(bare)
     if found == {"train", "val"}:  # train_val, dev_train
         return "train", frozenset(rest)
     return (found.pop(), frozenset(rest)) if len(found) == 1 else None
+
+
+def _counts(word: str) -> bool:
+    """Whether a word is a letter that only counts, as in TestA and TestB."""
+    return len(word) == 1 and word.isascii()
 
 
 def is_split_word(name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.tasks.inventory import Found, read_lines
 from engine.tasks.layouts.folder_tree import Folder
 from engine.tasks.layouts.folder_words import split_of
+from engine.tasks.layouts.table_lookup import Lookup
 from engine.tasks.names import clean_text
 
 _LOOKED_AT = 4  # lists of a folder
@@ -69,30 +70,20 @@ def listed_splits(found: Found, names: Sequence[str]) -> ListedSplits | None:
     by_folder = {folder: lists for folder, lists in by_folder.items() if {"train"} < set(lists.values())}
     if not by_folder:
         return None
-    ends = _by_last(names)
-    read = [_read_splits(found, lists, ends) for lists in by_folder.values()]
+    lookup = Lookup(names)
+    read = [_read_splits(found, lists, lookup) for lists in by_folder.values()]
     return max(filter(None, read), key=lambda one: len(one.splits), default=None)
 
 
 _LIST_WORDS = frozenset({"list", "lists", "names", "filenames", "ids", "paths"})
 
 
-def _by_last(names: Sequence[str]) -> dict[str, list[str]]:
-    """Images by the last part of their names, with and without its suffix."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        last = name.rsplit("/", 1)[-1]
-        for key in {last, last.rpartition(".")[0] or last}:
-            found.setdefault(key, []).append(name)
-    return found
-
-
-def _read_splits(found: Found, lists: dict[str, str], ends: dict[str, list[str]]) -> ListedSplits | None:
+def _read_splits(found: Found, lists: dict[str, str], lookup: Lookup) -> ListedSplits | None:
     splits: dict[str, str] = {}
     # Those of train and val together come last, for what the others left.
     for file, split in sorted(lists.items(), key=lambda one: (one[1] == "train", len(one[0]))):
         lines = read_lines(found, file)
-        meant = [_meant(line, ends) for line in lines]
+        meant = [_meant(line, lookup) for line in lines]
         images = [name for name in meant if name is not None]
         if not lines or len(images) < _MOST * len(lines):
             return None
@@ -103,14 +94,7 @@ def _read_splits(found: Found, lists: dict[str, str], ends: dict[str, list[str]]
     return ListedSplits(tuple(sorted(lists)), splits)
 
 
-def _meant(line: str, ends: dict[str, list[str]]) -> str | None:
+def _meant(line: str, lookup: Lookup) -> str | None:
     """The image that a line names, if it is one only."""
-    for cell in dict.fromkeys((line.strip(), *line.replace(",", " ").split()[:1])):
-        path = cell.removeprefix("./").lstrip("/")
-        candidates = ends.get(path.rsplit("/", 1)[-1], [])
-        fitting = [
-            n for n in candidates if f"/{n}".endswith(f"/{path}") or f"/{n}".rpartition(".")[0].endswith(f"/{path}")
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-    return None
+    cells = dict.fromkeys((line.strip(), *line.replace(",", " ").split()[:1]))
+    return next((file for cell in cells if (file := lookup.named(cell)) is not None), None)

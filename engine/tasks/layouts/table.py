@@ -20,7 +20,7 @@ from engine.tasks.layouts.table_cells import (
 )
 from engine.tasks.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
 from engine.tasks.layouts.table_labels import Labels, cell_labels, one_hot_labels
-from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of
+from engine.tasks.layouts.table_lookup import Lookup, Named, Resolved, folder_of, split_of_table
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Interpretation, Question, answered
 from engine.tasks.sources import Skipped, Tree
@@ -38,15 +38,20 @@ class Part:
 
 
 def table_inventory(
-    found: Found, parts: Sequence[Part], images: Tree | None = None, splits: Part | None = None
+    found: Found,
+    parts: Sequence[Part],
+    images: Tree | None = None,
+    splits: Part | None = None,
+    lookup: Lookup | None = None,
 ) -> Inventory:
     """Images as one table names them, or several that belong together. `images`: where they lie, if not beside it;
-    `splits`: another table that says the split where these do not.
+    `splits`: another table that says the split where these do not; `lookup`: of the images, if it is made already.
 
     Raises InvalidInputError if no column names images, or none of them is there; UnknownNameError for a column that is
     not there; DamagedFileError for a broken table.
     """
-    return _Tables(found, parts, images, splits).inventory()
+    where = images or found.tree
+    return _Tables(found, parts, where, images is None, splits, lookup or Lookup(image_names(where))).inventory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,11 @@ class _Notes:
 class _Tables:
     """Tables on their way to an inventory."""
 
-    def __init__(self, found: Found, parts: Sequence[Part], images: Tree | None, splits: Part | None) -> None:
-        self.found, self.parts, self.where, self.splits_in = found, parts, images or found.tree, splits
-        self.beside = images is None
-        self.names = image_names(self.where)
-        self.lookup = Lookup(self.names)
+    def __init__(
+        self, found: Found, parts: Sequence[Part], where: Tree, beside: bool, splits: Part | None, lookup: Lookup
+    ) -> None:
+        self.found, self.parts, self.where, self.beside = found, parts, where, beside
+        self.splits_in, self.lookup, self.names = splits, lookup, lookup.names
         encoding = found.answers.get(TABLE_ENCODING, "")
         self.tables = {
             part.name: Table(found.tree, part.name, found.settings, encoding, self.lookup.known) for part in parts
@@ -83,7 +88,7 @@ class _Tables:
         )
         self.columns = tuple(dict.fromkeys(c for table in self.tables.values() for c in table.columns))
         self.said = _Notes()
-        self.read: list[str] = []  # columns that are read
+        self.read: dict[str, int] = {}  # columns that are read, and the place of each among a row's cells
 
     def inventory(self) -> Inventory:
         """All steps: which column is what, which rows mean which files, and what they say of them."""
@@ -147,9 +152,10 @@ class _Tables:
             )
         if self.folders is None:
             return guess
-        resolved = self.lookup.resolve((self._base(row[_TABLE]), row[guess.path]) for row in sample)
+        named = [self._named(row[_TABLE], row[guess.path]) for row in sample]
+        files = self.lookup.resolve(named).files
         of_file = {item.name: item.label or "" for item in self.folders.items}
-        said = [of_file.get(resolved.files.get((self._base(row[_TABLE]), row[guess.path]), ""), "") for row in sample]
+        said = [of_file.get(files.get(one, ""), "") for one in named]
         return guess_columns(columns, sample, self.lookup.known, self.found.columns, said)
 
     @cached_property
@@ -175,12 +181,13 @@ class _Tables:
         answer = self.found.answers.get(LABEL_COLUMN)
         return answer if answer in keys else keys[0]
 
-    def _wanted(self, guess: Guess, label: str) -> list[str]:
-        """Columns to be read: those in use, and those that may be asked about."""
+    def _wanted(self, guess: Guess, label: str) -> dict[str, int]:
+        """Columns to be read, each with its place: those in use, and those that may be asked about."""
         wanted = [guess.path, guess.group, guess.split]
         for candidate in (label, *(c.column for c in guess.close)):
             wanted += one_hot_columns(candidate, self.columns) or [candidate]
-        return [c for c in dict.fromkeys(wanted) if c and c in self.columns]
+        known = [c for c in dict.fromkeys(wanted) if c and c in self.columns]
+        return {column: place for place, column in enumerate(known)}
 
     def _rows(self, guess: Guess) -> tuple[list[_Row], list[Skipped], int]:
         """Rows whose image is there, some of the others with the reason, and how many others there are."""
@@ -192,9 +199,11 @@ class _Tables:
             if guess.path not in here:
                 continue
             places = [here.index(c) if c in here else -1 for c in self.read]
+            path = self.read[guess.path]
             for row in table.rows(here):
-                cells = tuple(texts.setdefault(row[p], row[p]) if p >= 0 else "" for p in places)
-                key = ((self._base(part.name), cells[self.read.index(guess.path)]), part.split, cells)
+                known = (*row, "")  # last, where a column that this table lacks has its place
+                cells = tuple([texts.setdefault(known[p], known[p]) for p in places])
+                key = (self._named(part.name, cells[path]), part.split, cells)
                 read[key] = read.get(key, 0) + 1
                 if len(read) > _ROWS_AN_IMAGE * self.found.settings.images:
                     raise InvalidInputError(
@@ -211,23 +220,24 @@ class _Tables:
                 continue
             lost += count
             if len(skipped) < LISTED:  # a table may name millions of them
-                skipped.append(Skipped(_clean(named[1]) or "(an empty cell)", resolved.reasons[named]))
+                skipped.append(Skipped(_clean(named.cell) or "(an empty cell)", resolved.reasons[named]))
         check_count(len({row.file for row in rows}), self.found.settings)
         return rows, skipped, lost
 
-    def _base(self, table: str) -> str:
-        """The folder of a table, with its slash, where its images lie beside it."""
-        return folder_of(table) if self.beside else ""
+    def _named(self, table: str, cell: str) -> Named:
+        """A cell that names an image, which lies below the table's folder where its images lie beside it."""
+        return Named(folder_of(table) if self.beside else "", cell, split_of_table(table))
 
     def _cell(self, row: _Row, column: str) -> str:
-        return row.cells[self.read.index(column)] if column in self.read else ""
+        place = self.read.get(column)
+        return "" if place is None else row.cells[place]
 
     def _is_in(self, column: str, rows: Sequence[_Row]) -> bool:
         """Whether an image is of the class of a one-hot column."""
         return any(is_positive(self._cell(row, column)) for row in rows)
 
     def _say(self, by_file: Mapping[str, list[_Row]], rows: Sequence[_Row]) -> None:
-        self.said.notes.insert(0, f"{len(by_file):,} images that are there are named by {self.title}.")
+        self.said.notes.insert(0, f"{self.title} names {len(by_file):,} of the images.")
         for name, table in self.tables.items():
             if not table.has_header:
                 self.said.notes.append(f"{name} has no header: its first row names an image.")
@@ -266,7 +276,7 @@ class _Tables:
             )
             for key in keys
         ]
-        decided = asked is not None or LABEL_COLUMN in self.found.answers
+        decided = asked is not None or self.found.answers.get(LABEL_COLUMN) == label
         text = f"It is not certain which column of {self.title} holds the labels."
         self.said.questions.append(Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, decided))
 
@@ -325,7 +335,8 @@ class _Tables:
         """What another table says of the split."""
         if self.splits_in is None:
             return {}
-        other = _Tables(replace(self.found, columns=Columns(label="")), [self.splits_in], None, None)
+        asked = replace(self.found, columns=Columns(label=""))
+        other = _Tables(asked, [self.splits_in], self.where, self.beside, None, self.lookup)
         guess = other._guess()
         other.read = other._wanted(guess, NO_COLUMN)
         by_file = _by_file(other._rows(guess)[0])

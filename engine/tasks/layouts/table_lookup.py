@@ -6,14 +6,22 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from engine.tasks.inventory import IMAGE_SUFFIXES
 from engine.tasks.layouts.folder_words import split_of
 
-Named = tuple[str, str]  # the folder of a table (with its slash, or ""), and a cell of it
 SEVERAL = "is the name of several images: write the folder too"
 NOWHERE = "is named in the table, but is not there"
+
+
+class Named(NamedTuple):
+    """A cell that names an image."""
+
+    folder: str  # of its table, with its slash, or "" at the top
+    cell: str
+    split: str = ""  # that the table's name says: of several images the cell means that of this split
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,13 @@ def last_part(path: str) -> str:
 def folder_of(path: str) -> str:
     """The folder of a file, with its slash; "" for one at the top."""
     return path.rpartition("/")[0] + "/" if "/" in path else ""
+
+
+@lru_cache(maxsize=256)
+def split_of_table(name: str) -> str:
+    """The split that a table's name says, such as train.csv or labels_test.csv; "" for none."""
+    found = split_of(last_part(name).rsplit(".", 1)[0])
+    return found[0] if found is not None else ""
 
 
 def _normal(path: str) -> str:
@@ -55,22 +70,38 @@ class Lookup:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
         self._exact: dict[str, list[str]] = {}
         self._by_path: dict[str, list[str]] = {}
-        self._by_last: dict[str, list[str]] = {}
         for name in names:
             plain = _normal(name)
             self._exact.setdefault(plain, []).append(name)
-            for index, key in ((self._by_path, plain), (self._by_last, last_part(plain))):
-                index.setdefault(key, []).append(name)
-                if (short := _without_suffix(key)) != key:
-                    index.setdefault(short, []).append(name)
-        self._common = _common_folder([_normal(name) for name in names])
+            _add(self._by_path, plain, name)
+        self._common = _common_folder(list(self._exact))
+        self._by_end: dict[int, dict[str, list[str]]] = {}  # number of last parts -> these parts -> files
 
-    @property
+    @cached_property
     def known(self) -> frozenset[str]:
         """Last parts and stems of all names."""
-        return frozenset(self._by_last)
+        return frozenset(self._ends(1))
+
+    def _ends(self, count: int) -> dict[str, list[str]]:
+        """Files by so many last parts of their paths, where there are as many. One look at all of them for each count:
+        in data sets of patients every file may be called the same.
+        """
+        if count not in self._by_end:
+            index = self._by_end[count] = {}
+            for plain, names in self._exact.items():
+                parts = plain.rsplit("/", count)[-count:]
+                if len(parts) == count:
+                    for name in names:
+                        _add(index, "/".join(parts), name)
+        return self._by_end[count]
+
+    def named(self, path: str) -> str | None:
+        """The one file with this path, or whose path ends so; None where there is none, or several."""
+        fitting = self._as_it_stands(Named("", path))
+        return fitting[0] if len(fitting) == 1 else None
 
     def resolve(self, cells: Iterable[Named]) -> Resolved:
         """The files of all cells of a table (or of tables that belong together)."""
@@ -95,7 +126,7 @@ class Lookup:
                 rest = [named for named in rest if named not in found]
                 example = next(iter(found))
                 notes.append(
-                    f"{len(found):,} images lie elsewhere than the table says: {example[1][:80]!r} is not there, and "
+                    f"{len(found):,} images lie elsewhere than the table says: {example.cell[:80]!r} is not there, and "
                     f"is taken {words} as {found[example][:80]!r}."
                 )
         reasons.update(dict.fromkeys(rest, NOWHERE))
@@ -103,7 +134,7 @@ class Lookup:
 
     def _as_it_stands(self, named: Named) -> list[str]:
         """Files with exactly this path from the table's folder or from the top, else those whose path ends so."""
-        base, cell = named
+        base, cell, split = named
         wanted = _normal(cell)
         for index in (self._exact, self._by_path):
             for path in (_normal(base + cell), wanted):
@@ -111,14 +142,13 @@ class Lookup:
                     return index[path]
         if not wanted or ".." in wanted.split("/"):
             return []
-        candidates = self._by_last.get(last_part(wanted), [])
-        if "/" in wanted:
-            candidates = [c for c in candidates if _ends_with(_normal(c), wanted)]
-        return [c for c in candidates if not _contradicts(base + wanted, c)]
+        candidates = self._ends(wanted.count("/") + 1).get(wanted, [])
+        candidates = [c for c in candidates if not _contradicts(base + wanted, c)]
+        return [c for c in candidates if split in _splits(c)] or candidates
 
     def _shorter(self, named: Named) -> str | None:
         """The file that a path means without its outermost folders, from the top or from where all images lie."""
-        base, cell = named
+        base, cell, _ = named
         parts = _normal(cell).split("/")
         if ".." in parts:
             return None
@@ -131,10 +161,10 @@ class Lookup:
         return None
 
     def _name_alone(self, named: Named) -> str | None:
-        base, cell = named
+        base, cell, _ = named
         if ".." in _normal(cell).split("/"):
             return None
-        found = self._by_last.get(last_part(_normal(cell)), [])
+        found = self._ends(1).get(last_part(_normal(cell)), [])
         return found[0] if len(found) == 1 and not _contradicts(base + cell, found[0]) else None
 
 
@@ -143,12 +173,11 @@ def _is_unique(found: Mapping[Named, str], taken: Mapping[Named, str]) -> bool:
     return len(set(found.values())) == len(found) and not set(found.values()) & set(taken.values())
 
 
-def _ends_with(path: str, ending: str) -> bool:
-    return any(p == ending or p.endswith("/" + ending) for p in (path, _without_suffix(path)))
-
-
-def _without_suffix(path: str) -> str:
-    return path.rsplit(".", 1)[0] if path.lower().endswith(IMAGE_SUFFIXES) else path
+def _add(index: dict[str, list[str]], path: str, name: str) -> None:
+    """Under its path, and under that without the suffix of an image."""
+    index.setdefault(path, []).append(name)
+    if path.lower().endswith(IMAGE_SUFFIXES):
+        index.setdefault(path.rsplit(".", 1)[0], []).append(name)
 
 
 def _contradicts(path: str, file: str) -> bool:

@@ -22,7 +22,7 @@ LINK_TO_FOLDER = "is a link to a folder"
 LINK_OUT = "is a link that leads out of the folder"
 LINK_AS_TEXT = "is a link written as text, as git does where there are no links"
 LINKS = (LINK_TO_FOLDER, LINK_OUT, LINK_AS_TEXT)
-_LONGEST_LINK = 255  # bytes of a file that may be one
+_SHORTEST_LINK, _LONGEST_LINK = 4, 255  # bytes of a file that may be one
 
 
 def allowed_root(path: Path, settings: ImportSettings) -> Path | None:
@@ -75,7 +75,7 @@ class FolderTree(Tree):
         """Without files that hold nothing but where a link led to ("../store/cat"), which are noted."""
         kept = []
         for name, size in found:
-            if size <= _LONGEST_LINK and re.fullmatch(rb"(\.\./)+[^\0\r\n]+\n?", self._content(name)):
+            if _SHORTEST_LINK <= size <= _LONGEST_LINK and re.fullmatch(rb"(\.\./)+[^\0\r\n]+\n?", self._content(name)):
                 self.skipped.append(Skipped(name, LINK_AS_TEXT))
             else:
                 kept.append((name, size))

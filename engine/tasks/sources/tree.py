@@ -12,9 +12,7 @@ from types import TracebackType
 from typing import IO
 
 from engine.errors import InvalidInputError
-from engine.files import storage_error
 from engine.tasks.encodings import UTF_8, Encoding
-from engine.tasks.settings import ImportSettings
 
 
 @dataclass(frozen=True)
@@ -87,26 +85,3 @@ JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BI
 def is_junk(name: str) -> bool:
     """Whether a name is one that operating systems leave behind: hidden, or known to be junk."""
     return any(part.startswith(".") or part in JUNK for part in name.split("/"))
-
-
-def open_tree(path: Path, settings: ImportSettings, encoding: str = "") -> Tree:
-    """The files of a folder or of an archive (ZIP, TAR, TAR.GZ, TAR.BZ2).
-
-    encoding: of names that are not UTF-8; "" = as they seem to be. Raises InvalidInputError for what is neither, or
-    breaks a limit or a rule; DamagedFileError for a damaged archive.
-    """
-    from engine.tasks.sources.archive import open_archive
-    from engine.tasks.sources.folder import FolderTree
-
-    try:
-        if path.is_dir():
-            return FolderTree(path, settings, encoding)
-        if not path.exists():
-            raise InvalidInputError(f"{path} does not exist: check the path.")
-        if not path.is_file():
-            raise InvalidInputError(f"{path} is neither a file nor a folder: name a folder, a ZIP or a table.")
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if isinstance(error, ValueError):
-            raise InvalidInputError(f"{str(path)!r} cannot be a path: check it.") from error
-        raise storage_error(error, path) from error
-    return open_archive(path, settings, encoding)

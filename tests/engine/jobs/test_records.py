@@ -7,6 +7,7 @@ import pytest
 from engine.errors import BusyError, DamagedFileError, InvalidInputError
 from engine.jobs import (
     Job,
+    Lane,
     create,
     damaged_jobs,
     list_jobs,
@@ -127,7 +128,8 @@ def test_the_queue_is_oldest_first_over_all_roots_and_of_one_device(tmp_path: Pa
     third = add(roots[1], "c")
     assert queued_jobs(roots, "cpu") == [first, second, third]
     assert queued_jobs(roots, "cuda:0") == [elsewhere]
-    assert queued_jobs(roots, "cpu", lambda job: 0 if job == third else 1) == [third, first, second]
+    assert queued_jobs(roots, "cpu", Lane(urgency=lambda job: 0 if job == third else 1)) == [third, first, second]
+    assert queued_jobs(roots, "cpu", Lane("other", takes=lambda job: job == second)) == [second]
     request_cancel(second)
     assert queued_jobs(roots, "cpu") == [first, third]
     resume(second)  # at the end of the queue

@@ -1,40 +1,100 @@
 """Which job of a device starts first, and what a waiting one waits for."""
 
 import os
+import sys
 
 import pytest
 
 from engine import runs
+from engine.errors import StorageError
 from engine.jobs import create, processes, states, status
+from engine.runs import queue
 from engine.runs.comparison import enqueue
+from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from engine.training import recipe
+from tests.app import made_runs
 
 
 def add(home, kind, root="jobs"):
     return create(home / root, f"{kind}-{len(list(home.glob('*/*')))}", kind=kind, spec={}, device="cpu")
 
 
-def test_short_work_goes_before_runs_and_a_measurement_comes_last(home):
-    speed, first, look, second, umap = (
-        add(home, "speed"),
-        add(home, "run", "runs"),
-        add(home, "look"),
-        add(home, "run", "runs"),
-        add(home, "map"),
-    )
-    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (look, umap, first, second, speed)]
+def test_runs_start_in_order_and_a_measurement_after_them(home):
+    speed, first, second = add(home, "speed"), add(home, "run", "runs"), add(home, "run", "runs")
+    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (first, second, speed)]
 
 
-def test_what_runs_is_waited_for_first_whatever_it_is(home):
+def test_a_run_waits_for_what_runs_in_its_lane_and_for_no_short_work(home):
     measuring, run, look = add(home, "speed"), add(home, "run", "runs"), add(home, "look")
     states.begin(measuring, os.getpid())
-    assert [(job.id, now.state) for job, now in runs.line(home, "cpu")] == [
+    assert [(job.id, now.state) for job, now in runs.line(home, run)] == [
         (measuring.id, "running"),
-        (look.id, "queued"),
         (run.id, "queued"),
     ]
+    assert [job.id for job, _ in runs.line(home, look)] == [look.id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lane"),
+    [("run", "RUNS"), ("speed", "RUNS"), ("look", "SHORT_WORK"), ("panel", "SHORT_WORK"), ("map", "SHORT_WORK")],
+)
+def test_each_kind_of_job_has_one_lane(home, kind, lane):
+    job = add(home, kind)
+    assert queue.lane_of(job) is getattr(queue, lane)
+    assert sum(lane.takes(job) for lane in queue.LANES) == 1
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from engine.jobs import worker
+def train(job, reporter):
+    while not Path({looked!r}).exists():
+        time.sleep(0.01)
+def look(job, reporter):
+    Path({looked!r}).touch()
+sys.exit(worker.run(Path(sys.argv[1]), {{"run": train, "look": look}}))
+"""
+
+
+def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, monkeypatch):
+    script = WORKER.format(root=str(queue.ROOT), looked=str(home / "looked"))
+    monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, "-c", script, str(job.folder)])
+    monkeypatch.setattr(queue, "LOOK_AGAIN", 0.01)
+    run, seen = add(home, "run", "runs"), []
+
+    def watch(job, now):
+        seen.append((job.kind, now.state))
+        if (job.kind, now.state) == ("run", "running"):
+            add(home, "look")  # without which the run would never end
+
+    queue.drain(home, "cpu", until_empty=True, on_change=watch)
+    assert seen[0] == ("run", "running")
+    assert sorted(seen[1:]) == [("look", "done"), ("look", "running"), ("run", "done")]
+    assert status(run).state == "done"
+
+
+def test_a_workspace_that_refuses_ends_all_lanes(home):
+    home.mkdir(exist_ok=True)
+    (home / "locks").write_text("a file where the folder of locks should be")
+    with pytest.raises(StorageError):
+        queue.drain(home, "cpu")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, monkeypatch):
+    real = queue.jobs.drain
+
+    def one_dies(*arguments, lane, **options):
+        if lane is queue.SHORT_WORK:
+            raise ZeroDivisionError
+        real(*arguments, lane=lane, **options)
+
+    monkeypatch.setattr(queue.jobs, "drain", one_dies)
+    queue.drain(home, "cpu")  # would never return: nobody stops it
 
 
 def test_a_started_run_ends_measurements(home, emoji):
@@ -43,6 +103,23 @@ def test_a_started_run_ends_measurements(home, emoji):
     assert status(waits).state == "cancelled"
     assert [status(job).state for job in runs_] == ["queued"]
     assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]
+
+
+def test_runs_that_are_done_already_end_no_measurement(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.finish(home, comparison)
+    waits = request_speed(home, [recipe("distill")], "cpu")
+    enqueue(home, [entry.spec for entry in runs.entries(home, comparison)])
+    assert status(waits).state == "queued"
+
+
+def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    specs = [entry.spec for entry in runs.entries(home, comparison)]
+    (home / "comparisons" / f"{comparison.id}.json").write_text("{")
+    assert runs.damaged_comparisons(home)
+    assert runs.start(home, specs).runs == comparison.runs
+    assert not runs.damaged_comparisons(home)
 
 
 def test_an_estimate_follows_the_last_run(home):
@@ -58,6 +135,19 @@ def test_an_estimate_follows_the_last_run(home):
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 8_000 / 5)
     keep_speed(home, train, "cpu", images=8_000, seconds=40.0)  # and after it
     assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 40)
+
+
+def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
+    def estimate():
+        return estimate_look(home, emoji, labels_per_class=5, seed=0, device="cpu")
+
+    guess = estimate()
+    keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two
+    assert estimate() == guess
+    keep_pace(home, "cpu", work=100.0, seconds=20.0)  # half of what is guessed
+    found = estimate()
+    assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
+    assert (guess.measured_at, found.measured_at is None) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ SPLITS = {
     "with seg": splits("seg_train/seg_train", "seg_test/seg_test"),
     "one word": splits("TrainSet", "TestSet"),
     "joined": splits("traindata", "testdata"),
+    "with a letter": splits("Train", "TestA"),
     "words and spaces": splits("Training Data", "Testing Data"),
     "with images": splits("train_images", "test_images"),
     "images within": splits("train/images", "test/images"),
@@ -107,6 +108,7 @@ def test_names_that_hold_a_word_of_a_split_are_classes(names):
         ("cars_train", ("train", {"cars"})),
         ("ISIC_2019_Test_Input", ("test", {"isic", "input"})),
         ("seg_pred", ("test", {"seg"})),
+        ("TestB", ("test", frozenset())),
         ("strain", None),
         ("train_test", None),
         ("1", None),
@@ -257,6 +259,7 @@ def test_levels_of_one_folder_say_nothing():
         (("2020-05-01", "2020-05-02"), "groups"),
         (("Patient 1", "Patient 2", "Patient 3"), "groups"),
         (("camera_A2", "camera_B1"), "groups"),
+        (("patient_000_node_1", "patient_017_node_2"), "groups"),
         (("day", "night"), "class"),
     ],
 )
@@ -272,6 +275,17 @@ def test_kinds_of_kinds_are_asked_about_too():
     files = images("animals/cat", "animals/dog", "plants/rose", "plants/oak")
     assert asked(recognized(files)) == {"folder-levels": "outer"}
     assert {i.label for i in recognized(files, {"folder-levels": "inner"}).items} == {"cat", "dog", "rose", "oak"}
+
+
+def test_of_three_levels_the_innermost_may_be_the_classes():
+    files = images("gut/seen/cecum", "gut/ill/polyp", "stomach/seen/pylorus", "stomach/ill/ulcer")
+    found = recognized(files, {"folder-levels": "innermost"})
+    assert {item.label for item in found.items} == {"cecum", "polyp", "pylorus", "ulcer"}
+
+
+def test_a_folder_around_all_labeled_ones_is_no_class():
+    files = images("labeled/organ/a", "labeled/organ/b") | images("unlabeled")
+    assert counts(recognized(files)) == {(None, "a"): 4, (None, "b"): 4, ("train", None): 4}
 
 
 def test_folders_that_are_no_classes_may_be_groups():

@@ -1,4 +1,6 @@
+import io
 import json
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -7,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
-from engine.tasks import Columns, checked, import_images, keep_upload, request_import
+from engine.tasks import Columns, ImportRequest, checked, import_images, keep_upload, request_import
+from engine.tasks.uploads import upload_path
 from tests.engine.tasks import made_sources as made
 
 
@@ -219,8 +222,6 @@ def test_isic_without_its_test_truth_splits_by_lesion(bring, tmp_path):
 
 
 def test_eurosat_bands_become_rgb_by_bands_4_3_2(bring, tmp_path):
-    import io
-
     import tifffile
 
     files = {}
@@ -286,10 +287,6 @@ def test_a_torchvision_set_without_internet_is_a_sentence(bring, monkeypatch):
 
 
 def test_an_upload_of_a_folder_and_of_a_zip(home, decoders, tmp_path):
-    import io
-
-    from engine.tasks import ImportRequest
-
     dropped = [(f"pets/{name}", io.BytesIO(content)) for name, content in made.classes_of(5).items()]
     source = keep_upload(dropped, home)
     task = import_images(home, ImportRequest(source=source, title="dropped"), decoders=decoders)
@@ -299,6 +296,14 @@ def test_an_upload_of_a_folder_and_of_a_zip(home, decoders, tmp_path):
     with path.open("rb") as file:
         source = keep_upload([("x.zip", file)], home)
     assert request_import(home, ImportRequest(source=source, title="dropped too")).spec["name"] == "dropped-too"
+
+
+def test_dropped_files_of_one_name_stay_apart_in_their_folder(home):
+    names = ["cat/1.jpg", "cat/1.jpg", "cat/1 (2).jpg", "cat/1.jpg"]
+    source = keep_upload([(name, io.BytesIO(name.encode())) for name in names], home)
+    with zipfile.ZipFile(upload_path(source, home)) as archive:
+        kept = [name.removeprefix("cat/") for name in archive.namelist()]
+    assert kept == ["1.jpg", "1 (2).jpg", "1 (2) (2).jpg", "1 (3).jpg"]
 
 
 def test_without_classes_the_import_says_what_it_left_out_and_reads_nothing(bring, tmp_path, monkeypatch):

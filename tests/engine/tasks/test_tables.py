@@ -11,8 +11,10 @@ from engine.tasks.finding import look
 from engine.tasks.inventory import Columns
 from engine.tasks.layouts.table_cells import several_labels, split_words
 from engine.tasks.layouts.table_columns import guess_columns
-from engine.tasks.layouts.table_lookup import Lookup
+from engine.tasks.layouts.table_lookup import Lookup, Named
+from engine.tasks.previews import _preview
 from engine.tasks.questions import undecided
+from engine.tasks.reading import Reading
 from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
@@ -238,12 +240,34 @@ def test_a_header_is_one_even_if_an_image_is_called_so(seen):
     assert labels(seen({**pictures(8), "image.jpg": None, "l.csv": rows})) == {"a": 4, "b": 4}
 
 
+def test_an_answer_that_is_none_decides_nothing(seen):
+    rows = [["f", "tone", "shade"], *([f"{i:03d}.jpg", "ab"[i % 2], "xyz"[i % 3]] for i in range(12))]
+    found = seen({**pictures(12), "l.csv": rows}, **{"label-column": "tnoe"})
+    assert asked(found) == {"label-column": "tone"}
+
+
 # Which file a cell means
 
 
+def test_a_name_that_is_in_both_splits_is_that_of_the_tables_split(seen):
+    train = [["id", "label"], *([f"{i:03d}", "ab"[i % 2]] for i in range(12))]
+    test = [["id"], *([f"{i:03d}"] for i in range(6))]
+    found = seen({**pictures(12, "train/"), **pictures(6, "test/"), "train.csv": train, "test.csv": test})
+    assert {item.name for item in found.items if item.label == "a"} == {f"train/{i:03d}.jpg" for i in range(0, 12, 2)}
+    assert {item.split for item in found.items if item.label} == {"train"}
+    assert sum(item.split == "test" for item in found.items) == 6
+
+
+def test_files_that_all_have_one_name_are_found_by_their_folders():
+    """At once, though there are many: each name is looked up, and not compared with all others."""
+    cells = [f"set/patient{i:05d}/view.jpg" for i in range(20_000)]
+    found, _ = found_by(cells, [f"data/{cell.removeprefix('set/')}" for cell in cells])
+    assert found == {cell: f"data/{cell.removeprefix('set/')}" for cell in cells}
+
+
 def found_by(cells, names, base=""):
-    resolved = Lookup(names).resolve([(base, cell) for cell in cells])
-    return {cell: resolved.files.get((base, cell)) for cell in cells}, resolved.notes
+    resolved = Lookup(names).resolve([Named(base, cell) for cell in cells])
+    return {cell: resolved.files.get(Named(base, cell)) for cell in cells}, resolved.notes
 
 
 @pytest.mark.parametrize(
@@ -489,3 +513,12 @@ def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_pat
     assert {item.group for item in chosen.items} == {f"p{i}" for i in range(6)}
     one_hot = found_in(cat=[i % 2 for i in range(12)], dog=[1 - i % 2 for i in range(12)])
     assert labels(one_hot) == {"cat": 6, "dog": 6}
+
+
+def test_all_rows_without_an_image_are_counted(seen, monkeypatch):
+    """A table may name millions of them: some are listed, and all are counted, before the import as after it."""
+    monkeypatch.setattr("engine.tasks.layouts.table.LISTED", 3)
+    rows = [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(20))]
+    found = seen({**pictures(12), "l.csv": rows})
+    assert (len(found.skipped), found.skipped_more) == (3, 5)
+    assert _preview(found, (), Reading()).skipped_count == 8

@@ -65,6 +65,11 @@ def test_what_a_killed_removal_left_is_whole(home, task):
     assert (home / "features" / "mine" / "x" / "y").read_text() == "z"
 
 
+def test_folders_that_no_removal_made_are_left_alone(home, task):
+    made.put(home / "trash" / "99999999T999999999999Z-mine" / "task", {"task.json": "{}"})
+    assert removed_tasks(home) == []
+
+
 def test_bundled_tasks_and_names_that_are_none_are_refused(home):
     with pytest.raises(InvalidInputError, match="comes with the program"):
         remove_task(home, "emoji-fluent")
