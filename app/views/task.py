@@ -212,7 +212,7 @@ def _facts(task: Task) -> None:
         "License": record.license,
         "Source": record.source,
         "Collection": record.collection + (f" ({', '.join(record.parts)})" if record.parts else " (all of it)"),
-        "Held-out images": record.split_rule,
+        "Held-out images": record.split_rule.replace(" %", "\u00a0%"),
         "Geometry": f"Images are {RESIZES.get(record.resize, record.resize)}.",
         "Channels and bits": reading_in_words(reading_from(record.reading)),
         "Mirroring": "A mirrored image is still of its class." if record.flip else "Images are never mirrored.",

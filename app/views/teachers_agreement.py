@@ -42,7 +42,7 @@ def draw(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> None:
             _tau(panel.consensus)
     table = st.expander("All scores as a table", key="scores of all metrics", on_change="rerun")
     if table.open:
-        forms = dict.fromkeys(("Score", "Low", "High"), tables.SIGNIFICANT) | {"First in, %": ".0f"}
+        forms = dict.fromkeys(("Score", "Low", "High"), tables.SIGNIFICANT) | {"First in, %": ".1f"}
         table.dataframe(
             tables.written(score_table(panel, shown), forms),
             hide_index=True,

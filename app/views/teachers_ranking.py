@@ -21,7 +21,7 @@ from engine.teachers import TeacherRecord
 LINE_LETTERS = 23  # of a title beside its bar
 NAMED = 3  # teachers that the first one is not told from; more are counted
 FORMS = {  # of the table's numbers
-    "First in, %": ".0f",
+    "First in, %": ".1f",
     "Rank": ".0f",
     "Classes": ",d",
     "Input size, px": ".0f",
