@@ -60,7 +60,7 @@ lock: setup-dev ## renew requirements.lock: the newest versions that are allowed
 bench: setup-dev ## measure speed: ratios in one process
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
-faults: setup-dev ## kill a run at random moments, again and again, and compare its weights
+faults: setup-dev ## kill runs at random moments and compare their weights; damage every kind of file of a workspace
 	@$(BIN)/python -m tests.faults
 
 hostile: setup-dev ## bring hostile files to an import, and print how each kind ended

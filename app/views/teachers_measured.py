@@ -40,6 +40,9 @@ PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
 def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
     """The verdict and its chart as far as runs have ended, and the button that queues them."""
     runs = single_teacher_runs(state.home(), task, state.labels_per_class())
+    for entry in runs:
+        if entry.problem:
+            st.error(page.escape(entry.problem), icon=":material/error:")
     found = measurements(runs)
     if found is None:
         st.markdown(

@@ -280,7 +280,13 @@ _REMEMBERING = threading.Lock()
 
 def _known(task: Task) -> tuple[Facts, About]:
     """What the import noted of the images, which never changes. Raises DamagedFileError."""
-    return _known_in(task.folder, *_stamps(task))
+    facts, about = _known_in(task.folder, *_stamps(task))
+    if len(facts.widths) != len(task.images):
+        raise DamagedFileError(
+            f"{task.folder / FACTS_FILE} is damaged: it knows {len(facts.widths):,} of the {len(task.images):,} images "
+            f"of task {task.name!r}. Restore it, or import the images again."
+        )
+    return facts, about
 
 
 @lru_cache(maxsize=4)

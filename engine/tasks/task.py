@@ -134,12 +134,12 @@ class Task:
     def read_labels(self, revision: str) -> NDArray[np.int64]:
         """The labels of a revision, `[images]`. Raises DamagedFileError or StorageError."""
         path = self.folder / "labels" / f"{revision}.parquet"
-        return _for_all(_read_revision(path, "label", len(self.images)), NO_LABEL, len(self.images), np.int64)
+        return _for_all(_read_revision(path, "label", self.images.image_ids), NO_LABEL, len(self.images), np.int64)
 
     def read_split(self, revision: str) -> NDArray[np.str_]:
         """The split of a revision, `[images]`. Raises DamagedFileError or StorageError."""
         path = self.folder / "splits" / f"{revision}.parquet"
-        found = _read_revision(path, "split", len(self.images)).combine_chunks().dictionary_encode()
+        found = _read_revision(path, "split", self.images.image_ids).combine_chunks().dictionary_encode()
         words = np.array(found.dictionary.to_pylist(), dtype="<U5")
         return _for_all(words[found.indices.to_numpy()], "train", len(self.images), np.dtype("<U5"))
 
@@ -262,18 +262,19 @@ def _revision(ids: pa.Array, values: pa.Array) -> str:
     return hashlib.sha256(content[0].as_buffer()).hexdigest()[:12]
 
 
-def _read_revision(path: Path, column: str, images: int) -> pa.ChunkedArray:
+def _read_revision(path: Path, column: str, image_ids: Sequence[str]) -> pa.ChunkedArray:
     """The values of a revision, which are compared with the hash that names it, once as long as it does not change."""
     what = "labels" if column == "label" else "the split"
     try:
         stamps = path.stat()
-        values = _compared(path, column, stamps.st_ino, stamps.st_mtime_ns, stamps.st_size)
+        ids, values = _compared(path, column, stamps.st_ino, stamps.st_mtime_ns, stamps.st_size)
     except FileNotFoundError as error:
         raise DamagedFileError(f"{path} is gone, and with it {what} of the task: {RESTORE}.") from error
     except OSError as error:
         raise storage_error(error, path) from error
-    if len(values) > images:
-        raise damaged(path, f"{what} of the task", f"it names {len(values)} images of {images}", RESTORE)
+    if not ids.equals(pa.array(image_ids[: len(ids)], pa.large_string())):
+        where = path.parents[1] / IMAGES_FILE
+        raise damaged(path, f"{what} of the task", f"it is about other images than {where} holds", RESTORE)
     return values
 
 
@@ -281,7 +282,7 @@ RESTORE = "restore it, or add the task again"
 
 
 @lru_cache(maxsize=32)
-def _compared(path: Path, column: str, *_stamps: int) -> pa.ChunkedArray:
+def _compared(path: Path, column: str, *_stamps: int) -> tuple[pa.Array, pa.ChunkedArray]:
     what = "labels of the task" if column == "label" else "the split of the task"
     kind = pa.int32() if column == "label" else pa.string()
     try:
@@ -299,7 +300,7 @@ def _compared(path: Path, column: str, *_stamps: int) -> pa.ChunkedArray:
         raise damaged(path, what, _first_line(error), RESTORE) from error
     if not same:
         raise damaged(path, what, "its content is not what its name, a hash, stands for", RESTORE)
-    return pa.chunked_array([values])
+    return ids, pa.chunked_array([values])
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -132,7 +131,7 @@ def _nothing_starts() -> Iterator[None]:
         (QueueThread, "join"): lambda self, timeout=None: None,
         (jobs, "wait"): wait,
         (execution, "train"): train,
-        (engine.runs, "worker_command"): lambda job: [shutil.which("true") or "true"],
+        (engine.runs, "worker_command"): train,
     }
     with contextlib.ExitStack() as stack:
         for (place, name), other in quiet.items():

@@ -16,6 +16,7 @@ CASES = [
     ("task.json", "decisions.findings is a list", ["check"], ["rank"]),
     ("images.parquet", "cut at 50%", ["start", "task"], ["tasks"]),
     ("facts.parquet", "random bytes", ["check"], []),
+    ("facts.parquet", "a folder", ["check"], []),
     ("import.json", "a list", ["start"], []),
     ("labels", "1 flipped bytes", ["start"], ["rank"]),
     ("split", "gone", ["start"], ["rank"]),

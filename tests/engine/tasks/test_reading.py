@@ -43,7 +43,7 @@ def test_a_hot_pixel_darkens_an_image_unless_percentiles_leave_it_out(encoded):
     inner = pixels[..., 0].ravel()
     # 10 becomes black and 1990 white: (1000 - 10) / 1980 of 255 is 127.5, and a half rounds to the even number
     assert [inner[0], inner[1], inner[THOUSAND], inner[199], inner[-1]] == [0, 0, 128, 255, 255]
-    assert any("percentiles 0.5 and 99.5 % became 0 and 255" in step for step in found.steps)
+    assert any("percentiles 0.5 and 99.5\u00a0% became 0 and 255" in step for step in found.steps)
 
 
 @pytest.mark.parametrize("encoded", [png, tiff], ids=["PNG", "TIFF"])

@@ -119,6 +119,15 @@ def test_labels_are_what_their_revision_says(home, change):
         _ = open_task("emoji-fluent", home).labels
 
 
+def test_labels_of_other_images_than_the_table_holds_are_named(home):
+    task = open_task("emoji-fluent", home)
+    ids = list(reversed(task.images.image_ids))
+    revision = write_revision(task.folder / "labels", "label", ids, pa.array(task.labels, pa.int32()))
+    write_task(task.folder, replace(task.record, labels=revision))
+    with pytest.raises(DamagedFileError, match=r"about other images than .*images\.parquet holds"):
+        _ = open_task("emoji-fluent", home).labels
+
+
 def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
     task = open_task("emoji-fluent", home)
     content = task.images.content(7)
