@@ -110,14 +110,14 @@ def test_all_metrics_with_intervals_are_one_document(home, capsys):
 
     assert main(options) == 0
     table = capsys.readouterr().out
-    assert "mean rank  95 % interval  first in" in table
+    assert "mean rank  95\u00a0% interval  first in" in table
     assert "probe: no intervals: " in table
 
 
 def test_one_metric_with_intervals(home, capsys):
     options = ["rank", *SMALL[:4], "--labels-per-class", "4", "--resamples", "6"]
     assert main(options) == 0
-    assert "95 % interval" in capsys.readouterr().out
+    assert "95\u00a0% interval" in capsys.readouterr().out
     assert main([*options, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [row["rank"] for row in document["ranking"]] == [1, 2]
@@ -202,3 +202,11 @@ def test_the_damaged_copy_of_a_task_is_one_sentence(home, capsys):
     assert "quickdraw" in {task["name"] for task in found["tasks"]}
     assert [(one["name"], "is damaged" in one["problem"]) for one in found["left_out"]] == [("emoji-fluent", True)]
     assert "left out: emoji-fluent" in printed.err
+
+
+def test_a_terminal_that_cannot_show_a_sign_shows_its_code():
+    command = [sys.executable, "-m", "engine", "benchmark", "assets/results/emoji-fluent.json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert r"\u2212" in done.stdout  # a minus sign
