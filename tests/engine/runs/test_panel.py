@@ -69,7 +69,7 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
 
 
 def test_a_damaged_file_is_as_none(shared_home, monkeypatch):
-    monkeypatch.setattr(panels, "read_json", lambda path: (_ for _ in ()).throw(DamagedFileError("torn")))
+    monkeypatch.setattr(panels, "read_record", lambda *rest: (_ for _ in ()).throw(DamagedFileError("torn")))
     task = open_task("emoji-fluent", shared_home)
     assert known_panel(shared_home, task, labels_per_class=4, seed=0) is None
 
