@@ -92,7 +92,7 @@ def test_facts_and_the_counts_of_each_class_are_a_click_away(home):
     task = open_task("emoji-fluent", home)
     assert facts["License"] == task.record.license
     assert facts["Source"] == task.record.source
-    assert facts["Held-out images"] == task.record.split_rule
+    assert facts["Held-out images"] == task.record.split_rule.replace(" %", "\u00a0%")
     table = app.dataframe[0].value
     assert list(table["Class"]) == list(task.classes)
     assert table["Labeled"].sum() == 45
