@@ -91,7 +91,7 @@ def checked(task: Task) -> Checked:
     decisions = _decisions(task.record)
     found = _review(task, task.record, decisions)
     given = task.read_split(task.record.given_split)
-    methods = split_methods(facts, given, task.read_labels(task.record.given_labels))
+    methods = split_methods(facts, given, task.read_labels(task.record.given_labels, task.record.given_classes))
     return Checked(about, facts, found, decisions, methods, advise(facts.widths, facts.heights))
 
 
@@ -158,7 +158,7 @@ def relabel(task: Task, labels: Mapping[int, str | None]) -> Task:
     """
     with _changing(task) as current:
         classes = list(current.record.given_classes)
-        values = current.read_labels(current.record.given_labels).copy()
+        values = current.read_labels(current.record.given_labels, current.record.given_classes).copy()
         for row, name in labels.items():
             if not 0 <= row < len(values):
                 raise InvalidInputError(f"Task {task.name!r} has no image number {row}: it has {len(values):,}.")
@@ -178,14 +178,14 @@ def given_labels(task: Task, rows: Sequence[int] | None = None) -> list[str | No
     """Labels of images (of all, if no rows are named) as they came or were set by hand, before decisions; None where
     there is none.
     """
-    names, labels = task.record.given_classes, task.read_labels(task.record.given_labels)
+    names, labels = task.record.given_classes, task.read_labels(task.record.given_labels, task.record.given_classes)
     wanted = labels if rows is None else labels[np.asarray(rows, dtype=np.int64)]
     return [None if label < 0 else names[label] for label in wanted.tolist()]
 
 
 def given_label_numbers(task: Task) -> NDArray[np.int64]:
     """The same as indices into `task.record.given_classes`, `[images]`, -1 for none; of a bundled task, its labels."""
-    return task.read_labels(task.record.given_labels) if is_own(task) else task.labels
+    return task.read_labels(task.record.given_labels, task.record.given_classes) if is_own(task) else task.labels
 
 
 @contextmanager
@@ -266,7 +266,8 @@ def _review(task: Task, record: TaskRecord, decisions: Decisions) -> Review:
     )
     with _REMEMBERING:
         if key not in _REVIEWS:
-            labels, given = task.read_labels(record.given_labels), task.read_split(record.given_split)
+            labels = task.read_labels(record.given_labels, record.given_classes)
+            given = task.read_split(record.given_split)
             while len(_REVIEWS) >= _REMEMBERED:
                 del _REVIEWS[next(iter(_REVIEWS))]
             _REVIEWS[key] = review(*_known(task), record.given_classes, labels, given, decisions)

@@ -119,22 +119,24 @@ class Task:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """Class index of each image, `[images]`; -1 where the label is not known."""
-        labels = self.read_labels(self.record.labels)
-        if labels.size and (labels.min() < NO_LABEL or labels.max() >= len(self.classes)):
-            raise DamagedFileError(
-                f"The labels of task {self.name!r} hold a class number that it does not have: add the task again."
-            )
-        return labels
+        return self.read_labels(self.record.labels, self.classes)
 
     @cached_property
     def splits(self) -> NDArray[np.str_]:
         """ "train" or "test" for each image, `[images]`; "out" for one that takes no part."""
         return self.read_split(self.record.split)
 
-    def read_labels(self, revision: str) -> NDArray[np.int64]:
-        """The labels of a revision, `[images]`. Raises DamagedFileError or StorageError."""
+    def read_labels(self, revision: str, classes: Sequence[str]) -> NDArray[np.int64]:
+        """The labels of a revision, as indices into `classes`, `[images]`. Raises DamagedFileError or StorageError."""
         path = self.folder / "labels" / f"{revision}.parquet"
-        return _for_all(_read_revision(path, "label", self.images.image_ids), NO_LABEL, len(self.images), np.int64)
+        values = _read_revision(path, "label", self.images.image_ids)
+        labels: NDArray[np.int64] = _for_all(values, NO_LABEL, len(self.images), np.int64)
+        if labels.size and (labels.min() < NO_LABEL or labels.max() >= len(classes)):
+            raise DamagedFileError(
+                f"{self.folder / TASK_FILE} names {len(classes)} classes, but the labels of task {self.name!r} in "
+                f"{path} have others: {RESTORE}."
+            )
+        return labels
 
     def read_split(self, revision: str) -> NDArray[np.str_]:
         """The split of a revision, `[images]`. Raises DamagedFileError or StorageError."""

@@ -14,6 +14,8 @@ CASES = [
     ("task.json", "gone", ["start"], ["tasks"]),
     ("task.json", "a folder", ["start"], ["tasks"]),
     ("task.json", "decisions.findings is a list", ["check"], ["rank"]),
+    ("task.json", "without given_classes", ["label", "check"], []),
+    ("task.json", "without classes", ["start"], ["rank"]),
     ("images.parquet", "cut at 50%", ["start", "task"], ["tasks"]),
     ("facts.parquet", "random bytes", ["check"], []),
     ("facts.parquet", "a folder", ["check"], []),

@@ -175,7 +175,7 @@ def test_an_import_reads_by_the_choice_and_remembers_it(bring, tmp_path):
     task = bring(folder_of_16_bits(tmp_path / "cells"), reading=Reading(value_range=(0, 4000)))
     assert reading_from(task.record.reading) == Reading(value_range=(0, 4000))
     by_class = {name: [] for name in task.classes}
-    for row, label in enumerate(task.read_labels(task.record.given_labels)):
+    for row, label in enumerate(task.read_labels(task.record.given_labels, task.record.given_classes)):
         by_class[task.classes[label]].append(int(np.asarray(task.images.open(row)).max()))
     assert by_class == {"bright": [191] * 6, "dim": [64] * 6}  # 3000 and 1000 of 4000
 
