@@ -16,7 +16,8 @@ from app.components.progress import progress_text
 from app.views.distill_fields import advanced_changes
 from engine import devices, jobs
 from engine.jobs import Job
-from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, line, plan, weighted
+from engine.methods import METHODS, get_method, weighted
+from engine.runs import RunSpec, active_weights, effective_teachers, line, plan
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher

@@ -11,7 +11,8 @@ from app.views import distill_setup
 from engine import jobs
 from engine.handlers import HANDLERS
 from engine.jobs import Job
-from engine.runs import entries, get_method, list_comparisons, runs_root
+from engine.methods import get_method
+from engine.runs import entries, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.looking import request_look
 from engine.runs.speed import Speed
