@@ -19,9 +19,9 @@ import streamlit as st
 from engine import devices, runs, tasks
 from engine.errors import WorkbenchError
 from engine.files import workspace
+from engine.methods import DEFAULT_P
 from engine.runs import QueueThread, Ranking, TeacherPanel
 from engine.runs.looking import missing_outputs
-from engine.runs.methods import DEFAULT_P
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
 from engine.tasks import Checked, ImportRequest, Preview, Reading, Sample, Task

@@ -14,6 +14,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.benchmark"],
     ["engine.handlers"],
     ["engine.runs"],
+    ["engine.methods"],
     ["engine.predict", "engine.export"],
     ["engine.training"],
     ["engine.consensus"],
