@@ -46,7 +46,7 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             if node.module in ("engine", "app"):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                yield from (f"{node.module}.{a.name}" for a in node.names if not a.name.startswith("__"))
 
 
 def arrows():
