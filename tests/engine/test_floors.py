@@ -25,7 +25,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.devices", "engine.confinement"],
     ["engine.results"],
     ["engine.tensors", "engine.records"],
-    ["engine.files", "engine.errors", "engine.wording"],
+    ["engine.files", "engine.errors", "engine.wording", "engine.installation"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
@@ -46,7 +46,7 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             if node.module in ("engine", "app"):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                yield from (f"{node.module}.{a.name}" for a in node.names if not a.name.startswith("__"))
 
 
 def arrows():
