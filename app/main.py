@@ -30,7 +30,7 @@ def _page(name: str, icon: str, help: str, *, default: bool = False, title: str 
     title, url = title or name.capitalize(), name.replace("_", "-")
     if default:  # its address is "/"; the path that it takes for itself all the same is left to `_to_start`
         url = "home"
-    return st.Page(f"views/{name}.py", title=title, icon=icon, url_path=url, default=default, help=help)
+    return st.Page(f"views/{name}/page.py", title=title, icon=icon, url_path=url, default=default, help=help)
 
 
 def _to_start() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
             _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
-            st.Page("views/task_import.py", title="Import", url_path="import", visibility="hidden"),
+            st.Page("views/importing/page.py", title="Import", url_path="import", visibility="hidden"),
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )
