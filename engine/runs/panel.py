@@ -19,7 +19,7 @@ from engine.evaluation import Interval
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
-from engine.records import read_record, write_record
+from engine.records import read_value, record_from, write_record
 from engine.runs.looking import task_as_asked, telling
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
@@ -32,11 +32,12 @@ KIND = "panel"
 ALL = "all"  # the name for every metric at once
 RESAMPLES = 200  # the half-width of an interval then moves by about 5 % from one seed to another (ours)
 SCORING = "Scoring the teachers"
+_FILE = ("a ranking by all metrics", "remove it")  # what a file holds, and the way out where it is damaged
 
 
 @dataclass(frozen=True)
 class Place:
-    """One teacher under one metric, or under the consensus, where the score is the mean rank and lower is better."""
+    """One teacher under one metric, or by mean rank, which is then the score and lower is better."""
 
     teacher: str
     score: float
@@ -82,7 +83,7 @@ class TeacherPanel:
     resamples: int
     teachers: tuple[str, ...]
     metrics: tuple[MetricPlaces, ...]
-    consensus: MeanRankPlaces | None
+    mean_rank: MeanRankPlaces | None
 
     def under(self, key: str) -> MetricPlaces | None:
         """The places under the metric `key`, or None if it took no part."""
@@ -132,7 +133,7 @@ def teacher_panel(
     on_classes = [key for key in askable if "pseudo_labels" in METRICS[key].needs]
     if len(speaking) in (0, len(records)):
         on_classes = []
-    # Metrics that look at pseudo-labels rank those that have some, and take no part in the consensus of all.
+    # Metrics that look at pseudo-labels rank those that have some, and take no part in the mean rank of all.
     found = scored(records, [key for key in askable if key not in on_classes])
     by_key = {key: _places(key, standing, names) for key, standing in found.by_metric.items()}
     if on_classes:
@@ -148,7 +149,7 @@ def teacher_panel(
         resamples=resamples,
         teachers=names,
         metrics=tuple(by_key.get(key) or MetricPlaces(key, (), None, METRICS[key].unknown, None) for key in keys),
-        consensus=_mean_rank_places(found.mean_ranks, names),
+        mean_rank=_mean_rank_places(found.mean_ranks, names),
     )
 
 
@@ -170,7 +171,7 @@ def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = N
         for c in everyone
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]
-    document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "consensus")}
+    document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "mean_rank")}
     if len(found.metrics) == 1:
         one = asdict(found.metrics[0])
         rows = [{**about[place["teacher"]], "similarity": place.pop("score"), **place} for place in one.pop("places")]
@@ -183,7 +184,7 @@ def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = N
         **document,
         "metric": ALL,
         "metrics": metrics,
-        "consensus": found.consensus and asdict(found.consensus),
+        "consensus": found.mean_rank and asdict(found.mean_rank),  # the key that scripts of version 0.1 read
         "teachers": [{"teacher": name, **about[name]} for name in found.teachers],
         "excluded": left_out,
         "unranked": silent,
@@ -199,7 +200,10 @@ def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> 
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
         path = _path(home, _spec(task, labels_per_class, seed))
-        return read_record(path, TeacherPanel, "a ranking by all metrics", "remove it")
+        value = read_value(path, *_FILE)
+        if isinstance(value, dict) and "consensus" in value:  # what version 0.1 called it
+            value["mean_rank"] = value.pop("consensus")
+        return record_from(value, TeacherPanel, path, *_FILE)
     except WorkbenchError:  # it is computed again
         return None
 

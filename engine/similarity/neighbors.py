@@ -49,7 +49,7 @@ def knn(points: Points, classes: Classes, k: int = NEIGHBORS) -> float:
         return np.asarray(np.square((points.matrix[others] - points.matrix[image]) / points.unit).sum(axis=1))
 
     doubt = None if points.constant else _Doubt(_ROUNDING * float(lengths.max()), exactly)
-    return _accuracy(distances, classes, k, doubt)
+    return voted_accuracy(distances, classes, k, doubt)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,12 @@ class _Doubt:
     exactly: Callable[[int, IntArray], FloatArray]  # from one image to some others
 
 
-def _accuracy(distances: Callable[[slice], FloatArray], classes: Classes, k: int, doubt: _Doubt | None = None) -> float:
-    """Expected share, in percent, of images that their neighbors' vote gets right."""
+def voted_accuracy(
+    distances: Callable[[slice], FloatArray], classes: Classes, k: int, doubt: _Doubt | None = None
+) -> float:
+    """Expected share, in percent, of images that the vote of their `k` neighbors gets right, whatever `distances(rows)`
+    `[rows, n]` are; those that are in `doubt` are computed once more.
+    """
     codes, n = classes.codes, len(classes.codes)
     rows_at_once = max(1, _BLOCK_ENTRIES // n)
     right = 0.0
