@@ -7,8 +7,8 @@ import pytest
 
 from app import state
 from app.views.results import replay, sources
+from engine.delivery import student_archive
 from engine.evaluation import Interval
-from engine.export import student_archive
 from engine.runs import recorded, runs_root
 from engine.runs import recorded as recorded_module
 from engine.tasks import open_task
