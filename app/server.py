@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts the folder of this file there, n
     sys.path.insert(0, str(ROOT))
 
 from app.hosts import KnownHosts, known_hosts  # noqa: E402 - needs the project's folder on the path
-from engine.tasks.settings import checked_host_names, host_names  # noqa: E402 - the same
+from engine.settings import checked_host_names, host_names  # noqa: E402 - the same
 
 further = (*host_names(), *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")))
 hosts = known_hosts(config.get_option("server.address") or "", further)

@@ -130,8 +130,8 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
 
 def _rank(options: argparse.Namespace) -> int:
     from engine.devices import resolve
+    from engine.review import open_task
     from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
-    from engine.tasks import open_task
 
     home, named = make_folder(workspace()), _names(options.teachers)
     task = open_task(options.task, home)
@@ -162,8 +162,8 @@ def _rank(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
+    from engine.review import open_task
     from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
-    from engine.tasks import open_task
 
     home = make_folder(workspace())
     task = open_task(options.task, home)
@@ -266,7 +266,7 @@ def _say_what_is_denied(out: TextIO) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from engine.tasks.settings import checked_host_names, host_names
+    from engine.settings import checked_host_names, host_names
 
     home = make_folder(workspace()).absolute()  # the server runs in another folder
     host_names()  # what is wrong with the settings is said now

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from engine.tasks import open_task
+from engine.review import open_task
 
 torch.set_num_threads(1)
 

@@ -12,7 +12,8 @@ from app.components import images, page, unfinished, wording
 from app.views import task_geometry, task_split
 from app.views.task_geometry import decide
 from engine import tasks
-from engine.tasks import Checked, Finding, Task
+from engine.review import Checked, Finding
+from engine.tasks import Task
 
 SEVERITIES = {  # in the order of the page: icon and word
     "problem": (":material/error:", "Spoils the result", "red"),

@@ -6,7 +6,7 @@ from app import state
 from app.components import page
 from app.views import task_import_brought as brought
 from app.views import task_import_found, task_import_jobs, task_import_ways
-from engine.tasks import IMPORT_DEVICE
+from engine.intake import IMPORT_DEVICE
 
 
 def render() -> None:

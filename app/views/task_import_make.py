@@ -12,7 +12,7 @@ from app.views import task_import_brought as brought
 from app.views import task_import_jobs
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest
+from engine.intake import ImportRequest
 
 
 def draw(wanted: ImportRequest, *, possible: bool) -> None:

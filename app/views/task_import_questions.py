@@ -9,7 +9,8 @@ import streamlit as st
 from app import state
 from app.components import page, wording
 from app.views import task_import_brought as brought
-from engine.tasks import ImportRequest, Question, undecided
+from engine.intake import ImportRequest
+from engine.tasks import Question, undecided
 
 
 def draw(source: ImportRequest, questions: Sequence[Question]) -> None:

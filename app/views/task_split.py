@@ -11,7 +11,8 @@ import streamlit as st
 from app import state
 from app.components import images, page, wording
 from app.views.task_geometry import decide
-from engine.tasks import Checked, Task
+from engine.review import Checked
+from engine.tasks import Task
 
 SPLITS = {
     "given": "The source's own",
