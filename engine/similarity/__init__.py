@@ -12,13 +12,13 @@ from engine.similarity.discriminant import nearest_class_mean, sfda
 from engine.similarity.evidence import logme
 from engine.similarity.gaussians import gbc_diagonal, gbc_spherical
 from engine.similarity.h_score import h_score, regularized_h_score
-from engine.similarity.intervals import Ranking, Subsamples, rank_by_metric, rank_teachers, subsamples
-from engine.similarity.metrics import METRICS, Metric, metric, score
 from engine.similarity.neighbors import knn_cosine, knn_l2
 from engine.similarity.pairs import parc, rsa
-from engine.similarity.panel import Consensus, Panel, Standing, panel
+from engine.similarity.registry import METRICS, Metric, metric, score
 from engine.similarity.ridge import probe
 from engine.similarity.source_classes import leep, mixture_responsibilities, nce, nleep
+from engine.similarity.standings import Consensus, Panel, Standing, panel
+from engine.similarity.subsampling import Ranking, Subsamples, rank_by_metric, rank_teachers, subsamples
 
 __all__ = [
     "CARDS",

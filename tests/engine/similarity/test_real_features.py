@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from engine.errors import InvalidInputError
 from engine.features import FeatureStore, extract
 from engine.similarity import METRICS, logme, score
-from engine.similarity.metrics import score_of
-from engine.similarity.sample import Sample
+from engine.similarity.outputs import Sample
+from engine.similarity.registry import score_of
 from engine.teachers import get_teacher
 
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]

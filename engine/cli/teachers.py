@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.cli_print import ProgressLine, print_rows
+from engine.cli.printing import ProgressLine, print_rows
 from engine.errors import InvalidInputError
 from engine.files import make_folder, storage_error, workspace
 from engine.wording import percent

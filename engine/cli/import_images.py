@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from engine.cli_print import ProgressLine, print_json
+from engine.cli.printing import ProgressLine, print_json
 from engine.errors import InvalidInputError
 from engine.files import as_utf8, make_folder, workspace
 

@@ -20,7 +20,9 @@ from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_vector, encode, require_same_length
 from engine.evaluation.intervals import LEVEL, Interval
 from engine.similarity.agreement import agreement, ranks_of
-from engine.similarity.intervals import (
+from engine.similarity.outputs import Sample
+from engine.similarity.registry import metric, score_of
+from engine.similarity.subsampling import (
     Ranking,
     Subsamples,
     ranking_from,
@@ -28,8 +30,6 @@ from engine.similarity.intervals import (
     subsamples,
     without_rounding,
 )
-from engine.similarity.metrics import metric, score_of
-from engine.similarity.sample import Sample
 
 Progress: TypeAlias = Callable[[int, int], None]
 Item = TypeVar("Item")

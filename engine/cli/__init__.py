@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine import cli_import, cli_tasks, cli_teachers
-from engine.cli_print import (
+from engine.cli import import_images, tasks, teachers
+from engine.cli.printing import (
     JobLines,
     ProgressLine,
     print_benchmark,
@@ -26,7 +26,7 @@ from engine.cli_print import (
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import make_folder, workspace
 
-APP = Path(__file__).resolve().parents[1] / "app" / "server.py"
+APP = Path(__file__).resolve().parents[2] / "app" / "server.py"
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    cli_tasks.add_parser(verbs)
-    cli_teachers.add_parser(verbs)
+    tasks.add_parser(verbs)
+    teachers.add_parser(verbs)
 
     ranking = verb("rank", _rank, "rank all teachers by their similarity to a task")
     _task_options(ranking)
@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--resamples", type=int, default=0, help="draws of half the labels, for intervals; 200 are plenty (default 0)"
     )
 
-    cli_import.add_arguments(verb("import", cli_import.run, "make a task of your own images: a folder, a ZIP, a table"))
+    import_images.add_arguments(
+        verb("import", import_images.run, "make a task of your own images: a folder, a ZIP, a table")
+    )
 
     compare = verb("compare", _compare, "train students with several methods, and compare them")
     _task_options(compare)

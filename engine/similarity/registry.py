@@ -19,10 +19,10 @@ from engine.similarity.evidence import logme_of
 from engine.similarity.gaussians import gbc_of
 from engine.similarity.h_score import h_score_of, regularized_h_score_of
 from engine.similarity.neighbors import knn_of
+from engine.similarity.outputs import Sample
 from engine.similarity.pairs import parc_of, rsa_of
 from engine.similarity.points import Classes, Points
 from engine.similarity.ridge import probe_of
-from engine.similarity.sample import Sample
 from engine.similarity.source_classes import leep_of, nce_of
 
 Input: TypeAlias = Literal["features", "labels", "pseudo_labels", "features2", "record"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.cli_print import print_rows
+from engine.cli.printing import print_rows
 from engine.errors import WorkbenchError
 from engine.files import workspace
 

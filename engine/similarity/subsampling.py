@@ -17,7 +17,7 @@ from scipy import stats
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length, to_numpy
 from engine.evaluation.intervals import LEVEL, Interval, require_level
-from engine.similarity.metrics import Metric, metric, score
+from engine.similarity.registry import Metric, metric, score
 
 DRAWS = 100  # the half-width then moves by about 7 % from one seed to another
 LABELS_PER_CLASS = 4  # so that two are left in each draw, which a metric on pairs needs
