@@ -16,7 +16,7 @@ from engine.intake import IMPORT_DEVICE, ImportRequest, import_images, ingest, k
 from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
-from engine.tasks import bundled_names, task_names
+from engine.tasks import bundled_names, image_table, task_names
 from tests.engine.tasks import made_sources as made
 
 
