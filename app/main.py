@@ -9,11 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:  # Streamlit puts the folder of this file there, not the project's
-    sys.path.insert(0, str(ROOT))
-
-st.set_page_config(page_title="Distill Workbench", page_icon=str(ROOT / "app" / "icon.png"), layout="wide")
+st.set_page_config(page_title="Distill Workbench", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
 if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes seconds, once a server
     with st.spinner("Starting the engine. Only the first visit waits for it."):
@@ -22,7 +18,7 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
     # takes it 0.3 s each time, and none of them is ever garbage.
     gc.freeze()
 
-from app import state  # noqa: E402 - needs the project's folder on the path
+from app import state  # noqa: E402 - after the spinner
 from app.components import page, sign_in  # noqa: E402 - the same
 
 
@@ -30,7 +26,7 @@ def _page(name: str, icon: str, help: str, *, default: bool = False, title: str 
     title, url = title or name.capitalize(), name.replace("_", "-")
     if default:  # its address is "/"; the path that it takes for itself all the same is left to `_to_start`
         url = "home"
-    return st.Page(f"views/{name}.py", title=title, icon=icon, url_path=url, default=default, help=help)
+    return st.Page(f"views/{name}/page.py", title=title, icon=icon, url_path=url, default=default, help=help)
 
 
 def _to_start() -> None:
@@ -54,7 +50,7 @@ def main() -> None:
             _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
-            st.Page("views/task_import.py", title="Import", url_path="import", visibility="hidden"),
+            st.Page("views/importing/page.py", title="Import", url_path="import", visibility="hidden"),
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )

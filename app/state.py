@@ -21,10 +21,10 @@ from engine.errors import WorkbenchError
 from engine.files import workspace
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
+from engine.methods import DEFAULT_P
 from engine.review import Checked
 from engine.runs import QueueThread, Ranking, TeacherPanel
 from engine.runs.looking import missing_outputs
-from engine.runs.methods import DEFAULT_P
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
 from engine.tasks import Task
@@ -144,7 +144,7 @@ def set_part(name: str | None) -> None:
 def checked(task: Task) -> Checked:
     """Findings, decisions and advice of an imported task, looked up once for all sessions until the task changes.
 
-    Raises as `engine.tasks.checked`.
+    Raises as `engine.review.checked`.
     """
     changed = (task.folder / "task.json").stat().st_mtime_ns
     return _checked(str(task.folder), changed, task)

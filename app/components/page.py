@@ -28,12 +28,12 @@ def header(title: str, lead: str) -> None:
 
 def link(name: str, label: str, icon: str = ":material/arrow_forward:") -> None:
     """A link to the page called `name`, such as "task"."""
-    st.page_link(f"views/{name}.py", label=label, icon=icon)
+    st.page_link(f"views/{name}/page.py", label=label, icon=icon)
 
 
 def go(name: str) -> None:
     """Open the page called `name` at once."""
-    st.switch_page(f"views/{name}.py")
+    st.switch_page(f"views/{name}/page.py")
 
 
 def missing(text: str, name: str, label: str, icon: str = ":material/info:") -> None:

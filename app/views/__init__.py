@@ -1,1 +1,1 @@
-"""One module for each page, in the order in which a user walks."""
+"""One folder for each page: `page.py`, which draws it, and its parts."""

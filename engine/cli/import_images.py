@@ -13,8 +13,11 @@ from engine.files import as_utf8, make_folder, workspace
 NAMED = 5  # files named under a finding
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+def add_parser(verbs: Any) -> None:
+    """Add `import` to the command line."""
+    text = "make a task of your own images: a folder, a ZIP, a table"
+    parser = verbs.add_parser("import", help=text, description=text)
+    parser.set_defaults(run=run)
     parser.add_argument(
         "path", metavar="PATH", help="a folder, a ZIP or TAR, a CSV, TSV or Parquet file, or torchvision:NAME"
     )

@@ -24,14 +24,7 @@ from engine.tasks.catalogue import task_as_labeled
 from engine.tasks.facts import FACTS_FILE, About, Facts, read_about, read_facts
 from engine.tasks.labels import changing, is_own, write_labels
 from engine.tasks.names import clean_text
-from engine.tasks.task import (
-    ChoiceRecord,
-    Task,
-    TaskRecord,
-    load_task,
-    write_revision,
-    write_task,
-)
+from engine.tasks.task import ChoiceRecord, Task, TaskRecord, load_task, write_revision, write_task
 
 
 @dataclass(frozen=True)

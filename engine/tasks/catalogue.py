@@ -18,10 +18,11 @@ from engine.files import (
     sha256,
     workspace,
 )
+from engine.installation import bundled
 from engine.tasks.image_table import write_image_table
 from engine.tasks.task import IMAGES_FILE, TASK_FILE, Task, TaskRecord, load_task, write_task_files
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "tasks"
+ASSETS = bundled("tasks")
 
 
 def task_names(home: Path | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from engine import jobs
 from engine.evaluation import wilson_interval
 from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
+from engine.methods import get_method
 from engine.results import RESULT
 from engine.review import open_task
 from engine.runs import (
@@ -24,7 +25,6 @@ from engine.runs import (
     RunSpec,
     as_document,
     finished_results,
-    get_method,
     plan,
     run_spec_from,
     runs_root,

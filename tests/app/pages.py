@@ -19,7 +19,7 @@ def open_page(name: str, /, session: dict[str, Any] | None = None, **url: str) -
         app.query_params[key] = value
     for key, value in (session or {}).items():
         app.session_state[key] = value
-    return shown(app.switch_page(f"views/{name}.py").run())
+    return shown(app.switch_page(f"views/{name}/page.py").run())
 
 
 def shown(app: AppTest) -> AppTest:

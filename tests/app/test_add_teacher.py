@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from app import state
-from app.views import add_teacher_files
+from app.views.add_teacher import files
 from engine import jobs
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
@@ -125,9 +125,9 @@ def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, t
 
 def test_the_form_of_a_checkpoint_follows_the_architecture_and_sends_what_was_changed(home, monkeypatch):
     asked = []
-    monkeypatch.setattr(add_teacher_files, "request_checkpoint", lambda *given: asked.append(given[-1]))
-    monkeypatch.setattr(add_teacher_files.add_teacher_job, "start", lambda way, ask: ask())
-    monkeypatch.setattr(add_teacher_files, "stage", lambda file, home: None)
+    monkeypatch.setattr(files, "request_checkpoint", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(files.job, "start", lambda way, ask: ask())
+    monkeypatch.setattr(files, "stage", lambda file, home: None)
     app = open_page("add_teacher", session=way("checkpoint"))
     app = shown(app.selectbox(key="checkpoint-net").set_value("mobilevit_xxs").run())
     assert app.number_input(key="checkpoint-size-mobilevit_xxs").value == 256

@@ -7,12 +7,13 @@ import pytest
 
 from app import state
 from app.components import progress, queued
-from app.views import distill_setup
+from app.views.distill import form
 from engine import jobs
 from engine.handlers import HANDLERS
 from engine.jobs import Job
+from engine.methods import get_method
 from engine.review import open_task
-from engine.runs import entries, get_method, list_comparisons, runs_root
+from engine.runs import entries, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.looking import request_look
 from engine.runs.speed import Speed
@@ -34,7 +35,7 @@ def asked(monkeypatch):
 def measured(monkeypatch):
     """Every student trains 100 images a second, so nothing is measured."""
     speed = Speed(100.0, "CPU, 2 threads (x86_64)", "2026-11-20T07:00:00+00:00")
-    monkeypatch.setattr(distill_setup, "known_speed", lambda home, spec, device: speed)
+    monkeypatch.setattr(form, "known_speed", lambda home, spec, device: speed)
 
 
 def checkbox(app, method):
@@ -51,9 +52,7 @@ def test_without_a_task_the_page_leads_to_start(home):
 
 def test_the_form_begins_with_four_methods_one_seed_and_the_default_budget(home, measured):
     app = open_page("distill", task="emoji-fluent")
-    assert [box.key for box in app.checkbox if box.value] == [
-        f"distill-method-{key}" for key in distill_setup.DEFAULT_METHODS
-    ]
+    assert [box.key for box in app.checkbox if box.value] == [f"distill-method-{key}" for key in form.DEFAULT_METHODS]
     assert budget(app).value == recipe("distill").images
     assert button(app, "Start").label == "Start 4 runs"
     assert "epoch" not in text_of(app)
@@ -156,7 +155,7 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
 
 
 def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, measured, monkeypatch):
-    monkeypatch.setattr(queued, "known_speed", distill_setup.known_speed)
+    monkeypatch.setattr(queued, "known_speed", form.known_speed)
     made_runs.planned(home, ["fixmatch"], [0], images=24_000)
     request_look(home, open_task("fashion-mnist", home), labels_per_class=5, seed=0, device="cpu")
     _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
@@ -191,8 +190,8 @@ def test_a_run_of_a_task_that_has_changed_since_is_not_offered_to_be_resumed(hom
 
 
 def test_time_left_follows_the_pace_of_the_run_that_trains(home, measured, monkeypatch):
-    monkeypatch.setattr(progress, "known_speed", distill_setup.known_speed)
-    monkeypatch.setattr(queued, "known_speed", distill_setup.known_speed)
+    monkeypatch.setattr(progress, "known_speed", form.known_speed)
+    monkeypatch.setattr(queued, "known_speed", form.known_speed)
     _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune"], [0], images=24_000)
     made_runs.half_way(home, comparison.runs[0])
     training, waiting = entries(home, comparison)

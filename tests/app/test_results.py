@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app import state
-from app.views import results_replay, results_source
+from app.views.results import replay, sources
 from engine.evaluation import Interval
 from engine.export import student_archive
 from engine.review import open_task
@@ -24,7 +24,7 @@ def quiet(monkeypatch, tmp_path):
     monkeypatch.setattr(state, "queue", lambda device: None)
     folder = tmp_path / "results"
     folder.mkdir()
-    monkeypatch.setattr(results_source, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))
+    monkeypatch.setattr(sources, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))
     return folder
 
 
@@ -86,7 +86,7 @@ def test_a_difference_has_a_color_only_where_the_seeds_tell_its_side(home, three
 def test_a_difference_has_a_real_minus_and_an_arrow_only_if_there_is_one(
     home, three_seeds, monkeypatch, points, text, arrow
 ):
-    real = results_source.method_means
+    real = sources.method_means
 
     def moved(results):
         found = real(results)
@@ -95,7 +95,7 @@ def test_a_difference_has_a_real_minus_and_an_arrow_only_if_there_is_one(
         )
         return [*found[:2], replace(found[2], difference=other)]
 
-    monkeypatch.setattr(results_source, "method_means", moved)
+    monkeypatch.setattr(sources, "method_means", moved)
     shown = open_page("results", task="emoji-fluent", comparison=three_seeds.id).metric[2].proto
     colors = {"UP": shown.MetricColor.GREEN, "DOWN": shown.MetricColor.RED, "NONE": shown.color}
     assert (shown.delta, shown.MetricDirection.Name(shown.direction)) == (text, arrow)
@@ -111,19 +111,17 @@ def test_an_unknown_comparison_is_not_silently_another_one(home, three_seeds):
 def test_runs_on_an_older_task_say_what_has_changed(home):
     task = open_task("emoji-fluent", home)
     now = {"task_revision": task.revision, "split": task.record.split, "size": 64}
-    assert results_source.what_changed(now, task) == []
-    assert results_source.what_changed({}, task) == []
+    assert sources.what_changed(now, task) == []
+    assert sources.what_changed({}, task) == []
     older = {**now, "task_revision": "0" * 12}
-    assert results_source.what_changed(older, task) == ["its labels, images or geometry are others"]
-    assert results_source.what_changed({**older, "split": "x"}, task) == ["its split, labels or classes are others"]
+    assert sources.what_changed(older, task) == ["its labels, images or geometry are others"]
+    assert sources.what_changed({**older, "split": "x"}, task) == ["its split, labels or classes are others"]
     larger = replace(task, record=replace(task.record, student_size=96))
-    assert "96 × 96 pixels, then at 64 × 64" in results_source.what_changed(now, larger)[0]
+    assert "96 × 96 pixels, then at 64 × 64" in sources.what_changed(now, larger)[0]
 
 
 def test_results_of_an_older_revision_are_marked(home, three_seeds, monkeypatch):
-    monkeypatch.setattr(
-        results_source, "what_changed", lambda shared, task: ["its split, labels or classes are others"]
-    )
+    monkeypatch.setattr(sources, "what_changed", lambda shared, task: ["its split, labels or classes are others"])
     told = open_page("results", task="emoji-fluent", comparison=three_seeds.id).warning[0].value
     assert told.startswith("The task has changed since these runs: its split, labels or classes are others.")
 
@@ -210,10 +208,10 @@ def test_the_replay_plays_the_runs_own_events_twenty_times_as_fast(home, three_s
     app = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
     began = time.time()
     shown(button(app, "Replay at 20×").click().run())
-    monkeypatch.setattr(results_replay.time, "time", lambda: began + 9)  # 180 s of training: half of the third run
+    monkeypatch.setattr(replay.time, "time", lambda: began + 9)  # 180 s of training: half of the third run
     shown(app.run())
     assert any("2 of 9 runs replayed · DistillWeighted, seed 0" in text for text in progress_of(app))
-    monkeypatch.setattr(results_replay.time, "time", lambda: began + 1000)
+    monkeypatch.setattr(replay.time, "time", lambda: began + 1000)
     shown(app.run())
     assert any(text.startswith("9 of 9 runs replayed") for text in progress_of(app))
     shown(button(app, "End the replay").click().run())
@@ -230,11 +228,11 @@ def test_a_moment_of_the_replay_holds_only_what_had_happened():
         }
         for m in ("fine-tune", "fixmatch")
     )
-    now = results_replay.at(runs, 16.0)
+    now = replay.at(runs, 16.0)
     assert [len(curve.points) for curve in now.curves] == [2, 1]
     assert now.shares == [1.0, 0.6]
     assert now.running == 1
-    assert results_replay.at(runs, 20.0).running is None
+    assert replay.at(runs, 20.0).running is None
 
 
 def test_the_student_comes_as_a_zip(home, three_seeds):

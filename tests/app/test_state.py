@@ -24,14 +24,14 @@ def test_a_link_brings_task_teacher_and_comparison(home):
 def test_the_url_is_written_again_after_a_change_of_page(home):
     app = open_page("task", task="emoji-fluent", teacher="mnist")
     app.query_params.clear()  # as the browser does when another page is opened
-    app.switch_page("views/start.py").run()
+    app.switch_page("views/start/page.py").run()
     assert app.query_params["task"] == "emoji-fluent"
     assert app.query_params["teacher"] == "mnist"
 
 
 def test_another_task_forgets_teacher_and_comparison_of_the_one_before(home):
     app = open_page("task", task="emoji-fluent", teacher="mnist", comparison="abc")
-    app.switch_page("views/start.py").run()
+    app.switch_page("views/start/page.py").run()
     app.button(key="choose-quickdraw").click().run()
     assert app.query_params["task"] == "quickdraw"
     assert "teacher" not in app.query_params
@@ -104,7 +104,7 @@ def test_junk_for_a_task_is_a_name_that_is_not_there(home, junk):
 
 
 @pytest.mark.parametrize(
-    "page", ["start", "task", "teachers", "features", "distill", "results", "add_teacher", "task_import"]
+    "page", ["start", "task", "teachers", "features", "distill", "results", "add_teacher", "importing"]
 )
 def test_junk_in_the_address_ends_in_a_sentence_on_every_page(home, monkeypatch, page):
     monkeypatch.setattr(state, "queue", lambda device: None)

@@ -102,6 +102,6 @@ def test_facts_and_the_counts_of_each_class_are_a_click_away(home):
 
 def test_the_choice_of_another_page_is_kept(home):
     app = choose_labels(open_page("task", task="emoji-fluent"), 10)
-    app.switch_page("views/start.py").run()
-    app.switch_page("views/task.py").run()
+    app.switch_page("views/start/page.py").run()
+    app.switch_page("views/task/page.py").run()
     assert counts(app)["Labeled images"] == "90"

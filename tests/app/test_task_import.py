@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from app import state
-from app.views import task_import_reading
+from app.views.importing import reading
 from engine.handlers import HANDLERS
 from engine.images import Reading, Values, reading_from, reading_in_words
 from engine.intake import ImportRequest
@@ -43,7 +43,7 @@ def jobs_of(home):
 def test_a_zip_is_shown_then_made_then_opened(home, tmp_path):
     files = made.classes_of(6, names=("<b>cat", "دب"), prefix="labeled/")
     files |= {f"unlabeled/{i}.jpg": made.jpg(900 + i) for i in range(4)}
-    app = drop(open_page("task_import"), packed(tmp_path, files))
+    app = drop(open_page("importing"), packed(tmp_path, files))
     assert metrics(app) == {"Images": "16", "Classes": "2", "Labeled": "12", "Unlabeled": "4"}
     assert "Read as **labeled and unlabeled**" in text_of(app)
     (pictures,) = [html.value for html in app.html if "<figure" in html.value]
@@ -73,7 +73,7 @@ def test_a_table_and_its_archive_come_together_and_columns_can_be_changed(home, 
     ]
     table = ("list.csv", made.table(rows).encode(), "text/csv")
     archive = packed(tmp_path, {f"{i}.jpg": made.jpg(i) for i in range(10)}, "pics.zip")
-    app = drop(open_page("task_import"), table, archive)
+    app = drop(open_page("importing"), table, archive)
     columns = {box.label: box.value for box in app.selectbox}
     assert columns == {"Image names": "file", "Labels": "species", "Groups": "(none)", "Split": "(none)"}
     assert list(app.dataframe[0].value["Class"]) == ["a", "b"]
@@ -88,7 +88,7 @@ def test_a_table_and_its_archive_come_together_and_columns_can_be_changed(home, 
 
 
 def test_images_without_classes_ask_for_two_of_them(home, tmp_path):
-    app = drop(open_page("task_import"), *[(f"{i}.jpg", made.jpg(i), "image/jpeg") for i in range(5)])
+    app = drop(open_page("importing"), *[(f"{i}.jpg", made.jpg(i), "image/jpeg") for i in range(5)])
     assert "have no classes yet" in app.info[0].value
     assert button(app, "Make this task").disabled
     shown(app.text_area[0].set_value("sick\nhealthy\nsick").run())
@@ -102,7 +102,7 @@ def test_images_without_classes_ask_for_two_of_them(home, tmp_path):
 
 
 def test_what_cannot_be_read_is_a_sentence_with_a_way_back(home):
-    app = drop(open_page("task_import"), ("notes.pdf", b"%PDF-1.4", "application/pdf"))
+    app = drop(open_page("importing"), ("notes.pdf", b"%PDF-1.4", "application/pdf"))
     assert "notes.pdf holds no image files: bring" in app.error[0].value.replace("\\", "")
     assert not app.metric
     shown(button(app, "Bring something else").click().run())
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_a_sentence_with_a_way_back(home):
 
 
 def test_a_name_that_is_taken_or_empty_cannot_be_used(home, own, tmp_path):
-    app = drop(open_page("task_import"), packed(tmp_path, made.classes_of(3), f"{own.name}.zip"))
+    app = drop(open_page("importing"), packed(tmp_path, made.classes_of(3), f"{own.name}.zip"))
     assert app.text_input[0].value == f"{own.name} 2"
     shown(app.text_input[0].set_value(own.name).run())
     assert "already" in app.warning[0].value
@@ -124,7 +124,7 @@ def test_a_name_that_is_taken_or_empty_cannot_be_used(home, own, tmp_path):
 
 
 def test_a_folder_of_the_server_only_under_a_root(home, tmp_path):
-    app = shown(open_page("task_import").segmented_control(key="widget import way").set_value("server").run())
+    app = shown(open_page("importing").segmented_control(key="widget import way").set_value("server").run())
     assert "may not import from its own folders yet" in app.info[0].value
     made.put(tmp_path / "data" / "birds", made.classes_of(4))
     made.put(tmp_path / "private", made.classes_of(4))
@@ -144,9 +144,9 @@ def test_a_folder_of_the_server_only_under_a_root(home, tmp_path):
 
 
 def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
-    app = drop(open_page("task_import"), packed(tmp_path, made.classes_of(3)))
+    app = drop(open_page("importing"), packed(tmp_path, made.classes_of(3)))
     shown(button(app, "Make this task").click().run())
-    other = open_page("task_import")
+    other = open_page("importing")
     assert "begins next" in other.get("progress")[0].proto.text
     assert other.file_uploader  # and may bring images of its own
     assert "Being imported: **cats 2026**" in text_of(open_page("start"))
@@ -183,7 +183,7 @@ def in_use(app):
 
 
 def test_more_than_8_bits_can_be_read_in_several_ways(home, tmp_path):
-    app = drop(open_page("task_import"), of_16_bits(tmp_path))
+    app = drop(open_page("importing"), of_16_bits(tmp_path))
     assert "16-bit with values from 0 to 3,000" in text_of(app).replace("\\", "")
     assert in_use(app) == "usual"
     assert not app.number_input
@@ -206,7 +206,7 @@ def test_more_than_8_bits_can_be_read_in_several_ways(home, tmp_path):
 
 
 def test_channels_are_seen_one_by_one_and_chosen(home, tmp_path):
-    app = drop(open_page("task_import"), of_16_bits(tmp_path, channels=5))
+    app = drop(open_page("importing"), of_16_bits(tmp_path, channels=5))
     pictures = [html.value for html in app.html if "channel 5 alone" in html.value]
     assert pictures[0].count("<img") == 5
     shown(app.selectbox(key="widget import Green").set_value(5).run())
@@ -225,7 +225,7 @@ def test_folders_that_are_patients_need_not_be_classes(home, tmp_path):
         for p in range(3)
         for i in range(4)
     }
-    app = drop(open_page("task_import"), packed(tmp_path, files))
+    app = drop(open_page("importing"), packed(tmp_path, files))
     assert "Each of these folders holds one patient" in app.warning[0].value
     assert "all images of a patient, whom the DICOM files name, stay on one side" in text_of(app)
     assert [b.key for b in app.button if (b.key or "").startswith("import way")] == [
@@ -243,7 +243,7 @@ def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
     home.mkdir(exist_ok=True)
     (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
     for place, in_place in (("in-place", True), ("copy", False)):
-        app = open_page("task_import", session={"note import.way": "server"})
+        app = open_page("importing", session={"note import.way": "server"})
         app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
         shown(app.run())
         shown(button(app, "Look at it").click().run())
@@ -265,14 +265,14 @@ def test_groups_on_both_sides_are_told_before_anything_is_made(home, tmp_path):
     rows = [["file", "kind", "patient", "split"]]
     rows += [[f"{i}.jpg", "ab"[i % 2], f"P{i // 4}", "test" if i in (3, 10, 11) else "train"] for i in range(12)]
     files = {f"{i}.jpg": made.jpg(i) for i in range(12)} | {"list.csv": made.table(rows)}
-    app = drop(open_page("task_import"), packed(tmp_path, files))
+    app = drop(open_page("importing"), packed(tmp_path, files))
     assert "3 images held out for the test by the source itself; 2 of 3 groups" in text_of(app)
 
 
 def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_path):
     rows = [["file", "color", "shape"], *([f"{i}.jpg", "ab"[i % 2], "uv"[i // 4]] for i in range(8))]
     archive = packed(tmp_path, {"list.csv": made.table(rows), **{f"{i}.jpg": made.jpg(i) for i in range(8)}})
-    app = drop(open_page("task_import"), archive)
+    app = drop(open_page("importing"), archive)
     assert "**Please check**" in text_of(app)
     (choice,) = app.radio
     assert choice.value == "color"
@@ -289,7 +289,7 @@ def test_a_guess_is_shown_with_its_alternatives_and_can_be_changed(home, tmp_pat
 def test_the_encoding_of_a_table_is_shown_and_can_be_changed(home, tmp_path):
     rows = "\n".join(["file,label", *(f"{i}.jpg,{('ąžuolas', 'eglė')[i % 2]}" for i in range(8))])
     files = {"list.csv": rows.encode("cp1257"), **{f"{i}.jpg": made.jpg(i) for i in range(8)}}
-    app = drop(open_page("task_import"), packed(tmp_path, files))
+    app = drop(open_page("importing"), packed(tmp_path, files))
     (encoding,) = [box for box in app.selectbox if box.label == "Encoding of the table"]
     assert encoding.value == "cp1257"
     assert set(app.dataframe[0].value["Class"]) == {"ąžuolas", "eglė"}
@@ -308,6 +308,6 @@ def test_a_file_with_a_view_of_its_own_is_read_through_it_unless_one_chooses():
         ({"window": (0.5, 0.2)}, ["Each file's own window", "Each image's own range"]),
     ):
         values = [Values("DICOM", 0.0, 0.6, (0.1, 0.5), **brought)]
-        offered = task_import_reading._ways(ImportRequest("x", "x"), Reading(), values)
+        offered = reading._ways(ImportRequest("x", "x"), Reading(), values)
         assert [way.title for way in offered][: len(ways)] == ways
         assert offered[-1].reading.window == brought.get("window", pytest.approx((0.3, 0.4)))

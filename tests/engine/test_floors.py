@@ -14,6 +14,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.benchmark"],
     ["engine.handlers"],
     ["engine.runs"],
+    ["engine.methods"],
     ["engine.predict", "engine.export"],
     ["engine.training"],
     ["engine.consensus"],
@@ -27,7 +28,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.devices", "engine.confinement", "engine.settings"],
     ["engine.results"],
     ["engine.tensors", "engine.records"],
-    ["engine.files", "engine.errors", "engine.wording"],
+    ["engine.files", "engine.errors", "engine.wording", "engine.installation"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
@@ -48,7 +49,7 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             if node.module in ("engine", "app"):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                yield from (f"{node.module}.{a.name}" for a in node.names if not a.name.startswith("__"))
 
 
 def arrows():

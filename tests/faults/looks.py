@@ -36,7 +36,7 @@ PAGES = {  # the view, and which part of it
     "features": ("features", "images"),
     "distill": ("distill", "images"),
     "results": ("results", "images"),
-    "import": ("task_import", "images"),
+    "import": ("importing", "images"),
 }
 VERBS: dict[str, list[str]] = {
     "tasks": ["tasks", "--json"],
@@ -81,7 +81,7 @@ def _pages(names: list[str], comparison: str) -> Iterator[Look]:
     for name in names:
         view, part = PAGES[name]
         app.query_params["part"] = part
-        yield _seen(name, app.switch_page(f"views/{view}.py").run())
+        yield _seen(name, app.switch_page(f"views/{view}/page.py").run())
 
 
 def _seen(name: str, app: AppTest) -> Look:

@@ -1,0 +1,1 @@
+"""Add teacher: a user's own teachers."""

@@ -1,0 +1,40 @@
+"""Add a teacher: a pretrained network, a checkpoint, or a table of what a network says; and those added before."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import state
+from app.components import page
+from app.views.add_teacher import added, files, hub
+
+WAYS = {
+    "recommended": ("Recommended", hub.recommended_teachers),
+    "search": ("Search timm", hub.search_timm),
+    "checkpoint": ("Your checkpoint", files.checkpoint),
+    "outputs": ("Features only", files.outputs),
+    "added": ("Added so far", added.added),
+}
+
+
+def render() -> None:
+    """The page."""
+    page.header(
+        "Add a teacher",
+        "Any network may teach: one that others trained, one of yours, or one that may not leave its house and only "
+        "tells what it sees. What you add is ranked beside the others on the Teachers page.",
+    )
+    way = st.segmented_control(
+        "Way",
+        list(WAYS),
+        format_func=lambda key: WAYS[key][0],
+        label_visibility="collapsed",
+        required=True,
+        **state.bound("add way", state.note("add.way", "recommended"), lambda key: state.set_note("add.way", key)),
+    )
+    WAYS[way or "recommended"][1]()
+    page.link("teachers", "Back to the ranking of all teachers", ":material/school:")
+
+
+if __name__ == "__main__":
+    render()

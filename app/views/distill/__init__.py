@@ -1,0 +1,1 @@
+"""Distill: choose what to compare, start it, watch it."""

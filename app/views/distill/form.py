@@ -1,0 +1,329 @@
+"""The form of the Distill page: what shall run, what it comes to, how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.components import labels, page, queued, wording
+from app.components.methods import STUDENTS, student_title
+from app.components.progress import progress_text
+from app.views.distill.fields import advanced_changes
+from engine import devices, jobs
+from engine.jobs import Job
+from engine.methods import METHODS, get_method, weighted
+from engine.runs import RunSpec, active_weights, effective_teachers, line, plan
+from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.tasks import Task
+from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
+from engine.training import WITH_TEACHERS, TrainSpec, recipe
+
+DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
+SEED_COUNTS = (1, 3, 5)
+SIZES = (32, 48, 64, 96, 128, 160, 224)
+LARGEST_BUDGET = 100_000_000
+MEASURE_POLL = 1.0  # s
+_MEASUREMENT = "distill.measurement"  # the job that this session asked for last
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form says. methods: keys as the engine knows them. changes: fields of TrainSpec."""
+
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    device: str
+    alpha: Mapping[str, float] | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def specs(self, task: Task) -> list[RunSpec]:
+        """The runs. Raises WorkbenchError for what cannot be run."""
+        return plan(
+            task,
+            self.methods,
+            self.seeds,
+            labels_per_class=state.labels_per_class(),
+            device=self.device,
+            metric=state.metric(),
+            alpha=self.alpha,
+            **self.changes,
+        )
+
+    def train_specs(self) -> dict[str, TrainSpec]:
+        """How each method trains. Raises InvalidInputError."""
+        return {key: recipe(get_method(key).objective, **self.changes) for key in self.methods}
+
+
+def ask() -> Choice:
+    """Draw the form and give what it says."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        methods = _ask_methods()
+    with right:
+        seeds, images, device = _ask_budget()
+        architecture, size = _ask_student()
+    more = st.expander("Advanced training settings", icon=":material/tune:", key="distill-advanced", on_change="rerun")
+    with more:
+        changes = advanced_changes(device)
+    changed = {"images": images, "architecture": architecture, "size": size} | changes
+    defaults = recipe("distill")
+    return Choice(
+        methods=methods,
+        seeds=seeds,
+        device=device,
+        alpha=state.manual_alpha(),
+        changes={name: value for name, value in changed.items() if value != getattr(defaults, name)},
+    )
+
+
+def draw_plan(task: Task, choice: Choice, home: Path) -> None:
+    """What the choice comes to: the student's cost, steps by method, the weights, the time. Raises WorkbenchError."""
+    trains = choice.train_specs()
+    first = next(iter(trains.values()))
+    parameters, gflops = _cost(first.architecture, len(task.classes), first.size)
+    st.caption(
+        f"Student: {parameters / 1e6:.2f} M parameters, {gflops:.3f} G multiply-accumulates per image of "
+        f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
+    )
+    st.table(_steps_table(home, choice, trains), border="horizontal", hide_index=True, alt="Steps of each method")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
+        told = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
+        st.markdown(told, width="content")
+        page.link("task", "Change", ":material/edit:")
+    _draw_weights(task, choice)
+    _draw_time(home, choice, trains)
+
+
+def _ask_methods() -> tuple[str, ...]:
+    st.markdown("**Methods**")
+    chosen = []
+    for key, method in METHODS.items():
+        shown = _own_weighted() if key == "distill-weighted" else method
+        label = shown.title + (", weights set by hand" if key == "distill-weighted" and state.manual_alpha() else "")
+        if st.checkbox(
+            f"**{label}** · {method.summary}",
+            value=key in DEFAULT_METHODS,
+            key=f"distill-method-{key}",
+            persist_state="session",
+            wrap=True,
+        ):
+            chosen.append(shown.key)
+    if chosen and "fine-tune" not in chosen:
+        st.caption(":material/info: Without fine-tuning there is nothing to hold the other methods against.")
+    return tuple(chosen)
+
+
+def _own_weighted() -> Any:
+    """DistillWeighted with the exponent that the Teachers page set; with weights set by hand it has none."""
+    return METHODS["distill-weighted"] if state.manual_alpha() else weighted(state.p())
+
+
+def _ask_budget() -> tuple[tuple[int, ...], int, str]:
+    count = st.segmented_control(
+        "Seeds",
+        SEED_COUNTS,
+        default=SEED_COUNTS[0],
+        required=True,
+        key="distill-seeds",
+        persist_state="session",
+        help="Each seed draws its own labeled images, order and augmentation. Several seeds give an interval that "
+        "covers the choice of labels; one seed gives an interval over test images only.",
+    )
+    images = st.number_input(
+        "Image budget of each run",
+        1,
+        LARGEST_BUDGET,
+        recipe("distill").images,
+        step=1000,
+        key="distill-images",
+        persist_state="session",
+        help="Student images with gradient: labeled and other images alike, counted each time they are trained on. "
+        "All methods get the same.",
+    )
+    there = devices.available()
+    if len(there) > 1:
+        st.segmented_control(
+            "Device",
+            there,
+            required=True,
+            format_func=devices.describe,
+            **state.bound("distill-device", state.device(), state.set_device),
+        )
+    else:
+        st.caption(f"Device: {devices.describe(there[0])}, the only one of this machine.")
+    first = state.seed()
+    return tuple(range(first, first + int(count or 1))), int(images or 1), state.device()
+
+
+def _ask_student() -> tuple[str, int]:
+    left, right = st.columns([3, 2])
+    with left:
+        architecture = st.selectbox(
+            "Student",
+            list(STUDENTS),
+            format_func=student_title,
+            key="distill-architecture",
+            accept_new_options=True,
+            persist_state="session",
+            help="These three have their ImageNet weights here. Any other timm architecture can be typed.",
+        )
+    usual = _usual_size()
+    sizes = sorted({*SIZES, usual})
+    with right:
+        size = st.selectbox(
+            "Image size",
+            sizes,
+            index=sizes.index(usual),
+            format_func=lambda pixels: f"{pixels} px",
+            key=f"distill-size-{usual}",  # another task may have decided for another size
+            persist_state="session",
+        )
+    return str(architecture or next(iter(STUDENTS))).strip(), int(size or usual)
+
+
+def _usual_size() -> int:
+    """The size that the task has decided for, or the recipe's."""
+    task = state.task()
+    return (task.record.student_size if task else 0) or 64
+
+
+def _weights_origin(train: TrainSpec) -> str:
+    bundled = map(get_teacher, bundled_names())  # an added teacher never serves as a start
+    here = {record.architecture for record in bundled if record.collection == IMAGENET}
+    if train.start == "random":
+        return "It starts from random weights."
+    if train.architecture in here:
+        return "Its ImageNet weights are here."
+    return (
+        "Its ImageNet weights are downloaded when its first run starts; without the internet, choose one of "
+        f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
+    check_student(architecture)
+    return cost(architecture, classes, size)
+
+
+def _steps_table(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> dict[str, list[str]]:
+    speeds = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+    return {
+        "Method": [get_method(key).title for key in trains],
+        "Steps": [f"{train.steps:,}" for train in trains.values()],
+        "Images a step": [_images_per_step(train) for train in trains.values()],
+        "About": [
+            wording.duration(estimate_seconds(speed, trains[key])) if speed else "not measured"
+            for key, speed in speeds.items()
+        ],
+    }
+
+
+def _images_per_step(train: TrainSpec) -> str:
+    if not train.uses_unlabeled:
+        return f"{train.images_per_step} labeled"
+    return f"{train.labeled_batch} labeled + {train.unlabeled_batch} unlabeled"
+
+
+def _draw_weights(task: Task, choice: Choice) -> None:
+    if not any(get_method(key).objective in WITH_TEACHERS for key in choice.methods):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/balance: {_weights_sentence(task, choice)}", width="content")
+        page.link("teachers", "Teachers and weights", ":material/school:")
+
+
+def _weights_sentence(task: Task, choice: Choice) -> str:
+    if not any(key.startswith("distill-weighted") for key in choice.methods):
+        return "These methods set their weights themselves."
+    by_hand = state.manual_alpha()
+    if by_hand:
+        number = effective_teachers(active_weights(by_hand))
+        return f"Weights set by hand: effective number of teachers {number:.1f}."
+    ranking = state.ranking(task)
+    if ranking is None:
+        return (
+            f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the teachers have not looked at the "
+            "labeled images yet, and the first run lets them."
+        )
+    number = effective_teachers(active_weights(ranking.alpha(state.p())))
+    told = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"
+    if not ranking.possible:
+        return f"{told}: no ranking is possible with these labels, so all teachers weigh the same."
+    each = " Each seed draws its own labels, and so its own weights." if len(choice.seeds) > 1 else ""
+    return f"{told}, seed {state.seed()}.{each}"
+
+
+def _shown_p() -> str:
+    return f"{state.p():g}".replace("inf", "∞")
+
+
+def _draw_time(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> None:
+    """How long the runs take, from how fast such runs were here last; otherwise the offer to measure it."""
+    each = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+    missing = [train for key, train in trains.items() if each[key] is None]
+    if missing:
+        _offer_to_measure(home, missing, choice.device, "How long this takes here is not known yet.", "Measure it")
+        return
+    speeds = [speed for speed in each.values() if speed]
+    total = len(choice.seeds) * sum(estimate_seconds(speed, trains[key]) for key, speed in each.items() if speed)
+    runs = wording.count(len(trains) * len(choice.seeds), "run")
+    _offer_to_measure(
+        home,
+        list(trains.values()),
+        choice.device,
+        f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
+        "teachers' first look at all images comes on top, once)]",
+        "Measure again",
+    )
+
+
+def _where_from(speeds: Sequence[Speed]) -> str:
+    """What an estimate rests on: a busy moment is not to be taken for how it always is."""
+    ages = [wording.ago(speed.measured_at) for speed in sorted(speeds, key=lambda speed: speed.measured_at)]
+    when = ages[-1] if ages[0] == ages[-1] else f"{ages[0]} to {ages[-1]}"
+    how = "as runs went" if all(speed.in_a_run for speed in speeds) else "measured"
+    return f"{how} {when} on {speeds[0].machine}, as busy as it was then"
+
+
+def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text: str, label: str) -> None:
+    """A text about time, with the button that lets the queue measure; while it does, how far that is."""
+    job = state.note(_MEASUREMENT)
+    if job is not None and not jobs.status(job).terminal:
+        _watch_measurement(job)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/timer: {text}", width="content")
+        if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
+            budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
+            wanted = [replace(train, images=max(budget, train.images_per_step)) for train in trains]
+            state.set_note(_MEASUREMENT, request_speed(home, wanted, device))
+            state.queue(device)
+            st.rerun()
+    if job is not None and jobs.status(job).state == "failed":
+        st.caption(f":material/timer_off: No estimate: {page.escape(jobs.status(job).message or '')}")
+
+
+def _watch_measurement(job: Job) -> None:
+    """How far the measurement is; the page is drawn again when it has ended."""
+
+    @st.fragment(run_every=MEASURE_POLL)
+    @page.guarded
+    def look() -> None:
+        now = jobs.status(job)
+        if now.terminal:
+            st.rerun()
+        doing = progress_text(now) if now.state == "running" else _waits(job)
+        st.caption(f":material/timer: Measuring how fast the student trains here: {doing}.")
+
+    look()
+
+
+def _waits(job: Job) -> str:
+    return queued.waits_for(job, line(state.home(), job))

@@ -1,0 +1,112 @@
+"""Distill: choose what to compare, start it, and watch it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+from app.components import page, progress, queued, wording
+from app.views.distill import form
+from app.views.results.sources import RECORDED
+from engine import devices
+from engine.errors import WorkbenchError
+from engine.runs import Comparison, entries, list_comparisons, load_comparison, start
+from engine.tasks import Task
+
+LOOKED_AT = 30  # newest comparisons that are searched for unfinished runs
+
+
+def render() -> None:
+    """Draw the page."""
+    page.header("Distill", "Train students of the same size with several methods, on the same labels and budget.")
+    task = page.required_task()
+    home = state.home()
+    current = _current(home, task)
+    expander = st.expander(
+        "Set up a comparison" if current is None else "Set up another comparison",
+        expanded=current is None,
+        icon=":material/tune:",
+        key=f"distill-setup-{current.id if current else 'new'}",
+        on_change="rerun",  # so that nothing in it is computed, or measured, while it is closed
+    )
+    if expander.open:
+        with expander:
+            _draw_setup(home, task)
+    if current is not None:
+        _draw_current(home, current)
+    _offer_unfinished(home, current)
+
+
+def _current(home: Path, task: Task) -> Comparison | None:
+    """The comparison that the URL names, if it is one of this task; one that is not there is a sentence."""
+    chosen = state.comparison()
+    if chosen in (None, RECORDED):
+        return None
+    try:
+        found = load_comparison(home, chosen)
+    except WorkbenchError as error:
+        st.warning(page.escape(str(error)), icon=":material/link_off:")
+        return None
+    if found.task == task.name:
+        return found
+    st.info(
+        f"The comparison in this address is of another task, {queued.task_title(found.task)}: choose it to see it.",
+        icon=":material/link_off:",
+    )
+    return None
+
+
+def _draw_setup(home: Path, task: Task) -> None:
+    choice = form.ask()
+    if not choice.methods:
+        st.info("Choose at least one method.", icon=":material/info:")
+        return
+    try:
+        form.draw_plan(task, choice, home)
+        specs = choice.specs(task)
+    except WorkbenchError as error:
+        st.error(page.escape(str(error)), icon=":material/error:")
+        if not len(task.test_rows):
+            page.link("task", "To the task", ":material/photo_library:")
+        return
+    if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
+        comparison = start(home, specs)
+        state.queue(choice.device)
+        state.set_comparison(comparison.id)
+        st.rerun()
+
+
+def _draw_current(home: Path, comparison: Comparison) -> None:
+    st.subheader("Runs", anchor=False)
+    st.caption(
+        f"{wording.described(comparison)}. The runs go on when this page is closed; its address leads back to them."
+    )
+    for device in {e.spec.device for e in entries(home, comparison) if not e.status.terminal}:
+        if device in devices.available():
+            state.queue(device)
+    progress.draw_runs(home, comparison)
+
+
+def _offer_unfinished(home: Path, current: Comparison | None) -> None:
+    """Comparisons with runs that have not ended, also those of other tasks."""
+    others = [
+        comparison
+        for comparison in list_comparisons(home)[:LOOKED_AT]
+        if (current is None or comparison.id != current.id) and not progress.is_settled(entries(home, comparison))
+    ]
+    if not others:
+        return
+    st.subheader("Unfinished comparisons", anchor=False)
+    for comparison in others:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{queued.task_title(comparison.task)}** · {wording.described(comparison)}", width="content")
+            if st.button("Watch", key=f"watch-{comparison.id}", icon=":material/visibility:"):
+                state.set_task(comparison.task)
+                state.set_comparison(comparison.id)
+                st.rerun()
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,1 @@
+"""Features: a map of the task's images."""

@@ -1,0 +1,1 @@
+"""Import: one's own images become a task."""

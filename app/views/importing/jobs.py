@@ -1,0 +1,94 @@
+"""Import: the imports that are under way, and those that ended while this session looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+from app.components import page, waiting
+from app.views.importing import brought
+from engine import intake, jobs, tasks
+from engine.errors import WorkbenchError
+from engine.intake import IMPORT_KIND, ImportRequest
+from engine.jobs import Job
+
+WATCHED = "import.watched"  # folders of the imports that this session saw under way
+ASKED = "import.asked"  # folder of the one that this session asked for last
+
+
+def watch() -> bool:
+    """Show imports under way, or that ended while this session looked; whether one of them is this session's own."""
+    watched: list[str] = state.note(WATCHED, [])
+    for job in jobs.list_jobs(state.home() / "jobs"):
+        if job.kind == IMPORT_KIND and not jobs.status(job).terminal and str(job.folder) not in watched:
+            watched = [*watched, str(job.folder)]
+    state.set_note(WATCHED, watched)
+    mine = False
+    for folder in watched:
+        try:
+            job = jobs.load(Path(folder))
+        except WorkbenchError:
+            _forget(folder)
+            continue
+        mine = _draw_import(job) or mine
+    return mine
+
+
+def _draw_import(job: Job) -> bool:
+    """One import; whether it is the one that this session waits for."""
+    wanted, folder = intake.request_from(job.spec), str(job.folder)
+    mine = folder == state.note(ASKED)
+    ended = jobs.status(job).state
+    if ended == "done":
+        if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
+            _forget(folder)
+        if mine:
+            state.set_note(ASKED, None)
+            _open(wanted.task)
+        elif wanted.task in tasks.task_names(state.home()):
+            _draw_imported(job, wanted)
+        return False
+    st.subheader(page.escape(wanted.title), anchor=False)
+    waiting.wait_for(job, f"Import of {page.escape(brought.source_words(wanted))}", lambda: _again(wanted))
+    if ended in ("failed", "cancelled"):
+        if st.button("Bring something else", key=f"forget {job.id}", icon=":material/arrow_back:"):
+            _forget(folder)
+            st.rerun()
+    else:
+        st.caption("This goes on when the page is closed; its address leads back to it.")
+    return mine
+
+
+def _draw_imported(job: Job, wanted: ImportRequest) -> None:
+    """An import that ended; it is shown until its task was opened."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/check: **{page.escape(wanted.title)}** is imported.", width="content")
+        if st.button("Open this task", key=f"open {job.id}"):
+            _forget(str(job.folder))
+            _open(wanted.task)
+
+
+def _open(name: str) -> None:
+    state.set_task(name)
+    labeled = state.open_task(name).available_labels().any()
+    state.set_part("check" if labeled else "label")
+    page.go("task")
+
+
+def _forget(folder: str) -> None:
+    state.set_note(WATCHED, [other for other in state.note(WATCHED, []) if other != folder])
+
+
+def _again(wanted: ImportRequest) -> Job:
+    job = intake.request_import(state.home(), wanted)
+    state.queue(job.device)
+    return job
+
+
+def ask(wanted: ImportRequest) -> None:
+    """Queue an import that this session waits for. Raises WorkbenchError."""
+    job = _again(wanted)
+    state.set_note(ASKED, str(job.folder))
+    state.set_note(WATCHED, [*state.note(WATCHED, []), str(job.folder)])

@@ -1,0 +1,171 @@
+"""Import: the ways in, by which images come from where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components import page
+from app.views.importing import brought, make
+from engine import intake, settings, tasks
+from engine.errors import WorkbenchError
+from engine.intake import TORCHVISION_SETS, ImportRequest
+
+WAYS = {
+    "files": ":material/upload_file: Drop files",
+    "folder": ":material/drive_folder_upload: Drop a folder",
+    "server": ":material/dns: On the server",
+    "public": ":material/public: Public data set",
+}
+UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kept
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
+TEXT_TABLES = (".csv", ".tsv", ".jsonl")
+TABLES = (*TEXT_TABLES, ".parquet")
+ROUND = "import.round"  # a new number makes empty uploaders
+
+
+def draw() -> None:
+    """The ways, and what of each is understood."""
+    way = st.segmented_control(
+        "Where are your images?",
+        list(WAYS),
+        format_func=WAYS.__getitem__,
+        required=True,
+        **state.bound("import way", state.note("import.way", "files"), lambda way: state.set_note("import.way", way)),
+    )
+    number = state.note(ROUND, 0)
+    if way == "files":
+        dropped = st.file_uploader(
+            "A ZIP with a folder for each class, a CSV with its images, or single images",
+            accept_multiple_files=True,
+            max_upload_size=UPLOAD_MEGABYTES,
+            key=f"import files {number}",
+        )
+        _take_up(dropped)
+    elif way == "folder":
+        dropped = st.file_uploader(
+            "A folder with a folder for each class, or with a table of its images",
+            accept_multiple_files="directory",
+            max_upload_size=UPLOAD_MEGABYTES,
+            key=f"import folder {number}",
+        )
+        _take_up(dropped)
+    elif way == "server":
+        _server_folder()
+    else:
+        _public_set()
+    _what_is_read()
+
+
+def _what_is_read() -> None:
+    known = st.expander("What is understood", expanded=True, on_change="rerun", key="import help")
+    if not known.open:
+        return
+    rows = [
+        ("Folders by class", "cat/1.jpg, dog/7.png"),
+        ("Folders by split", "train/cat/1.jpg, test/cat/2.jpg"),
+        ("Few labels", "labeled/cat/1.jpg, unlabeled/2.jpg"),
+        (
+            "A table and images",
+            "a CSV, TSV, JSON lines or Parquet with a column of file names and one of labels; empty = unlabeled",
+        ),
+        ("Images alone", "no folders, no table: you label them here"),
+        (
+            "Known downloads",
+            "CIFAR-10, CUB-200-2011, NABirds, Oxford Pets, Stanford Dogs, EuroSAT, ISIC 2018, ChestX-ray14",
+        ),
+        ("Formats", "JPEG, PNG, WebP, TIFF (also 16 bits and many channels), BMP, GIF, DICOM"),
+    ]
+    known.table(
+        pd.DataFrame(rows, columns=["You have", "It looks like"]), hide_index=True, alt="Layouts that are understood"
+    )
+
+
+def _take_up(dropped: Sequence[Any]) -> None:
+    """Keep what was dropped and look at it; the uploader is emptied, so that it holds no memory."""
+    if not dropped:
+        return
+    with st.spinner("Keeping what you dropped"):
+        try:
+            kept = _keep(dropped)
+        except WorkbenchError as error:
+            st.error(page.escape(str(error)), icon=":material/error:")
+            return
+    brought.bring(*kept)
+    state.set_note(ROUND, state.note(ROUND, 0) + 1)
+    st.rerun()
+
+
+def _keep(dropped: Sequence[Any]) -> tuple[str, str, str]:
+    """The source, where its images lie if a table and an archive came together, and a first title."""
+    home = state.home()
+    of_kind = [[d for d in dropped if d.name.lower().endswith(kind)] for kind in (TABLES, ARCHIVES)]
+    if len(dropped) == 2 and all(len(found) == 1 for found in of_kind):
+        table, archive = (intake.keep_upload([(found[0].name, found[0])], home) for found in of_kind)
+        return table, archive, _stem(intake.upload_title(archive))
+    source = intake.keep_upload([(item.name, item) for item in dropped], home)
+    title = intake.upload_title(source)
+    loose = len(dropped) > 1 and all("/" not in item.name for item in dropped)
+    return source, "", "My images" if loose else _stem(title)
+
+
+def _stem(name: str) -> str:
+    """A first title from a file's name: "Leaves_2026.tar.gz" -> "Leaves 2026"."""
+    plain = name.rstrip("/").rsplit("/", 1)[-1]
+    for suffix in sorted((*ARCHIVES, *TABLES), key=len, reverse=True):
+        if plain.lower().endswith(suffix):
+            plain = plain[: -len(suffix)]
+            break
+    return tasks.clean_text(plain.replace("_", " ")) or "My images"
+
+
+def _server_folder() -> None:
+    offered = intake.offered_sources(state.home())
+    if not offered:
+        st.info(
+            "This server may not import from its own folders yet. Whoever runs it names some in "
+            f'{page.escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
+            '\\["/data"\\]\\}\\}. Until then, drop a ZIP or a folder.',
+            icon=":material/folder_off:",
+        )
+        return
+    path = st.selectbox(
+        "A folder, archive or table of the server",
+        offered,
+        index=None,
+        accept_new_options=True,
+        placeholder="Choose one, or write its path",
+        help="Whether its images are copied or read where they lie is asked next.",
+    )
+    pictures = st.text_input(
+        "Where its images lie, if it is a table and they lie elsewhere", placeholder="such as /data/images"
+    )
+    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path):
+        try:
+            for named in filter(None, (str(path), pictures.strip())):
+                intake.check_allowed(named, state.home())
+        except WorkbenchError as error:
+            st.error(page.escape(str(error)), icon=":material/error:")
+            return
+        table = path.lower().endswith(TEXT_TABLES)  # called labels.csv, whatever its images are
+        brought.bring(path, pictures.strip(), _stem(path.rpartition("/")[0] if table else path))
+        st.rerun()
+
+
+def _public_set() -> None:
+    name = st.selectbox(
+        "Data set of torchvision",
+        sorted(TORCHVISION_SETS),
+        index=None,
+        placeholder="Choose one",
+        help="It is downloaded to this server, once, which needs internet.",
+    )
+    if name is None:
+        return
+    st.caption("It is downloaded to this server; teachers that learned from the same images are then refused.")
+    wanted = ImportRequest(source=f"torchvision:{name}", title=name)
+    make.draw(wanted, possible=True)

@@ -1,0 +1,1 @@
+"""Results: the students side by side, and the one to take away."""

@@ -1,0 +1,99 @@
+"""A finished or recorded comparison once more, twenty times as fast: its own events, in the order they came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.components import charts, page, wording
+from app.components.charts import Curve
+from app.components.methods import title
+from app.views.results.sources import Shown
+
+SPEED = 20
+POLL_SECONDS = 0.6
+NOTE = "results.replay"  # (id of the comparison, moment at which the replay began)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The comparison at a moment of its replay. running: place of the run that trains then; None at the end."""
+
+    curves: list[Curve]
+    shares: list[float]  # how far each run is, 0..1
+    running: int | None
+
+
+def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> Moment:
+    """What was there `seconds` of training after the first run began; the runs were made one after the other."""
+    curves, shares, running, began = [], [], None, 0.0
+    for i, result in enumerate(results):
+        inside = seconds - began
+        length = result["curve"][-1]["seconds"]
+        curves.append(Curve(result["method"], result["seed"], [p for p in result["curve"] if p["seconds"] <= inside]))
+        shares.append(min(1.0, max(0.0, inside / length)) if length > 0 else 1.0)
+        if running is None and shares[-1] < 1:
+            running = i
+        began += length
+    return Moment(curves, shares, running)
+
+
+def total_seconds(results: tuple[Mapping[str, Any], ...]) -> float:
+    """Training seconds of all runs, one after the other."""
+    return float(sum(result["curve"][-1]["seconds"] for result in results))
+
+
+def draw(shown: Shown) -> None:
+    """The button, and while it plays the replay. It plays in a fragment, so that the rest of the page answers."""
+    began = _began(shown)
+    length = wording.duration(total_seconds(shown.results) / SPEED)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if began is None:
+            if st.button(f"Replay at {SPEED}×", icon=":material/play_arrow:", help=f"Takes {length}."):
+                state.set_note(NOTE, (shown.id, time.time()))
+                st.rerun()
+            return
+        if st.button("End the replay", icon=":material/stop:"):
+            state.set_note(NOTE, None)
+            st.rerun()
+        st.caption(f"Replay at {SPEED}× of {'the recorded' if shown.recorded else 'these'} runs; nothing is trained.")
+    _play(shown, began)
+
+
+def _began(shown: Shown) -> float | None:
+    noted = state.note(NOTE)
+    return noted[1] if noted and noted[0] == shown.id else None
+
+
+def _play(shown: Shown, began: float) -> None:
+    limits = (
+        max(result["curve"][-1]["images"] for result in shown.results),
+        max(point["accuracy"] for result in shown.results for point in result["curve"]),
+    )
+    ended = (time.time() - began) * SPEED >= total_seconds(shown.results)
+
+    @st.fragment(run_every=None if ended else POLL_SECONDS)
+    @page.guarded
+    def look() -> None:
+        now = at(shown.results, (time.time() - began) * SPEED)
+        _draw_moment(shown, now, limits)
+        if now.running is None and not ended:
+            st.rerun()
+
+    look()
+
+
+def _draw_moment(shown: Shown, now: Moment, limits: tuple[float, float]) -> None:
+    done = sum(share == 1 for share in now.shares)
+    text = f"{done} of {wording.count(len(now.shares), 'run')} replayed"
+    if now.running is not None:
+        result = shown.results[now.running]
+        images = int(now.shares[now.running] * result["images"])
+        text += f" · {title(result['method'])}, seed {result['seed']} · {images:,} of {result['images']:,} images"
+    st.progress(sum(now.shares) / len(now.shares), text=text)
+    charts.draw_curves(now.curves, "images", "replay-curves", limits)

@@ -1,0 +1,1 @@
+"""Task: the images by class, checked and labeled."""

@@ -1,0 +1,242 @@
+"""Task: the images by class, how many of them are labeled, and where they come from."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import state
+from app.components import images, labels, page, wording
+from app.views.task import check, labeling
+from engine import review
+from engine.images import reading_from, reading_in_words
+from engine.runs import DEFAULT_METRIC
+from engine.similarity import METRICS
+from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
+
+CLASSES_PER_PAGE = 10
+IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
+NAMELESS = 30  # images without a known class that are shown
+RESIZES = {
+    "squash": "stretched to a square",
+    "pad": "padded with white to a square",
+    "crop": "cropped to the central square",
+}
+
+
+def render() -> None:
+    """The page."""
+    task = page.required_labels()
+    page.header(page.escape(task.record.title), page.escape(task.record.summary))
+    part = _head(task) if is_own(task) else "images"
+    if part == "label":
+        labeling.render(task)
+    else:
+        _settled(page.required_task(), part)
+    if _has_labels(task):
+        page.link("teachers", "Next: which teachers fit these images")
+
+
+def _settled(task: Task, part: str) -> None:
+    """The parts that show what follows from the labels."""
+    if part == "check":
+        check.render(task)
+    elif task.available_labels().any():
+        _images(task)
+    else:
+        st.info(
+            "No image has a label yet: label some of each class, and the methods can begin.", icon=":material/label:"
+        )
+        if st.button("Label images", type="primary", icon=":material/label:"):
+            state.set_part("label")
+            st.rerun()
+
+
+def _has_labels(task: Task) -> bool:
+    return bool((given_label_numbers(task) >= 0).any())
+
+
+def _head(task: Task) -> str:
+    """Which part of an own task's page is shown; the way on is beside it, as the parts are long."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        part = _choose_part(task)
+        if _has_labels(task):
+            page.link("teachers", "Next: which teachers fit")
+    return part
+
+
+def _choose_part(task: Task) -> str:
+    waiting = review.count_open(task)
+    titles = {
+        "images": ":material/photo_library: Images",
+        "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),
+        "label": ":material/label: Label",
+    }
+    part = st.segmented_control(
+        "Part",
+        list(titles),
+        format_func=titles.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        **state.bound("task part", state.part(), state.set_part),
+    )
+    return str(part)
+
+
+def _images(task: Task) -> None:
+    _budget(task)
+    labeled = task.labeled_rows(state.labels_per_class(), state.seed())
+    _counts(task, labeled)
+    _consequences(task, labeled)
+    st.subheader("Images by class", anchor=False)
+    _contact_sheet(task, labeled)
+    _nameless(task)
+    _facts(task)
+
+
+def _budget(task: Task) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Labels per class",
+            labels.options(task),
+            format_func=lambda budget: labels.option_title(task, budget),
+            required=True,
+            help="How many training images of each class are labeled; the methods see all others without their class.",
+            **state.bound("labels per class", labels.chosen(task), state.set_labels_per_class),
+        )
+        st.number_input(
+            "Draw",
+            min_value=0,
+            max_value=9999,
+            step=1,
+            width=140,
+            help="Which images are labeled is drawn by lot; this number is the lot's seed. Within one draw a smaller "
+            "budget is a part of a larger one.",
+            **state.bound("seed", state.seed(), state.set_seed),
+        )
+        if is_own(task):
+            st.markdown(f"The methods use **{labels.used(task)}**.", width="content")
+
+
+def _counts(task: Task, labeled: NDArray[np.int64]) -> None:
+    unlabeled = len(task.train_rows) - len(labeled)
+    values = [
+        ("Classes", len(task.classes), "What the student tells apart."),
+        ("Labeled images", len(labeled), "Their class is shown to every method; at this number of labels per class."),
+        ("Unlabeled images", unlabeled, "Methods may look at them, but not at their class."),
+        ("Held-out images", len(task.test_rows), "They only test the finished student; the same for every draw."),
+    ]
+    with st.grid(4, min_column_width=150):
+        for label, value, help in values:
+            st.metric(label, f"{value:,}", help=help, border=True)
+
+
+def _consequences(task: Task, labeled: NDArray[np.int64]) -> None:
+    """What this budget rules out, and classes that have fewer labels than it asks for."""
+    if state.labels_per_class() == 1:
+        needy = [m.title for m in METRICS.values() if m.labels_per_class > 1]
+        st.info(
+            f"One label per class rules out {wording.listed(needy)}: they compare images of the same class, and there "
+            f"are no two. So there is no similarity ranking by {METRICS[DEFAULT_METRIC].title}, the default, and all "
+            "teachers get equal shares. Two labels per class are enough for it.",
+            icon=":material/info:",
+        )
+    found = np.bincount(task.labels[labeled], minlength=len(task.classes))
+    short = [task.classes[i] for i in np.flatnonzero(found < state.labels_per_class())]
+    if short:
+        named = wording.listed([page.escape(name) for name in short[:8]]) + (" and others" if len(short) > 8 else "")
+        st.warning(
+            f"{wording.count(len(short), 'class has', 'classes have')} fewer labeled images than this budget: {named}. "
+            "All that they have are used.",
+            icon=":material/label_off:",
+        )
+
+
+def _contact_sheet(task: Task, labeled: NDArray[np.int64]) -> None:
+    pages = -(-len(task.classes) // CLASSES_PER_PAGE)
+    st.caption(
+        "Training images only. A frame and a check mark: labeled in this draw. The others are unlabeled for every "
+        "method; the sheet knows their class, the methods do not."
+    )
+    where = f"task.page.{task.name}"
+    shown = min(state.note(where, 1), pages)
+    slot = st.container()
+    if pages > 1:
+        st.pagination(pages, **state.bound("contact sheet", shown, lambda number: state.set_note(where, number)))
+    first = (shown - 1) * CLASSES_PER_PAGE
+    blocks = [_class_block(task, label, labeled) for label in range(len(task.classes))[first:][:CLASSES_PER_PAGE]]
+    slot.html("".join(blocks))
+
+
+def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
+    """Heading and thumbnails of one class, labeled ones first."""
+    name = task.classes[label]
+    of_class = task.train_rows[task.labels[task.train_rows] == label]
+    known = np.isin(of_class, labeled)
+    with_label, without = of_class[known], of_class[~known]
+    items = [images.Thumbnail(int(row), f"{name}, labeled", marked=True) for row in with_label]
+    items += [
+        images.Thumbnail(int(row), f"{name}, unlabeled") for row in without[: max(0, IMAGES_PER_CLASS - len(items))]
+    ]
+    heading = f"<bdi>{html.escape(name)}</bdi> <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
+    return _block(heading, images.grid_html(task, items, size=54))
+
+
+def _nameless(task: Task) -> None:
+    """Images whose class nobody knows: the more there are, the more the methods can learn from them."""
+    rows = task.train_rows[task.labels[task.train_rows] == NO_LABEL]
+    if not len(rows):
+        return
+    st.subheader(wording.count(len(rows), "image") + " without a known class", anchor=False)
+    every = max(1, len(rows) // NAMELESS)
+    shown = rows[::every][:NAMELESS]
+    of = "" if len(shown) == len(rows) else f" {len(shown)} of them, from all over the source:"
+    st.caption(f"They train as unlabeled images.{of}")
+    images.grid(task, [images.Thumbnail(int(row), "unlabeled, class not known") for row in shown], size=54)
+
+
+def _block(heading: str, grid: str) -> str:
+    return f'<section style="margin:0 0 14px"><h4 style="margin:0 0 6px;padding:0">{heading}</h4>{grid}</section>'
+
+
+def _facts(task: Task) -> None:
+    record = task.record
+    facts = st.expander("Where the images come from, and how they are used", on_change="rerun", key="task facts")
+    if not facts.open:
+        return
+    known = task.available_labels()
+    rows = {
+        "License": record.license,
+        "Source": record.source,
+        "Collection": record.collection + (f" ({', '.join(record.parts)})" if record.parts else " (all of it)"),
+        "Held-out images": record.split_rule.replace(" %", "\u00a0%"),
+        "Geometry": f"Images are {RESIZES.get(record.resize, record.resize)}.",
+        "Channels and bits": reading_in_words(reading_from(record.reading)),
+        "Mirroring": "A mirrored image is still of its class." if record.flip else "Images are never mirrored.",
+        "Known labels per class": f"{known.min():,} to {known.max():,} training images, before a budget is drawn",
+        "Revision": task.revision,
+    }
+    rows = {name: value for name, value in rows.items() if value}
+    with facts:
+        st.table(pd.Series(rows, name="").to_frame(), alt="Facts about the task: license, source, collection, split")
+        st.markdown("**Images of each class at this budget**")
+        st.dataframe(class_table(task), hide_index=True, alt="Counts of images by class")
+
+
+def class_table(task: Task) -> pd.DataFrame:
+    """How many images of each class are labeled in this draw, unlabeled, and held out."""
+    labeled = task.labeled_rows(state.labels_per_class(), state.seed())
+    counts = {
+        "Labeled": np.bincount(task.labels[labeled], minlength=len(task.classes)),
+        "Unlabeled": task.available_labels() - np.bincount(task.labels[labeled], minlength=len(task.classes)),
+        "Held out": np.bincount(task.labels[task.test_rows], minlength=len(task.classes)),
+    }
+    return pd.DataFrame({"Class": task.classes, **counts})
+
+
+if __name__ == "__main__":
+    render()

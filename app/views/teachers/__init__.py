@@ -1,0 +1,1 @@
+"""Teachers: ranked by similarity to the task, and their weights."""

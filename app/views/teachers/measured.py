@@ -1,0 +1,225 @@
+"""Was it true? What a student became with each teacher alone, against what the ranking had predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components import page, tables, wording
+from app.components.methods import student_title
+from app.components.progress import progress_text
+from app.views.teachers import point_chart
+from app.views.teachers.point_chart import Point
+from engine import jobs
+from engine.errors import WorkbenchError
+from engine.runs import Entry, Ranking
+from engine.runs.speed import estimate_seconds, known_speed
+from engine.runs.verdict import (
+    IMAGES,
+    Measured,
+    Measurements,
+    measurements,
+    request_measurements,
+    single_teacher_runs,
+    single_teacher_specs,
+    unfinished,
+    verdict,
+)
+from engine.similarity import METRICS
+from engine.tasks import Task
+from engine.teachers import TeacherRecord
+
+POLL_SECONDS = 1.5
+MOST_IMAGES = 100_000_000
+PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
+
+
+def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
+    """The verdict and its chart as far as runs have ended, and the button that queues them."""
+    runs = single_teacher_runs(state.home(), task, state.labels_per_class())
+    for entry in runs:
+        if entry.problem:
+            st.error(page.escape(entry.problem), icon=":material/error:")
+    found = measurements(runs)
+    if found is None:
+        st.markdown(
+            "Nobody knows yet whether this ranking is true. One short run with each teacher alone shows it: one point "
+            "a teacher, the similarity against what the student became."
+        )
+    else:
+        _verdict(ranking, found, records, relations)
+    if unfinished(runs):
+        _watch(runs)
+    else:
+        _offer(task, found)
+
+
+def _verdict(
+    ranking: Ranking, found: Measurements, records: Sequence[TeacherRecord], relations: Mapping[str, str]
+) -> None:
+    predicted = {r.teacher.name: r.similarity for r in ranking.ranked}
+    titles = {record.name: record.title for record in ranking.candidates}
+    held = verdict(predicted, found.teachers)
+    icon = {True: ":material/check:", False: ":material/close:", None: ":material/hourglass_empty:"}[held.helped]
+    st.markdown(f"{icon} **{page.escape(held.sentence)}**")
+    st.markdown(_in_accuracies(ranking, found, titles))
+    methods = dict.fromkeys(m.interval.method for m in found.teachers)
+    shown = [m for m in found.teachers if m.teacher in predicted and m.teacher in {record.name for record in records}]
+    if shown:
+        _chart(ranking, found, [(m, predicted[m.teacher]) for m in shown], relations)
+    st.caption(
+        f"Each point is a student {student_title(found.student)} with {found.images:,} student images and "
+        f"{wording.count(found.labels_per_class, 'label')} per class, one teacher alone. Bars are 95\u00a0% intervals "
+        f"({'; '.join(methods)}). The best of several is partly the luckiest. Held-out images judge the ranking here; "
+        "they choose nothing."
+    )
+    table = st.expander("Predicted and measured as a table", key="measured table", on_change="rerun")
+    if table.open:
+        table.dataframe(
+            tables.written(
+                measured_table(ranking, found), {METRICS[ranking.metric].title: tables.SIGNIFICANT} | PERCENT
+            ),
+            hide_index=True,
+            alt="Similarity and held-out accuracy of each teacher",
+        )
+
+
+def measured_table(ranking: Ranking, found: Measurements) -> pd.DataFrame:
+    """One row for each measured teacher, the best first."""
+    predicted = {r.teacher.name: (r.similarity, r.rank) for r in ranking.ranked}
+    titles = {record.name: record.title for record in ranking.candidates}
+    return pd.DataFrame(
+        [
+            {
+                "Teacher": titles.get(m.teacher, m.teacher),
+                METRICS[ranking.metric].title: predicted.get(m.teacher, (None, None))[0],
+                "Rank": predicted.get(m.teacher, (None, None))[1],
+                "Held-out accuracy, %": round(100 * m.accuracy, 1),
+                "Low, %": round(100 * m.interval.low, 1),
+                "High, %": round(100 * m.interval.high, 1),
+                "Seeds": len(m.seeds),
+            }
+            for m in sorted(found.teachers, key=lambda m: -m.accuracy)
+        ]
+    )
+
+
+def _in_accuracies(ranking: Ranking, found: Measurements, titles: Mapping[str, str]) -> str:
+    """What following the ranking would have brought, in percent."""
+    measured = {m.teacher: m for m in found.teachers}
+    best = max(found.teachers, key=lambda m: m.accuracy)
+    mean = sum(m.accuracy for m in found.teachers) / len(found.teachers)
+    parts = []
+    first = next((r.teacher.name for r in ranking.ranked if r.teacher.name in measured), None)
+    if first is not None:
+        also = " and was the best" if first == best.teacher else ""
+        gave = wording.percent(measured[first].accuracy)
+        parts.append(f"The first of the ranking, {page.escape(titles[first])}, gave {gave}{also}")
+    if first != best.teacher:
+        title = page.escape(titles.get(best.teacher, best.teacher))
+        parts.append(f"the best, {title}, {wording.percent(best.accuracy)}")
+    parts.append(f"the mean of all {len(found.teachers)} {wording.percent(mean)}")
+    if found.fine_tuning is not None:
+        parts.append(f"and no teacher at all (fine-tuning) {wording.percent(found.fine_tuning.accuracy)}")
+    return ", ".join(parts) + "."
+
+
+def _chart(
+    ranking: Ranking, found: Measurements, shown: Sequence[tuple[Measured, float]], relations: Mapping[str, str]
+) -> None:
+    metric, records = METRICS[ranking.metric], {record.name: record for record in ranking.candidates}
+    points = [
+        Point(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
+        for m, similarity in shown
+    ]
+    figure = point_chart.figure(ranking, points, relations, "%{y:.1f}\u00a0% at %{x:.4g}")
+    if found.fine_tuning is not None:
+        figure.add_hline(
+            y=100 * found.fine_tuning.accuracy,
+            line={"dash": "dash", "color": point_chart.ERRORS},
+            annotation={"text": "fine-tuning, no teacher", "font": {"size": 12}},
+            annotation_position="bottom left",
+        )
+    figure.update_xaxes(title=f"Predicted: {metric.title} ({metric.unit})")
+    figure.update_yaxes(title="Measured: held-out accuracy, %")
+    st.plotly_chart(
+        figure,
+        key="predicted and measured",
+        config={"displayModeBar": False},
+        alt=f"Held-out accuracy of students of {wording.count(len(shown), 'teacher')} over {metric.title}; the table "
+        "below has the same numbers",
+    )
+    point_chart.legend(ranking, points)
+
+
+def _offer(task: Task, found: Measurements | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        images = st.number_input(
+            "Image budget of each run",
+            100,
+            MOST_IMAGES,
+            found.images if found else IMAGES,
+            step=1000,
+            key="teachers-measure-images",
+            persist_state="session",
+            width=220,
+            help="Student images with gradient. A small budget is enough to see which teacher teaches better.",
+        )
+        specs = single_teacher_specs(
+            task,
+            labels_per_class=state.labels_per_class(),
+            seeds=[state.seed()],
+            device=state.device(),
+            images=int(images),
+        )
+        if st.button(
+            f"Measure {wording.count(len(specs) - 1, 'teacher')}",
+            type="secondary" if found else "primary",
+            icon=":material/play_arrow:",
+        ):
+            request_measurements(state.home(), specs)
+            state.queue(state.device())
+            st.rerun()
+    speed = known_speed(state.home(), specs[-1].train, state.device())
+    about = f", about {wording.duration(len(specs) * estimate_seconds(speed, specs[-1].train))}" if speed else ""
+    st.caption(
+        f"{wording.count(len(specs), 'short run')}, one with each teacher alone and one of fine-tuning, on draw "
+        f"{state.seed()}{about}. They wait in the queue and go on when this page is closed."
+    )
+
+
+def _watch(runs: Sequence[Entry]) -> None:
+    """How far the queued runs are; whenever one ends the whole page is drawn once more."""
+    budgets = {entry.spec.train.images for entry in runs if not entry.status.terminal}
+    batch = [entry.job for entry in runs if entry.spec.train.images in budgets]
+    before = sum(entry.status.terminal for entry in runs if entry.spec.train.images in budgets)
+    for device in {entry.spec.device for entry in runs if not entry.status.terminal}:
+        state.queue(device)  # somebody must drain it
+
+    @st.fragment(run_every=POLL_SECONDS)
+    @page.guarded
+    def look() -> None:
+        now = [(job, jobs.status(job)) for job in batch]
+        ended = sum(status.terminal for _, status in now)
+        running = next((status for _, status in now if status.state == "running"), None)
+        detail = f" · {progress_text(running)}" if running else ""
+        with st.container(border=True):
+            st.progress(ended / len(now), text=f"{ended} of {len(now)} runs have ended{detail}")
+            if st.button("Cancel the rest", icon=":material/close:"):
+                for job, status in now:
+                    if not status.terminal:
+                        _cancel(job)
+        if ended != before:
+            st.rerun()
+
+    look()
+
+
+def _cancel(job: jobs.Job) -> None:
+    try:
+        jobs.request_cancel(job)
+    except WorkbenchError as error:
+        st.error(page.escape(str(error)), icon=":material/error:")

@@ -1,0 +1,150 @@
+"""Teachers: all of them ranked by similarity to the task, their weights, and who may not teach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components import labels, page
+from app.views.teachers import agreement, card, cost, filters, jobs, labels_needed, measured, ranked, weights
+from app.views.teachers.ranked import Row
+from engine.runs import Candidate, Ranking, TeacherPanel, candidates
+from engine.similarity import METRICS
+from engine.tasks import Task
+from engine.teachers import TeacherRecord, damaged_teachers
+
+CLOSER = ("Agreement", "Labels needed", "Cost", "Was it true?")
+
+
+def render() -> None:
+    """The page."""
+    task = page.required_task()
+    page.header(
+        "Teachers",
+        "A teacher is a network that was trained on other images. The more similar the task is to what it knows, the "
+        "more it can teach the student.",
+    )
+    for problem in damaged_teachers().values():
+        st.error(page.escape(problem), icon=":material/error:")
+    _choose_metric(task)
+    everyone = candidates(task)
+    ranking = state.ranking(task)
+    if ranking is None:
+        jobs.look(task)
+        st.subheader("All teachers", anchor=False)
+        ranked.record_table([Row(c.teacher, c.relation) for c in everyone if c.allowed])
+        _excluded([candidate for candidate in everyone if not candidate.allowed])
+        return
+    relations = {candidate.teacher.name: candidate.relation for candidate in everyone}
+    _no_ranking(ranking)
+    st.subheader("Similarity to the task", anchor=False)
+    panel = state.panel(task)
+    if panel is None:
+        jobs.resample(task)
+    similar_first = [ranked.teacher for ranked in ranking.ranked] or list(ranking.candidates)
+    records = filters.ask(similar_first, task.name).ordered(similar_first)
+    ranked.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
+    st.subheader("Weights", anchor=False)
+    weights.draw(ranking, relations)
+    st.subheader("Look closer", anchor=False)
+    _look_closer(task, ranking, panel, records, relations)
+    _excluded(ranking.excluded)
+    with st.container(horizontal=True, gap="medium"):
+        page.link("add_teacher", "Add a teacher", ":material/add_circle:")
+        page.link("features", "See the images as a teacher does", ":material/scatter_plot:")
+        page.link("distill", "Next: distill a student")
+
+
+def _choose_metric(task: Task) -> None:
+    budget = state.labels_per_class()
+    looking = [key for key, metric in METRICS.items() if "record" not in metric.needs]
+
+    def name(key: str) -> str:
+        needed = METRICS[key].labels_per_class
+        return METRICS[key].title + (f" (needs {needed} labels per class)" if needed > budget else "")
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox(
+            "Similarity metric",
+            looking,
+            format_func=name,
+            width=320,
+            **state.bound("metric", state.metric(), state.set_metric),
+        )
+        card.button(state.metric())
+        page.link(
+            "task",
+            f"Uses {labels.used(task)}: {labels.per_class(task)}, draw {state.seed()}. Change",
+            ":material/edit:",
+        )
+    st.caption(page.escape(METRICS[state.metric()].summary))
+
+
+@st.fragment
+@page.guarded
+def _look_closer(
+    task: Task,
+    ranking: Ranking,
+    panel: TeacherPanel | None,
+    records: Sequence[TeacherRecord],
+    relations: Mapping[str, str],
+) -> None:
+    """One of four views; only the chosen one is computed, and choosing redraws only this part of the page."""
+    chosen = st.segmented_control(
+        "Look closer",
+        CLOSER,
+        default=CLOSER[0],
+        required=True,
+        label_visibility="collapsed",
+        key="teachers-closer",
+        persist_state="session",
+    )
+    if chosen == "Labels needed":
+        labels_needed.draw(task, records)
+    elif chosen == "Cost":
+        cost.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
+    elif chosen == "Was it true?":
+        measured.draw(task, ranking, records, relations)
+    elif panel is not None:
+        agreement.draw(panel, records)
+    else:
+        st.caption(":material/hourglass_empty: Whether the metrics agree is shown once all of them are computed.")
+
+
+def _no_ranking(ranking: Ranking) -> None:
+    if ranking.problem is not None:
+        st.info(
+            f"No ranking possible: {page.escape(ranking.problem)} Until then all teachers get equal shares.",
+            icon=":material/info:",
+        )
+    elif not ranking.possible:
+        alike = "no teacher scores above 0" if METRICS[ranking.metric].rule == "clip" else "all teachers score the same"
+        st.info(f"No ranking possible: by this metric {alike}. All teachers get equal shares.", icon=":material/info:")
+
+
+def _excluded(excluded: Sequence[Candidate]) -> None:
+    if not excluded:
+        return
+    st.subheader("May not teach this task", anchor=False)
+    rows = [
+        {
+            "Teacher": candidate.teacher.title,
+            "Reason": candidate.reason
+            or f"It learned from the collection {_collection(candidate)}, and the task's images come from there "
+            "too: what it knows of them would leak into the result.",
+        }
+        for candidate in excluded
+    ]
+    st.table(pd.DataFrame(rows), hide_index=True, alt="Teachers that are excluded from this task, with the reason")
+
+
+def _collection(candidate: Candidate) -> str:
+    parts = candidate.teacher.parts
+    return candidate.teacher.collection + (f" ({', '.join(parts)})" if parts else " (all of it)")
+
+
+if __name__ == "__main__":
+    render()
