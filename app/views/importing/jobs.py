@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, waiting
+from app.components.escaping import escape
 from app.views.importing import brought
 from engine import intake, jobs, tasks
 from engine.errors import WorkbenchError
@@ -38,8 +39,13 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
+<<<<<<< HEAD
     wanted, folder = intake.request_from(job.spec), str(job.folder)
     mine = folder == state.note(ASKED)
+=======
+    wanted, folder = tasks.request_from(job.spec), str(job.folder)
+    mine = bool(folder == state.note(ASKED))
+>>>>>>> main
     ended = jobs.status(job).state
     if ended == "done":
         if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
@@ -50,8 +56,8 @@ def _draw_import(job: Job) -> bool:
         elif wanted.task in tasks.task_names(state.home()):
             _draw_imported(job, wanted)
         return False
-    st.subheader(page.escape(wanted.title), anchor=False)
-    waiting.wait_for(job, f"Import of {page.escape(brought.source_words(wanted))}", lambda: _again(wanted))
+    st.subheader(escape(wanted.title), anchor=False)
+    waiting.wait_for(job, f"Import of {escape(brought.source_words(wanted))}", lambda: _again(wanted))
     if ended in ("failed", "cancelled"):
         if st.button("Bring something else", key=f"forget {job.id}", icon=":material/arrow_back:"):
             _forget(folder)
@@ -64,7 +70,7 @@ def _draw_import(job: Job) -> bool:
 def _draw_imported(job: Job, wanted: ImportRequest) -> None:
     """An import that ended; it is shown until its task was opened."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/check: **{page.escape(wanted.title)}** is imported.", width="content")
+        st.markdown(f":material/check: **{escape(wanted.title)}** is imported.", width="content")
         if st.button("Open this task", key=f"open {job.id}"):
             _forget(str(job.folder))
             _open(wanted.task)

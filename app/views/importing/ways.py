@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page
+from app.components.escaping import escape
 from app.views.importing import brought, make
 from engine import intake, settings, tasks
 from engine.errors import WorkbenchError
@@ -93,7 +93,7 @@ def _take_up(dropped: Sequence[Any]) -> None:
         try:
             kept = _keep(dropped)
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
     brought.bring(*kept)
     state.set_note(ROUND, state.note(ROUND, 0) + 1)
@@ -128,7 +128,11 @@ def _server_folder() -> None:
     if not offered:
         st.info(
             "This server may not import from its own folders yet. Whoever runs it names some in "
+<<<<<<< HEAD
             f'{page.escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
+=======
+            f'{escape(str(state.home() / tasks.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
+>>>>>>> main
             '\\["/data"\\]\\}\\}. Until then, drop a ZIP or a folder.',
             icon=":material/folder_off:",
         )
@@ -144,12 +148,17 @@ def _server_folder() -> None:
     pictures = st.text_input(
         "Where its images lie, if it is a table and they lie elsewhere", placeholder="such as /data/images"
     )
-    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path):
+    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path) and path:
         try:
+<<<<<<< HEAD
             for named in filter(None, (str(path), pictures.strip())):
                 intake.check_allowed(named, state.home())
+=======
+            for named in filter(None, (path, pictures.strip())):
+                tasks.check_allowed(named, state.home())
+>>>>>>> main
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
         table = path.lower().endswith(TEXT_TABLES)  # called labels.csv, whatever its images are
         brought.bring(path, pictures.strip(), _stem(path.rpartition("/")[0] if table else path))

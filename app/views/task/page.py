@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app import state
 from app.components import images, labels, page, wording
+from app.components.escaping import escape
 from app.views.task import check, labeling
 from engine import review
 from engine.images import reading_from, reading_in_words
@@ -31,7 +32,7 @@ RESIZES = {
 def render() -> None:
     """The page."""
     task = page.required_labels()
-    page.header(page.escape(task.record.title), page.escape(task.record.summary))
+    page.header(escape(task.record.title), escape(task.record.summary))
     part = _head(task) if is_own(task) else "images"
     if part == "label":
         labeling.render(task)
@@ -148,7 +149,7 @@ def _consequences(task: Task, labeled: NDArray[np.int64]) -> None:
     found = np.bincount(task.labels[labeled], minlength=len(task.classes))
     short = [task.classes[i] for i in np.flatnonzero(found < state.labels_per_class())]
     if short:
-        named = wording.listed([page.escape(name) for name in short[:8]]) + (" and others" if len(short) > 8 else "")
+        named = wording.listed([escape(name) for name in short[:8]]) + (" and others" if len(short) > 8 else "")
         st.warning(
             f"{wording.count(len(short), 'class has', 'classes have')} fewer labeled images than this budget: {named}. "
             "All that they have are used.",

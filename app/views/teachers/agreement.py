@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import page, tables, wording
+from app.components import tables, wording
+from app.components.escaping import escape
 from app.views.teachers import card
 from app.views.teachers.ranked import ROW_PIXELS, short_title
 from engine.runs import ConsensusPlaces, TeacherPanel
@@ -80,7 +81,7 @@ def _by_consensus(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> list
 
 def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
     first = consensus.places[0]
-    leading = [f"**{page.escape(titles.get(p.teacher, p.teacher))}**" for p in consensus.places if p.rank == 1]
+    leading = [f"**{escape(titles.get(p.teacher, p.teacher))}**" for p in consensus.places if p.rank == 1]
     has = "has" if len(leading) == 1 else "share"
     said = f"Over {len(consensus.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
     said += f", {first.score:.1f} of {len(consensus.places)}"
@@ -160,7 +161,7 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
     st.caption("1 is first. RSA, Size and By lot do not look at your labels and take no part in the mean rank.")
     for found in panel.metrics:
         if found.problem is not None:
-            st.caption(f":material/info: {METRICS[found.metric].title}: {page.escape(found.problem)}")
+            st.caption(f":material/info: {METRICS[found.metric].title}: {escape(found.problem)}")
 
 
 def _cards(panel: TeacherPanel) -> None:

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from engine import jobs
+from engine.delivery import export_student
 from engine.errors import InvalidInputError
-from engine.export import export_student
 from engine.features import extract
 from engine.jobs import worker
 from engine.review import open_task
