@@ -34,13 +34,8 @@ from engine.runs.looking import telling
 from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
 from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
-<<<<<<< HEAD
-from engine.tasks import Task
-=======
 from engine.student import write_student
-from engine.tasks import Task, open_task
-from engine.tasks.views import boxes
->>>>>>> main
+from engine.tasks import Task
 from engine.teachers import Network, cost, get_teacher, relation
 from engine.tensors import reading_tensors, write_tensors
 from engine.training import (

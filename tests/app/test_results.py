@@ -9,11 +9,7 @@ from app import state
 from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
-<<<<<<< HEAD
-from engine.export import student_archive
 from engine.review import open_task
-=======
->>>>>>> main
 from engine.runs import recorded, runs_root
 from engine.runs import recorded as recorded_module
 from tests.app import made_runs

@@ -39,13 +39,8 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
-<<<<<<< HEAD
     wanted, folder = intake.request_from(job.spec), str(job.folder)
-    mine = folder == state.note(ASKED)
-=======
-    wanted, folder = tasks.request_from(job.spec), str(job.folder)
     mine = bool(folder == state.note(ASKED))
->>>>>>> main
     ended = jobs.status(job).state
     if ended == "done":
         if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile

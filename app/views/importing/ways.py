@@ -128,11 +128,7 @@ def _server_folder() -> None:
     if not offered:
         st.info(
             "This server may not import from its own folders yet. Whoever runs it names some in "
-<<<<<<< HEAD
-            f'{page.escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
-=======
-            f'{escape(str(state.home() / tasks.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
->>>>>>> main
+            f'{escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
             '\\["/data"\\]\\}\\}. Until then, drop a ZIP or a folder.',
             icon=":material/folder_off:",
         )
@@ -150,13 +146,8 @@ def _server_folder() -> None:
     )
     if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path) and path:
         try:
-<<<<<<< HEAD
-            for named in filter(None, (str(path), pictures.strip())):
-                intake.check_allowed(named, state.home())
-=======
             for named in filter(None, (path, pictures.strip())):
-                tasks.check_allowed(named, state.home())
->>>>>>> main
+                intake.check_allowed(named, state.home())
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return

@@ -10,14 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import state
-<<<<<<< HEAD
-from app.components import images, page
-from engine import review
-=======
 from app.components import images
 from app.components.escaping import escape
-from engine import tasks
->>>>>>> main
+from engine import review
 from engine.errors import WorkbenchError
 from engine.review import STUDENT_SIZES, Checked, relative_cost
 from engine.tasks import Task
