@@ -10,10 +10,10 @@ from app import state
 from app.components import page, waiting
 from app.components.escaping import escape
 from app.views.importing import brought
-from engine import jobs, tasks
+from engine import intake, jobs, tasks
 from engine.errors import WorkbenchError
+from engine.intake import IMPORT_KIND, ImportRequest
 from engine.jobs import Job
-from engine.tasks import IMPORT_KIND, ImportRequest
 
 WATCHED = "import.watched"  # folders of the imports that this session saw under way
 ASKED = "import.asked"  # folder of the one that this session asked for last
@@ -39,7 +39,7 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
-    wanted, folder = tasks.request_from(job.spec), str(job.folder)
+    wanted, folder = intake.request_from(job.spec), str(job.folder)
     mine = bool(folder == state.note(ASKED))
     ended = jobs.status(job).state
     if ended == "done":
@@ -83,7 +83,7 @@ def _forget(folder: str) -> None:
 
 
 def _again(wanted: ImportRequest) -> Job:
-    job = tasks.request_import(state.home(), wanted)
+    job = intake.request_import(state.home(), wanted)
     state.queue(job.device)
     return job
 
