@@ -11,11 +11,11 @@ from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, states, worker
 from engine.records import write_record
 from engine.results import RESULT
+from engine.review import open_task
 from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
 from engine.runs.looking import estimate_look
 from engine.similarity import METRICS
-from engine.tasks import open_task
 from tests.app import made_runs
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of

@@ -11,12 +11,14 @@ import streamlit as st
 
 from app import state
 from app.components import labels, page, queued, wording
+from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
 from app.views.distill.fields import advanced_changes
 from engine import devices, jobs
 from engine.jobs import Job
-from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, line, plan, weighted
+from engine.methods import METHODS, get_method, weighted
+from engine.runs import RunSpec, active_weights, effective_teachers, line, plan
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
@@ -306,7 +308,7 @@ def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text
             state.queue(device)
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
-        st.caption(f":material/timer_off: No estimate: {page.escape(jobs.status(job).message or '')}")
+        st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")
 
 
 def _watch_measurement(job: Job) -> None:

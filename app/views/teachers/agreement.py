@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import page, tables, wording
+from app.components import tables, wording
+from app.components.escaping import escape
 from app.views.teachers import card
 from app.views.teachers.ranked import ROW_PIXELS, short_title
 from engine.runs import MeanRankPlaces, TeacherPanel
@@ -80,7 +81,7 @@ def _by_mean_rank(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> list
 
 def _sentence(found: MeanRankPlaces, titles: dict[str, str]) -> None:
     first = found.places[0]
-    leading = [f"**{page.escape(titles.get(p.teacher, p.teacher))}**" for p in found.places if p.rank == 1]
+    leading = [f"**{escape(titles.get(p.teacher, p.teacher))}**" for p in found.places if p.rank == 1]
     has = "has" if len(leading) == 1 else "share"
     said = f"Over {len(found.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
     said += f", {first.score:.1f} of {len(found.places)}"
@@ -161,7 +162,7 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
     st.caption(f"1 is first. {without} do not look at your labels and take no part in the mean rank.")
     for found in panel.metrics:
         if found.problem is not None:
-            st.caption(f":material/info: {METRICS[found.metric].title}: {page.escape(found.problem)}")
+            st.caption(f":material/info: {METRICS[found.metric].title}: {escape(found.problem)}")
 
 
 def _cards(panel: TeacherPanel) -> None:
