@@ -13,8 +13,9 @@ from app.components import escaping
 from app.components.escaping import JOINER, escape, escape_badge, escape_chart
 from app.views.add_teacher.draft import AddTeacherDraft
 from engine.features import add_outputs
+from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
-from engine.tasks import ImportRequest, import_images, load_task
+from engine.tasks import load_task
 from engine.teachers import About
 from tests.app import made_runs
 from tests.app.made_features import look

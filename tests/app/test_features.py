@@ -10,7 +10,7 @@ from app.views.features.draft import FeaturesDraft
 from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
-from engine.tasks import open_task
+from engine.review import open_task
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.drafts import Draft, JobSlot
-from engine.tasks import ImportRequest, Reading
+from engine.images import Reading
+from engine.intake import ImportRequest
 
 
 @dataclass

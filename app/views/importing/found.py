@@ -13,9 +13,9 @@ from app.components.escaping import escape
 from app.views.importing import brought, channels, encodings, make, place, questions, reading
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest, Preview
-from engine.tasks.layouts.folder_arranging import FOLDER_CLASSES
-from engine.tasks.layouts.plain import LAYOUTS
+from engine.intake import ImportRequest, Preview
+from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
+from engine.intake.layouts.plain import LAYOUTS
 
 
 def draw(source: ImportRequest) -> None:

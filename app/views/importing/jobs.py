@@ -11,10 +11,10 @@ from app.components import page, waiting
 from app.components.escaping import escape
 from app.views.importing import brought
 from app.views.importing.draft import ImportDraft
-from engine import jobs, tasks
+from engine import intake, jobs, tasks
 from engine.errors import WorkbenchError
+from engine.intake import IMPORT_KIND, ImportRequest
 from engine.jobs import Job
-from engine.tasks import IMPORT_KIND, ImportRequest
 
 
 def watch() -> bool:
@@ -36,7 +36,7 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
-    wanted, asked = tasks.request_from(job.spec), ImportDraft.current().asked
+    wanted, asked = intake.request_from(job.spec), ImportDraft.current().asked
     mine = job.folder == asked.folder
     ended = jobs.status(job).state
     if ended == "done":
@@ -81,7 +81,7 @@ def _forget(folder: Path) -> None:
 
 
 def _again(wanted: ImportRequest) -> Job:
-    job = tasks.request_import(state.home(), wanted)
+    job = intake.request_import(state.home(), wanted)
     state.queue(job.device)
     return job
 
@@ -89,5 +89,5 @@ def _again(wanted: ImportRequest) -> Job:
 def ask(wanted: ImportRequest) -> None:
     """Queue an import that this session waits for. Raises WorkbenchError."""
     draft = ImportDraft.current()
-    job = draft.asked.ask(lambda: tasks.request_import(state.home(), wanted))
+    job = draft.asked.ask(lambda: intake.request_import(state.home(), wanted))
     draft.watched.append(job.folder)

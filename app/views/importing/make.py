@@ -11,7 +11,7 @@ from app.components.escaping import escape
 from app.views.importing import brought, jobs
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest
+from engine.intake import ImportRequest
 
 
 def draw(wanted: ImportRequest, *, possible: bool) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import state
 from app.views.importing import brought
-from engine.tasks import UPLOAD, ImportRequest, Preview
+from engine.intake import UPLOAD, ImportRequest, Preview
 
 PLACES = {
     "in-place": (

@@ -10,7 +10,8 @@ from app import state
 from app.components import wording
 from app.components.escaping import escape
 from app.views.importing import brought
-from engine.tasks import ImportRequest, Question, undecided
+from engine.intake import ImportRequest
+from engine.tasks import Question, undecided
 
 
 def draw(source: ImportRequest, questions: Sequence[Question]) -> None:

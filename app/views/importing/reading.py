@@ -13,7 +13,8 @@ from app.components import images, wording
 from app.components.escaping import escape
 from app.views.importing import brought
 from engine.errors import WorkbenchError
-from engine.tasks import WHOLE_RANGE, WITHOUT_EXTREMES, ImportRequest, Preview, Reading, Sample, Values
+from engine.images import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values
+from engine.intake import ImportRequest, Preview, Sample
 
 COMPARED = 6  # images in each way
 WINDOWS = {  # center and width in Hounsfield units, as CT is usually read

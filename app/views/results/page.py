@@ -15,8 +15,8 @@ from app.components.escaping import escape
 from app.components.methods import student_title
 from app.views.results import replay, sources
 from app.views.results.sources import Shown, Source
+from engine.delivery import student_archive
 from engine.evaluation import PairedDifference
-from engine.export import student_archive
 from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
 from engine.wording import MINUS

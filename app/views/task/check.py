@@ -14,7 +14,8 @@ from app.components.escaping import escape
 from app.views.task import geometry, split
 from app.views.task.geometry import decide
 from engine import tasks
-from engine.tasks import Checked, Finding, Task
+from engine.review import Checked, Finding
+from engine.tasks import Task
 
 SEVERITIES: dict[str, tuple[str, str, Literal["red", "orange", "gray"]]] = {  # in the order of the page
     "problem": (":material/error:", "Spoils the result", "red"),

@@ -13,9 +13,10 @@ from app import state
 from app.components import images
 from app.components.escaping import escape
 from app.views.task.draft import TaskDraft
-from engine import tasks
+from engine import review
 from engine.errors import WorkbenchError
-from engine.tasks import STUDENT_SIZES, Checked, Task, relative_cost
+from engine.review import STUDENT_SIZES, Checked, relative_cost
+from engine.tasks import Task
 
 RESIZES = {
     "crop": ("Crop", "The central square; what lies outside is lost."),
@@ -117,7 +118,7 @@ def _flip(task: Task) -> None:
 def decide(task: Task, **decisions: Any) -> None:
     """Put decisions into force, and draw the page once more; what is refused is a sentence."""
     try:
-        tasks.decide(task, **decisions)
+        review.decide(task, **decisions)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return

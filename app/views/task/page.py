@@ -15,10 +15,11 @@ from app.components import images, labels, page, wording
 from app.components.escaping import escape
 from app.views.task import check, labeling
 from app.views.task.draft import TaskDraft
-from engine import tasks
+from engine import review
+from engine.images import reading_from, reading_in_words
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own, reading_from, reading_in_words
+from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
 
 CLASSES_PER_PAGE = 10
 IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
@@ -72,7 +73,7 @@ def _head(task: Task) -> str:
 
 
 def _choose_part(task: Task) -> str:
-    waiting = tasks.count_open(task)
+    waiting = review.count_open(task)
     titles = {
         "images": ":material/photo_library: Images",
         "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),

@@ -13,7 +13,8 @@ from app.components import images, wording
 from app.components.escaping import escape
 from app.views.task.draft import TaskDraft
 from app.views.task.geometry import decide
-from engine.tasks import Checked, Task
+from engine.review import Checked
+from engine.tasks import Task
 
 SPLITS = {
     "given": "The source's own",
