@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.components.escaping import escape
-from engine.similarity import CARDS, METRICS
+from engine.similarity import METRICS
 
 
 def button(key: str) -> None:
@@ -16,7 +16,8 @@ def button(key: str) -> None:
 
 def draw(key: str) -> None:
     """The card itself."""
-    metric, card = METRICS[key], CARDS[key]
+    metric = METRICS[key]
+    card = metric.card
     st.markdown(f"**{metric.title}** · {escape(metric.summary)}")
     st.latex(card.formula)
     needed = metric.labels_per_class
