@@ -14,7 +14,7 @@ from app.components import waiting, wording
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.runs.looking import LookTime, estimate_look, request_look
+from engine.runs.extraction_job import LookTime, estimate_look, request_look
 from engine.runs.panel import request_panel
 from engine.tasks import Task
 
