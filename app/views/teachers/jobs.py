@@ -12,7 +12,7 @@ from app import state
 from app.components import waiting, wording
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs.looking import LookTime, estimate_look, request_look
+from engine.runs.extraction_job import LookTime, estimate_look, request_look
 from engine.runs.panel import request_panel
 from engine.tasks import Task
 

@@ -11,7 +11,7 @@ from engine.installation import FOLDER
 from engine.jobs import create, processes, states, status
 from engine.runs import queue
 from engine.runs.comparison import enqueue
-from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
+from engine.runs.extraction_job import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from engine.training import recipe
