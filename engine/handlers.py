@@ -14,7 +14,8 @@ from engine.teachers import from_checkpoint, from_hub
 
 HANDLERS: Mapping[str, Handler] = {
     RUN: execute,
-    extraction_job.KIND: extraction_job.execute_look,
+    extraction_job.KIND: extraction_job.execute_extraction,
+    extraction_job.OLD_KIND: extraction_job.execute_extraction,
     panel.KIND: panel.execute_panel,
     speed.KIND: speed.execute_speed,
     maps.KIND: maps.execute_map,
