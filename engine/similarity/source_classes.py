@@ -11,8 +11,6 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, as_labels, as_matrix, as_probabilities, require_same_length
@@ -92,6 +90,9 @@ def mixture_responsibilities(features: npt.ArrayLike, number_of_classes: int, se
 
 def mixture_shares(features: Points, number_of_classes: int, seed: int = 0) -> FloatArray:
     """`mixture_responsibilities` of points."""
+    from sklearn.exceptions import ConvergenceWarning  # takes a second to load, and no other metric needs it
+    from sklearn.mixture import GaussianMixture
+
     points = _mixture_points(features)
     order = np.lexsort(np.round(points[:, ::-1], 9).T)
     parts = min(max(min(MIXTURE_PARTS_PER_CLASS * number_of_classes, len(points) // 4), number_of_classes), len(points))

@@ -24,7 +24,7 @@ FLOORS = [  # from the top; the README draws the same list
     ["engine.devices", "engine.confinement"],
     ["engine.results"],
     ["engine.tensors", "engine.records"],
-    ["engine.files", "engine.errors", "engine.wording"],
+    ["engine.files", "engine.errors", "engine.wording", "engine.uncompiled"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_ON_ONE_FLOOR = {("engine.files", "engine.errors")}
