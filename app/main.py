@@ -9,11 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:  # Streamlit puts the folder of this file there, not the project's
-    sys.path.insert(0, str(ROOT))
-
-st.set_page_config(page_title="Distill Workbench", page_icon=str(ROOT / "app" / "icon.png"), layout="wide")
+st.set_page_config(page_title="Distill Workbench", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
 if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes seconds, once a server
     with st.spinner("Starting the engine. Only the first visit waits for it."):
@@ -22,7 +18,7 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
     # takes it 0.3 s each time, and none of them is ever garbage.
     gc.freeze()
 
-from app import state  # noqa: E402 - needs the project's folder on the path
+from app import state  # noqa: E402 - after the spinner
 from app.components import page, sign_in  # noqa: E402 - the same
 
 

@@ -12,14 +12,14 @@ from engine.uncompiled import defer_compiler
 
 _PLACES = {
     "run": "engine.runs.execution:execute",
-    "look": "engine.runs.looking:execute_look",
+    "look": "engine.runs.extraction_job:execute_look",
     "panel": "engine.runs.panel:execute_panel",
     "speed": "engine.runs.speed:execute_speed",
     "map": "engine.maps:execute_map",
-    "import": "engine.tasks.import_job:execute_import",
+    "import": "engine.intake.import_job:execute_import",
     "add-hub": "engine.teachers.from_hub:execute_hub",
     "add-checkpoint": "engine.teachers.from_checkpoint:execute_checkpoint",
-    "add-outputs": "engine.features.given:execute_outputs",
+    "add-outputs": "engine.features.precomputed:execute_outputs",
 }
 
 

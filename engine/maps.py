@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
+from engine.installation import bundled
 from engine.jobs import Job, Reporter, request
-from engine.tasks import Task, open_task
+from engine.review import open_task
+from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.tensors import read_tensors, write_tensors
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets" / "maps"  # of the program's own tasks, so that none waits
+ASSETS = bundled("maps")  # of the program's own tasks, so that none waits
 KIND = "map"
 KINDS = ("pca", "umap")
 LARGEST_MAP = 5000  # images: the most that a map of a few seconds holds; of more, a seeded sample is drawn

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from engine.errors import WorkbenchError
-from engine.runs import METHODS, get_method
+from engine.methods import METHODS, get_method
 
 
 @dataclass(frozen=True)

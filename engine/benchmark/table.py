@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import Interval, accuracy_interval, bootstrap_over_targets, mean_over_targets
-from engine.runs import METHODS, get_method
+from engine.methods import METHODS, get_method
 
 REFERENCES = ("fine-tune", "fixmatch")
 # What comparisons must have in common before their differences may be averaged.

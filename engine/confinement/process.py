@@ -26,8 +26,8 @@ from typing import Any
 
 from engine.confinement.lockdown import LAYERS, Protections, lock_down, stay_with_parent
 from engine.errors import DamagedFileError, InvalidInputError, StorageError, UnknownNameError, WorkbenchError
+from engine.installation import FOLDER, importing
 
-ROOT = Path(__file__).resolve().parents[2]
 LONGEST_ANSWER = 1_500_000_000  # bytes
 STARTING = 60.0  # s that a process may take to load its libraries on a busy machine
 GIVE_UP = 10.0  # s beyond what is allowed: whoever asked has gone, and nobody else will end this process
@@ -99,10 +99,10 @@ class Confined:
         """The process, a new one if there is none."""
         if self._process is None or self._process.poll() is not None:
             self.close()
-            code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {self._module} import {self._function} as main"
+            code = f"from {self._module} import {self._function} as main"
             bounds = {"memory": int(self._memory), "seconds": self.seconds, "reads": self._reads, "parent": os.getpid()}
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"{code}; main()", json.dumps(bounds)],
+                [sys.executable, "-P", "-c", f"{code}; main()", json.dumps(bounds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -131,7 +131,7 @@ class Confined:
 
 def _environment() -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {**passed_on, **SET, USER_PACKAGES: site.getuserbase()}
+    return {**importing(passed_on), **SET, USER_PACKAGES: site.getuserbase()}
 
 
 def _tell(process: subprocess.Popen[bytes], header: dict[str, Any], content: bytes, deadline: float) -> None:
@@ -200,14 +200,14 @@ def libraries() -> list[Path]:
     """
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     places |= {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
-    return [*map(Path, sorted(places)), ROOT / "engine"]
+    return [*map(Path, sorted(places)), FOLDER / "engine"]
 
 
 def protections() -> dict[str, Protections]:
     """What holds on this system in processes that "decode images", which are given all they read, and in those that
     "parse archives and tables", which read a source: by starting one of each.
     """
-    reads = {"decode images": [], "parse archives and tables": [ROOT / "engine" / "confinement"]}
+    reads = {"decode images": [], "parse archives and tables": [FOLDER / "engine" / "confinement"]}
     return {what: _tried(paths) for what, paths in reads.items()}
 
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from engine.installation import importing
+
 NICENESS = 5  # of a worker: it leaves the processor to the app and to whatever else its user does
 # How threads of OpenMP wait for each other, by default by spinning, which eats the processor that the other threads of
 # the same worker need as soon as anything else runs beside it. Read once, when PyTorch loads its OpenMP.
@@ -46,12 +48,13 @@ def runs(pid: int | None, mark: str | None) -> bool:
 
 
 def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a worker started from `environment`: the same, with threads that sleep while they wait.
+    """The environment of a worker started from `environment`: the same, with the place of this engine,
+    and threads that sleep while they wait.
 
     Whoever has set how OpenMP waits keeps what they set.
     """
     own = any(name in environment for name in OWN_WAITING)
-    return {**environment, **({} if own else WAITING)}
+    return {**importing(environment), **({} if own else WAITING)}
 
 
 def give_way() -> None:

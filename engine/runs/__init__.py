@@ -22,8 +22,7 @@ from engine.runs.comparison import (
 )
 from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
-from engine.runs.methods import METHODS, Method, get_method, weighted
-from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
+from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
 from engine.runs.queue import QueueThread, drain, line, roots, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
@@ -42,13 +41,11 @@ __all__ = [
     "CURVE_EVENT",
     "DEFAULT_METRIC",
     "KIND",
-    "METHODS",
     "Candidate",
     "Comparison",
-    "ConsensusPlaces",
     "Entry",
     "LostRun",
-    "Method",
+    "MeanRankPlaces",
     "MethodMean",
     "MetricPlaces",
     "Place",
@@ -71,7 +68,6 @@ __all__ = [
     "entries",
     "execute",
     "finished_results",
-    "get_method",
     "line",
     "list_comparisons",
     "load_comparison",
@@ -91,7 +87,6 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
-    "weighted",
     "worker_command",
     "worth_a_label",
 ]

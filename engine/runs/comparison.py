@@ -16,10 +16,10 @@ from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, create, load, remove, resume, status
+from engine.methods import FINE_TUNE, get_method
 from engine.records import Count, damaged, read_record, write_record
 from engine.results import RESULT, Result, read_result
 from engine.runs.execution import KIND
-from engine.runs.methods import FINE_TUNE, get_method
 from engine.runs.spec import RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
 

@@ -14,8 +14,6 @@ from engine.jobs import Job, Lane, OnChange, Status
 from engine.runs import speed
 from engine.runs.execution import KIND as RUN
 
-ROOT = Path(__file__).resolve().parents[2]
-
 # Somebody sits before a ranking or a map and waits, and it is short: such work runs beside the training of a student,
 # which may take hours. A measurement of speed belongs to the runs, since beside one it would measure both; it is for
 # before they begin, and holds none up.
@@ -50,8 +48,7 @@ def line(home: Path, job: Job) -> list[tuple[Job, Status]]:
 
 def worker_command(job: Job) -> list[str]:
     """The command line of a worker, whichever folder the caller was started in."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from engine.cli import main; sys.exit(main(sys.argv[1:]))"
-    return [sys.executable, "-c", code, "job", str(job.folder)]
+    return [sys.executable, "-P", "-m", "engine", "job", str(job.folder)]
 
 
 def drain(

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.files import read_json
+from engine.installation import bundled
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "results"
+ASSETS = bundled("results")
 
 
 def recorded_comparison(task: str, folder: Path = ASSETS) -> dict[str, Any] | None:

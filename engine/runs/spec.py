@@ -13,8 +13,8 @@ from engine.devices import resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
 from engine.jobs import Job
+from engine.methods import Method, get_method
 from engine.records import damaged
-from engine.runs.methods import Method, get_method
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task

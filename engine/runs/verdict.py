@@ -14,8 +14,8 @@ from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spea
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
+from engine.methods import FINE_TUNE
 from engine.runs.comparison import Entry, enqueue, read_run, runs_root
-from engine.runs.methods import FINE_TUNE
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task

@@ -12,10 +12,11 @@ from torch import nn
 
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.files import TEMPORARY_PREFIX, storage_error, workspace
+from engine.installation import bundled
 from engine.records import damaged, read_record
 from engine.teachers.record import TeacherRecord
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "teachers"
+ASSETS = bundled("teachers")
 RECORD = "record.json"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 

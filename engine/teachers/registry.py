@@ -6,7 +6,6 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -14,10 +13,11 @@ from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
 from engine.errors import DamagedFileError, UnknownNameError
 from engine.files import read_json
+from engine.installation import bundled
 from engine.teachers.model import LONGEST_NAME
 from engine.teachers.weights import IMAGENET
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "registry"
+FOLDER = bundled("registry")
 UNKNOWN_LICENSES = ("", "unknown")
 # What the parts of timm's tags say of the training images. The first part of a tag that is listed here decides.
 COLLECTIONS = {

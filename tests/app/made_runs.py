@@ -15,7 +15,9 @@ from engine import jobs
 from engine.evaluation import wilson_interval
 from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
+from engine.methods import get_method
 from engine.results import RESULT
+from engine.review import open_task
 from engine.runs import (
     CURVE_EVENT,
     KIND,
@@ -23,13 +25,12 @@ from engine.runs import (
     RunSpec,
     as_document,
     finished_results,
-    get_method,
     plan,
     run_spec_from,
     runs_root,
     start,
 )
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 
 TEST_IMAGES = 415
 FINAL = {"fine-tune": 0.50, "fixmatch": 0.53, "distill-nearest": 0.58, "distill-weighted": 0.60}

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 
 from app import state
 from app.views.add_teacher import files
+from app.views.add_teacher.draft import AddTeacherDraft
 from engine import jobs
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, worker
+from engine.review import open_task
 from engine.runs import rank
-from engine.tasks import open_task
 from engine.teachers import About, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
 from tests.app.made_features import look
@@ -39,7 +40,7 @@ def hub(home, tmp_path, monkeypatch):
 
 
 def way(name):
-    return {"note add.way": name}
+    return {AddTeacherDraft.key(): AddTeacherDraft(way=name)}
 
 
 def test_recommended_teachers_have_license_and_source_and_one_click_asks_for_it(home):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.components.methods import look, order, title
-from engine.runs import METHODS
+from engine.methods import METHODS
 
-THEME = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+THEME = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
 
 
 def luminance(color):

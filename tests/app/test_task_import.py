@@ -7,9 +7,13 @@ import tifffile
 
 from app import state
 from app.views.importing import reading
+from app.views.importing.draft import ImportDraft
 from engine.handlers import HANDLERS
+from engine.images import Reading, Values, reading_from, reading_in_words
+from engine.intake import ImportRequest
 from engine.jobs import list_jobs, request_cancel, worker
-from engine.tasks import ImportRequest, Reading, Values, open_task, reading_from, reading_in_words, task_names
+from engine.review import open_task
+from engine.tasks import task_names
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.tasks import made_sources as made
 
@@ -240,7 +244,7 @@ def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
     home.mkdir(exist_ok=True)
     (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
     for place, in_place in (("in-place", True), ("copy", False)):
-        app = open_page("importing", session={"note import.way": "server"})
+        app = open_page("importing", session={ImportDraft.key(): ImportDraft(way="server")})
         app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
         shown(app.run())
         shown(button(app, "Look at it").click().run())

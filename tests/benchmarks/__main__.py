@@ -19,7 +19,7 @@ import torch
 from engine.devices import available, describe, set_up
 from engine.features import extract
 from engine.features.extraction import BATCH_IMAGES
-from engine.tasks import open_task
+from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
 from engine.training import TeacherSignal, TrainData, augment, build_student, recipe
 from engine.training.loop import _Run

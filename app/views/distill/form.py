@@ -11,12 +11,15 @@ import streamlit as st
 
 from app import state
 from app.components import labels, page, queued, wording
+from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
+from app.views.distill.draft import DistillDraft
 from app.views.distill.fields import advanced_changes
 from engine import devices, jobs
 from engine.jobs import Job
-from engine.runs import METHODS, RunSpec, active_weights, effective_teachers, get_method, line, plan, weighted
+from engine.methods import METHODS, get_method, weighted
+from engine.runs import RunSpec, active_weights, effective_teachers, line, plan
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
@@ -27,7 +30,6 @@ SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 LARGEST_BUDGET = 100_000_000
 MEASURE_POLL = 1.0  # s
-_MEASUREMENT = "distill.measurement"  # the job that this session asked for last
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,8 @@ def _where_from(speeds: Sequence[Speed]) -> str:
 
 def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text: str, label: str) -> None:
     """A text about time, with the button that lets the queue measure; while it does, how far that is."""
-    job = state.note(_MEASUREMENT)
+    slot = DistillDraft.current().measurement
+    job = slot.job()
     if job is not None and not jobs.status(job).terminal:
         _watch_measurement(job)
         return
@@ -302,11 +305,10 @@ def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text
         if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
             budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
             wanted = [replace(train, images=max(budget, train.images_per_step)) for train in trains]
-            state.set_note(_MEASUREMENT, request_speed(home, wanted, device))
-            state.queue(device)
+            slot.ask(lambda: request_speed(home, wanted, device))
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
-        st.caption(f":material/timer_off: No estimate: {page.escape(jobs.status(job).message or '')}")
+        st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")
 
 
 def _watch_measurement(job: Job) -> None:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import state
-from app.components import images, page
-from engine import tasks
+from app.components import images
+from app.components.escaping import escape
+from app.views.task.draft import TaskDraft
+from engine import review
 from engine.errors import WorkbenchError
-from engine.tasks import STUDENT_SIZES, Checked, Task, relative_cost
+from engine.review import STUDENT_SIZES, Checked, relative_cost
+from engine.tasks import Task
 
 RESIZES = {
     "crop": ("Crop", "The central square; what lies outside is lost."),
@@ -27,7 +30,7 @@ def draw(task: Task, now: Checked) -> None:
     """The choice with its preview and its cost."""
     advice = now.advice
     st.subheader("Shape and size", anchor=False)
-    st.caption(f"Networks look at squares. {page.escape(advice.reason)} {_sides(*advice.short_sides)}")
+    st.caption(f"Networks look at squares. {escape(advice.reason)} {_sides(*advice.short_sides)}")
     rows = _rows(now)
     size = task.record.student_size or advice.size
     with st.grid(3, min_column_width=230):
@@ -61,14 +64,15 @@ def _rows(now: Checked) -> NDArray[np.int64]:
     aspects = np.maximum(facts.widths, facts.heights) / np.maximum(1, np.minimum(facts.widths, facts.heights))
     taking_part = np.flatnonzero(now.review.splits == "train")
     order = taking_part[np.argsort(aspects[taking_part], kind="stable")]
-    return order[np.unique(np.linspace(0, len(order) - 1, min(PREVIEWED, len(order))).astype(int))]
+    rows: NDArray[np.int64] = order[np.unique(np.linspace(0, len(order) - 1, min(PREVIEWED, len(order))).astype(int))]
+    return rows
 
 
 def _preview(task: Task, rows: NDArray[np.int64], size: int, resize: str) -> None:
     try:
         pixels = task.images.pixels([int(row) for row in rows], size, resize)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return
     shown = [
         images.Picture(Image.fromarray(image), f"{task.images.image_ids[row]} at {size} pixels, {resize}")
@@ -83,6 +87,7 @@ def _size(task: Task, size: int, reason: str) -> None:
         same = "in use" if pixels == size else f"{cost:.2g} × the time"
         return f"{pixels} × {pixels} pixels ({same})"
 
+    draft = TaskDraft.current()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "The student sees images at",
@@ -90,34 +95,31 @@ def _size(task: Task, size: int, reason: str) -> None:
             format_func=title,
             width=320,
             help="Training and using the student take time in proportion to the area.",
-            **state.bound("student size", size, lambda value: state.set_note(_SIZE, value)),
+            **state.bound("student size", size, draft.put("wanted_size")),
         )
-        if (wanted := state.note(_SIZE)) and wanted != size:
-            state.set_note(_SIZE, None)
+        wanted, draft.wanted_size = draft.wanted_size, None
+        if wanted and wanted != size:
             decide(task, student_size=wanted)
-    st.caption(f"{page.escape(reason)} The pictures above are as the student sees them.")
+    st.caption(f"{escape(reason)} The pictures above are as the student sees them.")
 
 
 def _flip(task: Task) -> None:
+    draft = TaskDraft.current()
     st.toggle(
         "A mirrored image is still of its class",
         help="Training then mirrors images at random. Not for letters, nor where left and right differ.",
-        **state.bound("task flip", task.record.flip, lambda value: state.set_note(_FLIP, value)),
+        **state.bound("task flip", task.record.flip, draft.put("wanted_flip")),
     )
-    wanted = state.note(_FLIP)
-    state.set_note(_FLIP, None)
+    wanted, draft.wanted_flip = draft.wanted_flip, None
     if wanted is not None and wanted != task.record.flip:
         decide(task, flip=wanted)
-
-
-_SIZE, _FLIP = "geometry.size", "geometry.flip"
 
 
 def decide(task: Task, **decisions: Any) -> None:
     """Put decisions into force, and draw the page once more; what is refused is a sentence."""
     try:
-        tasks.decide(task, **decisions)
+        review.decide(task, **decisions)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return
     st.rerun()

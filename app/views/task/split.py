@@ -9,9 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, wording
+from app.components.escaping import escape
+from app.views.task.draft import TaskDraft
 from app.views.task.geometry import decide
-from engine.tasks import Checked, Task
+from engine.review import Checked
+from engine.tasks import Task
 
 SPLITS = {
     "given": "The source's own",
@@ -26,7 +29,7 @@ SHOWN_ROWS = 48  # images that take no part
 def draw(task: Task, now: Checked) -> None:
     """The numbers, what they come from, and the choices."""
     st.subheader("Held-out images", anchor=False)
-    st.caption(f"{page.escape(now.review.split_rule)} They test the student, and take no part in anything else.")
+    st.caption(f"{escape(now.review.split_rule)} They test the student, and take no part in anything else.")
     labeled = int(task.available_labels().sum())
     with st.grid(4, min_column_width=130):
         st.metric("Labeled, train", f"{labeled:,}")
@@ -43,7 +46,7 @@ def _out(task: Task, now: Checked) -> None:
     if not now.review.left_out:
         return
     reasons = [f"{number:,} {why}" for why, number in now.review.left_out]
-    st.caption(f"No part: {page.escape('; '.join(reasons))}.")
+    st.caption(f"No part: {escape('; '.join(reasons))}.")
     some = st.expander("See images that take no part", on_change="rerun", key="check out", icon=":material/block:")
     if some.open:
         rows = np.flatnonzero((task.splits != "train") & ~np.isin(np.arange(len(task.splits)), task.test_rows))
@@ -62,7 +65,7 @@ def _groups(task: Task, now: Checked) -> None:
     tested = np.unique(groups[task.test_rows])
     tested = tested[tested != ""]
     every = wording.count(int(np.unique(groups[groups != ""]).size), "group")
-    named = wording.listed([wording.isolated(page.escape(str(name))) for name in tested[:NAMED_GROUPS]])
+    named = wording.listed([wording.isolated(escape(str(name))) for name in tested[:NAMED_GROUPS]])
     more = f" and {len(tested) - NAMED_GROUPS:,} more" if len(tested) > NAMED_GROUPS else ""
     st.caption(
         f"Of {every} {len(tested):,} {'tests' if len(tested) == 1 else 'test'}{': ' if named else ''}{named}{more}."
@@ -86,6 +89,7 @@ def _group_table(task: Task, now: Checked) -> pd.DataFrame:
 
 
 def _choices(task: Task, now: Checked) -> None:
+    draft = TaskDraft.current()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if len(now.split_methods) > 1:
             st.segmented_control(
@@ -94,9 +98,10 @@ def _choices(task: Task, now: Checked) -> None:
                 format_func=SPLITS.__getitem__,
                 required=True,
                 help="Whole groups: no patient, site or video is both trained on and tested on.",
-                **state.bound("split method", now.review.split_method, lambda value: state.set_note(_SPLIT, value)),
+                **state.bound("split method", now.review.split_method, draft.put("wanted_split")),
             )
-            if (wanted := _wish(_SPLIT)) and wanted != now.review.split_method:
+            wanted, draft.wanted_split = draft.wanted_split, None
+            if wanted and wanted != now.review.split_method:
                 decide(task, split=wanted)
         if now.review.split_method == "given":
             return
@@ -106,19 +111,10 @@ def _choices(task: Task, now: Checked) -> None:
             shares,
             format_func=lambda share: wording.percent(share, 0),
             width=190,
-            **state.bound("test share", now.decisions.test_share, lambda value: state.set_note(_SHARE, value)),
+            **state.bound("test share", now.decisions.test_share, draft.put("wanted_share")),
         )
-        if (share := _wish(_SHARE)) and share != now.decisions.test_share:
+        share, draft.wanted_share = draft.wanted_share, None
+        if share and share != now.decisions.test_share:
             decide(task, test_share=share)
         if st.button("Draw again", icon=":material/casino:", help="Other images of the same share."):
             decide(task, seed=now.decisions.seed + 1)
-
-
-_SPLIT, _SHARE = "check.split", "check.share"
-
-
-def _wish(note: str) -> object:
-    """What a widget was just set to; asked once."""
-    wanted = state.note(note)
-    state.set_note(note, None)
-    return wanted

@@ -12,8 +12,8 @@ import streamlit as st
 from app import state
 from app.components import page, tables
 from app.views.teachers.ranked import COLORS, PATTERNS, ROW_PIXELS, short_title
+from engine.methods import DEFAULT_P
 from engine.runs import Ranking, active_weights, effective_teachers
-from engine.runs.methods import DEFAULT_P
 from engine.similarity import METRICS
 from engine.weighting import normalized
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import cli
+from engine.cli import serve
 from engine.confinement import ACTS as PROMISES
 from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, libraries, seccomp
 from engine.confinement import process as process_module
@@ -157,8 +158,8 @@ def test_libraries_that_are_loaded_late_are_those_in_use_and_hold_no_secrets():
     places = libraries()
     for used in (pytest, json):
         assert any(place in Path(used.__file__).parents for place in places)
-    assert process_module.ROOT not in places
-    assert not any(place in (process_module.ROOT / ".streamlit").parents for place in places)
+    assert process_module.FOLDER not in places
+    assert not any(place in (process_module.FOLDER / ".streamlit").parents for place in places)
 
 
 def test_threads_are_left(reader):
@@ -191,13 +192,13 @@ def test_time_is_limited_and_a_crash_is_known(reader):
 @linux_only
 def test_a_busy_process_ends_with_its_parent(tmp_path):
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from engine.confinement import Confined\n"
+        "from engine.confinement import Confined\n"
         f"process = Confined({HERE + ':all_layers'!r}, memory=2e9, seconds=60)\n"
         "print(process.start().pid, flush=True)\n"
         "process.ask({'do': 'spin', 'name': 'x'})"
     )
-    root = str(process_module.ROOT)
-    parent = subprocess.Popen([sys.executable, "-c", code, root], stdout=subprocess.PIPE, cwd=root)
+    root = str(process_module.FOLDER)
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root)
     child = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
@@ -262,9 +263,9 @@ def test_serve_says_it_before_the_server_starts(monkeypatch, capsys, home):
 
     monkeypatch.setattr("engine.confinement.protections", lambda: {"decode images": Protections(seccomp=True)})
     monkeypatch.setenv("WORKBENCH_HOSTS", "")
-    monkeypatch.setattr(cli.os, "chdir", lambda folder: None)
-    monkeypatch.setattr(cli.os, "execv", start)
-    monkeypatch.setattr(cli.subprocess, "call", start)
+    monkeypatch.setattr(serve.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(serve.os, "execv", start)
+    monkeypatch.setattr(serve.subprocess, "call", start)
     with pytest.raises(SystemExit):
         cli.main(["serve", "--port", "0"])
     assert said[0].startswith("Processes that decode images cannot write or shorten files")

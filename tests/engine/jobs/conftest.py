@@ -1,6 +1,5 @@
 """Fixtures of the tests of jobs; what they share lies in jobs_workspace.py beside this file."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # test folders are no packages
-
-from jobs_workspace import Workspace
+from tests.engine.jobs.jobs_workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -30,7 +27,6 @@ def as_nobody() -> Callable[[str], str]:
         done = subprocess.run(
             [sys.executable, "-c", imports + become + code],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             capture_output=True,
             text=True,
             check=False,

@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from jobs_workspace import Workspace, command, until
 
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError
 from engine.jobs import DeviceLock, Job, create, drain, queue, read_events, request_cancel, status, wait
 from engine.jobs.processes import start_mark
+from tests.engine.jobs.jobs_workspace import Workspace, command, until
 
 
 def test_jobs_of_all_roots_run_one_after_the_other_oldest_first(workspace: Workspace) -> None:

@@ -3,13 +3,13 @@ import time
 from pathlib import Path
 
 import pytest
-from jobs_workspace import until
 
 from engine import files
 from engine.errors import CancelledError, StorageError
 from engine.jobs import Job, Reporter, create, reporter, request_cancel, status
 from engine.jobs.reporter import Rate
 from engine.jobs.states import begin
+from tests.engine.jobs.jobs_workspace import until
 
 COUNTING = ("counting", "steps")
 

@@ -4,10 +4,10 @@ import signal
 import subprocess
 
 import pytest
-from jobs_workspace import Workspace, command, until
 
 from engine.errors import InvalidInputError
 from engine.jobs import read_events, resume, status, worker
+from tests.engine.jobs.jobs_workspace import Workspace, command, until
 
 
 def test_a_job_is_done(workspace: Workspace) -> None:

@@ -11,8 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 from engine import files
 from engine.errors import InvalidInputError
 from engine.jobs import Job, Reporter, drain, worker

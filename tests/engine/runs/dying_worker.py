@@ -8,8 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 from engine.jobs import worker
 from engine.runs import execute, execution
 

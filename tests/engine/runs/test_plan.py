@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
-from engine.runs import METHODS, common_ground, get_method, method_means, plan, run_spec_from
+from engine.methods import METHODS, get_method
+from engine.runs import common_ground, method_means, plan, run_spec_from
 from engine.runs.spec import as_json
 from engine.tasks import Task
 

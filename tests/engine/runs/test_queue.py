@@ -7,10 +7,11 @@ import pytest
 
 from engine import runs
 from engine.errors import StorageError
+from engine.installation import FOLDER
 from engine.jobs import create, processes, states, status
 from engine.runs import queue
 from engine.runs.comparison import enqueue
-from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
+from engine.runs.extraction_job import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from engine.training import recipe
@@ -49,7 +50,6 @@ def test_each_kind_of_job_has_one_lane(home, kind, lane):
 WORKER = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {root!r})
 from engine.jobs import worker
 def train(job, reporter):
     while not Path({looked!r}).exists():
@@ -61,7 +61,7 @@ sys.exit(worker.run(Path(sys.argv[1]), {{"run": train, "look": look}}))
 
 
 def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, monkeypatch):
-    script = WORKER.format(root=str(queue.ROOT), looked=str(home / "looked"))
+    script = WORKER.format(looked=str(home / "looked"))
     monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, "-c", script, str(job.folder)])
     monkeypatch.setattr(queue, "LOOK_AGAIN", 0.01)
     run, seen = add(home, "run", "runs"), []
@@ -160,4 +160,4 @@ def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_
     ],
 )
 def test_threads_of_a_worker_sleep_while_they_wait_unless_its_user_says_otherwise(before, after):
-    assert processes.worker_environment(before) == after
+    assert processes.worker_environment(before) == {**after, "PYTHONPATH": str(FOLDER)}

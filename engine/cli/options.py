@@ -1,0 +1,49 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from engine.errors import InvalidInputError
+
+
+def add_task_options(parser: argparse.ArgumentParser) -> None:
+    """What every command about one task takes."""
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--metric", default="parc", help="the similarity metric (default parc); rank takes all, too")
+    parser.add_argument("--labels-per-class", type=int, default=5)
+    parser.add_argument("--teachers", help="comma-separated; all by default")
+    parser.add_argument("--device", help="auto, cuda, mps or cpu")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+
+
+def names(text: str | None) -> list[str] | None:
+    """The names in a comma-separated list; commas in brackets do not separate."""
+    parts = None if text is None else re.split(r",(?![^(]*\))", text)
+    return parts and [name.strip() for name in parts if name.strip()]
+
+
+def integer(option: str, text: str) -> int:
+    """The whole number that an option was given. Raises InvalidInputError."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInputError(f"{option}: {text!r} is not a whole number.") from None
+
+
+def fields(settings: Sequence[str]) -> dict[str, Any]:
+    """`--set field=value`: numbers where they are numbers, text otherwise. Raises InvalidInputError."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InvalidInputError(f"--set {setting!r}: write it as field=value.")
+        try:
+            found[name.strip()] = json.loads(text)
+        except ValueError:
+            found[name.strip()] = text.strip()
+    return found

@@ -1,0 +1,43 @@
+"""`python -m engine work` drains the queue; `job` does one job, as the queue has it done."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.cli.printing import JobLines
+from engine.files import make_folder, workspace
+
+
+def add_parser(verbs: Any) -> None:
+    """Add `work` and `job` to the command line."""
+    text = "work on the queue until it is empty"
+    work = verbs.add_parser("work", help=text, description=text)
+    work.set_defaults(run=_work)
+    work.add_argument("--device", help="auto, cuda, mps or cpu")
+
+    text = "do one queued job in this process (the queue calls this)"
+    job = verbs.add_parser("job", help=text, description=text)
+    job.set_defaults(run=_job)
+    job.add_argument("folder", type=Path)
+
+
+def _work(options: argparse.Namespace) -> int:
+    from engine.devices import resolve
+    from engine.runs import drain, waiting
+
+    home, device = make_folder(workspace()), resolve(options.device)
+    queued = len(waiting(home, device))
+    print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
+    drain(home, device, until_empty=True, on_change=JobLines(queued))
+    return 0
+
+
+def _job(options: argparse.Namespace) -> int:
+    from engine.handlers import HANDLERS
+    from engine.jobs import processes, worker
+
+    processes.give_way()
+    return worker.run(options.folder, HANDLERS)

@@ -1,0 +1,54 @@
+"""`python -m engine rank`: all teachers by their similarity to a task."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from engine.cli.options import add_task_options, names
+from engine.cli.printing import ProgressLine, print_json, print_panel, print_ranking
+from engine.files import make_folder, workspace
+
+
+def add_parser(verbs: Any) -> None:
+    """Add `rank` to the command line."""
+    text = "rank all teachers by their similarity to a task"
+    ranking = verbs.add_parser("rank", help=text, description=text)
+    ranking.set_defaults(run=_rank)
+    add_task_options(ranking)
+    ranking.add_argument("--seed", type=int, default=0, help="which labeled images are drawn (default 0)")
+    ranking.add_argument(
+        "--resamples", type=int, default=0, help="draws of half the labels, for intervals; 200 are plenty (default 0)"
+    )
+
+
+def _rank(options: argparse.Namespace) -> int:
+    from engine.devices import resolve
+    from engine.review import open_task
+    from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
+
+    home, named = make_folder(workspace()), names(options.teachers)
+    task = open_task(options.task, home)
+    found = teacher_panel(
+        home,
+        task,
+        metrics=None if options.metric == ALL else [options.metric],
+        labels_per_class=options.labels_per_class,
+        seed=options.seed,
+        teachers=named,
+        resamples=options.resamples,
+        device=resolve(options.device),
+        progress=ProgressLine("images × teachers", {SCORING: "scorings"}),
+    )
+    document = as_document(found, task, named)
+    if options.json:
+        return print_json(document)
+    if len(found.metrics) == 1:
+        print_ranking(document)
+    else:
+        print_panel(document)
+    for left_out in document["excluded"]:
+        print(f"left out: {left_out['teacher']}: {left_out['reason']}")
+    for unranked in document["unranked"]:
+        print(f"not ranked: {unranked['teacher']}: {unranked['reason']}")
+    return 0
