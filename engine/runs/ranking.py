@@ -212,10 +212,10 @@ def active_weights(alpha: dict[str, float]) -> dict[str, float]:
     return {name: float(a) for name, a in zip(names, kept, strict=True) if a > 0}
 
 
-def drawn_by_lot(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
+def drawn_at_random(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
     """DistillRandom: the weight 1 on one teacher that the seed draws."""
     names = sorted(t.name for t in teachers)
-    return {names[int(np.random.default_rng([seed, _LOT_STREAM]).integers(len(names)))]: 1.0}
+    return {names[int(np.random.default_rng([seed, _RANDOM_STREAM]).integers(len(names)))]: 1.0}
 
 
 def effective_teachers(alpha: dict[str, float]) -> float:
@@ -223,7 +223,7 @@ def effective_teachers(alpha: dict[str, float]) -> float:
     return effective_number(np.array(list(alpha.values())))
 
 
-_LOT_STREAM = 0x107
+_RANDOM_STREAM = 0x107
 
 
 def _in_order(scored: Sequence[tuple[Candidate, float]]) -> tuple[Ranked, ...]:
