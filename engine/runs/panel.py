@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.evaluation import Interval
+from engine.evaluation.arrays import FloatArray
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
@@ -25,8 +26,6 @@ from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 KIND = "panel"
 ALL = "all"  # the name for every metric at once
