@@ -10,7 +10,7 @@ from streamlit import config
 from streamlit.starlette import App
 
 from app.hosts import KnownHosts, known_hosts
-from engine.tasks.settings import checked_host_names, host_names
+from engine.settings import checked_host_names, host_names
 
 further = (*host_names(), *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")))
 hosts = known_hosts(config.get_option("server.address") or "", further)

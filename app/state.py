@@ -16,15 +16,18 @@ from typing import Any
 
 import streamlit as st
 
-from engine import devices, runs, tasks
+from engine import devices, intake, review, runs, tasks
 from engine.errors import WorkbenchError
 from engine.files import workspace
+from engine.images import Reading
+from engine.intake import ImportRequest, Preview, Sample
 from engine.methods import DEFAULT_P
+from engine.review import Checked
 from engine.runs import QueueThread, Ranking, TeacherPanel
 from engine.runs.looking import missing_outputs
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
-from engine.tasks import Checked, ImportRequest, Preview, Reading, Sample, Task
+from engine.tasks import Task
 from engine.teachers import all_teachers, teacher_names
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
@@ -93,7 +96,7 @@ def task() -> Task | None:
 def open_task(name: str) -> Task:
     """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
     if not _is_folder_name(name) or not _record(name).exists():
-        tasks.open_task(name, home())  # copies a bundled task into the workspace
+        review.open_task(name, home())  # copies a bundled task into the workspace
     return _opened_task(str(home()), name, _record(name).stat().st_mtime_ns)
 
 
@@ -141,7 +144,7 @@ def set_part(name: str | None) -> None:
 def checked(task: Task) -> Checked:
     """Findings, decisions and advice of an imported task, looked up once for all sessions until the task changes.
 
-    Raises as `engine.tasks.checked`.
+    Raises as `engine.review.checked`.
     """
     changed = (task.folder / "task.json").stat().st_mtime_ns
     return _checked(str(task.folder), changed, task)
@@ -354,7 +357,7 @@ class _MissingOutputsError(WorkbenchError):
 
 @st.cache_resource(max_entries=32, show_spinner="Looking through the labels")
 def _opened_task(home: str, name: str, changed: int) -> Task:
-    return tasks.open_task(name, Path(home))
+    return review.open_task(name, Path(home))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -364,19 +367,19 @@ def _labels(home: str, name: str, changed: int) -> Task:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _checked(folder: str, changed: int, _task: Task) -> Checked:
-    return tasks.checked(_task)
+    return review.checked(_task)
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
 def _previewed(home: str, wanted: str, _request: ImportRequest) -> Preview:
-    return tasks.preview(_request, Path(home))
+    return intake.preview(_request, Path(home))
 
 
 @st.cache_resource(max_entries=32, ttl=900, show_spinner=False)
 def _read_in_ways(
     home: str, wanted: str, names: tuple[str, ...], ways: str, _request: ImportRequest, _readings: tuple[Reading, ...]
 ) -> tuple[tuple[Sample, ...], ...]:
-    return tasks.read_in_ways(_request, names, _readings, Path(home))
+    return intake.read_in_ways(_request, names, _readings, Path(home))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from engine import maps
 from engine.features import given
+from engine.intake import IMPORT_KIND, execute_import
 from engine.jobs import Handler
 from engine.runs import execute, looking, panel, speed
 from engine.runs.execution import KIND as RUN
-from engine.tasks import IMPORT_KIND, execute_import
 from engine.teachers import from_checkpoint, from_hub
 
 HANDLERS: Mapping[str, Handler] = {

@@ -21,7 +21,8 @@ from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.installation import bundled
 from engine.jobs import Job, Reporter, request
-from engine.tasks import Task, open_task
+from engine.review import open_task
+from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.tensors import read_tensors, write_tensors
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from engine.installation import importing
-from engine.tasks import open_task
+from engine.review import open_task
 
 os.environ.update(importing())  # the processes that tests start find this engine, wherever they start
 torch.set_num_threads(1)

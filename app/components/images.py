@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
+from engine.images.views import square
 from engine.tasks import Task
-from engine.tasks.views import square
 
 LARGEST = 96  # pixels of a thumbnail's side; smaller originals stay as they are
 SMALL_ORIGINAL = 40  # pixels; so small an image is sent without loss

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.components import page, wording
+from app.components import wording
+from app.components.escaping import escape
 from engine.methods import METHODS
 from engine.runs import Ranking
 from engine.teachers import TeacherRecord
@@ -41,7 +42,7 @@ def cannot_teach(ranking: Ranking) -> None:
             "other methods."
         )
     for unranked in ranking.unranked:
-        st.caption(f":material/info: Not ranked: {page.escape(unranked.teacher.title)}. {page.escape(unranked.reason)}")
+        st.caption(f":material/info: Not ranked: {escape(unranked.teacher.title)}. {escape(unranked.reason)}")
 
 
 def _by_features() -> str:
@@ -49,4 +50,4 @@ def _by_features() -> str:
 
 
 def _titles(teachers: Any) -> str:
-    return wording.listed([page.escape(teacher.title) for teacher in teachers])
+    return wording.listed([escape(teacher.title) for teacher in teachers])

@@ -15,6 +15,7 @@ import streamlit as st
 from app import state
 from app.components import charts, page, queued, wording
 from app.components.charts import Curve
+from app.components.escaping import escape
 from app.components.methods import title
 from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
@@ -137,7 +138,7 @@ def _draw_head(comparison: Comparison, found: Sequence[Entry]) -> None:
 
 def _draw_lost(home: Path, lost: LostRun, found: Sequence[Entry]) -> None:
     """What is wrong with a run; one whose spec is whole can be made again from here."""
-    st.error(page.escape(lost.problem), icon=":material/error:")
+    st.error(escape(lost.problem), icon=":material/error:")
     for entry in found:
         if entry.run == lost.run:
             label = f"Make {title(entry.spec.method)}, seed {entry.spec.seed}, again"
@@ -164,9 +165,9 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             if told := _latest(curve_of(entry)):
                 st.caption(told)
         if now.state != "done" and (problem := _events_problem(entry)):
-            st.error(page.escape(problem), icon=":material/error:")
+            st.error(escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
-            st.error(page.escape(now.message), icon=":material/error:")
+            st.error(escape(now.message), icon=":material/error:")
 
 
 def can_go_on(entry: Entry) -> bool:
@@ -287,7 +288,7 @@ def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *,
         try:
             act(chosen)
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
         st.rerun()
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from app import state
-from app.components import page, wording
+from app.components import wording
+from app.components.escaping import escape
 from app.components.methods import title
 from engine import runs
 from engine.errors import WorkbenchError
@@ -41,7 +42,7 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
 def name(job: Job) -> str:
     """What a job does, as Markdown, such as "the ranking of Birds"."""
     told = _NAMES.get(job.kind)
-    return told(job.spec) if told else page.escape(job.id)
+    return told(job.spec) if told else escape(job.id)
 
 
 def seconds_of(found: Line) -> float | None:
@@ -76,9 +77,9 @@ def is_training(now: Status) -> bool:
 def task_title(name: str) -> str:
     """A task's title as Markdown; of one that cannot be opened, its name."""
     try:
-        return page.escape(state.open_labels(name).record.title)
+        return escape(state.open_labels(name).record.title)
     except WorkbenchError:
-        return page.escape(name)
+        return escape(name)
 
 
 def _of_task(what: str) -> Callable[[Mapping[str, Any]], str]:
@@ -86,7 +87,7 @@ def _of_task(what: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def _run(spec: Mapping[str, Any]) -> str:
-    what = f"{page.escape(title(str(spec.get('method', ''))))}, seed {spec.get('seed')},"
+    what = f"{escape(title(str(spec.get('method', ''))))}, seed {spec.get('seed')},"
     return _of_task(what)(spec)
 
 
@@ -96,8 +97,8 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "panel": _of_task("the intervals of the ranking"),
     "map": _of_task("a map"),
     "speed": lambda spec: "the measurement for an estimate",
-    "import": lambda spec: f"the import of {page.escape(str(spec.get('title') or spec.get('name') or 'images'))}",
-    "add-hub": lambda spec: f"adding the teacher {page.escape(str(spec.get('name', '')))}",
-    "add-checkpoint": lambda spec: f"adding the teacher in {page.escape(str(spec.get('file_name', 'a file')))}",
-    "add-outputs": lambda spec: f"adding the teacher in {page.escape(str(spec.get('file_name', 'a table')))}",
+    "import": lambda spec: f"the import of {escape(str(spec.get('title') or spec.get('name') or 'images'))}",
+    "add-hub": lambda spec: f"adding the teacher {escape(str(spec.get('name', '')))}",
+    "add-checkpoint": lambda spec: f"adding the teacher in {escape(str(spec.get('file_name', 'a file')))}",
+    "add-outputs": lambda spec: f"adding the teacher in {escape(str(spec.get('file_name', 'a table')))}",
 }

@@ -150,7 +150,7 @@ def _trace(group: _Group, found: pd.DataFrame, classes: Sequence[str]) -> go.Sca
     )
 
 
-def _first(value: object) -> object:
+def _first(value: list[int] | int) -> int:
     return value[0] if isinstance(value, list) else value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components import page
+from app.components.escaping import escape
 
 
 def required() -> None:
@@ -30,7 +30,7 @@ def sidebar() -> None:
     """Who is signed in, and the way out."""
     if _has_auth() and st.user.get("is_logged_in"):
         name = str(st.user.get("email") or st.user.get("name") or "somebody")
-        st.sidebar.caption(f"Signed in as {page.escape(name)}")
+        st.sidebar.caption(f"Signed in as {escape(name)}")
         st.sidebar.button("Sign out", icon=":material/logout:", on_click=st.logout)
 
 

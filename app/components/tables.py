@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -18,8 +18,12 @@ def written(table: pd.DataFrame, forms: Mapping[str, str]) -> Styler:
 
     forms: Python's format of each column of numbers; a column that is not there is passed over.
     """
-    named = {name: partial(wording.number, form=form) for name, form in forms.items() if name in table}
+    named = {name: _writer(form) for name, form in forms.items() if name in table}
     return table.style.format(named, na_rep="")
+
+
+def _writer(form: str) -> str | Callable[[object], str] | None:
+    return partial(wording.number, form=form)
 
 
 def without_alike(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, queued
+from app.components.escaping import escape
 from app.components.progress import progress_text
 from engine import jobs, runs
 from engine.errors import WorkbenchError
@@ -38,7 +39,7 @@ def wait_for(job: Job, what: str, again: Callable[[], Job], half_way: Callable[[
 def _draw(job: Job, now: Status, what: str, again: Callable[[], Job]) -> None:
     with st.container(border=True, key=f"waiting {job.id}"):
         if now.state in ("failed", "cancelled"):
-            st.markdown(f":material/error: {what}: {page.escape(now.message or 'it was stopped')}")
+            st.markdown(f":material/error: {what}: {escape(now.message or 'it was stopped')}")
             if st.button("Try again", icon=":material/restart_alt:", key=f"again {job.id}"):
                 again()
                 st.rerun()
@@ -52,7 +53,7 @@ def _draw(job: Job, now: Status, what: str, again: Callable[[], Job]) -> None:
             try:
                 jobs.request_cancel(job)
             except WorkbenchError as error:
-                st.error(page.escape(str(error)), icon=":material/error:")
+                st.error(escape(str(error)), icon=":material/error:")
 
 
 def _where(job: Job, now: Status) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from assets.build.tasks import OUT
 from engine import maps
+from engine.review import open_task
 from engine.runs import candidates
-from engine.tasks import bundled_names, open_task
+from engine.tasks import bundled_names
 
 
 def write_maps(home: Path) -> None:

@@ -36,8 +36,8 @@ def add_parser(verbs: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
+    from engine.review import open_task
     from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
-    from engine.tasks import open_task
 
     home = make_folder(workspace())
     task = open_task(options.task, home)

@@ -16,17 +16,18 @@ def add_parser(verbs: Any) -> None:
     export.set_defaults(run=_export)
     export.add_argument("run_id", metavar="RUN", help="a run's name, as compare prints it")
     export.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
+    export.add_argument("--format", help="how the student is written (default safetensors, for timm)")
 
 
 def _export(options: argparse.Namespace) -> int:
     from engine import jobs
+    from engine.delivery import DEFAULT, export_student
     from engine.errors import UnknownNameError
-    from engine.export import export_student
     from engine.runs import runs_root
 
     known = [job.id for job in jobs.list_jobs(runs_root(workspace()))]
     if options.run_id not in known:
         raise UnknownNameError("run", options.run_id, known)
-    for path in export_student(runs_root(workspace()) / options.run_id, options.out):
+    for path in export_student(runs_root(workspace()) / options.run_id, options.out, options.format or DEFAULT):
         print(path)
     return 0

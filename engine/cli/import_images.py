@@ -98,7 +98,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import, and print what was found and decided."""
-    from engine.tasks import checked, import_images
+    from engine.intake import import_images
+    from engine.review import checked
 
     home = make_folder(workspace())
     task = import_images(home, request_of(options), progress=ProgressLine("images"))
@@ -111,7 +112,9 @@ def run(options: argparse.Namespace) -> int:
 
 def request_of(options: argparse.Namespace) -> Any:
     """The ImportRequest that the options describe. Raises InvalidInputError."""
-    from engine.tasks import Columns, ImportRequest, Reading, task_name
+    from engine.images import Reading
+    from engine.intake import Columns, ImportRequest
+    from engine.tasks import task_name
 
     source: str = options.path
     for path in (source, options.images or ""):
@@ -174,7 +177,7 @@ def _pair(option: str, text: str | None) -> tuple[float, float] | None:
 
 
 def _encodings(options: argparse.Namespace) -> dict[str, str]:
-    from engine.tasks.encodings import NAMES_ENCODING, TABLE_ENCODING, check_encoding
+    from engine.intake.encodings import NAMES_ENCODING, TABLE_ENCODING, check_encoding
 
     named = {TABLE_ENCODING: options.encoding, NAMES_ENCODING: options.names_encoding}
     return {key: check_encoding(name) for key, name in named.items() if name}

@@ -102,14 +102,14 @@ def print_ranking(document: Mapping[str, Any]) -> None:
 
 
 def print_panel(document: Mapping[str, Any]) -> None:
-    """The consensus of all metrics, and who comes first under each."""
-    if consensus := document["consensus"]:
-        count = len(consensus["metrics"])
+    """The mean rank over the metrics, and who comes first under each."""
+    if by_mean_rank := document["consensus"]:
+        count = len(by_mean_rank["metrics"])
         print(f"Mean rank over the {count} metrics that look at the labels, on {_labels(document)}")
         print("(lower is better; 1 is first under every metric)")
-        rows = [_place_cells(place, ".1f", "mean rank") for place in consensus["places"]]
+        rows = [_place_cells(place, ".1f", "mean rank") for place in by_mean_rank["places"]]
         print_table(rows, tuple(rows[0]))
-        _print_undecided(consensus["undecided"], rows[0]["teacher"])
+        _print_undecided(by_mean_rank["undecided"], rows[0]["teacher"])
         print()
     rows = []
     for found in document["metrics"]:

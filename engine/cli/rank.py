@@ -24,8 +24,8 @@ def add_parser(verbs: Any) -> None:
 
 def _rank(options: argparse.Namespace) -> int:
     from engine.devices import resolve
+    from engine.review import open_task
     from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
-    from engine.tasks import open_task
 
     home, named = make_folder(workspace()), names(options.teachers)
     task = open_task(options.task, home)

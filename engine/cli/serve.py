@@ -51,7 +51,7 @@ def _say_what_is_denied(out: TextIO) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from engine.tasks.settings import checked_host_names, host_names
+    from engine.settings import checked_host_names, host_names
 
     home = make_folder(workspace()).absolute()  # the server runs in another folder
     host_names()  # what is wrong with the settings is said now

@@ -35,7 +35,8 @@ def add_parser(verbs: Any) -> None:
 
 
 def _tasks(options: argparse.Namespace) -> int:
-    from engine.tasks import open_task, task_names
+    from engine.review import open_task
+    from engine.tasks import task_names
 
     home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
     for name in task_names(home):

@@ -147,7 +147,7 @@ def _add(options: argparse.Namespace) -> int:
     path = Path(options.what)
     if options.task:
         from engine.features import add_outputs
-        from engine.tasks import open_task
+        from engine.review import open_task
 
         record = add_outputs(
             home,

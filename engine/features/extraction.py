@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from engine.devices import set_up
 from engine.errors import InvalidInputError
 from engine.features.store import SHARD_IMAGES, FeatureStore
+from engine.images.views import boxes, render, square
 from engine.tasks import Task
-from engine.tasks.views import boxes, render, square
 from engine.teachers import Network, TeacherRecord, load_teacher
 
 BATCH_IMAGES = 128  # decoded and run together

@@ -25,7 +25,8 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.features.store import OUTPUTS, SHARD_IMAGES, FeatureStore
 from engine.files import sha256, storage_error
 from engine.jobs import Job, Reporter, request
-from engine.tasks import Task, open_task
+from engine.review import open_task
+from engine.tasks import Task
 from engine.teachers.about import LONGEST_CLASS, About, about_from, checked_classes, checked_text, completed
 from engine.teachers.catalogue import check_free
 from engine.teachers.hub import Progress, silent

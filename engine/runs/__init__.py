@@ -22,7 +22,7 @@ from engine.runs.comparison import (
 )
 from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
-from engine.runs.panel import ConsensusPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
+from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
 from engine.runs.queue import QueueThread, drain, line, roots, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
@@ -43,9 +43,9 @@ __all__ = [
     "KIND",
     "Candidate",
     "Comparison",
-    "ConsensusPlaces",
     "Entry",
     "LostRun",
+    "MeanRankPlaces",
     "MethodMean",
     "MetricPlaces",
     "Place",

@@ -20,18 +20,19 @@ from numpy.typing import NDArray
 from engine.devices import describe, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
-from engine.export import write_student
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, CurvePoint
+from engine.review import open_task
 from engine.runs.looking import telling
 from engine.runs.material import RunMaterial
 from engine.runs.ranking import Ranking, active_weights, effective_teachers, one_at_random, rank
 from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
-from engine.tasks import Task, open_task
+from engine.student import write_student
+from engine.tasks import Task
 from engine.teachers import Network, cost, get_teacher, relation
 from engine.tensors import reading_tensors, write_tensors
 from engine.training import (

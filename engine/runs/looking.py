@@ -20,8 +20,9 @@ from engine.features.extraction import LOADING
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
 from engine.records import read_record, write_record
+from engine.review import open_task
 from engine.runs.ranking import Progress, candidates
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 
 KIND = "look"

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.features import FeatureStore, extract
+from engine.images.views import boxes
 from engine.jobs import Reporter
 from engine.runs.looking import telling
 from engine.tasks import Task
-from engine.tasks.views import boxes
 from engine.teachers import TeacherRecord, get_teacher
 
 

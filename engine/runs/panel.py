@@ -19,10 +19,10 @@ from engine.evaluation import Interval
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
-from engine.records import read_record, write_record
+from engine.records import read_value, record_from, write_record
 from engine.runs.looking import task_as_asked, telling
 from engine.runs.ranking import Progress, candidates, who_may_teach
-from engine.similarity import METRICS, Consensus, Panel, Standing, metric, panel, random, static
+from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
@@ -32,12 +32,12 @@ KIND = "panel"
 ALL = "all"  # the name for every metric at once
 RESAMPLES = 200  # the half-width of an interval then moves by about 5 % from one seed to another (ours)
 SCORING = "Scoring the teachers"
-UNKNOWN_SIZE = "Of some teachers it is not known how large they are, or how many images they were trained on."
+_FILE = ("a ranking by all metrics", "remove it")  # what a file holds, and the way out where it is damaged
 
 
 @dataclass(frozen=True)
 class Place:
-    """One teacher under one metric, or under the consensus, where the score is the mean rank and lower is better."""
+    """One teacher under one metric, or by mean rank, which is then the score and lower is better."""
 
     teacher: str
     score: float
@@ -62,7 +62,7 @@ class MetricPlaces:
 
 
 @dataclass(frozen=True)
-class ConsensusPlaces:
+class MeanRankPlaces:
     """All teachers by their mean rank over `metrics`, the best first, and how far the metrics agree."""
 
     metrics: tuple[str, ...]
@@ -83,7 +83,7 @@ class TeacherPanel:
     resamples: int
     teachers: tuple[str, ...]
     metrics: tuple[MetricPlaces, ...]
-    consensus: ConsensusPlaces | None
+    mean_rank: MeanRankPlaces | None
 
     def under(self, key: str) -> MetricPlaces | None:
         """The places under the metric `key`, or None if it took no part."""
@@ -115,8 +115,8 @@ def teacher_panel(
     rows = task.labeled_rows(labels_per_class, seed)
     extract(home, task, records, rows, device=device, progress=progress)
 
-    def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Panel:
-        return panel(
+    def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Standings:
+        return standings(
             [_arrays(FeatureStore(home, task, record), rows) for record in among],
             task.labels[rows],
             by,
@@ -128,17 +128,18 @@ def teacher_panel(
 
     names = tuple(record.name for record in records)
     speaking = [record for record in records if record.has_pseudo_labels]
-    askable = [key for key in keys if key != "static" or "static" in _from_records(records, seed)]
+    known = _from_records(records, seed)
+    askable = [key for key in keys if METRICS[key].of_outputs or key in known]
     on_classes = [key for key in askable if "pseudo_labels" in METRICS[key].needs]
     if len(speaking) in (0, len(records)):
         on_classes = []
-    # Metrics that look at pseudo-labels rank those that have some, and take no part in the consensus of all.
+    # Metrics that look at pseudo-labels rank those that have some, and take no part in the mean rank of all.
     found = scored(records, [key for key in askable if key not in on_classes])
-    by_key = {key: _places(key, standing, names) for key, standing in found.standings.items()}
+    by_key = {key: _places(key, standing, names) for key, standing in found.by_metric.items()}
     if on_classes:
         told = tuple(record.name for record in speaking)
         among = scored(speaking, on_classes)
-        by_key |= {key: _places(key, standing, told) for key, standing in among.standings.items()}
+        by_key |= {key: _places(key, standing, told) for key, standing in among.by_metric.items()}
     return TeacherPanel(
         task=task.name,
         task_revision=task.revision,
@@ -147,8 +148,8 @@ def teacher_panel(
         seed=seed,
         resamples=resamples,
         teachers=names,
-        metrics=tuple(by_key.get(key) or MetricPlaces(key, (), None, UNKNOWN_SIZE, None) for key in keys),
-        consensus=_consensus_places(found, names),
+        metrics=tuple(by_key.get(key) or MetricPlaces(key, (), None, METRICS[key].unknown, None) for key in keys),
+        mean_rank=_mean_rank_places(found.mean_ranks, names),
     )
 
 
@@ -170,7 +171,7 @@ def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = N
         for c in everyone
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]
-    document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "consensus")}
+    document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "mean_rank")}
     if len(found.metrics) == 1:
         one = asdict(found.metrics[0])
         rows = [{**about[place["teacher"]], "similarity": place.pop("score"), **place} for place in one.pop("places")]
@@ -183,7 +184,7 @@ def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = N
         **document,
         "metric": ALL,
         "metrics": metrics,
-        "consensus": found.consensus and asdict(found.consensus),
+        "consensus": found.mean_rank and asdict(found.mean_rank),  # the key that scripts of version 0.1 read
         "teachers": [{"teacher": name, **about[name]} for name in found.teachers],
         "excluded": left_out,
         "unranked": silent,
@@ -199,7 +200,10 @@ def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> 
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
         path = _path(home, _spec(task, labels_per_class, seed))
-        return read_record(path, TeacherPanel, "a ranking by all metrics", "remove it")
+        value = read_value(path, *_FILE)
+        if isinstance(value, dict) and "consensus" in value:  # what version 0.1 called it
+            value["mean_rank"] = value.pop("consensus")
+        return record_from(value, TeacherPanel, path, *_FILE)
     except WorkbenchError:  # it is computed again
         return None
 
@@ -244,12 +248,13 @@ def _arrays(store: FeatureStore, rows: NDArray[np.int64]) -> dict[str, NDArray[n
 
 
 def _from_records(records: Sequence[TeacherRecord], seed: int) -> dict[str, list[float]]:
-    """Scores that come from the records; sizes only where all of them are known."""
-    found = {"random": [random(record.name, seed) for record in records]}
-    sizes = [(record.training_images, record.parameters) for record in records]
-    if all(images and parameters for images, parameters in sizes):
-        found["static"] = [static(images, parameters) for images, parameters in sizes if images]
-    return found
+    """Scores by the metrics that read the records, where all of these have what they read."""
+    found = {}
+    for key, one in METRICS.items():
+        if one.of_record:
+            values = [one.of_record(record, seed) for record in records]
+            found[key] = [value for value in values if value is not None]
+    return {key: values for key, values in found.items() if len(values) == len(records)}
 
 
 def _spec(task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
@@ -271,22 +276,20 @@ def _path(home: Path, spec: Mapping[str, Any]) -> Path:
 def _places(key: str, standing: Standing, names: Sequence[str]) -> MetricPlaces:
     if standing.problem is not None:
         return MetricPlaces(key, (), None, standing.problem, None)
-    ranking = standing.ranking
-    undecided = _named(ranking.undecided, names) if ranking else None
-    intervals, first = (ranking.intervals, ranking.probability_first) if ranking else (None, None)
+    doubts = standing.uncertainty
+    undecided = _named(doubts.undecided, names) if doubts else None
+    intervals, first = (doubts.intervals, doubts.probability_first) if doubts else (None, None)
     return MetricPlaces(
         key, _ordered(names, standing.scores, standing.ranks, intervals, first), undecided, None, standing.doubt
     )
 
 
-def _consensus_places(found: Panel, names: Sequence[str]) -> ConsensusPlaces | None:
-    consensus: Consensus | None = found.consensus
-    if consensus is None or len(consensus.metrics) < 2:
+def _mean_rank_places(found: MeanRanks | None, names: Sequence[str]) -> MeanRankPlaces | None:
+    if found is None or len(found.metrics) < 2:
         return None
-    mean_ranks = consensus.mean_ranks
-    places = _ordered(names, mean_ranks, mean_ranks, consensus.intervals, consensus.probability_first)
-    undecided = _named(consensus.undecided, names) if consensus.undecided is not None else None
-    return ConsensusPlaces(consensus.metrics, consensus.kendall, places, undecided)
+    places = _ordered(names, found.values, found.values, found.intervals, found.probability_first)
+    undecided = _named(found.undecided, names) if found.undecided is not None else None
+    return MeanRankPlaces(found.metrics, found.kendall, places, undecided)
 
 
 def _ordered(

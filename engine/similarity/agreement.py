@@ -1,4 +1,4 @@
-"""Do the metrics agree on which teacher comes first? Ranks, rank correlations between metrics, and a consensus."""
+"""Do the metrics agree on which teacher comes first? Ranks, rank correlations between metrics, and mean ranks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Agreement:
 
     ranks: FloatArray  # [M, S]
     kendall: tuple[tuple[float | None, ...], ...]  # [M, M] weighted tau, -1 to 1; None where a metric ties all teachers
-    mean_rank: FloatArray  # [S], lower is better: the consensus
+    mean_rank: FloatArray  # [S], lower is better
 
 
 def agreement(scores: npt.ArrayLike) -> Agreement:

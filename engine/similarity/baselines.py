@@ -6,6 +6,7 @@ import hashlib
 import math
 
 from engine.errors import InvalidInputError
+from engine.similarity.metric import Card, Described, Metric
 
 
 def static(training_images: int, parameters: int) -> float:
@@ -25,7 +26,7 @@ def static(training_images: int, parameters: int) -> float:
 
 
 def random(teacher: str, seed: int) -> float:
-    """A number from 0 to 1 by lot: the same for the same `teacher` and `seed`, whoever else is ranked.
+    """A random number from 0 to 1: the same for the same `teacher` and `seed`, whoever else is ranked.
 
     >>> random("mnist", 0) == random("mnist", 0)
     True
@@ -34,3 +35,57 @@ def random(teacher: str, seed: int) -> float:
     """
     digest = hashlib.sha256(f"{seed} {teacher}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _static(record: Described, seed: int) -> float | None:
+    """`static` of a record that has both numbers."""
+    if not record.training_images or not record.parameters:
+        return None
+    return static(record.training_images, record.parameters)
+
+
+STATIC = Metric(
+    key="static",
+    title="Size",
+    summary="How large is the teacher, and how many images did it learn from? It does not look at the task.",
+    needs=("record",),
+    labels_per_class=0,
+    range="no fixed range; higher is larger",
+    rule="minmax",
+    cost="none",
+    reference="ours, as a baseline",
+    unit="log10",
+    of_record=_static,
+    unknown="Of some teachers it is not known how large they are, or how many images they were trained on.",
+    card=Card(
+        r"\log_{10}(\text{training images})+\log_{10}(\text{parameters})",
+        "Both from the teacher's record.",
+        "The teacher, and never the task: the same order for every task.",
+        "Wherever a small teacher knows your kind of images. A metric that does no better is not worth its cost.",
+        "Ours, as a baseline; a fixed order by size beat LogME on the usual benchmark (Singh, Hess, Vanschoren 2025, "
+        "How NOT to benchmark your SITE metric, arXiv 2510.06448)",
+    ),
+)
+
+RANDOM = Metric(
+    key="random",
+    title="Random",
+    summary="A random number. It does not look at the task.",
+    needs=("record",),
+    labels_per_class=0,
+    range="0 to 1; means nothing",
+    rule="clip",
+    cost="none",
+    reference="ours, as a baseline",
+    unit="random",
+    of_record=lambda record, seed: random(record.name, seed),
+    card=Card(
+        r"u\sim\mathrm{Uniform}(0,1)",
+        "Drawn from the teacher's name and the seed.",
+        "Nothing.",
+        "Always. It shows how good an order by chance alone can look.",
+        "Ours, as a baseline",
+    ),
+)
+
+METRICS = (STATIC, RANDOM)

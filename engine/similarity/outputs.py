@@ -1,6 +1,10 @@
-"""One teacher's outputs for some labeled images, checked once, with what all metrics share computed once."""
+"""One teacher's outputs for some labeled images, checked once, with what several metrics need computed once."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, TypeVar, cast
 
 import numpy.typing as npt
 
@@ -13,12 +17,12 @@ from engine.evaluation.arrays import (
     require_same_length,
 )
 from engine.similarity.once import once
-from engine.similarity.pairs import Pairs
 from engine.similarity.points import Classes, Points
-from engine.similarity.source_classes import mixture_shares
+
+T = TypeVar("T")
 
 
-class Sample:
+class LabeledOutputs:
     """Arrays of one teacher on n images; what is None was not given."""
 
     def __init__(
@@ -29,6 +33,8 @@ class Sample:
         features2: Points | None,  # [n, e], of a second network
     ) -> None:
         self.features, self.labels, self.pseudo_labels, self.features2 = features, labels, pseudo_labels, features2
+        self._shared: dict[Callable[..., Any], object] = {}
+        self._locks: dict[Callable[..., Any], RLock] = {}
 
     @classmethod
     def of(
@@ -38,7 +44,7 @@ class Sample:
         features: npt.ArrayLike | None = None,
         pseudo_labels: npt.ArrayLike | None = None,
         features2: npt.ArrayLike | None = None,
-    ) -> Sample:
+    ) -> LabeledOutputs:
         """Check what is given. Raises InvalidInputError for arrays that cannot be used or differ in their rows."""
         first = None if features is None else as_matrix(features, "features")
         ids = None if labels is None else as_labels(labels)
@@ -47,9 +53,17 @@ class Sample:
         require_same_length(features=first, labels=ids, pseudo_labels=theta, features2=second)
         return cls(None if first is None else Points(first), ids, theta, None if second is None else Points(second))
 
-    def take(self, rows: IntArray) -> Sample:
-        """The same teacher on some of the images only."""
-        return _Drawn(self, rows)
+    @property
+    def points(self) -> Points:
+        """The features, for a metric that needs them."""
+        assert self.features is not None
+        return self.features
+
+    @property
+    def theta(self) -> FloatArray:
+        """The pseudo-labels `[n, Z]`, for a metric that needs them."""
+        assert self.pseudo_labels is not None
+        return self.pseudo_labels
 
     @once
     def classes(self) -> Classes:
@@ -57,45 +71,36 @@ class Sample:
         assert self.labels is not None
         return Classes(self.labels)
 
-    @once
-    def pairs(self) -> Pairs:
-        """All pairs of images in the features."""
-        assert self.features is not None
-        return Pairs(self.features)
+    @property
+    def drawn_from(self) -> tuple[LabeledOutputs, IntArray] | None:
+        """The outputs for all images and the rows taken of them; None where these are all."""
+        return None
 
-    @once
-    def other(self) -> Points:
-        """What RSA compares the features with: a second network's, or the pseudo-labels."""
-        if self.features2 is not None:
-            return self.features2
-        assert self.pseudo_labels is not None
-        return Points(self.pseudo_labels)
+    def take(self, rows: IntArray) -> LabeledOutputs:
+        """The same teacher on some of the images only."""
+        return _Drawn(self, rows)
 
-    @once
-    def other_pairs(self) -> Pairs:
-        """All pairs of images in `other`."""
-        return Pairs(self.other)
-
-    @once
-    def mixture(self) -> FloatArray:
-        """Shares of the parts of NLEEP's mixture in each image: `[n, V]`."""
-        assert self.features is not None
-        return mixture_shares(self.features, self.classes.number)
+    def shared(self, build: Callable[[LabeledOutputs], T]) -> T:
+        """`build` of these outputs: an intermediate result, computed by the first metric that asks; others wait."""
+        if build not in self._shared:
+            with self._locks.setdefault(build, RLock()):
+                if build not in self._shared:
+                    self._shared[build] = build(self)
+        return cast(T, self._shared[build])
 
 
-class _Drawn(Sample):
-    """Some of the images of another sample."""
+class _Drawn(LabeledOutputs):
+    """Some of the images of others."""
 
-    def __init__(self, whole: Sample, rows: IntArray) -> None:
+    def __init__(self, whole: LabeledOutputs, rows: IntArray) -> None:
         super().__init__(
             None if whole.features is None else whole.features.take(rows),
             None if whole.labels is None else whole.labels[rows],
             None if whole.pseudo_labels is None else whole.pseudo_labels[rows],
             None if whole.features2 is None else whole.features2.take(rows),
         )
-        self.whole, self.rows = whole, rows
+        self._drawn_from = whole, rows
 
-    @once
-    def mixture(self) -> FloatArray:
-        """Fitted once, to all images: it does not see the labels, and a fit for each draw would take minutes."""
-        return self.whole.mixture[self.rows]
+    @property
+    def drawn_from(self) -> tuple[LabeledOutputs, IntArray] | None:
+        return self._drawn_from

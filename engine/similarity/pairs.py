@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray, as_matrix, require_same_length
+from engine.evaluation.arrays import FloatArray, IntArray
+from engine.similarity.metric import Card, Metric
 from engine.similarity.once import once
-from engine.similarity.points import Classes, Points, points_and_classes
+from engine.similarity.outputs import LabeledOutputs
+from engine.similarity.points import Classes, Points
 
 Distances: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -37,21 +39,16 @@ _TIE_GAP = 1e-13
 _TIE_DECIMALS = 10
 
 
-def parc(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+def parc(pairs: Pairs, classes: Classes) -> float:
     """PARC: do images with different labels lie farther apart in the teacher's features? -100 to 100, higher is better.
 
-    100 x Spearman correlation, over all pairs of images, of their distance in `features [n, d]` and of having different
-    `labels [n]`. Each dimension is z-scored first. Raises TooFewLabelsError if all labels are the same or no two are.
+    100 x Spearman correlation, over all pairs of images, of their distance and of having different labels. Raises
+    TooFewLabelsError if all labels are the same or no two are.
 
-    >>> round(parc([[3.0, 0.1, 0.0], [2.0, 0.0, 0.1], [0.0, 0.2, 2.0], [0.1, 0.0, 3.0]], [0, 0, 1, 1]), 2)
+    >>> points = Points(np.array([[3.0, 0.1, 0.0], [2.0, 0.0, 0.1], [0.0, 0.2, 2.0], [0.1, 0.0, 3.0]]))
+    >>> round(parc(Pairs(points), Classes(np.array([0, 0, 1, 1]))), 2)
     82.81
     """
-    points, classes = points_and_classes(features, labels)
-    return parc_of(Pairs(points), classes)
-
-
-def parc_of(pairs: Pairs, classes: Classes) -> float:
-    """`parc` of pairs."""
     if classes.counts.max() < 2:
         raise TooFewLabelsError(
             "PARC compares pairs of the same class with pairs of different classes, and no class has two labeled "
@@ -62,36 +59,22 @@ def parc_of(pairs: Pairs, classes: Classes) -> float:
     return 100 * _correlation_with_membership(pairs, _same_class(classes.codes)) + 0.0
 
 
-def rsa(features: npt.ArrayLike, other: npt.ArrayLike) -> float:
+def rsa(first: Pairs, second: Pairs) -> float:
     """RSA: do two networks find the same pairs of images alike? -100 to 100, higher is more alike.
 
-    100 x Spearman correlation, over all pairs of images, of their distances in `features [n, d]` and in `other [n, e]`
-    (another network's features, or pseudo-labels). Raises TooFewLabelsError for fewer than three images, and
-    InvalidInputError if all distances are the same in one of the two.
+    100 x Spearman correlation, over all pairs of images, of their distances in one network's output and in another's.
+    Raises TooFewLabelsError for fewer than three images, and InvalidInputError if all distances are the same in one of
+    the two.
 
-    >>> rsa([[1.0, 0.0, 0.0], [0.0, 1.0, 0.2], [0.9, 0.0, 0.1]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.2], [0.9, 0.0, 0.1]])
+    >>> pairs = Pairs(Points(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.2], [0.9, 0.0, 0.1]])))
+    >>> rsa(pairs, pairs)
     100.0
     """
-    first, second = as_matrix(features, "features"), as_matrix(other, "the second network's output")
-    require_same_length(features=first, second=second)
-    return rsa_of(Pairs(Points(first)), Pairs(Points(second)))
-
-
-def rsa_of(first: Pairs, second: Pairs) -> float:
-    """`rsa` of pairs."""
     if first.points.n < 3:
         raise TooFewLabelsError(
             f"RSA needs 3 images or more, and there are {first.points.n}: two images are one pair only."
         )
     return 100 * _rank_correlation(first.doubled_ranks, second.doubled_ranks)
-
-
-def correlation_distances(matrix: FloatArray) -> Distances:
-    """1 - Pearson correlation of the z-scored rows, upper triangle in row order: `[n (n - 1) / 2]`.
-
-    A row without any variation correlates with none: its distances are 1. Above `WHOLE_ROWS` rows in float32.
-    """
-    return Pairs(Points(matrix)).distances
 
 
 class Pairs:
@@ -102,7 +85,11 @@ class Pairs:
 
     @once
     def distances(self) -> Distances:
-        """As `correlation_distances`; those that are equal on paper are equal."""
+        """1 - Pearson correlation of the z-scored rows, upper triangle in row order: `[n (n - 1) / 2]`.
+
+        Those that are equal on paper are equal. A row without any variation correlates with none: its distances are 1.
+        Above `WHOLE_ROWS` rows in float32.
+        """
         distances = self._plain
         return np.round(distances, _TIE_DECIMALS) if self._tied else distances
 
@@ -279,3 +266,70 @@ def _require_spread(spread: float) -> None:
             "All pairs of images are equally far apart in the features, so there is nothing to correlate: "
             "the features need 3 dimensions or more, and must differ between images."
         )
+
+
+def _pairs(outputs: LabeledOutputs) -> Pairs:
+    """All pairs of images in the features."""
+    return Pairs(outputs.points)
+
+
+def _other_pairs(outputs: LabeledOutputs) -> Pairs:
+    """All pairs of images in what RSA compares the features with: a second network's, or the pseudo-labels."""
+    return Pairs(outputs.features2 if outputs.features2 is not None else Points(outputs.theta))
+
+
+PARC = Metric(
+    key="parc",
+    title="PARC",
+    summary="Are images with different labels farther apart in the teacher's features than images with the same?",
+    labels_per_class=2,
+    range="-100 to 100; higher is better, 0 is unrelated",
+    rule="clip",
+    cost="n² d + n² log n",
+    reference="Bolya et al. 2021",
+    unit="rank correlation × 100",
+    scale=100.0,
+    turn=3,
+    of_outputs=lambda outputs: parc(outputs.shared(_pairs), outputs.classes),
+    card=Card(
+        r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ [y_i\neq y_j]\bigr)_{i<j}",
+        "z: the features, each dimension scaled to mean 0 and spread 1; y: the labels; ρ: Spearman's rank correlation.",
+        "All pairs of labeled images: whether those with different labels lie farther apart.",
+        "Only ties reach 100. Where all distances differ, a perfect teacher gets 87 with two classes of equal size, 52 "
+        "with ten, 17 with a hundred: compare teachers of one task, never scores of two tasks. It cannot see classes "
+        "that a linear head would separate. Its authors' best variant takes 32 principal axes; here all dimensions "
+        "count.",
+        "Bolya, Mittapalli, Hoffman 2021, Scalable Diverse Model Selection for Accessible Transfer Learning, NeurIPS, "
+        "arXiv 2111.06977",
+    ),
+)
+
+RSA = Metric(
+    key="rsa",
+    title="RSA",
+    summary="Does the teacher find the same pairs of images alike as a second network, or its own pseudo-labels?",
+    needs=("features",),
+    needs_one_of=("features2", "pseudo_labels"),
+    labels_per_class=0,
+    range="-100 to 100; higher is more alike, 0 is unrelated",
+    rule="clip",
+    cost="n² d + n² log n",
+    reference="Dwivedi and Roig 2019",
+    unit="rank correlation × 100",
+    scale=100.0,
+    turn=7,
+    of_outputs=lambda outputs: rsa(outputs.shared(_pairs), outputs.shared(_other_pairs)),
+    card=Card(
+        r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ 1-\mathrm{corr}(t_i,t_j)\bigr)_{i<j}",
+        "z, t: the outputs of two networks, each dimension scaled to mean 0 and spread 1.",
+        "Whether two networks find the same pairs of images alike; here the teacher's features and its own "
+        "pseudo-labels.",
+        "It does not look at your labels: a teacher that agrees with itself scores high on any images. (Its authors "
+        "compare with a network that was trained on the task, and there is none yet.) It takes no part in the "
+        "mean rank.",
+        "Dwivedi, Roig 2019, Representation Similarity Analysis for Efficient Task Taxonomy & Transfer Learning, CVPR, "
+        "arXiv 1904.11740",
+    ),
+)
+
+METRICS = (PARC, RSA)

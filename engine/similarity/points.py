@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, encode, require_same_length
+from engine.evaluation.arrays import FloatArray, IntArray, encode
 from engine.similarity.linear_algebra import centered, compact, standardized, triangle
 from engine.similarity.once import once
 
@@ -305,10 +305,3 @@ def _spectrum(eigen: tuple[FloatArray, FloatArray], wide: bool, matrix: Callable
 def _known(values: FloatArray, longer: int) -> npt.NDArray[np.bool_]:
     """Which singular values are more than rounding."""
     return np.asarray(values > longer * np.finfo(np.float64).eps * values[0])
-
-
-def points_and_classes(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Points, Classes]:
-    """`features [n, d]` and `labels [n]`, checked. Raises InvalidInputError for what cannot be used."""
-    matrix, ids = as_matrix(features, "features"), as_labels(labels)
-    require_same_length(features=matrix, labels=ids)
-    return Points(matrix), Classes(ids)

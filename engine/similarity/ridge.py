@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray
-from engine.similarity.points import Classes, Points, points_and_classes
+from engine.similarity.metric import Card, Metric, on_features
+from engine.similarity.points import Classes, Points
 
 FOLDS = 5
 # Regularizers that are tried, as multiples of the mean eigenvalue of the features' Gram matrix (ours: few labels and
@@ -15,22 +15,18 @@ FOLDS = 5
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
 
-def probe(features: npt.ArrayLike, labels: npt.ArrayLike, folds: int = FOLDS, seed: int = 0) -> float:
+def probe(points: Points, classes: Classes, folds: int = FOLDS, seed: int = 0) -> float:
     """Accuracy of a ridge probe on held-out folds, in percent: 0 to 100, higher is better.
 
-    Stratified cross-validation on the standardized `features [n, d]`: for each fold the one-hot labels of the others
+    Stratified cross-validation on the standardized points `[n, d]`: for each fold the one-hot labels of the others
     are regressed on their features, in closed form. The regularizer is the one of `STRENGTHS` with the least squared
     error over all folds. `seed` deals the images of each class to the folds, whatever order they come in. Raises
     TooFewLabelsError if no class has two images, InvalidInputError if there are fewer than two folds.
 
-    >>> probe([[0.0, 1.0], [0.1, 1.0], [0.2, 1.1], [5.0, 1.0], [5.1, 1.1], [5.2, 1.0]], [0, 0, 0, 1, 1, 1])
+    >>> points = Points(np.array([[0.0, 1.0], [0.1, 1.0], [0.2, 1.1], [5.0, 1.0], [5.1, 1.1], [5.2, 1.0]]))
+    >>> probe(points, Classes(np.array([0, 0, 0, 1, 1, 1])))
     100.0
     """
-    return probe_of(*points_and_classes(features, labels), folds, seed)
-
-
-def probe_of(points: Points, classes: Classes, folds: int = FOLDS, seed: int = 0) -> float:
-    """`probe` of points."""
     codes = classes.codes
     if classes.counts.max() < 2:
         raise TooFewLabelsError(
@@ -85,3 +81,31 @@ def _outcomes(
             errors[place] += np.vdot(missed, missed)
             right[place] += known[np.arange(len(held)), (known - missed).argmax(axis=1)].sum()
     return errors, right
+
+
+PROBE = Metric(
+    key="probe",
+    title="Linear probe",
+    summary="How often is a linear classifier on the teacher's features right about images that it did not see?",
+    labels_per_class=3,
+    range="0 to 100; higher is better",
+    rule="clip",
+    cost="5 (n d² + 5 d³)",
+    reference="Hoerl and Kennard 1970",
+    unit="percent",
+    scale=100.0,
+    turn=2,
+    of_outputs=on_features(probe),
+    card=Card(
+        r"\frac{100}{n}\sum_i\bigl[\arg\max_c\,(W_{-i}^\top z_i)_c=y_i\bigr]",
+        "W without i: ridge regression on the folds that image i is not in; z: the features, scaled.",
+        "What a linear classifier gets right on images that it did not learn from: the closest of all to what is "
+        "wanted.",
+        "Needs three labels a class and is coarse with few. The strength of the ridge is chosen on the same folds, so "
+        "it is a little optimistic. It tests a classifier on frozen features; distillation may rank teachers "
+        "differently.",
+        "Hoerl, Kennard 1970, Ridge Regression: Biased Estimation for Nonorthogonal Problems, Technometrics 12",
+    ),
+)
+
+METRICS = (PROBE,)

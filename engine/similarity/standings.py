@@ -1,7 +1,7 @@
-"""All metrics on all teachers at once: scores, doubts from the same draws of labeled images, and a consensus of ranks.
+"""All metrics on all teachers at once: scores, doubts from the same draws of labeled images, and mean ranks.
 
 S teachers, M metrics, B draws. Every metric and every teacher see the same draws, so differences between teachers are
-paired, and the consensus has an interval of its own.
+paired, and the mean ranks have intervals of their own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_vector, encode, require_same_length
 from engine.evaluation.intervals import LEVEL, Interval
 from engine.similarity.agreement import agreement, ranks_of
-from engine.similarity.outputs import Sample
+from engine.similarity.outputs import LabeledOutputs
 from engine.similarity.registry import metric, score_of
 from engine.similarity.subsampling import (
-    Ranking,
     Subsamples,
-    ranking_from,
+    Uncertainty,
     require_labels_for_draws,
     subsamples,
+    uncertainty_of,
     without_rounding,
 )
 
@@ -35,50 +35,46 @@ Progress: TypeAlias = Callable[[int, int], None]
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
-# The dearest first, and one after the other those that wait for the same intermediate result last: so that threads
-# which share the metrics of one teacher seldom wait for each other.
-_DEAREST = ("nleep", "probe", "parc", "logme", "sfda", "h_score", "rsa", "knn")
-
 
 @dataclass(frozen=True)
 class Standing:
     """How S teachers stand under one metric.
 
-    problem: why there are no scores, as a sentence; `scores` and `ranks` are then empty. doubt: why there is no ranking
-    with intervals; None where there is one, or none was asked for.
+    problem: why there are no scores, as a sentence; `scores` and `ranks` are then empty. doubt: why there is no
+    uncertainty; None where there is one, or none was asked for.
     """
 
     scores: FloatArray  # [S]
     ranks: FloatArray  # [S], 1 is the best, ties share their mean rank
-    ranking: Ranking | None
+    uncertainty: Uncertainty | None
     problem: str | None = None
     doubt: str | None = None
 
 
 @dataclass(frozen=True)
-class Consensus:
-    """What the metrics say together. The ranks under the metrics that look at the labels are averaged."""
+class MeanRanks:
+    """What the metrics say together: the mean of the ranks under those that look at the labels."""
 
     metrics: tuple[str, ...]  # those that take part
     kendall: tuple[tuple[float | None, ...], ...]  # between each two of them: weighted tau, -1 to 1
-    mean_ranks: FloatArray  # [S], from 1 (first under every metric) to S
+    values: FloatArray  # [S], from 1 (first under every metric) to S
     intervals: tuple[Interval, ...] | None  # [S], of the mean ranks
     probability_first: FloatArray | None  # [S]
     undecided: tuple[tuple[int, int], ...] | None  # pairs whose mean ranks may as well be the same
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The standings by metric, in the order that was asked for, and the consensus of those without a problem.
+class Standings:
+    """How S teachers stand under each metric, in the order that was asked for, and under those without a problem.
 
-    consensus: None where no metric has scores, or there is one teacher only.
+    mean_ranks: None where no metric has scores, or there is one teacher only.
     """
 
-    standings: Mapping[str, Standing]
-    consensus: Consensus | None
+    by_metric: Mapping[str, Standing]
+    mean_ranks: MeanRanks | None
 
 
-def panel(
+def standings(
     teachers: Sequence[Mapping[str, npt.ArrayLike]],
     labels: npt.ArrayLike,
     metrics: Sequence[str],
@@ -89,56 +85,55 @@ def panel(
     level: float = LEVEL,
     threads: int = 1,
     progress: Progress = lambda done, total: None,
-) -> Panel:
+) -> Standings:
     """Every metric of `metrics` on every teacher, each given by the arrays that `score` takes beside the `labels [n]`.
 
     `records` has the scores `[S]` of metrics that read a teacher's record instead of arrays. With `draws` of half the
     labels (0: none) each standing gets intervals; `threads` share the work, and change no number. NLEEP's mixture is
-    fitted once for each teacher, to all images, since it does not see the labels. `progress(done, total)` is told after
-    each teacher's draw; what it raises ends the work. A metric that cannot be computed for every teacher gets a problem
+    fitted once for each teacher, to all images, since it does not see the labels. `progress(done, total)` follows each
+    teacher's draw; what it raises ends the work. A metric that cannot be computed for every teacher gets a problem
     instead of scores; one that fails on half of the labels gets a doubt. Raises InvalidInputError if there is no
     teacher, UnknownNameError for a metric that does not exist.
 
     >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> sure, unsure = np.eye(2)[labels], np.full((8, 2), 0.5)
-    >>> found = panel([{"pseudo_labels": unsure}, {"pseudo_labels": sure}], labels, ["leep", "nce"], draws=5)
-    >>> found.consensus.mean_ranks.tolist(), found.standings["leep"].ranking.probability_first.tolist()
+    >>> found = standings([{"pseudo_labels": unsure}, {"pseudo_labels": sure}], labels, ["leep", "nce"], draws=5)
+    >>> found.mean_ranks.values.tolist(), found.by_metric["leep"].uncertainty.probability_first.tolist()
     ([2.0, 1.0], [0.0, 1.0])
     """
     if not teachers:
         raise InvalidInputError("There is no teacher to rank: give one or more.")
     ids, given = as_labels(labels), dict(records or {})
     asked = [name for name in dict.fromkeys(metrics) if metric(name)]
-    on_arrays = [name for name in asked if "record" not in metric(name).needs]
+    on_arrays = [name for name in asked if metric(name).of_outputs]
     doubts = _doubts(on_arrays, ids) if draws else {}
     resampled = [name for name in on_arrays if draws and name not in doubts]
     chosen = subsamples(ids, draws=draws, seed=seed) if resampled else None
-    in_turn = sorted(on_arrays, key=lambda name: _DEAREST.index(name) if name in _DEAREST else len(_DEAREST))
-    tables = {name: _Table(name, len(teachers), draws if name in resampled else 0) for name in on_arrays}
+    in_turn = sorted(on_arrays, key=lambda name: metric(name).turn)
+    tables = {name: _Scores(name, len(teachers), draws if name in resampled else 0) for name in on_arrays}
     steps = draws + 1 if chosen else 1
     with _Workers(threads) as workers:
         for place, arrays in enumerate(teachers):
-            sample = Sample.of(ids, **arrays)
-            for name, value in zip(in_turn, workers.map(partial(_score, sample), in_turn), strict=True):
+            outputs = LabeledOutputs.of(ids, **arrays)
+            for name, value in zip(in_turn, workers.map(partial(_score, outputs), in_turn), strict=True):
                 tables[name].score(place, value)
             progress(place * steps + 1, steps * len(teachers))
-            drawn = workers.map(partial(_scores, sample, resampled), chosen.rows if chosen else ())
+            drawn = workers.map(partial(_scores, outputs, resampled), chosen.rows if chosen else ())
             for number, found in enumerate(drawn):
                 for name, value in found.items():
                     tables[name].draw(place, number, value)
                 progress(place * steps + 2 + number, steps * len(teachers))
-    standings = {
+    by_metric = {
         name: tables[name].standing(chosen, doubts.get(name), level)
         if name in tables
         else _from_record(name, given, len(teachers))
         for name in asked
     }
-    return Panel(
-        standings, _consensus(standings, {n: t for n, t in tables.items() if standings[n].ranking}, chosen, level)
-    )
+    certain = {name: table for name, table in tables.items() if by_metric[name].uncertainty}
+    return Standings(by_metric, _mean_ranks(by_metric, certain, chosen, level))
 
 
-class _Table:
+class _Scores:
     """Scores of one metric as they come in, and the first thing that went wrong."""
 
     def __init__(self, name: str, teachers: int, draws: int) -> None:
@@ -165,20 +160,20 @@ class _Table:
         ranks, doubt = _ranks(self.scores), doubt or self.doubt
         if draws is None or doubt is not None:
             return Standing(self.scores, ranks, None, doubt=doubt)
-        return Standing(self.scores, ranks, ranking_from(self.scores, self.drawn, draws, level))
+        return Standing(self.scores, ranks, uncertainty_of(self.scores, self.drawn, draws, level))
 
 
-def _score(sample: Sample, name: str) -> float | str:
+def _score(outputs: LabeledOutputs, name: str) -> float | str:
     """A metric's score, or the sentence in its place."""
     try:
-        return score_of(name, sample)
+        return score_of(name, outputs)
     except InvalidInputError as error:
         return str(error)
 
 
-def _scores(sample: Sample, metrics: Sequence[str], rows: IntArray) -> dict[str, float | str]:
+def _scores(outputs: LabeledOutputs, metrics: Sequence[str], rows: IntArray) -> dict[str, float | str]:
     """Each metric's score of one draw, or the sentence in its place."""
-    kept = sample.take(rows)
+    kept = outputs.take(rows)
     return {name: _score(kept, name) for name in metrics}
 
 
@@ -186,7 +181,7 @@ class _Workers:
     """Threads that share metrics and draws. The linear algebra gets one thread in each, and scales no worse."""
 
     def __init__(self, threads: int) -> None:
-        self.pool = ThreadPoolExecutor(threads, "panel") if threads > 1 else None
+        self.pool = ThreadPoolExecutor(threads, "standings") if threads > 1 else None
 
     def __enter__(self) -> _Workers:
         self.limits = threadpool_limits(1, user_api="blas")
@@ -229,31 +224,31 @@ def _from_record(name: str, given: Mapping[str, npt.ArrayLike], teachers: int) -
     return Standing(scores, _ranks(scores), None)
 
 
-def _consensus(
-    standings: Mapping[str, Standing], tables: Mapping[str, _Table], draws: Subsamples | None, level: float
-) -> Consensus | None:
+def _mean_ranks(
+    by_metric: Mapping[str, Standing], tables: Mapping[str, _Scores], draws: Subsamples | None, level: float
+) -> MeanRanks | None:
     """Mean ranks over the metrics that look at the labels and have scores; with draws, over those with draws too."""
-    taking = [n for n, s in standings.items() if s.problem is None and metric(n).labels_per_class]
+    taking = [n for n, s in by_metric.items() if s.problem is None and metric(n).labels_per_class]
     if draws is not None:
         taking = [name for name in taking if name in tables]
-    if not taking or len(standings[taking[0]].scores) < 2:
+    if not taking or len(by_metric[taking[0]].scores) < 2:
         return None
-    agreed = agreement(np.array([without_rounding(standings[name].scores) for name in taking]))
-    found = Consensus(tuple(taking), agreed.kendall, agreed.mean_rank, None, None, None)
+    agreed = agreement(np.array([without_rounding(by_metric[name].scores) for name in taking]))
+    found = MeanRanks(tuple(taking), agreed.kendall, agreed.mean_rank, None, None, None)
     if draws is None:
         return found
     drawn = np.mean([ranks_of(_by_draw(tables[name].drawn)) for name in taking], axis=0)
-    ranking = ranking_from(-agreed.mean_rank, -drawn, draws, level)  # ranking_from takes higher for better
+    uncertainty = uncertainty_of(-agreed.mean_rank, -drawn, draws, level)  # which takes higher for better
     moved = np.mean([_moved_ranks(tables[name], draws) for name in taking], axis=0)
     return replace(
         found,
-        intervals=_rank_intervals(ranking.intervals, moved),
-        probability_first=ranking.probability_first,
-        undecided=ranking.undecided,
+        intervals=_rank_intervals(uncertainty.intervals, moved),
+        probability_first=uncertainty.probability_first,
+        undecided=uncertainty.undecided,
     )
 
 
-def _moved_ranks(table: _Table, draws: Subsamples) -> FloatArray:
+def _moved_ranks(table: _Scores, draws: Subsamples) -> FloatArray:
     """Ranks `[B, S]` if the scores lay as far from where they are as each draw's from the mean draw, corrected."""
     spread = (table.drawn - table.drawn.mean(axis=0)) * np.sqrt(draws.correction)
     return ranks_of(_by_draw(table.scores + spread))

@@ -7,7 +7,6 @@ see the same draws, so their differences are paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +14,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length, to_numpy
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length
 from engine.evaluation.intervals import LEVEL, Interval, require_level
-from engine.similarity.registry import Metric, metric, score
+from engine.similarity.metric import Metric
 
 DRAWS = 100  # the half-width then moves by about 7 % from one seed to another
 LABELS_PER_CLASS = 4  # so that two are left in each draw, which a metric on pairs needs
-
-Measure = Callable[[IntArray], float]
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,9 @@ class Subsamples:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Scores of S teachers on one task, and how far the choice of labeled images could have moved them."""
+class Uncertainty:
+    """How far the choice of labeled images could have moved the scores of S teachers on one task."""
 
-    scores: FloatArray  # [S], on all labeled images
     intervals: tuple[Interval, ...]  # [S]
     probability_first: FloatArray  # [S], sums to 1: how often each would come first with other labeled images
     undecided: tuple[tuple[int, int], ...]  # pairs of teachers whose difference may as well be 0
@@ -76,39 +72,25 @@ def subsamples(
     return Subsamples(rows, (sum(loose) - left_out) / left_out, sum(loose) - len(loose))
 
 
-def rank_teachers(
-    measures: Sequence[Measure], draws: Subsamples, number_of_images: int, level: float = LEVEL
-) -> Ranking:
-    """Scores, intervals and doubts for S teachers; `measures[s](rows)` is teacher s's score on those rows only.
+def uncertainty_of(scores: FloatArray, drawn: FloatArray, draws: Subsamples, level: float = LEVEL) -> Uncertainty:
+    """The doubts about `scores [S]` on all images, from the same teachers' scores on each draw, `drawn [B, S]`.
 
     The interval is the score on all rows, plus and minus a t quantile times the corrected spread over the draws. A pair
-    is undecided when the same interval for its paired difference holds 0. Raises what a measure raises.
+    is undecided when the same interval for its paired difference holds 0. Raises InvalidInputError for a level outside
+    0 ... 1.
 
-    >>> values = np.arange(8.0)
-    >>> measures = [lambda rows: values[rows].mean(), lambda rows: values[rows].mean() + 1]
-    >>> result = rank_teachers(measures, subsamples([0] * 8), 8)
-    >>> result.scores.tolist(), result.probability_first.tolist(), result.undecided
-    ([3.5, 4.5], [0.0, 1.0], ())
-    """
-    if not measures:
-        raise InvalidInputError("There is no teacher to rank: give one or more.")
-    everything = np.arange(number_of_images)
-    scores = np.array([measure(everything) for measure in measures], dtype=np.float64)
-    drawn = np.array([[measure(rows) for measure in measures] for rows in draws.rows], dtype=np.float64)
-    return ranking_from(scores, drawn, draws, level)
-
-
-def ranking_from(scores: FloatArray, drawn: FloatArray, draws: Subsamples, level: float = LEVEL) -> Ranking:
-    """The ranking by `scores [S]` on all images, with its doubts from the same teachers' scores on each draw,
-    `drawn [B, S]`. Raises InvalidInputError for a level outside 0 ... 1.
+    >>> values, draws = np.arange(8.0), subsamples([0] * 8)
+    >>> drawn = np.array([[values[rows].mean(), values[rows].mean() + 1] for rows in draws.rows])
+    >>> found = uncertainty_of(np.array([3.5, 4.5]), drawn, draws)
+    >>> found.probability_first.tolist(), found.undecided
+    ([0.0, 1.0], ())
     """
     spread = (drawn - drawn.mean(axis=0)) * np.sqrt(draws.correction)
     apart = without_rounding(np.vstack([scores, scores + spread]))
     reach = float(stats.t.ppf((1 + require_level(level)) / 2, draws.freedom))
     method = f"subsampling interval over {len(draws.rows)} draws of half the labels"
     halves = reach * spread.std(axis=0, ddof=1)
-    return Ranking(
-        scores,
+    return Uncertainty(
         tuple(Interval(float(s - h), float(s + h), level, method) for s, h in zip(scores, halves, strict=True)),
         _probability_first(apart[1:]),
         _undecided(apart[0], apart[1:] - apart[0], reach),
@@ -124,35 +106,6 @@ def without_rounding(scores: FloatArray) -> FloatArray:
     return np.asarray(np.round(scores / unit) * unit)
 
 
-def rank_by_metric(
-    name: str,
-    teachers: Sequence[Mapping[str, npt.ArrayLike]],
-    labels: npt.ArrayLike,
-    *,
-    groups: npt.ArrayLike | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-    level: float = LEVEL,
-    progress: Callable[[int, int], None] | None = None,
-) -> Ranking:
-    """`rank_teachers` for the metric `name`, each teacher given by the arrays that `score` takes beside the labels.
-
-    `progress(done, total)` is called after each score; what it raises ends the work. Raises TooFewLabelsError unless
-    some class has 4 labels, and half of them (rounded up) is what the metric needs, and whatever `score` raises.
-
-    >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
-    >>> sure, unsure = np.eye(2)[labels], np.full((8, 2), 0.5)
-    >>> rank_by_metric("leep", [{"pseudo_labels": unsure}, {"pseudo_labels": sure}], labels).probability_first.tolist()
-    [0.0, 1.0]
-    """
-    ids = as_labels(labels)
-    require_labels_for_draws(metric(name), int(encode(ids)[1].max()))
-    chosen = subsamples(ids, draws=draws, seed=seed, groups=groups)
-    steps = _Steps(progress, len(teachers) * (draws + 1))
-    measures = [_measure(name, arrays, ids, steps) for arrays in teachers]
-    return rank_teachers(measures, chosen, len(ids), level)
-
-
 def require_labels_for_draws(record: Metric, fullest: int) -> None:
     """Raise TooFewLabelsError unless half of the `fullest` class is still enough for the metric."""
     needed = max(LABELS_PER_CLASS, 2 * record.labels_per_class - 1)
@@ -161,35 +114,6 @@ def require_labels_for_draws(record: Metric, fullest: int) -> None:
             f"An interval for {record.title} needs {needed} labeled images of a class, and no class has more than "
             f"{fullest}: label more images."
         )
-
-
-class _Steps:
-    """Counts scores and tells whoever wants to know."""
-
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def step(self) -> None:
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total)
-
-
-def _measure(name: str, arrays: Mapping[str, npt.ArrayLike], labels: IntArray, steps: _Steps) -> Measure:
-    unknown = set(arrays) - {"features", "pseudo_labels", "features2"}
-    if unknown:
-        raise InvalidInputError(
-            f"A teacher has arrays {', '.join(sorted(unknown))}: give features, pseudo_labels, or features2."
-        )
-    held = {key: to_numpy(value) for key, value in arrays.items()}
-    require_same_length(labels=labels, **held)
-
-    def measure(rows: IntArray) -> float:
-        value = score(name, labels=labels[rows], **{key: array[rows] for key, array in held.items()})
-        steps.step()
-        return value
-
-    return measure
 
 
 def _kept_units(strata: list[IntArray], generator: np.random.Generator) -> IntArray:

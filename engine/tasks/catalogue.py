@@ -19,8 +19,7 @@ from engine.files import (
     workspace,
 )
 from engine.installation import bundled
-from engine.tasks.decisions import settled
-from engine.tasks.images import write_image_table
+from engine.tasks.image_table import write_image_table
 from engine.tasks.task import IMAGES_FILE, TASK_FILE, Task, TaskRecord, load_task, write_task_files
 
 ASSETS = bundled("tasks")
@@ -41,13 +40,9 @@ def bundled_names() -> list[str]:
     return sorted(path.stem for path in ASSETS.glob("*.parquet"))
 
 
-def open_task(name: str, home: Path | None = None) -> Task:
-    """The task called `name`, labels by hand reviewed. Raises as `task_as_labeled` and `settled`."""
-    return settled(task_as_labeled(name, home))
-
-
 def task_as_labeled(name: str, home: Path | None = None) -> Task:
-    """The task called `name` as it lies on disk: labels by hand may be newer than its split. Raises UnknownNameError,
+    """The task called `name` as it lies on disk: labels by hand may be newer than its split
+    (`engine.review.open_task` reviews them). Raises UnknownNameError,
     DamagedFileError or StorageError.
     """
     home = home or workspace()

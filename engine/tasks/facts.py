@@ -22,6 +22,11 @@ from engine.tasks.questions import Question
 FACTS_FILE = "facts.parquet"
 ABOUT_FILE = "import.json"
 SMALL = "small"  # the column of small copies, which is read apart: most readers do not need it
+# Why a file was left out that is a link, as `About.skipped` says it.
+LINK_TO_FOLDER = "is a link to a folder"
+LINK_OUT = "is a link that leads out of the folder"
+LINK_AS_TEXT = "is a link written as text, as git does where there are no links"
+LINKS = (LINK_TO_FOLDER, LINK_OUT, LINK_AS_TEXT)
 LISTED = 10_000  # names of skipped files that are kept; their number is kept in any case
 
 SCHEMA = pa.schema(

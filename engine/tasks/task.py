@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import LARGEST_NUMBER, canonical_hash, make_folder, replacing, storage_error
+from engine.images.reading import reading_from
 from engine.records import Count, Positive, Revision, Share, damaged, read_record, write_record
-from engine.tasks.images import ImageTable, image_table
-from engine.tasks.reading import reading_from
+from engine.tasks.image_table import ImageTable, image_table
 
 FORMAT = 1
 TASK_FILE, IMAGES_FILE = "task.json", "images.parquet"
@@ -50,7 +50,7 @@ class DecisionsRecord(TypedDict, total=False):
 
 
 class ReadingRecord(TypedDict, total=False):
-    """How images with more channels or bits became RGB; `engine.tasks.reading.Reading` explains the fields."""
+    """How images with more channels or bits became RGB; `engine.images.reading.Reading` explains the fields."""
 
     channels: list[Positive]
     value_range: tuple[float, float] | None

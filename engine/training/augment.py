@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchvision.transforms import v2
 
-from engine.tasks.views import ASPECTS, SMALLEST_AREA
+from engine.images.views import ASPECTS, SMALLEST_AREA
 
 Pixels = UInt8[Tensor, "B 3 S S"]
 

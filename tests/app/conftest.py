@@ -5,8 +5,10 @@ from contextlib import nullcontext
 
 import pytest
 
-from engine.tasks import ImportSettings, ingest, load_task, previews
-from engine.tasks.decoder import Decoders
+from engine.images.decoder import Decoders
+from engine.intake import ingest, previews
+from engine.settings import ImportSettings
+from engine.tasks import load_task
 from tests.app import made_tasks
 
 

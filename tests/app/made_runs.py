@@ -17,6 +17,7 @@ from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
 from engine.methods import get_method
 from engine.results import RESULT
+from engine.review import open_task
 from engine.runs import (
     CURVE_EVENT,
     KIND,
@@ -29,7 +30,7 @@ from engine.runs import (
     runs_root,
     start,
 )
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 
 TEST_IMAGES = 415
 FINAL = {"fine-tune": 0.50, "fixmatch": 0.53, "distill-nearest": 0.58, "distill-weighted": 0.60}

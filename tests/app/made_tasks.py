@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.tasks import ImportRequest, Task, import_images
-from engine.tasks.decoder import Decoders
+from engine.images.decoder import Decoders
+from engine.intake import ImportRequest, import_images
+from engine.tasks import Task
 from tests.engine.tasks import made_sources as made
 
 TITLE = "Löwen & <b>Tiger</b>"

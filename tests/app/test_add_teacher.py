@@ -14,8 +14,8 @@ from engine import jobs
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, worker
+from engine.review import open_task
 from engine.runs import rank
-from engine.tasks import open_task
 from engine.teachers import About, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
 from tests.app.made_features import look

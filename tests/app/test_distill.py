@@ -12,11 +12,12 @@ from engine import jobs
 from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
+from engine.review import open_task
 from engine.runs import entries, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.looking import request_look
 from engine.runs.speed import Speed
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 from engine.training import TrainSpec
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of

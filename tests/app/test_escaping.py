@@ -11,8 +11,9 @@ import pytest
 from app import state
 from app.components.escaping import JOINER, escape, escape_badge, escape_chart
 from engine.features import add_outputs
+from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
-from engine.tasks import ImportRequest, import_images, load_task
+from engine.tasks import load_task
 from engine.teachers import About
 from tests.app import made_runs
 from tests.app.made_features import look

@@ -9,7 +9,7 @@ from app.components.escaping import escape_chart
 from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
-from engine.tasks import open_task
+from engine.review import open_task
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 

@@ -7,7 +7,7 @@ import pytest
 from app.hosts import KnownHosts, known_hosts
 from engine.errors import InvalidInputError
 from engine.files import write_json
-from engine.tasks.settings import checked_host_names, host_names
+from engine.settings import checked_host_names, host_names
 
 PLAIN = known_hosts("localhost", ())
 NAMED = known_hosts("192.168.1.5", ("workbench.example.org", "[2001:db8::1]"))

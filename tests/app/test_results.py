@@ -7,11 +7,11 @@ import pytest
 
 from app import state
 from app.views.results import replay, sources
+from engine.delivery import student_archive
 from engine.evaluation import Interval
-from engine.export import student_archive
+from engine.review import open_task
 from engine.runs import recorded, runs_root
 from engine.runs import recorded as recorded_module
-from engine.tasks import open_task
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from app import state
-from engine import jobs, tasks
+from engine import jobs, review, tasks
 from engine.tasks import add_task_file, bundled_record
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -24,7 +24,9 @@ def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):
     assert "9 classes · 840 images, of which 236 are held out" in said
     pictures = [re.findall(r'<img src="data:image/(png|webp);base64,[^"]+" alt="([^"]+)"', h.value) for h in app.html]
     assert len(pictures) == len(tasks.bundled_names())
-    assert {alt for _, alt in pictures[0]} == {c.replace("&", "&amp;") for c in tasks.open_task("emoji-fluent").classes}
+    assert {alt for _, alt in pictures[0]} == {
+        c.replace("&", "&amp;") for c in review.open_task("emoji-fluent").classes
+    }
 
 
 def test_choosing_a_task_opens_its_page_and_puts_it_into_the_url(home):
@@ -55,7 +57,7 @@ def test_tasks_of_the_workspace_are_listed_apart(home, tmp_path):
 
 
 def test_a_damaged_task_is_a_sentence_on_its_card_and_the_others_can_be_chosen(home):
-    tasks.open_task("quickdraw", home)
+    review.open_task("quickdraw", home)
     (home / "tasks" / "quickdraw" / "task.json").write_text("{")
     app = open_page("start")
     assert [error for error in app.error if "is damaged, and with it task" in error.value]

@@ -5,7 +5,7 @@ import pytest
 from app import state
 from app.components.page import escape
 from engine.errors import UnknownNameError
-from engine.tasks import open_task
+from engine.review import open_task
 from engine.tasks.task import write_task
 from tests.app.pages import open_page, shown, text_of
 

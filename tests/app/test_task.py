@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app import state
-from engine.tasks import open_task
+from engine.review import open_task
 from tests.app.pages import open_page, shown, text_of
 
 

@@ -8,8 +8,11 @@ import tifffile
 from app import state
 from app.views.importing import reading
 from engine.handlers import HANDLERS
+from engine.images import Reading, Values, reading_from, reading_in_words
+from engine.intake import ImportRequest
 from engine.jobs import list_jobs, request_cancel, worker
-from engine.tasks import ImportRequest, Reading, Values, open_task, reading_from, reading_in_words, task_names
+from engine.review import open_task
+from engine.tasks import task_names
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.tasks import made_sources as made
 

@@ -5,8 +5,9 @@ from app import state
 from app.components import labeler
 from app.components.labeler import Labeled
 from engine import jobs
+from engine.review import open_task
 from engine.runs import unlabeled_rows
-from engine.tasks import given_labels, load_task, open_task, relabel
+from engine.tasks import given_labels, load_task, relabel
 from tests.app.pages import open_page, progress_of, shown, text_of
 
 

@@ -11,11 +11,11 @@ from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, states, worker
 from engine.records import write_record
 from engine.results import RESULT
+from engine.review import open_task
 from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
 from engine.runs.looking import estimate_look
-from engine.similarity import CARDS
-from engine.tasks import open_task
+from engine.similarity import METRICS
 from tests.app import made_runs
 from tests.app.made_features import look
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -163,7 +163,7 @@ def test_intervals_and_how_sure_the_first_place_is(home, task):
 def test_the_agreement_of_all_metrics(home, task):
     found = with_panel(home, task)
     app = open_page("teachers", task="emoji-fluent")
-    assert f"Over {len(found.consensus.metrics)} metrics" in text_of(app)
+    assert f"Over {len(found.mean_rank.metrics)} metrics" in text_of(app)
     [heat] = bars(app, "ranks by metric")
     assert heat["type"] == "heatmap"
     assert len(heat["y"]) == len([m for m in found.metrics if m.places])
@@ -206,7 +206,7 @@ def test_filters_change_charts_and_table_and_never_the_weights(home, task):
 def test_every_metric_opens_its_card(home, task):
     app = open_page("teachers", task="emoji-fluent")
     shown(app.selectbox(key="widget metric").set_value("logme").run())
-    assert CARDS["logme"].formula in next(found.value for found in app.latex)
+    assert METRICS["logme"].card.formula in next(found.value for found in app.latex)
     assert "2102" in text_of(app)
 
 

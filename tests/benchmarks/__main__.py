@@ -21,7 +21,7 @@ from engine.features import extract
 from engine.features.extraction import BATCH_IMAGES
 from engine.methods import get_method
 from engine.methods.made_up import MadeUp
-from engine.tasks import open_task
+from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
 from engine.training import Objective, TrainData, TrainSpec, augment, build_student
 from engine.training.loop import _Run

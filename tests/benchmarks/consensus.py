@@ -13,8 +13,8 @@ import numpy as np
 from engine.consensus import Ensemble, consensus
 from engine.features import FeatureStore, extract
 from engine.files import make_folder, workspace
+from engine.review import open_task
 from engine.runs import active_weights, rank
-from engine.tasks import open_task
 from engine.teachers import get_teacher
 
 LABELS_PER_CLASS, SEEDS = 5, range(5)

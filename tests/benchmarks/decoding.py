@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from engine.confinement import Confined, as_json, serve
-from engine.tasks import decoder
-from engine.tasks.decoder import Decoder
-from engine.tasks.reading import Reading
-from engine.tasks.settings import ImportSettings
+from engine.images import decoder
+from engine.images.decoder import Decoder
+from engine.images.reading import Reading
+from engine.settings import ImportSettings
 
 IMAGES, PIXELS, ROUNDS = 2000, 96, 20
 

@@ -32,8 +32,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.review import open_task
 from engine.runs import plan, runs_root, start
-from engine.tasks import Task, open_task
+from engine.tasks import Task
 from tests.benchmarks.public_fixmatch import ARCHITECTURE, LABELED, LABELS_PER_CLASS, OTHERS, SIZE, TASK
 
 STEPS = (4, 20)  # of the run that is subtracted, and of the one it is subtracted from

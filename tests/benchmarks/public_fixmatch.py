@@ -27,7 +27,7 @@ def drive(steps: int, seed: int, home: Path) -> None:
     import torch
     from torch.utils.data import DataLoader, RandomSampler
 
-    from engine.tasks import open_task
+    from engine.review import open_task
 
     forgetful = ModuleType("torch.utils.tensorboard")
     forgetful.SummaryWriter = Writer  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.similarity import METRICS, panel, score
+from engine.similarity import METRICS, score, standings
 from tests.benchmarks.reference import beside_public_code
 
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]
@@ -49,7 +49,7 @@ def many_images(images: int) -> dict[str, Any]:
     """All metrics but NLEEP on n images, d = 2,048, C = 100, Z = 1,000: together, and each by itself."""
     arrays, labels = made_up(images, 2048, 100, 1000)
     names = [name for name in ON_ARRAYS if name != "nleep"]
-    together = timed(lambda: panel([arrays], labels, names, threads=torch.get_num_threads()))
+    together = timed(lambda: standings([arrays], labels, names, threads=torch.get_num_threads()))
     alone = {name: timed(lambda name=name: score(name, labels=labels, **arrays)) for name in names}
     one_by_one = sum(found["processor_seconds"] for found in alone.values())
     return {
@@ -64,7 +64,7 @@ def few_labels(teachers: int, draws: int) -> dict[str, Any]:
     """All metrics on 225 images of 45 classes, d = 1,280, Z = 100, and on draws of half the labels."""
     outputs = [made_up(225, 1280, 45, 100, seed) for seed in range(teachers)]
     labels, arrays = outputs[0][1], [found for found, _ in outputs]
-    found = timed(lambda: panel(arrays, labels, ON_ARRAYS, draws=draws, threads=torch.get_num_threads()))
+    found = timed(lambda: standings(arrays, labels, ON_ARRAYS, draws=draws, threads=torch.get_num_threads()))
     return {"teachers": teachers, "draws": draws, **found}
 
 

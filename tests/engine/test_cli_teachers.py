@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.cli import main
-from engine.tasks import open_task
+from engine.review import open_task
 from engine.teachers import added_teachers
 
 NET = "test_resnet"

@@ -8,7 +8,8 @@ from engine import maps
 from engine.errors import UnknownNameError
 from engine.features import FeatureStore
 from engine.jobs import status, worker
-from engine.tasks import open_task, write_revision
+from engine.review import open_task
+from engine.tasks import write_revision
 from engine.tasks.task import Task, write_task
 from engine.teachers import get_teacher
 

@@ -9,9 +9,10 @@ import pytest
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.features import FeatureStore
+from engine.review import checked, open_task, settled
 from engine.runs import entries, list_comparisons, rank, runs_root
 from engine.runs.teachers import runs_that_name
-from engine.tasks import checked, given_labels, open_task, settled, task_names
+from engine.tasks import given_labels, task_names
 from engine.teachers import added_teachers, get_teacher
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"

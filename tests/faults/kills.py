@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from engine import jobs
+from engine.review import open_task
 from engine.runs import QueueThread, plan, runs_root, start
-from engine.tasks import open_task
 
 TRIALS, KILLS = 8, 2  # a third death would be the run's last attempt
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 24_000}

@@ -11,8 +11,9 @@ import numpy as np
 
 from engine.maps import Map, map_rows, write_map
 from engine.records import write_record
+from engine.review import open_task
 from engine.runs.panel import _path, _spec, teacher_panel
-from engine.tasks import bundled_names, open_task
+from engine.tasks import bundled_names
 from engine.tasks.task import write_task
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"

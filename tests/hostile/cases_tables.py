@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.tasks import Columns
+from engine.intake import Columns
 from tests.engine.tasks import made_sources as made
 from tests.hostile.making import FORMULAS, GOOD, MARKUP, as_file, flipped, random_of, zip_bytes
 from tests.hostile.suite import Case

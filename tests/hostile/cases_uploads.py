@@ -6,7 +6,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.tasks import Reading, keep_upload
+from engine.images import Reading
+from engine.intake import keep_upload
 from tests.engine.tasks import made_sources as made
 from tests.hostile.making import GOOD
 from tests.hostile.suite import Case

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest, checked, import_images, open_task
-from engine.tasks.decoder import Decoders
-from engine.tasks.settings import ImportSettings
+from engine.images.decoder import Decoders
+from engine.intake import ImportRequest, import_images
+from engine.review import checked, open_task
+from engine.settings import ImportSettings
 
 LIMITS = {  # small, so that small files reach them
     "images": 150,

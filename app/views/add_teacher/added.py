@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import state
-from app.components import origin, page, wording
+from app.components import origin, wording
+from app.components.escaping import escape
 from engine.errors import WorkbenchError
 from engine.runs.teachers import remove_teacher
 from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
@@ -15,14 +16,14 @@ from engine.teachers.from_checkpoint import shown
 def added() -> None:
     """All of them."""
     if problem := state.note("add.problem"):
-        st.error(page.escape(problem), icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
         state.set_note("add.problem", None)
     records, damaged = added_teachers(), damaged_teachers()
     if not records and not damaged:
         st.info("No teacher was added yet: choose one of the ways above.", icon=":material/info:")
     for name, sentence in damaged.items():
         with st.container(border=True):
-            st.markdown(f":material/error: **{page.escape(name)}** cannot be used: {page.escape(sentence)}")
+            st.markdown(f":material/error: **{escape(name)}** cannot be used: {escape(sentence)}")
             _remove_button(name, name)
     for first in range(0, len(records), 2):
         for column, record in zip(st.columns(2), records[first : first + 2], strict=False):
@@ -32,7 +33,7 @@ def added() -> None:
 
 def _record(record: TeacherRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{page.escape(record.title)}**", width="content")
+        st.markdown(f"**{escape(record.title)}**", width="content")
         origin.badge(record)
         if not record.has_pseudo_labels:
             st.badge("No pseudo-labels", icon=":material/label_off:", color="orange")
@@ -55,7 +56,7 @@ def _record(record: TeacherRecord) -> None:
     }
     if not record.has_network:
         facts["Note"] = record.accuracy_note
-    st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items()))
+    st.markdown("  \n".join(f":gray[{name}:] {escape(value)}" for name, value in facts.items()))
     st.space("stretch")
     _remove_button(record.name, record.title)
 
@@ -74,7 +75,7 @@ def _preparation(record: TeacherRecord) -> dict[str, str]:
 
 def _remove_button(name: str, title: str) -> None:
     with st.popover("Remove", icon=":material/delete:", key=f"remove {name}"):
-        st.markdown(f"Remove **{page.escape(title)}** with its files? What it said of images goes too.")
+        st.markdown(f"Remove **{escape(title)}** with its files? What it said of images goes too.")
         st.button("Remove it for good", key=f"really remove {name}", type="primary", on_click=_remove, args=(name,))
 
 

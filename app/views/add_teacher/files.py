@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, wording
+from app.components.escaping import escape
 from app.views.add_teacher import job
 from engine.features.given import request_outputs
 from engine.teachers import About
@@ -79,7 +80,7 @@ def outputs() -> None:
     task = page.required_task()
     st.markdown(
         f"For a network that may not be shared: a Parquet file with what it says of each image of the task "
-        f"**{page.escape(task.record.title)}**. Needed are all "
+        f"**{escape(task.record.title)}**. Needed are all "
         f"{wording.count(len(task.train_rows), 'training image')}, labeled or not; other rows are left out."
     )
     left, right = st.columns(2, gap="medium")

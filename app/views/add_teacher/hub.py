@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page, wording
-from app.components.escaping import escape_badge
+from app.components import wording
+from app.components.escaping import escape, escape_badge
 from app.views.add_teacher import job
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -45,15 +45,15 @@ def recommended_teachers() -> None:
 
 
 def _card(entry: Recommended, added: bool) -> None:
-    st.markdown(f"**{page.escape(entry.title)}**")
+    st.markdown(f"**{escape(entry.title)}**")
     with st.container(horizontal=True, gap="small"):
         st.badge(entry.field, color="blue")
         st.badge(escape_badge(entry.license), icon=":material/license:", color="gray")
         if added:
             st.badge("Added", icon=":material/check:", color="green")
-    st.markdown(page.escape(entry.note))
+    st.markdown(escape(entry.note))
     source = entry.source if entry.source.startswith("https://") else f"https://huggingface.co/{entry.repository}"
-    facts = [f"[{page.escape(entry.repository)}]({source})", _cost_of(entry), _whereabouts(entry.name)]
+    facts = [f"[{escape(entry.repository)}]({source})", _cost_of(entry), _whereabouts(entry.name)]
     st.caption(" · ".join(fact for fact in facts if fact))
     st.space("stretch")
     if st.button("Add", key=f"add {entry.name}", icon=":material/add:", disabled=added):
@@ -109,9 +109,7 @@ def search_timm() -> None:
 def _of_the_hub(repository: str) -> None:
     """A repository by its name, which the registry need not know."""
     with st.container(border=True):
-        st.markdown(
-            f"**{page.escape(repository)}** is not in timm's registry. It can be added if it holds a timm network."
-        )
+        st.markdown(f"**{escape(repository)}** is not in timm's registry. It can be added if it holds a timm network.")
         st.caption(_whereabouts(repository))
         if st.button("Add this repository", type="primary", icon=":material/add:"):
             _start("search", repository, About(), None)
@@ -168,11 +166,11 @@ def _table(entries: list[Pretrained]) -> pd.DataFrame:
 def _chosen(entry: Pretrained) -> None:
     """The network of the chosen row, and what to call it."""
     with st.container(border=True):
-        st.markdown(f"**{page.escape(entry.name)}**")
-        license = page.escape(entry.license or "not stated by timm")
+        st.markdown(f"**{escape(entry.name)}**")
+        license = escape(entry.license or "not stated by timm")
         weights = f"{(entry.parameters or 0) * BYTES_PER_PARAMETER / 1e6:,.0f} MB" if entry.parameters else "weights"
         st.caption(
-            f"{_whereabouts(entry.name)} · {weights} · [{page.escape(entry.repository)}]"
+            f"{_whereabouts(entry.name)} · {weights} · [{escape(entry.repository)}]"
             f"(https://huggingface.co/{entry.repository}) · license {license}"
         )
         left, right = st.columns(2)
@@ -202,7 +200,7 @@ def _whereabouts(name: str) -> str:
     try:
         here = weights_here(name)
     except WorkbenchError as error:
-        return page.escape(str(error))
+        return escape(str(error))
     return ":material/hard_drive: weights are here" if here else ":material/download: weights will be downloaded"
 
 

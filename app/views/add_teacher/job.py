@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, waiting
+from app.components.escaping import escape
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -43,7 +44,7 @@ def show(way: str, ask: Callable[[], Job] | None) -> None:
         return
     if now.state in ("failed", "cancelled") and ask is None:
         with st.container(border=True):
-            st.markdown(f":material/error: Not added: {page.escape(now.message or 'it was stopped')}")
+            st.markdown(f":material/error: Not added: {escape(now.message or 'it was stopped')}")
     else:
         waiting.wait_for(job, "Adding the teacher", lambda: _again(way, ask or (lambda: job)))
     if now.state == "failed" and (found := _difference(job)):

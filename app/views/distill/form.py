@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import state
 from app.components import labels, page, queued, wording
+from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
 from app.views.distill import fields
@@ -291,7 +292,7 @@ def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: 
             state.queue(device)
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
-        st.caption(f":material/timer_off: No estimate: {page.escape(jobs.status(job).message or '')}")
+        st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")
 
 
 def _of_usual_length(train: TrainSpec) -> TrainSpec:

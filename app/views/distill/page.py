@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, progress, queued, wording
+from app.components.escaping import escape
 from app.views.distill import form
 from app.views.results.sources import RECORDED
 from engine import devices
@@ -47,7 +48,7 @@ def _current(home: Path, task: Task) -> Comparison | None:
     try:
         found = load_comparison(home, chosen)
     except WorkbenchError as error:
-        st.warning(page.escape(str(error)), icon=":material/link_off:")
+        st.warning(escape(str(error)), icon=":material/link_off:")
         return None
     if found.task == task.name:
         return found
@@ -67,7 +68,7 @@ def _draw_setup(home: Path, task: Task) -> None:
         specs = choice.specs(task)
         form.draw_plan(task, choice, specs, home)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         if not len(task.test_rows):
             page.link("task", "To the task", ":material/photo_library:")
         return

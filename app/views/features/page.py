@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import state
 from app.components import images, page, scatter, waiting, wording
+from app.components.escaping import escape
 from engine import jobs, maps
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -45,7 +46,7 @@ def _choose_teacher(task: Task) -> TeacherRecord | None:
         return None
     ranking = state.ranking(task)
     order = [ranked.teacher.name for ranked in ranking.ranked] if ranking and ranking.ranked else sorted(allowed)
-    chosen = state.teacher() if state.teacher() in allowed else order[0]
+    chosen = named if (named := state.teacher()) in allowed else order[0]
     ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked} if ranking else {}
 
     def name(key: str) -> str:
@@ -120,7 +121,7 @@ def _choose_tool() -> bool:
         "Lasso: draw around points.",
         **state.bound("map tool", state.note("features.tool", "Pick"), lambda t: state.set_note("features.tool", t)),
     )
-    return tool == "Lasso"
+    return bool(tool == "Lasso")
 
 
 def _choose_classes(task: Task) -> list[str]:
@@ -224,7 +225,7 @@ def _show_picked(task: Task, points: pd.DataFrame, rows: list[int]) -> None:
         st.button("Clear", icon=":material/close:", type="tertiary", on_click=_forget_picked)
     labels = task.labels[np.array(rows)]
     named = Counter(task.classes[label] if label >= 0 else scatter.UNKNOWN for label in labels)
-    most = [f"{count:,} {page.escape(name)}" for name, count in named.most_common(6)]
+    most = [f"{count:,} {escape(name)}" for name, count in named.most_common(6)]
     others = len(named) - len(most)
     st.caption(", ".join(most) + (f", and {wording.count(others, 'other class', 'other classes')}" if others else ""))
     spread = np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)

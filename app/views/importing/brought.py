@@ -9,8 +9,10 @@ import streamlit as st
 
 from app import state
 from app.components import wording
-from engine import tasks
-from engine.tasks import UPLOAD, Columns, ImportRequest, Interpretation, Reading
+from engine import intake
+from engine.images import Reading
+from engine.intake import UPLOAD, Columns, ImportRequest
+from engine.tasks import Interpretation
 
 NONE = "(none)"  # no column
 _BROUGHT = "import.brought"  # source, images, title
@@ -36,7 +38,7 @@ def let_go(wanted: ImportRequest) -> None:
     """Forget what was brought with its uploaded files, and draw the page once more."""
     for source in (wanted.source, wanted.images):
         if source.startswith(UPLOAD):
-            tasks.remove_upload(source, state.home())
+            intake.remove_upload(source, state.home())
     forget()
     st.rerun()
 
@@ -44,7 +46,7 @@ def let_go(wanted: ImportRequest) -> None:
 def source_words(wanted: ImportRequest) -> str:
     """What the user calls the source."""
     parts = [
-        tasks.upload_title(source) if source.startswith(UPLOAD) else source
+        intake.upload_title(source) if source.startswith(UPLOAD) else source
         for source in (wanted.source, wanted.images)
         if source
     ]

@@ -10,7 +10,8 @@ import streamlit as st
 from app import state
 from app.components import images
 from app.views.importing import brought
-from engine.tasks import ImportRequest, Preview, Reading
+from engine.images import Reading
+from engine.intake import ImportRequest, Preview
 
 COLORS = ("Red", "Green", "Blue")
 SHOWN = 16  # channels that are shown one by one

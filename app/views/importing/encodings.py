@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import state
 from app.views.importing import brought
-from engine.tasks import ENCODINGS, ImportRequest, Preview, encoding_title
+from engine.intake import ENCODINGS, ImportRequest, Preview, encoding_title
 
 _TITLES = {"encoding": "Encoding of the table", "names-encoding": "Encoding of the file names"}
 

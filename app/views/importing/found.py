@@ -8,19 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, wording
+from app.components.escaping import escape
 from app.views.importing import brought, channels, encodings, make, place, questions, reading
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest, Preview
-from engine.tasks.layouts.folder_arranging import FOLDER_CLASSES
-from engine.tasks.layouts.plain import LAYOUTS
+from engine.intake import ImportRequest, Preview
+from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
+from engine.intake.layouts.plain import LAYOUTS
 
 
 def draw(source: ImportRequest) -> None:
     """The proposal: counts, columns, images as they will be read, classes, and the button that makes the task."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/folder_zip: **{page.escape(brought.source_words(source))}**", width="content")
+        st.markdown(f":material/folder_zip: **{escape(brought.source_words(source))}**", width="content")
         if st.button("Bring something else", icon=":material/arrow_back:", type="tertiary"):
             brought.let_go(source)
     wanted = replace(
@@ -54,7 +55,7 @@ def _previewed(source: ImportRequest, wanted: ImportRequest) -> Preview | None:
         with st.spinner("Looking at the files"):
             return state.previewed(wanted)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
     if wanted != source and st.button("Undo the last choice", icon=":material/undo:"):
         brought.undo_choices(source)
         st.rerun()
@@ -63,7 +64,7 @@ def _previewed(source: ImportRequest, wanted: ImportRequest) -> Preview | None:
 
 def _counts(found: Preview) -> None:
     with st.container(border=True):
-        st.markdown(f"Read as **{page.escape(found.layout_title)}**")
+        st.markdown(f"Read as **{escape(found.layout_title)}**")
         labeled = sum(found.classes.values())
         with st.grid(4, min_column_width=130):
             st.metric("Images", f"{found.images:,}")
@@ -135,10 +136,10 @@ def _samples(found: Preview) -> None:
     )
     for sample in found.samples:
         if sample.problem:
-            st.caption(f":material/warning: {page.escape(sample.problem)}")
+            st.caption(f":material/warning: {escape(sample.problem)}")
     steps = list(dict.fromkeys(step for sample in shown for step in sample.steps))
     if steps:
-        st.caption(f":material/palette: To make them RGB: {page.escape('; '.join(steps))}.")
+        st.caption(f":material/palette: To make them RGB: {escape('; '.join(steps))}.")
 
 
 def _classes(found: Preview) -> None:
@@ -190,7 +191,7 @@ def _by_patient(found: Preview) -> bool:
 
 def _remarks(found: Preview) -> None:
     for note in found.notes:
-        st.caption(f":material/info: {page.escape(note)}")
+        st.caption(f":material/info: {escape(note)}")
     if not found.skipped_count:
         return
     title = wording.count(found.skipped_count, "file or row is", "files or rows are") + " left out"

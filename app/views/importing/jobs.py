@@ -8,11 +8,12 @@ import streamlit as st
 
 from app import state
 from app.components import page, waiting
+from app.components.escaping import escape
 from app.views.importing import brought
-from engine import jobs, tasks
+from engine import intake, jobs, tasks
 from engine.errors import WorkbenchError
+from engine.intake import IMPORT_KIND, ImportRequest
 from engine.jobs import Job
-from engine.tasks import IMPORT_KIND, ImportRequest
 
 WATCHED = "import.watched"  # folders of the imports that this session saw under way
 ASKED = "import.asked"  # folder of the one that this session asked for last
@@ -38,8 +39,8 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
-    wanted, folder = tasks.request_from(job.spec), str(job.folder)
-    mine = folder == state.note(ASKED)
+    wanted, folder = intake.request_from(job.spec), str(job.folder)
+    mine = bool(folder == state.note(ASKED))
     ended = jobs.status(job).state
     if ended == "done":
         if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
@@ -50,8 +51,8 @@ def _draw_import(job: Job) -> bool:
         elif wanted.task in tasks.task_names(state.home()):
             _draw_imported(job, wanted)
         return False
-    st.subheader(page.escape(wanted.title), anchor=False)
-    waiting.wait_for(job, f"Import of {page.escape(brought.source_words(wanted))}", lambda: _again(wanted))
+    st.subheader(escape(wanted.title), anchor=False)
+    waiting.wait_for(job, f"Import of {escape(brought.source_words(wanted))}", lambda: _again(wanted))
     if ended in ("failed", "cancelled"):
         if st.button("Bring something else", key=f"forget {job.id}", icon=":material/arrow_back:"):
             _forget(folder)
@@ -64,7 +65,7 @@ def _draw_import(job: Job) -> bool:
 def _draw_imported(job: Job, wanted: ImportRequest) -> None:
     """An import that ended; it is shown until its task was opened."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/check: **{page.escape(wanted.title)}** is imported.", width="content")
+        st.markdown(f":material/check: **{escape(wanted.title)}** is imported.", width="content")
         if st.button("Open this task", key=f"open {job.id}"):
             _forget(str(job.folder))
             _open(wanted.task)
@@ -82,7 +83,7 @@ def _forget(folder: str) -> None:
 
 
 def _again(wanted: ImportRequest) -> Job:
-    job = tasks.request_import(state.home(), wanted)
+    job = intake.request_import(state.home(), wanted)
     state.queue(job.device)
     return job
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import streamlit as st
 
 from app import state
-from app.components import page
+from app.components.escaping import escape
 from app.views.importing import brought, jobs
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.tasks import ImportRequest
+from engine.intake import ImportRequest
 
 
 def draw(wanted: ImportRequest, *, possible: bool) -> None:
@@ -26,15 +26,15 @@ def draw(wanted: ImportRequest, *, possible: bool) -> None:
             problem = str(error)
         else:
             if wanted.task != title:
-                st.caption(f"Folders and commands call it {page.escape(wanted.task)}.")
+                st.caption(f"Folders and commands call it {escape(wanted.task)}.")
     if problem:
-        st.warning(page.escape(problem), icon=":material/edit:")
+        st.warning(escape(problem), icon=":material/edit:")
     impossible = bool(problem) or not possible
     if st.button("Make this task", type="primary", icon=":material/arrow_forward:", disabled=impossible):
         try:
             jobs.ask(wanted)
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
         brought.forget()
         st.rerun()

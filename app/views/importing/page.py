@@ -5,7 +5,7 @@ from __future__ import annotations
 from app import state
 from app.components import page
 from app.views.importing import brought, found, jobs, ways
-from engine.tasks import IMPORT_DEVICE
+from engine.intake import IMPORT_DEVICE
 
 
 def render() -> None:

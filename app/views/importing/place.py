@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import state
 from app.views.importing import brought
-from engine.tasks import UPLOAD, ImportRequest, Preview
+from engine.intake import UPLOAD, ImportRequest, Preview
 
 PLACES = {
     "in-place": (
@@ -45,4 +45,4 @@ def draw(source: ImportRequest, found: Preview) -> bool | None:
     )
     if converted and place == "in-place":
         st.caption("Those that have to be converted (TIFF, DICOM, more than 8 bits) are copied as PNG all the same.")
-    return place != "copy"
+    return bool(place != "copy")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import wording
+from app.components.escaping import escape
 from app.views.importing import brought
-from engine.tasks import ImportRequest, Question, undecided
+from engine.intake import ImportRequest
+from engine.tasks import Question, undecided
 
 
 def draw(source: ImportRequest, questions: Sequence[Question]) -> None:
@@ -31,7 +33,7 @@ def _ask(source: ImportRequest, question: Question) -> None:
         brought.choose_interpretation(source, by_key[key])
 
     st.radio(
-        page.escape(question.text),
+        escape(question.text),
         list(by_key),
         format_func=_titles(question),
         **state.bound(f"import question {question.key}", question.chosen, put),
@@ -40,7 +42,7 @@ def _ask(source: ImportRequest, question: Question) -> None:
 
 def _titles(question: Question) -> Callable[[str], str]:
     titles = {
-        one.key: f"{page.escape(one.title)} ({wording.count(one.labeled_images, 'labeled image')})"
+        one.key: f"{escape(one.title)} ({wording.count(one.labeled_images, 'labeled image')})"
         for one in question.interpretations
     }
     return titles.__getitem__

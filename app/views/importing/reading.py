@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 
 import streamlit as st
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, wording
+from app.components.escaping import escape
 from app.views.importing import brought
 from engine.errors import WorkbenchError
-from engine.tasks import WHOLE_RANGE, WITHOUT_EXTREMES, ImportRequest, Preview, Reading, Sample, Values
+from engine.images import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values
+from engine.intake import ImportRequest, Preview, Sample
 
 COMPARED = 6  # images in each way
 WINDOWS = {  # center and width in Hounsfield units, as CT is usually read
@@ -59,7 +62,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
                 wanted, tuple(sample.name for sample in _some(deep)), tuple(way.reading for way in ways)
             )
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return
     with st.grid(min(4, len(ways)), min_column_width=230):
         for way, samples in zip(ways, shown, strict=True):
@@ -165,19 +168,24 @@ def _first_window(values: list[Values]) -> tuple[float, float]:
 
 def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
     """The two numbers of the way in use; a change is in force at once, and one that leaves no range is not taken."""
-    field = "window" if way.key == "window" else "value_range"
-    now = getattr(way.reading, field)
+    now = way.reading.window if way.key == "window" else way.reading.value_range
+    if now is None:
+        return
+    low, high = now
 
     def put(pair: tuple[float, float]) -> None:
         try:
-            wanted = replace(way.reading, **{field: pair})
+            wanted = _with_pair(way, pair)
         except WorkbenchError as error:
-            st.toast(page.escape(str(error)), icon=":material/error:")
+            st.toast(escape(str(error)), icon=":material/error:")
             return
         brought.choose(source, way.key)(pair)
         brought.choose_reading(source, wanted)
 
-    span = now[1] if way.key == "window" else now[1] - now[0]
+    def put_one(place: int, value: float) -> None:
+        put((value, high) if place == 0 else (low, value))
+
+    span = high if way.key == "window" else high - low
     step = 1.0 if span > SMALL_RANGE else span / 100
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for place, name in enumerate(PAIRS[way.key]):
@@ -186,11 +194,7 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
                 step=step,
                 format="%.6g",
                 width=150,
-                **state.bound(
-                    f"import {way.key} {place}",
-                    now[place],
-                    lambda value, place=place: put((value, now[1]) if place == 0 else (now[0], value)),
-                ),
+                **state.bound(f"import {way.key} {place}", now[place], partial(put_one, place)),
             )
         if way.key == "window" and min(value.low for value in values) <= HOUNSFIELD:
             usual = next((name for name, window in WINDOWS.items() if window == now), None)
@@ -199,6 +203,11 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
                 list(WINDOWS),
                 **state.bound("import windows", usual, lambda name: put(WINDOWS.get(name, now))),
             )
+
+
+def _with_pair(way: Way, pair: tuple[float, float]) -> Reading:
+    """The reading of a way with other numbers. Raises InvalidInputError if they leave no range."""
+    return replace(way.reading, window=pair) if way.key == "window" else replace(way.reading, value_range=pair)
 
 
 def _number(value: float) -> str:

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import page
+from app.components.escaping import escape
 from app.views.importing import brought, make
-from engine import tasks
+from engine import intake, settings, tasks
 from engine.errors import WorkbenchError
-from engine.tasks import TORCHVISION_SETS, ImportRequest
+from engine.intake import TORCHVISION_SETS, ImportRequest
 
 WAYS = {
     "files": ":material/upload_file: Drop files",
@@ -93,7 +93,7 @@ def _take_up(dropped: Sequence[Any]) -> None:
         try:
             kept = _keep(dropped)
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
     brought.bring(*kept)
     state.set_note(ROUND, state.note(ROUND, 0) + 1)
@@ -105,10 +105,10 @@ def _keep(dropped: Sequence[Any]) -> tuple[str, str, str]:
     home = state.home()
     of_kind = [[d for d in dropped if d.name.lower().endswith(kind)] for kind in (TABLES, ARCHIVES)]
     if len(dropped) == 2 and all(len(found) == 1 for found in of_kind):
-        table, archive = (tasks.keep_upload([(found[0].name, found[0])], home) for found in of_kind)
-        return table, archive, _stem(tasks.upload_title(archive))
-    source = tasks.keep_upload([(item.name, item) for item in dropped], home)
-    title = tasks.upload_title(source)
+        table, archive = (intake.keep_upload([(found[0].name, found[0])], home) for found in of_kind)
+        return table, archive, _stem(intake.upload_title(archive))
+    source = intake.keep_upload([(item.name, item) for item in dropped], home)
+    title = intake.upload_title(source)
     loose = len(dropped) > 1 and all("/" not in item.name for item in dropped)
     return source, "", "My images" if loose else _stem(title)
 
@@ -124,11 +124,11 @@ def _stem(name: str) -> str:
 
 
 def _server_folder() -> None:
-    offered = tasks.offered_sources(state.home())
+    offered = intake.offered_sources(state.home())
     if not offered:
         st.info(
             "This server may not import from its own folders yet. Whoever runs it names some in "
-            f'{page.escape(str(state.home() / tasks.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
+            f'{escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
             '\\["/data"\\]\\}\\}. Until then, drop a ZIP or a folder.',
             icon=":material/folder_off:",
         )
@@ -144,12 +144,12 @@ def _server_folder() -> None:
     pictures = st.text_input(
         "Where its images lie, if it is a table and they lie elsewhere", placeholder="such as /data/images"
     )
-    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path):
+    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path) and path:
         try:
-            for named in filter(None, (str(path), pictures.strip())):
-                tasks.check_allowed(named, state.home())
+            for named in filter(None, (path, pictures.strip())):
+                intake.check_allowed(named, state.home())
         except WorkbenchError as error:
-            st.error(page.escape(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return
         table = path.lower().endswith(TEXT_TABLES)  # called labels.csv, whatever its images are
         brought.bring(path, pictures.strip(), _stem(path.rpartition("/")[0] if table else path))

@@ -11,11 +11,12 @@ import streamlit as st
 from app import state
 from app.components import charts, page, tables, wording
 from app.components.charts import Axis
+from app.components.escaping import escape
 from app.components.methods import student_title
 from app.views.results import replay, sources
 from app.views.results.sources import Shown, Source
+from engine.delivery import student_archive
 from engine.evaluation import PairedDifference
-from engine.export import student_archive
 from engine.methods import place, preselected
 from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
@@ -32,7 +33,7 @@ def render() -> None:
     home = state.home()
     found = sources.sources(home, task.name)
     for problem in damaged_comparisons(home, task.name):
-        st.error(page.escape(problem), icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
     if not found:
         page.missing("No comparison of this task has been run yet.", "distill", "Start one on Distill")
         return
@@ -40,7 +41,7 @@ def render() -> None:
     shown = sources.load(home, source, task.name)
     _draw_origin(shown, task)
     for problem in shown.problems:
-        st.error(page.escape(problem), icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
         _watch(home, source.comparison, shown)
     if not shown.results:
@@ -57,7 +58,7 @@ def _choose(found: list[Source], task: Task) -> Source:
     current = chosen if chosen in by_id else found[0].id
     if chosen is not None and chosen != current:
         st.warning(
-            f"There is no comparison {page.escape(repr(chosen))} of the task {page.escape(task.record.title)}: this is "
+            f"There is no comparison {escape(repr(chosen))} of the task {escape(task.record.title)}: this is "
             "the newest one that there is.",
             icon=":material/link_off:",
         )
@@ -82,14 +83,14 @@ def _draw_origin(shown: Shown, task: Task) -> None:
         when = wording.moment(document.get("created", ""))
         st.badge("Recorded", icon=":material/inventory_2:", color="violet")
         st.caption(
-            f"These runs came with the program: made {when} on {page.escape(sources.machine(document))}. "
+            f"These runs came with the program: made {when} on {escape(sources.machine(document))}. "
             "Start your own on Distill."
         )
         if command := document.get("command"):
             st.code(command, language="bash", wrap_lines=True)
     if differs := wording.differs_sentence(document.get("differs", ())):
         st.warning(differs, icon=":material/warning:")
-    st.caption(page.escape(wording.shared_sentence(_in_titles(document.get("shared", {}), task))))
+    st.caption(escape(wording.shared_sentence(_in_titles(document.get("shared", {}), task))))
 
 
 def _in_titles(shared: Mapping[str, Any], task: Task) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def _draw_weights(shown: Shown) -> None:
         f"of teachers: {wording.listed(told)}."
     )
     for problem in sorted({result["ranking_problem"] for result in shown.results if result.get("ranking_problem")}):
-        st.caption(f":material/info: No ranking was possible: {page.escape(problem)}")
+        st.caption(f":material/info: No ranking was possible: {escape(problem)}")
 
 
 def _draw_download(home: Path, shown: Shown) -> None:
@@ -278,7 +279,7 @@ def _favorite(shown: Shown) -> str:
     """
     taught = [result["method"] for result in shown.results if result.get("active_alpha")]
     favored = (method for key in reversed(preselected()) for method in taught if place(method) == place(key))
-    return next(favored, (taught or [""])[0])
+    return str(next(favored, (taught or [""])[0]))
 
 
 if __name__ == "__main__":

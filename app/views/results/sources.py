@@ -83,7 +83,7 @@ def load(home: Path, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
-        unfinished, problems = 0, ()
+        unfinished, problems = 0, tuple[str, ...]()
     else:
         document = as_document(source.comparison, finished_results(home, source.comparison))
         lost = lost_runs(home, source.comparison)

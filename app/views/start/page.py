@@ -8,11 +8,13 @@ import streamlit as st
 
 from app import state
 from app.components import images, page, wording
+from app.components.escaping import escape
 from app.views.start import trash
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
+from engine.intake import IMPORT_DEVICE, IMPORT_KIND
 from engine.runs.users import remove_task, users_of_task
-from engine.tasks import IMPORT_DEVICE, IMPORT_KIND, Task, is_own
+from engine.tasks import Task, is_own
 
 REMOVING = "start.removing"  # the task whose removal is asked about
 PICTURES = 18  # on a card: one of each class, as far as they go
@@ -37,7 +39,7 @@ def render() -> None:
     _cards(bundled)
     if not bundled and not own:
         st.warning(
-            f"No task is here: the folder {page.escape(str(tasks.catalogue.ASSETS))} holds none. Restore it from the "
+            f"No task is here: the folder {escape(str(tasks.catalogue.ASSETS))} holds none. Restore it from the "
             "repository.",
             icon=":material/folder_off:",
         )
@@ -70,7 +72,7 @@ def _own_images() -> None:
     ]
     if under_way:
         state.queue(IMPORT_DEVICE)
-        titles = wording.listed([page.escape(str(job.spec.get("title", job.id))) for job in under_way])
+        titles = wording.listed([escape(str(job.spec.get("title", job.id))) for job in under_way])
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/hourglass_top: Being imported: **{titles}**", width="content")
             page.link("importing", "See how far it is")
@@ -83,17 +85,17 @@ def _cards(names: list[str]) -> None:
                 try:
                     _card(state.open_labels(name))
                 except WorkbenchError as error:
-                    st.markdown(f"**{page.escape(name)}**")
-                    st.error(page.escape(str(error)), icon=":material/error:")
+                    st.markdown(f"**{escape(name)}**")
+                    st.error(escape(str(error)), icon=":material/error:")
 
 
 def _card(task: Task) -> None:
     chosen = task.name == state.task_name()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"#### {page.escape(task.record.title)}", width="content")
+        st.markdown(f"#### {escape(task.record.title)}", width="content")
         if chosen:
             st.badge("Chosen", icon=":material/check:", color="green")
-    st.markdown(page.escape(task.record.summary))
+    st.markdown(escape(task.record.summary))
     images.grid(task, one_of_each_class(task, PICTURES), size=52)
     st.caption(
         f"{wording.count(len(task.classes), 'class', 'classes')} · {wording.count(len(task.images), 'image')}, "
@@ -127,7 +129,7 @@ def _origin(task: Task) -> str:
     about = tasks.read_about(task.folder) if is_own(task) else None
     if about is None:
         return ""
-    return f"From {page.escape(about.source)}, {wording.moment(about.imported)}"
+    return f"From {escape(about.source)}, {wording.moment(about.imported)}"
 
 
 @st.dialog("Remove this task?", on_dismiss=partial(state.set_note, REMOVING, None))
@@ -135,7 +137,7 @@ def _ask_to_remove(task: Task) -> None:
     """Removing a task asks first, says what becomes of what was made of it, and refuses while something needs it."""
     users = users_of_task(state.home(), task.name)
     st.markdown(
-        f"**{page.escape(task.record.title)}**: {wording.count(len(task.images), 'image')} with all labels and "
+        f"**{escape(task.record.title)}**: {wording.count(len(task.images), 'image')} with all labels and "
         "decisions go to the trash, with what teachers said of its images. It can be put back from there, at the end "
         "of this page. The files that you brought stay where they are."
     )
@@ -157,7 +159,7 @@ def _ask_to_remove(task: Task) -> None:
             try:
                 remove_task(state.home(), task.name)
             except WorkbenchError as error:
-                st.error(page.escape(str(error)), icon=":material/error:")
+                st.error(escape(str(error)), icon=":material/error:")
                 return
             state.forget_task(task.name)
             state.set_note(REMOVING, None)

@@ -7,7 +7,8 @@ from functools import partial
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import wording
+from app.components.escaping import escape
 from engine import tasks
 from engine.errors import WorkbenchError
 
@@ -17,7 +18,7 @@ PROBLEM = "start.trash problem"
 def draw() -> None:
     """The removed tasks; nothing where there are none."""
     if problem := state.note(PROBLEM):
-        st.error(page.escape(problem), icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
         state.set_note(PROBLEM, None)
     removed = tasks.removed_tasks(state.home())
     if not removed:
@@ -29,7 +30,7 @@ def draw() -> None:
     with trash:
         for entry in removed:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{page.escape(entry.title)}**, removed {wording.moment(entry.removed)}", width="content")
+                st.markdown(f"**{escape(entry.title)}**, removed {wording.moment(entry.removed)}", width="content")
                 st.space("stretch")
                 st.button("Put back", key=f"restore {entry.id}", on_click=partial(_restore, entry.id))
         with st.popover("Empty the trash", icon=":material/delete_forever:"):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import images, page, unfinished, wording
+from app.components import images, unfinished, wording
+from app.components.escaping import escape
 from app.views.task import geometry, split
 from app.views.task.geometry import decide
 from engine import tasks
-from engine.tasks import Checked, Finding, Task
+from engine.review import Checked, Finding
+from engine.tasks import Task
 
-SEVERITIES = {  # in the order of the page: icon and word
+SEVERITIES: dict[str, tuple[str, str, Literal["red", "orange", "gray"]]] = {  # in the order of the page
     "problem": (":material/error:", "Spoils the result", "red"),
     "warning": (":material/warning:", "Worth a look", "orange"),
     "note": (":material/info:", "For your information", "gray"),
@@ -67,12 +70,12 @@ def _finding(task: Task, finding: Finding) -> None:
     icon, word, color = SEVERITIES[finding.severity]
     with st.container(border=True, key=f"finding {finding.key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{icon} **{page.escape(finding.title)}**", width="content")
+            st.markdown(f"{icon} **{escape(finding.title)}**", width="content")
             if finding.decided:
                 st.badge("Decided", icon=":material/check:", color="green")
             elif finding.severity != "note":
                 st.badge(word, color=color)
-        st.markdown(page.escape(finding.text))
+        st.markdown(escape(finding.text))
         _evidence(task, finding)
         _choices(task, finding)
 
@@ -90,7 +93,7 @@ def _evidence(task: Task, finding: Finding) -> None:
     if len(finding.names) <= 3:
         for name, remark in finding.names:
             about = remark if remark.startswith(name) else f"{name}: {remark}"
-            st.caption(page.escape(about))
+            st.caption(escape(about))
         return
     names = st.expander("See which", on_change="rerun", key=f"names {finding.key}")
     if names.open:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import state
-from app.components import images, page
-from engine import tasks
+from app.components import images
+from app.components.escaping import escape
+from engine import review
 from engine.errors import WorkbenchError
-from engine.tasks import STUDENT_SIZES, Checked, Task, relative_cost
+from engine.review import STUDENT_SIZES, Checked, relative_cost
+from engine.tasks import Task
 
 RESIZES = {
     "crop": ("Crop", "The central square; what lies outside is lost."),
@@ -27,7 +29,7 @@ def draw(task: Task, now: Checked) -> None:
     """The choice with its preview and its cost."""
     advice = now.advice
     st.subheader("Shape and size", anchor=False)
-    st.caption(f"Networks look at squares. {page.escape(advice.reason)} {_sides(*advice.short_sides)}")
+    st.caption(f"Networks look at squares. {escape(advice.reason)} {_sides(*advice.short_sides)}")
     rows = _rows(now)
     size = task.record.student_size or advice.size
     with st.grid(3, min_column_width=230):
@@ -61,14 +63,15 @@ def _rows(now: Checked) -> NDArray[np.int64]:
     aspects = np.maximum(facts.widths, facts.heights) / np.maximum(1, np.minimum(facts.widths, facts.heights))
     taking_part = np.flatnonzero(now.review.splits == "train")
     order = taking_part[np.argsort(aspects[taking_part], kind="stable")]
-    return order[np.unique(np.linspace(0, len(order) - 1, min(PREVIEWED, len(order))).astype(int))]
+    rows: NDArray[np.int64] = order[np.unique(np.linspace(0, len(order) - 1, min(PREVIEWED, len(order))).astype(int))]
+    return rows
 
 
 def _preview(task: Task, rows: NDArray[np.int64], size: int, resize: str) -> None:
     try:
         pixels = task.images.pixels([int(row) for row in rows], size, resize)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return
     shown = [
         images.Picture(Image.fromarray(image), f"{task.images.image_ids[row]} at {size} pixels, {resize}")
@@ -95,7 +98,7 @@ def _size(task: Task, size: int, reason: str) -> None:
         if (wanted := state.note(_SIZE)) and wanted != size:
             state.set_note(_SIZE, None)
             decide(task, student_size=wanted)
-    st.caption(f"{page.escape(reason)} The pictures above are as the student sees them.")
+    st.caption(f"{escape(reason)} The pictures above are as the student sees them.")
 
 
 def _flip(task: Task) -> None:
@@ -116,8 +119,8 @@ _SIZE, _FLIP = "geometry.size", "geometry.flip"
 def decide(task: Task, **decisions: Any) -> None:
     """Put decisions into force, and draw the page once more; what is refused is a sentence."""
     try:
-        tasks.decide(task, **decisions)
+        review.decide(task, **decisions)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return
     st.rerun()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app import state
 from app.components import images, labeler, page, unfinished, waiting, wording
+from app.components.escaping import escape
 from app.components.labeler import Tile
 from engine import jobs, maps, tasks
 from engine.errors import WorkbenchError
@@ -66,7 +67,7 @@ def _progress(task: Task, changed: int) -> None:
     st.progress(labeled / max(1, total), text=f"Labeled {labeled:,} of {total:,}")
     classes, named = task.record.given_classes, int((counts > 0).sum())
     largest = np.argsort(-counts, kind="stable")[: min(LISTED, named)]
-    most = [f"{wording.isolated(page.escape(classes[label]))} {counts[label]:,}" for label in largest]
+    most = [f"{wording.isolated(escape(classes[label]))} {counts[label]:,}" for label in largest]
     if named > LISTED:
         most.append(f"and {wording.count(named - LISTED, 'more class', 'more classes')}")
     kept = f":material/cloud_done: {wording.count(changed, 'label')} saved. " if changed else ""
@@ -143,7 +144,7 @@ def _how_chosen(task: Task, shown: str, batch: dict[str, Any]) -> None:
         st.caption("Held-out images are among them: change a label where it is wrong, not where it is inconvenient.")
     elif batch["teacher"]:
         st.caption(
-            f"Chosen so that they cover all the others best, as the teacher {page.escape(batch['teacher'])} sees them."
+            f"Chosen so that they cover all the others best, as the teacher {escape(batch['teacher'])} sees them."
         )
     else:
         st.caption("Chosen so that they cover all the others best, by their colors and rough shapes.")

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from app import state
 from app.components import images, labels, page, wording
+from app.components.escaping import escape
 from app.views.task import check, labeling
-from engine import tasks
+from engine import review
+from engine.images import reading_from, reading_in_words
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own, reading_from, reading_in_words
+from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
 
 CLASSES_PER_PAGE = 10
 IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
@@ -30,7 +32,7 @@ RESIZES = {
 def render() -> None:
     """The page."""
     task = page.required_labels()
-    page.header(page.escape(task.record.title), page.escape(task.record.summary))
+    page.header(escape(task.record.title), escape(task.record.summary))
     part = _head(task) if is_own(task) else "images"
     if part == "label":
         labeling.render(task)
@@ -69,7 +71,7 @@ def _head(task: Task) -> str:
 
 
 def _choose_part(task: Task) -> str:
-    waiting = tasks.count_open(task)
+    waiting = review.count_open(task)
     titles = {
         "images": ":material/photo_library: Images",
         "check": ":material/fact_check: Check" + (f" ({waiting})" if waiting else ""),
@@ -147,7 +149,7 @@ def _consequences(task: Task, labeled: NDArray[np.int64]) -> None:
     found = np.bincount(task.labels[labeled], minlength=len(task.classes))
     short = [task.classes[i] for i in np.flatnonzero(found < state.labels_per_class())]
     if short:
-        named = wording.listed([page.escape(name) for name in short[:8]]) + (" and others" if len(short) > 8 else "")
+        named = wording.listed([escape(name) for name in short[:8]]) + (" and others" if len(short) > 8 else "")
         st.warning(
             f"{wording.count(len(short), 'class has', 'classes have')} fewer labeled images than this budget: {named}. "
             "All that they have are used.",

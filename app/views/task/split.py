@@ -9,9 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import images, page, wording
+from app.components import images, wording
+from app.components.escaping import escape
 from app.views.task.geometry import decide
-from engine.tasks import Checked, Task
+from engine.review import Checked
+from engine.tasks import Task
 
 SPLITS = {
     "given": "The source's own",
@@ -26,7 +28,7 @@ SHOWN_ROWS = 48  # images that take no part
 def draw(task: Task, now: Checked) -> None:
     """The numbers, what they come from, and the choices."""
     st.subheader("Held-out images", anchor=False)
-    st.caption(f"{page.escape(now.review.split_rule)} They test the student, and take no part in anything else.")
+    st.caption(f"{escape(now.review.split_rule)} They test the student, and take no part in anything else.")
     labeled = int(task.available_labels().sum())
     with st.grid(4, min_column_width=130):
         st.metric("Labeled, train", f"{labeled:,}")
@@ -43,7 +45,7 @@ def _out(task: Task, now: Checked) -> None:
     if not now.review.left_out:
         return
     reasons = [f"{number:,} {why}" for why, number in now.review.left_out]
-    st.caption(f"No part: {page.escape('; '.join(reasons))}.")
+    st.caption(f"No part: {escape('; '.join(reasons))}.")
     some = st.expander("See images that take no part", on_change="rerun", key="check out", icon=":material/block:")
     if some.open:
         rows = np.flatnonzero((task.splits != "train") & ~np.isin(np.arange(len(task.splits)), task.test_rows))
@@ -62,7 +64,7 @@ def _groups(task: Task, now: Checked) -> None:
     tested = np.unique(groups[task.test_rows])
     tested = tested[tested != ""]
     every = wording.count(int(np.unique(groups[groups != ""]).size), "group")
-    named = wording.listed([wording.isolated(page.escape(str(name))) for name in tested[:NAMED_GROUPS]])
+    named = wording.listed([wording.isolated(escape(str(name))) for name in tested[:NAMED_GROUPS]])
     more = f" and {len(tested) - NAMED_GROUPS:,} more" if len(tested) > NAMED_GROUPS else ""
     st.caption(
         f"Of {every} {len(tested):,} {'tests' if len(tested) == 1 else 'test'}{': ' if named else ''}{named}{more}."

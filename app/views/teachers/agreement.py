@@ -1,4 +1,4 @@
-"""Do the metrics agree? Ranks of all teachers under all metrics, the consensus, and tau between the metrics."""
+"""Do the metrics agree? Ranks of all teachers under all metrics, their means, and tau between the metrics."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import page, tables, wording
+from app.components import tables, wording
+from app.components.escaping import escape
 from app.views.teachers import card
 from app.views.teachers.ranked import ROW_PIXELS, short_title
-from engine.runs import ConsensusPlaces, TeacherPanel
+from engine.runs import MeanRankPlaces, TeacherPanel
 from engine.similarity import METRICS
 from engine.teachers import TeacherRecord
 
@@ -22,16 +23,16 @@ TAU = [[0, "#b3571c"], [0.5, "#f3f1ea"], [1, "#0f6b6b"]]
 
 
 def draw(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> None:
-    """Consensus, heat map of ranks, and agreement between metrics; `records` of the teachers that are shown."""
-    shown = [record for record in _by_consensus(panel, records)]
-    if panel.consensus is None or not shown:
+    """Mean ranks, heat map of ranks, and agreement between metrics; `records` of the teachers that are shown."""
+    shown = [record for record in _by_mean_rank(panel, records)]
+    if panel.mean_rank is None or not shown:
         st.info("There is no agreement to show: it takes two teachers and two metrics.", icon=":material/info:")
         return
-    _sentence(panel.consensus, {record.name: record.title for record in records})
+    _sentence(panel.mean_rank, {record.name: record.title for record in records})
     left, right = st.columns([2, 3], gap="medium")
     with left:
         st.markdown("**Mean rank over all metrics that look at the labels**")
-        _consensus(panel.consensus, shown)
+        _mean_rank(panel.mean_rank, shown)
     with right:
         st.markdown("**Rank under each metric**")
         _ranks(panel, shown)
@@ -39,7 +40,7 @@ def draw(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> None:
     more = st.expander("How far each two metrics agree", key="tau between metrics", on_change="rerun")
     if more.open:
         with more:
-            _tau(panel.consensus)
+            _tau(panel.mean_rank)
     table = st.expander("All scores as a table", key="scores of all metrics", on_change="rerun")
     if table.open:
         forms = dict.fromkeys(("Score", "Low", "High"), tables.SIGNIFICANT) | {"First in, %": ".1f"}
@@ -72,24 +73,24 @@ def score_table(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> pd.Dat
     )
 
 
-def _by_consensus(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> list[TeacherRecord]:
+def _by_mean_rank(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> list[TeacherRecord]:
     by_name = {record.name: record for record in records}
-    places = panel.consensus.places if panel.consensus else ()
+    places = panel.mean_rank.places if panel.mean_rank else ()
     return [by_name[place.teacher] for place in places if place.teacher in by_name]
 
 
-def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
-    first = consensus.places[0]
-    leading = [f"**{page.escape(titles.get(p.teacher, p.teacher))}**" for p in consensus.places if p.rank == 1]
+def _sentence(found: MeanRankPlaces, titles: dict[str, str]) -> None:
+    first = found.places[0]
+    leading = [f"**{escape(titles.get(p.teacher, p.teacher))}**" for p in found.places if p.rank == 1]
     has = "has" if len(leading) == 1 else "share"
-    said = f"Over {len(consensus.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
-    said += f", {first.score:.1f} of {len(consensus.places)}"
+    said = f"Over {len(found.metrics)} metrics {wording.listed(leading)} {has} the best mean rank"
+    said += f", {first.score:.1f} of {len(found.places)}"
     if first.interval is not None:
         said += f" (95\u00a0% interval {first.interval.low:.1f} to {first.interval.high:.1f})"
     if first.probability_first is not None:
         whom = "" if len(leading) == 1 else f"{leading[0]} "
         said += f", and {whom}comes first in {wording.percent(first.probability_first, 0)} of the resamples"
-    taus = [t for i, row in enumerate(consensus.kendall) for t in row[:i] if t is not None]
+    taus = [t for i, row in enumerate(found.kendall) for t in row[:i] if t is not None]
     if taus:
         low, high = min(taus), max(taus)
         shown_low, shown_high = wording.number(low, ".2f"), wording.number(high, ".2f")
@@ -98,8 +99,8 @@ def _sentence(consensus: ConsensusPlaces, titles: dict[str, str]) -> None:
     st.markdown(said + ".")
 
 
-def _consensus(consensus: ConsensusPlaces, shown: Sequence[TeacherRecord]) -> None:
-    places = {place.teacher: place for place in consensus.places}
+def _mean_rank(found: MeanRankPlaces, shown: Sequence[TeacherRecord]) -> None:
+    places = {place.teacher: place for place in found.places}
     own = [places[record.name] for record in shown]
     lows = [p.score - p.interval.low if p.interval else 0.0 for p in own]
     highs = [p.interval.high - p.score if p.interval else 0.0 for p in own]
@@ -116,16 +117,16 @@ def _consensus(consensus: ConsensusPlaces, shown: Sequence[TeacherRecord]) -> No
     figure.update_yaxes(autorange="reversed", automargin=True, gridcolor=GRID)
     figure.update_xaxes(
         title="Mean rank, lower is better",
-        range=[0.5, len(consensus.places) + 0.5],
+        range=[0.5, len(found.places) + 0.5],
         gridcolor=GRID,
         zeroline=False,
-        dtick=max(1, len(consensus.places) // 5),
+        dtick=max(1, len(found.places) // 5),
     )
     figure.update_layout(
         height=90 + ROW_PIXELS * len(shown), margin={"l": 0, "r": 8, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
     said = "; ".join(f"{r.title} {p.score:.1f}" for r, p in zip(shown, own, strict=True))
-    st.plotly_chart(figure, key="consensus", config={"displayModeBar": False}, alt=f"Mean ranks: {said}")
+    st.plotly_chart(figure, key="mean rank", config={"displayModeBar": False}, alt=f"Mean ranks: {said}")
 
 
 def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
@@ -157,10 +158,11 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
         config={"displayModeBar": False},
         alt=f"Ranks of {len(shown)} teachers under {len(taking)} metrics; the table below has the same numbers",
     )
-    st.caption("1 is first. RSA, Size and By lot do not look at your labels and take no part in the mean rank.")
+    without = wording.listed([metric.title for metric in METRICS.values() if not metric.labels_per_class])
+    st.caption(f"1 is first. {without} do not look at your labels and take no part in the mean rank.")
     for found in panel.metrics:
         if found.problem is not None:
-            st.caption(f":material/info: {METRICS[found.metric].title}: {page.escape(found.problem)}")
+            st.caption(f":material/info: {METRICS[found.metric].title}: {escape(found.problem)}")
 
 
 def _cards(panel: TeacherPanel) -> None:
@@ -172,11 +174,11 @@ def _cards(panel: TeacherPanel) -> None:
         card.draw(chosen)
 
 
-def _tau(consensus: ConsensusPlaces) -> None:
-    titles = [METRICS[key].title for key in consensus.metrics]
+def _tau(found: MeanRankPlaces) -> None:
+    titles = [METRICS[key].title for key in found.metrics]
     figure = go.Figure(
         go.Heatmap(
-            z=[list(row) for row in consensus.kendall],
+            z=[list(row) for row in found.kendall],
             x=titles,
             y=titles,
             texttemplate="%{z:.1f}",
@@ -202,7 +204,7 @@ def _tau(consensus: ConsensusPlaces) -> None:
         alt=f"Weighted Kendall tau between {wording.count(len(titles), 'metric')}, from −1 to 1",
     )
     st.caption(
-        f"Weighted Kendall τ over {wording.count(len(consensus.places), 'teacher')}: 1 is the same order of teachers, "
+        f"Weighted Kendall τ over {wording.count(len(found.places), 'teacher')}: 1 is the same order of teachers, "
         "0 is unrelated, −1 the reverse; a swap among the best counts more than one among the worst. Empty where a "
         "metric has the same score for all teachers."
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.components import page
-from engine.similarity import CARDS, METRICS
+from app.components.escaping import escape
+from engine.similarity import METRICS
 
 
 def button(key: str) -> None:
@@ -16,8 +16,9 @@ def button(key: str) -> None:
 
 def draw(key: str) -> None:
     """The card itself."""
-    metric, card = METRICS[key], CARDS[key]
-    st.markdown(f"**{metric.title}** · {page.escape(metric.summary)}")
+    metric = METRICS[key]
+    card = metric.card
+    st.markdown(f"**{metric.title}** · {escape(metric.summary)}")
     st.latex(card.formula)
     needed = metric.labels_per_class
     facts = {
@@ -29,4 +30,4 @@ def draw(key: str) -> None:
         "Cost grows as": metric.cost,
         "Reference": card.reference,
     }
-    st.markdown("  \n".join(f":gray[{name}:] {page.escape(text)}" for name, text in facts.items()))
+    st.markdown("  \n".join(f":gray[{name}:] {escape(text)}" for name, text in facts.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from engine.runs import MetricPlaces, Ranking
 from engine.similarity import METRICS
 from engine.teachers import TeacherRecord
 
-AXES = {
+AXES: dict[str, tuple[str, Callable[[TeacherRecord], float]]] = {
     "GFLOPs": ("GFLOPs per image", lambda record: record.gflops),
     "Parameters": ("Parameters, millions", lambda record: record.parameters / 1e6),
 }

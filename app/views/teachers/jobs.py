@@ -27,14 +27,13 @@ def look(task: Task, labels: int | None = None) -> None:
     labels: another number of labels per class than the chosen one.
     """
     wanted, lacking = labels or state.labels_per_class(), state.missing(task, labels)
-    asked = {"labels_per_class": wanted, "seed": state.seed(), "device": state.device()}
 
     def ask() -> Job:
         if labels is None:
             state.set_note(_asked_for(task), True)
-        return request_look(state.home(), task, **asked)
+        return request_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
 
-    time = estimate_look(state.home(), task, **asked)
+    time = estimate_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
     _run(
         f"look {task.name} {wanted} {state.seed()}",
         ask,

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import page, wording
-from app.components.escaping import escape_chart
+from app.components import wording
+from app.components.escaping import escape, escape_chart
 from app.views.teachers import jobs
 from app.views.teachers.ranked import short_title
 from engine.evaluation import weighted_kendall
@@ -36,7 +36,7 @@ def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
     metric = METRICS[state.metric()]
     for budget, ranking in found.items():
         if ranking.problem:
-            st.caption(f":material/info: {wording.count(budget, 'label')} per class: {page.escape(ranking.problem)}")
+            st.caption(f":material/info: {wording.count(budget, 'label')} per class: {escape(ranking.problem)}")
     if ranked:
         _sentence(ranked)
         _chart(ranked, records, metric.title)
@@ -72,7 +72,7 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
     told = []
     for budget in sorted(ranked):
         own = {r.teacher.name: r.similarity for r in ranked[budget].ranked}
-        first = page.escape(ranked[budget].ranked[0].teacher.title)
+        first = escape(ranked[budget].ranked[0].teacher.title)
         agreed = weighted_kendall([own[name] for name in last], list(last.values())).value if len(last) > 1 else None
         alike = ""
         if agreed is not None and budget != most:

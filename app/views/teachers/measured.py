@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import page, tables, wording
+from app.components.escaping import escape
 from app.components.methods import student_title
 from app.components.progress import progress_text
 from app.views.teachers import point_chart
@@ -42,7 +43,7 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
     runs = single_teacher_runs(state.home(), task, state.labels_per_class())
     for entry in runs:
         if entry.problem:
-            st.error(page.escape(entry.problem), icon=":material/error:")
+            st.error(escape(entry.problem), icon=":material/error:")
     found = measurements(runs)
     if found is None:
         st.markdown(
@@ -64,7 +65,7 @@ def _verdict(
     titles = {record.name: record.title for record in ranking.candidates}
     held = verdict(predicted, found.teachers)
     icon = {True: ":material/check:", False: ":material/close:", None: ":material/hourglass_empty:"}[held.helped]
-    st.markdown(f"{icon} **{page.escape(held.sentence)}**")
+    st.markdown(f"{icon} **{escape(held.sentence)}**")
     st.markdown(_in_accuracies(ranking, found, titles))
     methods = dict.fromkeys(m.interval.method for m in found.teachers)
     shown = [m for m in found.teachers if m.teacher in predicted and m.teacher in {record.name for record in records}]
@@ -117,9 +118,9 @@ def _in_accuracies(ranking: Ranking, found: Measurements, titles: Mapping[str, s
     if first is not None:
         also = " and was the best" if first == best.teacher else ""
         gave = wording.percent(measured[first].accuracy)
-        parts.append(f"The first of the ranking, {page.escape(titles[first])}, gave {gave}{also}")
+        parts.append(f"The first of the ranking, {escape(titles[first])}, gave {gave}{also}")
     if first != best.teacher:
-        title = page.escape(titles.get(best.teacher, best.teacher))
+        title = escape(titles.get(best.teacher, best.teacher))
         parts.append(f"the best, {title}, {wording.percent(best.accuracy)}")
     parts.append(f"the mean of all {len(found.teachers)} {wording.percent(mean)}")
     if found.fine_tuning is not None:
@@ -222,4 +223,4 @@ def _cancel(job: jobs.Job) -> None:
     try:
         jobs.request_cancel(job)
     except WorkbenchError as error:
-        st.error(page.escape(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")

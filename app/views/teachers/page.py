@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import labels, page
+from app.components.escaping import escape
 from app.views.teachers import agreement, card, cost, filters, jobs, labels_needed, measured, ranked, weights
 from app.views.teachers.ranked import Row
 from engine.runs import Candidate, Ranking, TeacherPanel, candidates
@@ -28,7 +29,7 @@ def render() -> None:
         "more it can teach the student.",
     )
     for problem in damaged_teachers().values():
-        st.error(page.escape(problem), icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
     _choose_metric(task)
     everyone = candidates(task)
     ranking = state.ranking(task)
@@ -80,7 +81,7 @@ def _choose_metric(task: Task) -> None:
             f"Uses {labels.used(task)}: {labels.per_class(task)}, draw {state.seed()}. Change",
             ":material/edit:",
         )
-    st.caption(page.escape(METRICS[state.metric()].summary))
+    st.caption(escape(METRICS[state.metric()].summary))
 
 
 @st.fragment
@@ -117,7 +118,7 @@ def _look_closer(
 def _no_ranking(ranking: Ranking) -> None:
     if ranking.problem is not None:
         st.info(
-            f"No ranking possible: {page.escape(ranking.problem)} Until then all teachers get equal shares.",
+            f"No ranking possible: {escape(ranking.problem)} Until then all teachers get equal shares.",
             icon=":material/info:",
         )
     elif not ranking.possible:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import page
-from app.components.escaping import escape_chart
+from app.components.escaping import escape, escape_chart
 from app.views.teachers.ranked import COLORS, RELATIONS
 from engine.runs import Ranking
 from engine.teachers import TeacherRecord
@@ -77,7 +76,7 @@ def legend(ranking: Ranking, points: Sequence[Point]) -> None:
     st.caption(
         "Numbers are ranks: "
         + " · ".join(
-            f"**{ranked.rank}** {page.escape(ranked.teacher.title)}"
+            f"**{ranked.rank}** {escape(ranked.teacher.title)}"
             for ranked in ranking.ranked
             if ranked.teacher.name in shown
         )

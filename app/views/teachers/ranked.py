@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ import streamlit as st
 
 from app import state
 from app.components import origin, page, tables, wording
-from app.components.escaping import escape_chart
+from app.components.escaping import escape, escape_chart
 from engine.evaluation import Interval
 from engine.runs import MetricPlaces, Place, Ranking
 from engine.similarity import METRICS, Metric
@@ -67,7 +68,7 @@ def draw(
             _sureness(ranking, places)
             _bars(ranking, places, [record.name for record in records])
     with right if ranking.ranked else left:
-        chosen = state.teacher() if state.teacher() in by_name else records[0].name
+        chosen = named if (named := state.teacher()) in by_name else records[0].name
         st.selectbox(
             "Record of the teacher",
             list(by_name),
@@ -83,10 +84,10 @@ def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
     """How sure the first place is, in a sentence."""
     if places is None or not places.places:
         return
-    titles = {record.name: page.escape(record.title) for record in ranking.candidates}
+    titles = {record.name: escape(record.title) for record in ranking.candidates}
     if places.undecided is None:
         if places.doubt:
-            st.caption(f":material/info: No intervals: {page.escape(places.doubt)}")
+            st.caption(f":material/info: No intervals: {escape(places.doubt)}")
         return
     leading = [place.teacher for place in places.places if place.rank == 1]
     if len(leading) > 1:
@@ -163,7 +164,7 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
     _choose_clicked([point["customdata"] for point in event["selection"]["points"] if "customdata" in point])
 
 
-def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict | None:
+def _error_bars(values: Sequence[tuple[float, Interval | None]]) -> dict[str, Any] | None:
     """Plotly's error bars of values with their intervals; None where no value has one."""
     if all(interval is None for _, interval in values):
         return None
@@ -251,15 +252,16 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         st.caption(alike)
 
 
-def _cells(row: Row, metric: str) -> dict:
+def _cells(row: Row, metric: str) -> dict[str, Any]:
     teacher, interval = row.teacher, row.place.interval if row.place else None
+    first = row.place.probability_first if row.place and interval else None
     return {
         "Rank": row.rank,
         metric: row.similarity,  # before the names, which take all of a narrow screen
         "Teacher": teacher.title,
         "Low": interval.low if interval else None,
         "High": interval.high if interval else None,
-        "First in, %": 100 * row.place.probability_first if row.place and interval else None,
+        "First in, %": None if first is None else 100 * first,
         "Origin": origin.WORDS[teacher.origin],
         "Classes": len(teacher.classes),
         "Collection": teacher.collection,
@@ -294,7 +296,7 @@ def _record(teacher: TeacherRecord, relation: str) -> None:
         if relation == "disjoint":
             st.badge("Same collection, other parts of it", icon=":material/join_inner:", color="orange")
             st.caption("Its images and the task's are of one kind, but none is in both. That is allowed, and marked.")
-        st.markdown("  \n".join(f":gray[{name}:] {page.escape(value)}" for name, value in facts.items() if value))
+        st.markdown("  \n".join(f":gray[{name}:] {escape(value)}" for name, value in facts.items() if value))
 
 
 def _training(teacher: TeacherRecord) -> str:

@@ -4,12 +4,12 @@ import pytest
 
 from engine.confinement import Confined
 from engine.errors import DamagedFileError
-from engine.tasks.decoder import Decoder
-from engine.tasks.finding import find_images
-from engine.tasks.inventory import Item
-from engine.tasks.reading import Reading
-from engine.tasks.request import ImportRequest
-from engine.tasks.settings import ImportSettings
+from engine.images.decoder import Decoder
+from engine.images.reading import Reading
+from engine.intake.finding import find_images
+from engine.intake.inventory import Item
+from engine.intake.request import ImportRequest
+from engine.settings import ImportSettings
 
 SEEN = {"width": 4, "height": 3, "steps": [], "patient": "", "phash": "0f", "small": "AAAA" * 64, "channels": 3}
 SEEN |= {"values": None}

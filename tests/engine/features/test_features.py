@@ -3,7 +3,8 @@ import pytest
 
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract
-from engine.tasks import ImageTable, open_task
+from engine.review import open_task
+from engine.tasks import ImageTable
 from engine.teachers import get_teacher
 
 SMALL = "mnist"

@@ -15,7 +15,7 @@ from engine.features import FeatureStore, add_outputs, describes, extract
 from engine.features.given import request_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
-from engine.tasks import open_task
+from engine.review import open_task
 from engine.teachers import About, added_teachers, get_teacher, load_teacher
 from engine.teachers.install import stage
 

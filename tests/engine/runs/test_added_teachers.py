@@ -11,10 +11,10 @@ from engine.features import add_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.results import read_result
+from engine.review import open_task
 from engine.runs import candidates, plan, rank, runs_root, start
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
 from engine.runs.teachers import remove_teacher, runs_that_name
-from engine.tasks import open_task
 from engine.teachers import About, added_teachers, get_teacher
 
 

@@ -13,11 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from engine import jobs
+from engine.delivery import export_student
 from engine.errors import InvalidInputError
-from engine.export import export_student
 from engine.features import extract
 from engine.jobs import worker
 from engine.methods import distill_consensus
+from engine.review import open_task
 from engine.runs import (
     QueueThread,
     as_document,
@@ -33,7 +34,7 @@ from engine.runs import (
     start,
 )
 from engine.runs.execution import CHECKPOINT, KIND
-from engine.tasks import Task, open_task, write_revision
+from engine.tasks import Task, write_revision
 from engine.tasks.task import write_task
 from engine.teachers import create, get_teacher
 from tests.engine.runs.conftest import TEACHERS

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from engine.features import FeatureStore
+from engine.intake import ImportRequest, import_images
 from engine.jobs import create, request_cancel
+from engine.review import settled
 from engine.runs import candidates, unlabeled_rows, users_of_task, worth_a_label
-from engine.tasks import ImportRequest, import_images, load_task, relabel, settled
+from engine.tasks import load_task, relabel
 from tests.engine.tasks import made_sources as made
 
 

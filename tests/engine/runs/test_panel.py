@@ -3,14 +3,15 @@ import pytest
 from engine import jobs
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features import FeatureStore
+from engine.files import write_json
 from engine.handlers import HANDLERS
 from engine.jobs import worker
-from engine.records import read_record, write_record
+from engine.records import as_value, read_record, write_record
+from engine.review import open_task
 from engine.runs import panel as panels
 from engine.runs import rank, teacher_panel
 from engine.runs.panel import TeacherPanel, known_panel, request_panel
 from engine.similarity import METRICS
-from engine.tasks import open_task
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
 
@@ -42,7 +43,7 @@ def test_all_metrics_take_part_and_the_baselines_have_no_interval(found):
         "random",
     }
     assert found.under("static").places[0].teacher == "cifar10"  # 50,000 images, the largest network of the three
-    assert set(found.consensus.metrics) < set(METRICS)
+    assert set(found.mean_rank.metrics) < set(METRICS)
 
 
 def test_test_images_take_no_part(shared_home, emoji, monkeypatch):
@@ -68,8 +69,17 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
     assert known_panel(shared_home, task, labels_per_class=4, seed=1) is None
 
 
+def test_a_ranking_of_version_0_1_is_read(shared_home, found):
+    task, choice = open_task("emoji-fluent", shared_home), {"labels_per_class": 4, "seed": 7}
+    path = panels._path(shared_home, panels._spec(task, **choice))
+    value = as_value(found)
+    value["consensus"] = value.pop("mean_rank")
+    write_json(path, value)
+    assert known_panel(shared_home, task, **choice) == found
+
+
 def test_a_damaged_file_is_as_none(shared_home, monkeypatch):
-    monkeypatch.setattr(panels, "read_record", lambda *rest: (_ for _ in ()).throw(DamagedFileError("torn")))
+    monkeypatch.setattr(panels, "read_value", lambda *rest: (_ for _ in ()).throw(DamagedFileError("torn")))
     task = open_task("emoji-fluent", shared_home)
     assert known_panel(shared_home, task, labels_per_class=4, seed=0) is None
 
@@ -81,4 +91,4 @@ def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
         teacher_panel(shared_home, open_task("openclipart", shared_home), teachers=["openclipart"])
     one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=1, resamples=3)
     assert "label" in one.under("parc").problem
-    assert one.consensus is None
+    assert one.mean_rank is None

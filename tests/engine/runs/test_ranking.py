@@ -4,11 +4,11 @@ import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features import FeatureStore
+from engine.review import open_task
 from engine.runs import active_weights, effective_teachers, rank
 from engine.runs.looking import missing_outputs, request_look
 from engine.runs.ranking import candidates, drawn_by_lot
 from engine.similarity import score
-from engine.tasks import open_task
 from engine.teachers import get_teacher
 
 

@@ -10,6 +10,7 @@ from engine.evaluation import wilson_interval
 from engine.jobs import states
 from engine.records import write_record
 from engine.results import RESULT
+from engine.review import open_task
 from engine.runs import read_run, run_spec_from, runs_root
 from engine.runs.verdict import (
     Measured,
@@ -20,7 +21,6 @@ from engine.runs.verdict import (
     unfinished,
     verdict,
 )
-from engine.tasks import open_task
 from tests.app import made_runs
 
 IMAGES = 400

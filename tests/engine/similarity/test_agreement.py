@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import weightedtau
 
 from engine.errors import InvalidInputError
-from engine.similarity import agreement, ranks_of
+from engine.similarity.agreement import agreement, ranks_of
 
 
 def test_ranks_by_hand():

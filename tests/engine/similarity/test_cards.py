@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.similarity import CARDS, METRICS, score
+from engine.similarity import METRICS, score
 
 
 def perfect(classes, images_per_class, d=64):
@@ -18,7 +18,7 @@ def test_parc_of_a_perfect_teacher_is_what_its_card_says(classes, images_per_cla
     features, labels = perfect(classes, images_per_class)
     assert score("knn", features=features, labels=labels) == 100
     assert score("parc", features=features, labels=labels) == pytest.approx(most, abs=1)
-    assert f" {most} " in CARDS["parc"].misleads
+    assert f" {most} " in METRICS["parc"].card.misleads
 
 
 def test_nce_of_few_images_and_many_teacher_classes_is_near_its_best_for_no_merit():
@@ -53,11 +53,11 @@ def test_what_saturates_with_many_dimensions_is_the_same_for_every_teacher(name)
         score(name, features=np.random.default_rng(seed).normal(size=(30, 60)), labels=labels) for seed in range(3)
     ]
     assert values == pytest.approx([{"h_score": 2, "sfda": 1}[name]] * 3, rel=1e-6)
-    assert "every teacher" in CARDS[name].misleads
+    assert "every teacher" in METRICS[name].card.misleads
 
 
 def test_the_short_reference_of_a_record_is_in_its_card():
     for name, record in METRICS.items():
         for short in record.reference.split("; "):
             author, year = short.split()[0], short.split()[-1]
-            assert name in ("static", "random") or (author in CARDS[name].reference and year in CARDS[name].reference)
+            assert name in ("static", "random") or (author in record.card.reference and year in record.card.reference)

@@ -6,29 +6,34 @@ from scipy import optimize, stats
 from sklearn.covariance import ledoit_wolf
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.similarity import (
-    debiased_linear_cka,
-    gbc_diagonal,
-    gbc_spherical,
-    h_score,
-    knn_cosine,
-    knn_l2,
-    leep,
-    linear_cka,
-    logme,
-    mixture_responsibilities,
-    nce,
-    nearest_class_mean,
-    nleep,
-    probe,
-    random,
-    regularized_h_score,
-    sfda,
-    static,
-    transrate,
-)
-from engine.similarity.alignment import one_hot
+from engine.similarity import score
+from engine.similarity.baselines import random, static
+from engine.similarity.neighbors import NEIGHBORS, knn
+from engine.similarity.points import Classes, Points
 from engine.similarity.ridge import stratified_folds
+from engine.similarity.source_classes import leep, mixture_shares
+
+
+def by(name):
+    """The metric of features and labels as a ranking computes it."""
+    return lambda features, labels: score(name, features=features, labels=labels)
+
+
+logme, h_score, regularized_h_score, gbc = by("logme"), by("h_score"), by("regularized_h_score"), by("gbc")
+nleep, transrate, sfda, probe = by("nleep"), by("transrate"), by("sfda"), by("probe")
+nearest_class_mean = by("nearest_class_mean")
+
+
+def on_pseudo_labels(name, theta, labels):
+    return score(name, pseudo_labels=theta, labels=labels)
+
+
+def between(name, x, y):
+    return score(name, features=x, features2=y)
+
+
+def neighbors(rows, labels, k=NEIGHBORS):
+    return knn(Points(np.asarray(rows, float)), Classes(np.asarray(labels)), k)
 
 
 def data(n=60, d=8, classes=3, seed=0):
@@ -42,26 +47,28 @@ def data(n=60, d=8, classes=3, seed=0):
 
 def test_nce_by_hand():
     theta = [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]]  # top classes 0 0 0 1
-    assert nce(theta, [0, 0, 1, 1]) == pytest.approx((2 * np.log(2 / 3) + np.log(1 / 3) + np.log(1)) / 4)
+    assert on_pseudo_labels("nce", theta, [0, 0, 1, 1]) == pytest.approx(
+        (2 * np.log(2 / 3) + np.log(1 / 3) + np.log(1)) / 4
+    )
 
 
 def test_leep_by_hand():
     theta = [[0.5, 0.5], [1.0, 0.0]]
     # P(y=0|z) = .5/1.5, .5/.5; P(y=1|z) = 1/1.5, 0
-    assert leep(theta, [0, 1]) == pytest.approx((np.log(0.5 / 3 + 0.5) + np.log(2 / 3)) / 2)
+    assert on_pseudo_labels("leep", theta, [0, 1]) == pytest.approx((np.log(0.5 / 3 + 0.5) + np.log(2 / 3)) / 2)
 
 
 def test_a_source_class_that_never_fires_changes_nothing():
     theta = np.random.default_rng(0).dirichlet(np.ones(4), 30)
     labels = np.arange(30) % 3
     padded = np.insert(theta, 2, 0.0, axis=1)
-    assert leep(padded, labels) == pytest.approx(leep(theta, labels), rel=1e-12)
-    assert nce(padded, labels) == pytest.approx(nce(theta, labels), rel=1e-12)
+    assert on_pseudo_labels("leep", padded, labels) == pytest.approx(on_pseudo_labels("leep", theta, labels), rel=1e-12)
+    assert on_pseudo_labels("nce", padded, labels) == pytest.approx(on_pseudo_labels("nce", theta, labels), rel=1e-12)
 
 
 def test_nleep_is_leep_of_the_mixture():
     rows, labels = data()
-    assert nleep(rows, labels, seed=3) == leep(mixture_responsibilities(rows, 3, seed=3), labels)
+    assert nleep(rows, labels) == leep(mixture_shares(Points(rows), 3), Classes(labels))
 
 
 def test_nleep_of_separate_classes_is_near_its_ceiling_and_of_noise_is_not():
@@ -122,7 +129,7 @@ def test_logme_stays_finite_when_labels_are_linear_in_the_features():
 def test_h_score_is_the_trace_of_projections():
     rows, labels = data()
     centered = rows - rows.mean(axis=0)
-    indicators = one_hot(labels)
+    indicators = np.eye(3)[labels]
     projection = centered @ np.linalg.pinv(centered) @ indicators @ np.linalg.pinv(indicators)
     assert h_score(rows, labels) == pytest.approx(np.trace(projection))
 
@@ -153,7 +160,7 @@ def test_regularized_h_score_uses_the_ledoit_wolf_covariance(d):
 
 def test_cka_by_hand():
     x, y = np.array([[1.0], [-1.0], [0.0]]), np.array([[1.0], [0.0], [-1.0]])
-    assert linear_cka(x, y) == pytest.approx(0.25)  # squared correlation of two vectors: (1 / 2)^2
+    assert between("cka", x, y) == pytest.approx(0.25)  # squared correlation of two vectors: (1 / 2)^2
 
 
 def test_debiased_cka_is_the_ratio_of_unbiased_hsics():
@@ -166,14 +173,14 @@ def test_debiased_cka_is_the_ratio_of_unbiased_hsics():
         np.fill_diagonal(m, 0)
         return np.trace(k @ m) + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * k.sum(0) @ m.sum(0)
 
-    assert debiased_linear_cka(x, y) == pytest.approx(hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y)))
+    assert between("cka_debiased", x, y) == pytest.approx(hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y)))
 
 
 def test_debiased_cka_of_noise_is_about_zero_where_cka_is_not():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(50, 500)), rng.normal(size=(50, 500))
-    assert linear_cka(x, y) > 0.8
-    assert abs(debiased_linear_cka(x, y)) < 0.05
+    assert between("cka", x, y) > 0.8
+    assert abs(between("cka_debiased", x, y)) < 0.05
 
 
 # GBC, TransRate, discriminants
@@ -188,9 +195,10 @@ def test_gbc_sums_overlaps_over_ordered_pairs():
     rows, labels = data(40, 2, 2)
     parts = [rows[labels == label] for label in (0, 1)]
     moments = [value for part in parts for value in (part.mean(0), part.var(0))]
-    assert gbc_diagonal(rows, labels) == pytest.approx(-2 * np.exp(-bhattacharyya(*moments)))
+    overlaps = [gbc(rows[:, [dimension]], labels) / -2 for dimension in (0, 1)]
+    assert np.prod(overlaps) == pytest.approx(np.exp(-bhattacharyya(*moments)))
     moments = [value for part in parts for value in (part.mean(0), np.full(2, part.var(0).mean()))]
-    assert gbc_spherical(rows, labels) == pytest.approx(-2 * np.exp(-bhattacharyya(*moments)))
+    assert gbc(rows, labels) == pytest.approx(-2 * np.exp(-bhattacharyya(*moments)))
 
 
 def test_transrate_from_singular_values():
@@ -225,15 +233,14 @@ def test_sfda_of_classes_without_spread_is_their_separation():
 
 def test_knn_by_hand():
     rows = [[0.0], [1.0], [3.0], [7.0]]  # nearest: 1, 0, 1, 2
-    assert knn_l2(rows, [0, 0, 1, 1], 1) == 75
+    assert neighbors(rows, [0, 0, 1, 1], 1) == 75
     # two nearest of each: {1,3} {0,3} {1,0} {3,1}; votes 1-0 halves: right, tied .5, wrong, tied .5
-    assert knn_l2(rows, [0, 0, 1, 1], 2) == pytest.approx(100 * (0.5 + 0.5 + 0 + 0.5) / 4)
+    assert neighbors(rows, [0, 0, 1, 1], 2) == pytest.approx(100 * (0.5 + 0.5 + 0 + 0.5) / 4)
 
 
 def test_knn_leaves_out_the_image_itself_and_not_its_copy():
     rows = np.random.default_rng(0).normal(size=(20, 5))
-    assert knn_l2(np.vstack([rows, rows]), np.tile(np.arange(20), 2)) == 100
-    assert knn_cosine(np.vstack([rows, 3 * rows]), np.tile(np.arange(20), 2)) == 100
+    assert neighbors(np.vstack([rows, rows]), np.tile(np.arange(20), 2)) == 100
 
 
 def brute_force_knn(rows, labels, k):
@@ -253,21 +260,21 @@ def test_knn_takes_the_earlier_of_equally_near_images_whatever_rounding_says(d, 
     rng = np.random.default_rng(d)
     rows, labels = rng.integers(-2, 3, (60, d)), rng.integers(0, 3, 60)
     expected = brute_force_knn(rows, labels, k)
-    assert knn_l2(rows, labels, k) == pytest.approx(expected)
-    assert knn_l2(0.1 * rows[:, ::-1] + 7, labels, k) == pytest.approx(expected)
+    assert neighbors(rows, labels, k) == pytest.approx(expected)
+    assert neighbors(0.1 * rows[:, ::-1] + 7, labels, k) == pytest.approx(expected)
 
 
 def test_knn_takes_all_others_when_k_is_larger():
-    assert knn_l2([[0.0], [1.0], [2.0]], [0, 0, 0], 50) == 100
+    assert neighbors([[0.0], [1.0], [2.0]], [0, 0, 0], 50) == 100
     with pytest.raises(InvalidInputError, match="number of neighbors is 0"):
-        knn_l2([[0.0], [1.0]], [0, 1], 0)
+        neighbors([[0.0], [1.0]], [0, 1], 0)
 
 
 def test_knn_is_the_same_in_blocks(monkeypatch):
     rows, labels = data(50, 4)
-    whole = knn_l2(rows, labels, 5), knn_cosine(rows, labels, 5)
+    whole = neighbors(rows, labels, 5)
     monkeypatch.setattr("engine.similarity.neighbors._BLOCK_ENTRIES", 7 * 50)
-    assert (knn_l2(rows, labels, 5), knn_cosine(rows, labels, 5)) == whole
+    assert neighbors(rows, labels, 5) == whole
 
 
 # Probe

@@ -3,8 +3,21 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.similarity import pairs, parc, rsa
-from engine.similarity.pairs import correlation_distances
+from engine.similarity import pairs, score
+from engine.similarity.pairs import Pairs
+from engine.similarity.points import Classes, Points
+
+
+def correlation_distances(rows):
+    return Pairs(Points(rows)).distances
+
+
+def parc(rows, labels):
+    return pairs.parc(Pairs(Points(rows)), Classes(np.asarray(labels)))
+
+
+def rsa(rows, other):
+    return score("rsa", features=rows, features2=other)
 
 
 def test_distances_by_hand():

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidInputError
 from engine.features import FeatureStore, extract
-from engine.similarity import METRICS, logme, score
-from engine.similarity.outputs import Sample
+from engine.similarity import METRICS, score
+from engine.similarity.outputs import LabeledOutputs
 from engine.similarity.registry import score_of
 from engine.teachers import get_teacher
 
@@ -65,7 +65,7 @@ def test_rotation_does_not_matter(name, real, seed):
 def test_logme_does_not_change_with_dimensions_near_zero(real, seed, size):
     padding = size * np.random.default_rng(seed).normal(size=(len(real["labels"]), 2048))
     padded = np.hstack([real["features"], padding])
-    assert logme(padded, real["labels"]) == pytest.approx(logme(real["features"], real["labels"]), abs=1e-6)
+    assert score("logme", **{**real, "features": padded}) == pytest.approx(score("logme", **real), abs=1e-6)
 
 
 CHANGES = {
@@ -104,7 +104,7 @@ def outcome_of(name, arrays):
 @pytest.mark.parametrize("name", [name for name in ON_ARRAYS if name != "nleep"])
 def test_a_draw_scores_as_its_images_alone(name, real):
     """What a draw takes from the kernel of all is what its rows alone would give; NLEEP's mixture is of all images."""
-    whole = Sample.of(**real)
+    whole = LabeledOutputs.of(**real)
     for seed in range(3):
         rows = np.sort(np.random.default_rng(seed).permutation(len(real["labels"]))[:27])
         alone = score(name, **{key: value[rows] for key, value in real.items()})

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InvalidInputError, TooFewLabelsError, UnknownNameError
-from engine.similarity import CARDS, METRICS, metric, score
+from engine.similarity import METRICS, metric, score
 
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]
 USES_FEATURES = [name for name in ON_ARRAYS if "features" in METRICS[name].needs]
@@ -38,7 +38,7 @@ def test_every_record_is_complete(name):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_has_a_card_for_its_reader(name):
-    card = CARDS[name]
+    card = METRICS[name].card
     assert all(text.strip() and not text.endswith(" ") for text in vars(card).values())
     assert card.formula.count("{") == card.formula.count("}")
     assert METRICS[name].reference.split()[-1] in card.reference or name in ("static", "random")

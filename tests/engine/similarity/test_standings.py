@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from engine.errors import CancelledError, InvalidInputError, UnknownNameError
-from engine.similarity import METRICS, panel, rank_by_metric, ranks_of, score
+from engine.similarity import METRICS, score, standings
+from engine.similarity.agreement import ranks_of
+from engine.similarity.subsampling import subsamples, uncertainty_of
 
 LABELS = np.arange(40) % 4
 
@@ -21,12 +23,12 @@ RECORDS = {"static": [5.0, 7.0, 6.0], "random": [0.1, 0.2, 0.3]}
 
 @pytest.fixture(scope="module")
 def found():
-    return panel(TEACHERS, LABELS, list(METRICS), records=RECORDS, draws=12)
+    return standings(TEACHERS, LABELS, list(METRICS), records=RECORDS, draws=12)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_scores_are_those_of_each_metric_alone(found, name):
-    standing = found.standings[name]
+    standing = found.by_metric[name]
     expected = RECORDS.get(name) or [score(name, labels=LABELS, **arrays) for arrays in TEACHERS]
     assert standing.scores == pytest.approx(expected, rel=1e-9)
     assert standing.ranks.tolist() == ranks_of([np.round(expected, 9)])[0].tolist()
@@ -34,7 +36,13 @@ def test_scores_are_those_of_each_metric_alone(found, name):
 
 @pytest.mark.parametrize("name", ["parc", "cka", "logme", "gbc", "knn", "leep"])
 def test_intervals_are_those_of_a_ranking_by_this_metric_alone(found, name):
-    alone, together = rank_by_metric(name, TEACHERS, LABELS, draws=12), found.standings[name].ranking
+    together, draws = found.by_metric[name].uncertainty, subsamples(LABELS, draws=12)
+
+    def scores(rows):
+        arrays = [{key: value[rows] for key, value in one.items()} for one in TEACHERS]
+        return [score(name, labels=LABELS[rows], **one) for one in arrays]
+
+    alone = uncertainty_of(np.array(scores(np.arange(40))), np.array([scores(rows) for rows in draws.rows]), draws)
     for one, other in zip(alone.intervals, together.intervals, strict=True):
         assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-6)
     assert alone.probability_first == pytest.approx(together.probability_first)
@@ -42,94 +50,94 @@ def test_intervals_are_those_of_a_ranking_by_this_metric_alone(found, name):
 
 
 def test_threads_change_no_number(found):
-    shared = panel(TEACHERS, LABELS, list(METRICS), records=RECORDS, draws=12, threads=2)
-    for name, standing in found.standings.items():
-        if standing.ranking is not None:
-            assert shared.standings[name].ranking.intervals == standing.ranking.intervals
+    shared = standings(TEACHERS, LABELS, list(METRICS), records=RECORDS, draws=12, threads=2)
+    for name, standing in found.by_metric.items():
+        if standing.uncertainty is not None:
+            assert shared.by_metric[name].uncertainty.intervals == standing.uncertainty.intervals
 
 
 def test_a_score_lies_in_its_interval_and_shares_of_first_places_sum_to_1(found):
-    for standing in found.standings.values():
-        if standing.ranking is not None:
-            assert all(s in i for s, i in zip(standing.scores, standing.ranking.intervals, strict=True))
-            assert standing.ranking.probability_first.sum() == pytest.approx(1)
+    for standing in found.by_metric.values():
+        if standing.uncertainty is not None:
+            assert all(s in i for s, i in zip(standing.scores, standing.uncertainty.intervals, strict=True))
+            assert standing.uncertainty.probability_first.sum() == pytest.approx(1)
 
 
-def test_the_consensus_is_the_mean_rank_over_the_metrics_that_look_at_labels(found):
-    consensus = found.consensus
-    assert set(consensus.metrics) == {name for name, record in METRICS.items() if record.labels_per_class}
-    ranks = [found.standings[name].ranks for name in consensus.metrics]
-    assert consensus.mean_ranks == pytest.approx(np.mean(ranks, axis=0))
-    assert consensus.mean_ranks.argmin() == 1
-    assert all(1 <= i.low <= m <= i.high <= 3 for m, i in zip(consensus.mean_ranks, consensus.intervals, strict=True))
-    assert consensus.probability_first[1] > 0.9
-    assert len(consensus.kendall) == len(consensus.metrics)
+def test_mean_ranks_are_over_the_metrics_that_look_at_labels(found):
+    mean = found.mean_ranks
+    assert set(mean.metrics) == {name for name, record in METRICS.items() if record.labels_per_class}
+    ranks = [found.by_metric[name].ranks for name in mean.metrics]
+    assert mean.values == pytest.approx(np.mean(ranks, axis=0))
+    assert mean.values.argmin() == 1
+    assert all(1 <= i.low <= m <= i.high <= 3 for m, i in zip(mean.values, mean.intervals, strict=True))
+    assert mean.probability_first[1] > 0.9
+    assert len(mean.kendall) == len(mean.metrics)
 
 
 def test_values_that_are_equal_by_definition_share_the_first_place():
     """With more dimensions than images the H-score is C - 1 for every teacher."""
     wide = [teacher(1.0, seed, d=80) for seed in range(4)]
-    standing = panel(wide, LABELS, ["h_score"], draws=6).standings["h_score"]
+    standing = standings(wide, LABELS, ["h_score"], draws=6).by_metric["h_score"]
     assert standing.ranks.tolist() == [2.5] * 4
-    assert standing.ranking.probability_first.tolist() == [0.25] * 4
-    assert len(standing.ranking.undecided) == 6
+    assert standing.uncertainty.probability_first.tolist() == [0.25] * 4
+    assert len(standing.uncertainty.undecided) == 6
 
 
 def test_without_draws_there_are_no_intervals():
-    found = panel(TEACHERS, LABELS, ["parc", "leep"])
-    assert found.standings["parc"].ranking is None
-    assert found.standings["parc"].doubt is None
-    assert found.consensus.intervals is None
+    found = standings(TEACHERS, LABELS, ["parc", "leep"])
+    assert found.by_metric["parc"].uncertainty is None
+    assert found.by_metric["parc"].doubt is None
+    assert found.mean_ranks.intervals is None
 
 
 def test_too_few_labels_are_a_problem_or_a_doubt():
     few = np.arange(40) // 2  # two of each of twenty classes
-    found = panel(TEACHERS, few, ["parc", "probe", "leep"], draws=5)
-    assert "needs 3 labeled images of a class" in found.standings["probe"].problem
-    assert "needs 4 labeled images of a class" in found.standings["parc"].doubt
-    assert np.isfinite(found.standings["parc"].scores).all()
-    assert found.consensus.metrics == ("parc", "leep")
-    assert found.consensus.intervals is None
+    found = standings(TEACHERS, few, ["parc", "probe", "leep"], draws=5)
+    assert "needs 3 labeled images of a class" in found.by_metric["probe"].problem
+    assert "needs 4 labeled images of a class" in found.by_metric["parc"].doubt
+    assert np.isfinite(found.by_metric["parc"].scores).all()
+    assert found.mean_ranks.metrics == ("parc", "leep")
+    assert found.mean_ranks.intervals is None
 
 
 def test_a_metric_that_fails_for_one_teacher_is_left_out_with_its_sentence():
     constant = {**TEACHERS[0], "features": np.ones((40, 3))}
-    found = panel([*TEACHERS, constant], LABELS, ["h_score", "leep"], draws=5)
-    assert "differ between images" in found.standings["h_score"].problem
-    assert found.standings["leep"].ranking is not None
-    assert found.consensus.metrics == ("leep",)
+    found = standings([*TEACHERS, constant], LABELS, ["h_score", "leep"], draws=5)
+    assert "differ between images" in found.by_metric["h_score"].problem
+    assert found.by_metric["leep"].uncertainty is not None
+    assert found.mean_ranks.metrics == ("leep",)
 
 
 def test_wrong_input_is_refused():
     with pytest.raises(InvalidInputError, match="no teacher"):
-        panel([], LABELS, ["parc"])
+        standings([], LABELS, ["parc"])
     with pytest.raises(UnknownNameError, match="did you mean parc"):
-        panel(TEACHERS, LABELS, ["park"])
+        standings(TEACHERS, LABELS, ["park"])
     with pytest.raises(InvalidInputError, match="pass its scores in records"):
-        panel(TEACHERS, LABELS, ["static"])
+        standings(TEACHERS, LABELS, ["static"])
     with pytest.raises(InvalidInputError, match="number of draws is 1"):
-        panel(TEACHERS, LABELS, ["parc"], draws=1)
+        standings(TEACHERS, LABELS, ["parc"], draws=1)
 
 
-def test_one_teacher_has_no_consensus():
-    found = panel(TEACHERS[:1], LABELS, ["parc", "leep"], draws=4)
-    assert found.consensus is None
-    assert found.standings["parc"].ranking.probability_first.tolist() == [1.0]
+def test_one_teacher_has_no_mean_rank():
+    found = standings(TEACHERS[:1], LABELS, ["parc", "leep"], draws=4)
+    assert found.mean_ranks is None
+    assert found.by_metric["parc"].uncertainty.probability_first.tolist() == [1.0]
 
 
 def test_progress_is_told_and_can_stop_the_work():
     seen = []
-    panel(TEACHERS, LABELS, ["leep"], draws=2, progress=lambda done, of: seen.append((done, of)))
+    standings(TEACHERS, LABELS, ["leep"], draws=2, progress=lambda done, of: seen.append((done, of)))
     assert seen == [(i, 9) for i in range(1, 10)]
 
     def stop(done, of):
         raise CancelledError("stopped")
 
     with pytest.raises(CancelledError):
-        panel(TEACHERS, LABELS, ["leep"], draws=2, progress=stop)
+        standings(TEACHERS, LABELS, ["leep"], draws=2, progress=stop)
 
 
-def test_the_consensus_covers_the_truth_as_often_as_it_says():
+def test_mean_ranks_cover_the_truth_as_often_as_they_say():
     """Mean ranks of three teachers over three metrics; the truth is the mean over many labeled sets."""
     labels, strengths, names = np.arange(24) % 3, (0.8, 1.0, 1.3), ["parc", "cka_debiased", "regularized_h_score"]
 
@@ -137,10 +145,10 @@ def test_the_consensus_covers_the_truth_as_often_as_it_says():
         rng = np.random.default_rng(seed)
         return [{"features": s * np.eye(3, 6)[labels] * 2 + rng.normal(size=(24, 6))} for s in strengths]
 
-    truth = np.mean([panel(teachers(10_000 + i), labels, names).consensus.mean_ranks for i in range(100)], axis=0)
+    truth = np.mean([standings(teachers(10_000 + i), labels, names).mean_ranks.values for i in range(100)], axis=0)
     covered = []
     for seed in range(40):
-        found = panel(teachers(seed), labels, names, draws=24, level=0.9).consensus
+        found = standings(teachers(seed), labels, names, draws=24, level=0.9).mean_ranks
         covered += [value in interval for value, interval in zip(truth, found.intervals, strict=True)]
-        assert all(value in interval for value, interval in zip(found.mean_ranks, found.intervals, strict=True))
+        assert all(value in interval for value, interval in zip(found.values, found.intervals, strict=True))
     assert np.mean(covered) >= 0.85

@@ -1,14 +1,26 @@
 import numpy as np
 import pytest
 
-from engine.errors import CancelledError, InvalidInputError, TooFewLabelsError
-from engine.similarity import knn_l2, linear_cka, parc, rank_by_metric, rank_teachers, subsamples
+from engine.errors import InvalidInputError, TooFewLabelsError
+from engine.similarity import score, standings
+from engine.similarity.subsampling import subsamples, uncertainty_of
 
 
 def clouds(rng, labels, distance, d=5):
     centers = np.zeros((labels.max() + 1, d))
     centers[np.arange(len(centers)), np.arange(len(centers))] = distance
     return centers[labels] + rng.normal(size=(len(labels), d))
+
+
+def measured(measures, draws, images, **rest):
+    """The doubts about teachers whose score on some rows is `measure(rows)`."""
+    drawn = np.array([[measure(rows) for measure in measures] for rows in draws.rows])
+    return uncertainty_of(np.array([measure(np.arange(images)) for measure in measures]), drawn, draws, **rest)
+
+
+def ranked(name, teachers, labels, **rest):
+    """How teachers stand under one metric."""
+    return standings(teachers, labels, [name], **rest).by_metric[name]
 
 
 def test_draws_keep_half_of_each_class_without_repeats():
@@ -39,20 +51,23 @@ def test_draws_are_deterministic_in_the_seed():
 
 def test_spread_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(0).normal(size=40)
-    result = rank_teachers([lambda rows: values[rows].mean()], subsamples([0] * 40, draws=4000), 40)
+    result = measured([lambda rows: values[rows].mean()], subsamples([0] * 40, draws=4000), 40)
     half = (result.intervals[0].high - result.intervals[0].low) / 2
     assert half == pytest.approx(2.0227 * values.std(ddof=1) / np.sqrt(40), rel=0.05)  # t quantile, 39 degrees
 
 
-@pytest.mark.parametrize("measure", [parc, knn_l2, lambda rows, labels: linear_cka(rows, np.eye(3)[labels])])
-def test_interval_covers_the_truth_as_often_as_it_says(measure):
+@pytest.mark.parametrize("name", ["parc", "knn", "cka"])
+def test_interval_covers_the_truth_as_often_as_it_says(name):
+    def measure(rows, labels):
+        return score(name, features=rows, labels=labels)
+
     labels = np.arange(24) % 3
     truth = np.mean([measure(clouds(np.random.default_rng(10_000 + i), labels, 1.5), labels) for i in range(400)])
     draws = subsamples(labels, draws=40)
     covered = []
     for repetition in range(120):
         rows = clouds(np.random.default_rng(repetition), labels, 1.5)
-        result = rank_teachers([lambda kept, rows=rows: measure(rows[kept], labels[kept])], draws, 24, level=0.9)
+        result = measured([lambda kept, rows=rows: measure(rows[kept], labels[kept])], draws, 24, level=0.9)
         covered.append(truth in result.intervals[0])
     assert 0.85 <= np.mean(covered) <= 0.98
 
@@ -62,11 +77,12 @@ def test_teachers_apart_are_decided_and_teachers_alike_are_not():
     labels = np.arange(80) % 4
     near, far = clouds(rng, labels, 0.5), clouds(rng, labels, 4.0)
     alike = far + 0.05 * rng.normal(size=far.shape)
-    result = rank_by_metric("parc", [{"features": x} for x in (near, far, alike)], labels, draws=40)
+    standing = ranked("parc", [{"features": x} for x in (near, far, alike)], labels, draws=40)
+    result = standing.uncertainty
     assert result.undecided == ((1, 2),)
     assert result.probability_first[0] == 0
     assert result.probability_first.sum() == pytest.approx(1)
-    assert result.scores[1] == parc(far, labels)
+    assert standing.scores[1] == score("parc", features=far, labels=labels)
     assert result.intervals[0].high < result.intervals[1].low
     assert result.intervals[0].method == "subsampling interval over 40 draws of half the labels"
 
@@ -74,40 +90,23 @@ def test_teachers_apart_are_decided_and_teachers_alike_are_not():
 def test_the_same_teacher_twice_shares_the_first_place():
     labels = np.arange(40) % 4
     rows = clouds(np.random.default_rng(0), labels, 2.0)
-    result = rank_by_metric("knn", [{"features": rows}, {"features": rows}], labels, draws=10)
+    result = ranked("knn", [{"features": rows}, {"features": rows}], labels, draws=10).uncertainty
     assert result.probability_first.tolist() == [0.5, 0.5]
     assert result.undecided == ((0, 1),)
 
 
-def test_too_few_labels_are_refused_before_any_work():
-    with pytest.raises(TooFewLabelsError, match="PARC needs 4 labeled images"):
-        rank_by_metric("parc", [{"features": np.eye(6)}], np.arange(6) % 2)
-    with pytest.raises(TooFewLabelsError, match="Linear probe needs 5 labeled images"):
-        rank_by_metric("probe", [{"features": np.eye(8)}], np.arange(8) % 2)
+def test_too_few_labels_for_intervals_are_said():
+    features = np.random.default_rng(0).normal(size=(8, 4))
+    few = ranked("parc", [{"features": features[:6]}], np.arange(6) % 2, draws=5)
+    assert "PARC needs 4 labeled images" in few.doubt
+    few = ranked("probe", [{"features": features}], np.arange(8) % 2, draws=5)
+    assert "Linear probe needs 5 labeled images" in few.doubt
+    assert few.uncertainty is None
 
 
 def test_wrong_input_is_refused():
     labels = np.zeros(8, int)
-    with pytest.raises(InvalidInputError, match="no teacher"):
-        rank_teachers([], subsamples(labels), 8)
-    with pytest.raises(InvalidInputError, match="arrays logits"):
-        rank_by_metric("leep", [{"logits": np.eye(8)}], labels)
     with pytest.raises(InvalidInputError, match="number of draws is 1"):
         subsamples(labels, draws=1)
     with pytest.raises(InvalidInputError, match="level"):
-        rank_by_metric("leep", [{"pseudo_labels": np.eye(8)}], labels, level=95)
-
-
-def test_progress_is_told_and_can_stop_the_work():
-    labels = np.arange(16) % 2
-    seen = []
-    rank_by_metric(
-        "leep", [{"pseudo_labels": np.eye(16)}], labels, draws=3, progress=lambda done, of: seen.append((done, of))
-    )
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-    def stop(done, of):
-        raise CancelledError("stopped")
-
-    with pytest.raises(CancelledError):
-        rank_by_metric("leep", [{"pseudo_labels": np.eye(16)}], labels, progress=stop)
+        ranked("leep", [{"pseudo_labels": np.eye(8)}], labels, draws=5, level=95)

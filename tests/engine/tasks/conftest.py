@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.tasks import ImportRequest, import_images
-from engine.tasks.decoder import Decoders
-from engine.tasks.settings import ImportSettings
+from engine.images.decoder import Decoders
+from engine.intake import ImportRequest, import_images
+from engine.settings import ImportSettings
 
 
 @pytest.fixture(scope="session")

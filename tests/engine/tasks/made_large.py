@@ -4,10 +4,11 @@ import hashlib
 
 import numpy as np
 
-from engine.tasks import About, Facts, ImportRequest, Inventory, task_as_labeled
-from engine.tasks.decisions import first_record
+from engine.intake import ImportRequest, Inventory
+from engine.intake.record import first_record
+from engine.tasks import About, Facts, task_as_labeled
 from engine.tasks.facts import write_about, write_facts
-from engine.tasks.images import write_reference_table
+from engine.tasks.image_table import write_reference_table
 
 
 def task_of(home, images, classes=20, labeled=0.5):

@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 from scipy.io import savemat
 
-from engine.tasks.layouts.official import CHEST_FINDINGS, EUROSAT, ISIC_CLASSES
+from engine.intake.layouts.official import CHEST_FINDINGS, EUROSAT, ISIC_CLASSES
 
 
 def picture(number, size=(24, 24)):

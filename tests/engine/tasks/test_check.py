@@ -6,24 +6,14 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.tasks import (
-    checked,
-    count_open,
-    decide,
-    decisions,
-    duplicates,
-    given_labels,
-    open_task,
-    relabel,
-    settled,
-    task_as_labeled,
-)
-from engine.tasks.check import review
-from engine.tasks.duplicates import exact_clusters, near_clusters
+from engine.review import checked, count_open, decide, decisions, duplicates, open_task, settled
+from engine.review.check import review
+from engine.review.duplicates import exact_clusters, near_clusters
+from engine.review.findings import Decisions
+from engine.review.geometry import advise, check_size, relative_cost
+from engine.review.splitting import hold_out, joined_units
+from engine.tasks import given_labels, relabel, task_as_labeled
 from engine.tasks.facts import About, Facts
-from engine.tasks.findings import Decisions
-from engine.tasks.geometry import advise, check_size, relative_cost
-from engine.tasks.splitting import hold_out, joined_units
 from tests.engine.tasks import made_large
 from tests.engine.tasks import made_sources as made
 

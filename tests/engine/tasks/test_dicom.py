@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from engine.errors import DamagedFileError
-from engine.tasks.pixels import convert, is_dicom
-from engine.tasks.reading import Reading
+from engine.images.converting import convert
+from engine.images.pixels import is_dicom
+from engine.images.reading import Reading
 from tests.engine.tasks.made_sources import dicom, picture
 
 VALUES = np.array([[0, 25, 50, 75, 100, 200]], dtype=np.uint16)

@@ -11,11 +11,11 @@ import zlib
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.tasks.encodings import ENCODINGS, check_encoding, decoded_names, encoding_of_text
-from engine.tasks.finding import look
-from engine.tasks.inventory import Columns
+from engine.intake.encodings import ENCODINGS, check_encoding, decoded_names, encoding_of_text
+from engine.intake.finding import look
+from engine.intake.inventory import Columns
+from engine.settings import ImportSettings
 from engine.tasks.questions import as_option
-from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
 TREES = {

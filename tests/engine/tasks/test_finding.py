@@ -10,9 +10,9 @@ import pytest
 
 from engine.confinement import Confined
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.tasks import Columns, ImportRequest, keep_upload, preview, propose
-from engine.tasks.finding import find_images
-from engine.tasks.settings import ImportSettings
+from engine.intake import Columns, ImportRequest, keep_upload, preview, propose
+from engine.intake.finding import find_images
+from engine.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
 

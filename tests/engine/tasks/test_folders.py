@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from engine.tasks.inventory import Columns, Found
-from engine.tasks.layouts.folder_words import split_of
-from engine.tasks.layouts.plain import folders
-from engine.tasks.settings import ImportSettings
-from engine.tasks.sources import Tree
+from engine.intake.inventory import Columns, Found
+from engine.intake.layouts.folder_words import split_of
+from engine.intake.layouts.plain import folders
+from engine.intake.sources import Tree
+from engine.settings import ImportSettings
 
 
 class Names(Tree):

@@ -6,8 +6,8 @@ import tifffile
 from PIL import Image
 
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.tasks.pixels import convert
-from engine.tasks.reading import Reading, reading_as_json, reading_from, to_8_bits
+from engine.images.converting import convert
+from engine.images.reading import Reading, reading_as_json, reading_from, to_8_bits
 from tests.engine.tasks.made_sources import dicom, encoded, picture
 
 

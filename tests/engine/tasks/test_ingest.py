@@ -10,24 +10,13 @@ import pytest
 from engine import jobs
 from engine.errors import BusyError, CancelledError, DamagedFileError, InvalidInputError, UnknownNameError
 from engine.handlers import HANDLERS
+from engine.images.decoder import Decoder, Decoders
+from engine.images.reading import Reading
+from engine.intake import IMPORT_DEVICE, ImportRequest, import_images, ingest, keep_upload, propose, request_import
 from engine.jobs import DeviceLock
-from engine.tasks import (
-    IMPORT_DEVICE,
-    ImportRequest,
-    bundled_names,
-    checked,
-    import_images,
-    import_settings,
-    ingest,
-    keep_upload,
-    open_task,
-    propose,
-    request_import,
-    task_names,
-)
-from engine.tasks.decoder import Decoder, Decoders
-from engine.tasks.reading import Reading
-from engine.tasks.settings import ImportSettings
+from engine.review import checked, open_task
+from engine.settings import ImportSettings, import_settings
+from engine.tasks import bundled_names, image_table, task_names
 from tests.engine.tasks import made_sources as made
 
 
@@ -244,9 +233,8 @@ def test_a_cancelled_job_goes_on_when_asked_again(home, pets, tmp_path):
 
 
 def test_large_images_come_in_small_row_groups(bring, tmp_path, monkeypatch):
-    from engine.tasks import images
 
-    monkeypatch.setattr(images, "GROUP_BYTES", 3000)
+    monkeypatch.setattr(image_table, "GROUP_BYTES", 3000)
     task = bring(made.put(tmp_path / "pets", made.classes_of(8)))
     assert task.images._file.num_row_groups == 4  # of about 900 bytes each
     assert all(task.images.open(row).size == (24, 24) for row in range(16))

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
-from engine.tasks import Columns, ImportRequest, checked, import_images, keep_upload, request_import
-from engine.tasks.uploads import upload_path
+from engine.intake import Columns, ImportRequest, import_images, keep_upload, request_import
+from engine.intake.uploads import upload_path
+from engine.review import checked
 from tests.engine.tasks import made_sources as made
 
 
@@ -310,7 +311,7 @@ def test_without_classes_the_import_says_what_it_left_out_and_reads_nothing(brin
     files = {f"JPEGImages/{i}.jpg": made.jpg(i) for i in range(4)}
     files |= {f"SegmentationClass/{i}.png": made.encoded(made.picture(50 + i)) for i in range(4)}
     folder = made.put(tmp_path / "voc", files)
-    monkeypatch.setattr("engine.tasks.decoder.Decoders.look_at", None)
+    monkeypatch.setattr("engine.images.decoder.Decoders.look_at", None)
     with pytest.raises(InvalidInputError, match=r"4 images in 'SegmentationClass' .* or --answer masks=use"):
         bring(folder)
     monkeypatch.undo()

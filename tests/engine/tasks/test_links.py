@@ -8,11 +8,11 @@ import pytest
 
 from engine.errors import StorageError
 from engine.files import write_json
-from engine.tasks.images import ImageTable, write_reference_table
-from engine.tasks.settings import ImportSettings
-from engine.tasks.sources import FolderTree
-from engine.tasks.sources import folder as sources_folder
-from engine.tasks.sources.plain import open_file, open_folder
+from engine.images.opening import open_file, open_folder
+from engine.intake.sources import FolderTree
+from engine.intake.sources import folder as sources_folder
+from engine.settings import ImportSettings
+from engine.tasks.image_table import ImageTable, write_reference_table
 
 
 @pytest.fixture

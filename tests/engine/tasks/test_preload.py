@@ -20,8 +20,8 @@ from tests.engine.tasks.made_sources import dicom, encoded, picture
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = """
 import base64, json, sys
-from engine.tasks.decoder import _look
-from engine.tasks.preload import preload
+from engine.images.decoder import _look
+from engine.images.preload import preload
 
 preload()
 asked = []

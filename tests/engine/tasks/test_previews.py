@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError
-from engine.tasks import Columns, ImportRequest, Reading, import_images, keep_upload, preview, previews, read_small
-from engine.tasks.uploads import in_the_users_words, upload_title
+from engine.images import Reading
+from engine.intake import Columns, ImportRequest, import_images, keep_upload, preview, previews
+from engine.intake.uploads import in_the_users_words, upload_title
+from engine.tasks import read_small
 from tests.engine.tasks import made_sources as made
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from engine import cli
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.tasks import Columns, ImportRequest, as_option, propose, undecided, with_changes
+from engine.intake import Columns, ImportRequest, propose, with_changes
+from engine.tasks import as_option, undecided
 from engine.tasks.facts import About, read_about, write_about
 from engine.tasks.questions import Question, answered, refuse_guesses
 from tests.engine.tasks import made_sources as made

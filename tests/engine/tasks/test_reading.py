@@ -10,9 +10,10 @@ from PIL import Image
 
 from engine import cli
 from engine.errors import InvalidInputError
-from engine.tasks import ImportRequest, Reading, preview, read_in_ways, reading_from, reading_in_words
-from engine.tasks.pixels import convert
-from engine.tasks.reading import WHOLE_RANGE, WITHOUT_EXTREMES
+from engine.images import Reading, reading_from, reading_in_words
+from engine.images.converting import convert
+from engine.images.reading import WHOLE_RANGE, WITHOUT_EXTREMES
+from engine.intake import ImportRequest, preview, read_in_ways
 from tests.engine.tasks import made_sources as made
 
 # 0, 10, ..., 1990 and one hot pixel: of 201 values, half a percent from each end are the second and the last but one.

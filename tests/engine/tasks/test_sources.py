@@ -9,12 +9,13 @@ import zipfile
 import pytest
 
 from engine.errors import InvalidInputError
-from engine.tasks import checked, keep_upload
-from engine.tasks.finding import look
-from engine.tasks.inventory import Columns, image_names
-from engine.tasks.settings import ImportSettings
-from engine.tasks.sources import open_tree
-from engine.tasks.uploads import upload_path
+from engine.intake import keep_upload
+from engine.intake.finding import look
+from engine.intake.inventory import Columns, image_names
+from engine.intake.sources import open_tree
+from engine.intake.uploads import upload_path
+from engine.review import checked
+from engine.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
 JPEG = b"\xff\xd8\xff\xe0"

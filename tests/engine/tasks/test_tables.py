@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DamagedFileError, UnknownNameError
-from engine.tasks.finding import look
-from engine.tasks.inventory import Columns
-from engine.tasks.layouts.table_cells import several_labels, split_words
-from engine.tasks.layouts.table_columns import guess_columns
-from engine.tasks.layouts.table_lookup import Lookup, Named
-from engine.tasks.previews import _preview
+from engine.images.reading import Reading
+from engine.intake.finding import look
+from engine.intake.inventory import Columns
+from engine.intake.layouts.table_cells import several_labels, split_words
+from engine.intake.layouts.table_columns import guess_columns
+from engine.intake.layouts.table_lookup import Lookup, Named
+from engine.intake.previews import _preview
+from engine.settings import ImportSettings
 from engine.tasks.questions import undecided
-from engine.tasks.reading import Reading
-from engine.tasks.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 
 PICTURE = made.jpg(0, (8, 8))  # nothing is decoded here
@@ -517,7 +517,7 @@ def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_pat
 
 def test_all_rows_without_an_image_are_counted(seen, monkeypatch):
     """A table may name millions of them: some are listed, and all are counted, before the import as after it."""
-    monkeypatch.setattr("engine.tasks.layouts.table.LISTED", 3)
+    monkeypatch.setattr("engine.intake.layouts.table.LISTED", 3)
     rows = [["f", "label"], *([f"{i:03d}.jpg", "ab"[i % 2]] for i in range(20))]
     found = seen({**pictures(12), "l.csv": rows})
     assert (len(found.skipped), found.skipped_more) == (3, 5)

@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
-from engine.tasks import add_task_file, bundled_names, decode, open_task, task_names, write_revision
+from engine.images import converting, decode
+from engine.images.views import WHOLE, boxes, render, square
+from engine.review import open_task
+from engine.tasks import add_task_file, bundled_names, task_names, write_revision
 from engine.tasks import catalogue as task_catalogue
-from engine.tasks import images as task_images
 from engine.tasks.task import write_task
-from engine.tasks.views import WHOLE, boxes, render, square
 
 
 @pytest.mark.parametrize("name", bundled_names())
@@ -222,7 +223,7 @@ def test_a_truncated_image_is_named():
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch):
-    monkeypatch.setattr(task_images, "LARGEST_IMAGE", 99)
+    monkeypatch.setattr(converting, "LARGEST_PIXELS", 99)
     with pytest.raises(InvalidInputError, match="10 × 10 pixels"):
         decode(encoded(Image.new("RGB", (10, 10))), "big.png")
 

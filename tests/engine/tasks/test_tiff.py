@@ -11,9 +11,8 @@ import tifffile
 from PIL import Image
 
 from engine.errors import DamagedFileError
-from engine.tasks.images import decode
-from engine.tasks.pixels import convert
-from engine.tasks.reading import Reading
+from engine.images.converting import convert, decode
+from engine.images.reading import Reading
 from tests.engine.tasks.made_sources import encoded, picture
 
 RAMP = np.arange(36, dtype=np.uint16).reshape(3, 4, 3) * 100  # 0 to 3500: 12 bits, dark if the upper 8 are taken

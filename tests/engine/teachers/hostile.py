@@ -26,7 +26,8 @@ import torch
 from safetensors.torch import save_file
 
 from engine.errors import WorkbenchError
-from engine.tasks import Task, open_task
+from engine.review import open_task
+from engine.tasks import Task
 from engine.teachers import About, TeacherRecord, add_from_hub, get_teacher, remove_teacher
 from tests.engine.teachers.hostile_making import (
     ARCHITECTURE,

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
 from engine.errors import InvalidInputError
+from engine.images.views import WHOLE, render
 from engine.records import record_from
-from engine.tasks.views import WHOLE, render
 from engine.teachers import About, TeacherRecord, add_checkpoint, get_teacher, load_teacher
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import configured

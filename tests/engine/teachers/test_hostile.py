@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from engine.tasks import open_task
+from engine.review import open_task
 from tests.engine.teachers.hostile import TASK, attempt, cases, harmed, main
 
 CASES = cases()

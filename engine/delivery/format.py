@@ -1,0 +1,28 @@
+"""What an export format is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.results import Result
+from engine.student import StudentRecord
+
+
+@dataclass(frozen=True)
+class Student:
+    """A finished run's student, verified."""
+
+    weights: Path  # safetensors, under timm's names
+    record: StudentRecord
+    result: Result
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write a student down."""
+
+    key: str  # on the command line
+    title: str
+    write: Callable[[Student, Path], None]  # puts its files into a folder, beside student.json and result.json

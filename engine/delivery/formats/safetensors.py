@@ -1,0 +1,41 @@
+"""Weights as safetensors under timm's names, with a README that shows how to load them with timm alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from engine.delivery.format import Format, Student
+from engine.files import write_bytes
+from engine.student import RECORD, WEIGHTS
+from engine.wording import percent
+
+README = "README.md"
+
+
+def _write(student: Student, folder: Path) -> None:
+    shutil.copyfile(student.weights, folder / WEIGHTS)
+    write_bytes(folder / README, _readme(student).encode())
+
+
+def _readme(student: Student) -> str:
+    record, result = student.record, student.result
+    size = record.input_size
+    unlabeled = result["train_images"] - result["labeled_images"]
+    return f"""# Student for {record.task}
+
+{result["title"]}, seed {result["seed"]}: {percent(result["accuracy"])} of {result["test_images"]} held-out images
+right, after {result["images"]:,} student images with gradient on {result["labeled_images"]} labeled and {unlabeled}
+unlabeled images.
+
+    model = timm.create_model("{record.architecture}", num_classes={record.num_classes})
+    model.load_state_dict(safetensors.torch.load_file("{WEIGHTS}"))
+    model.eval()
+
+Input: RGB, {size} × {size} pixels ({record.resize}, {record.interpolation}), scaled to 0..1,
+minus {list(record.mean)}, divided by {list(record.std)}.
+The classes, in the order of the outputs, are in `{RECORD}`.
+"""
+
+
+FORMAT = Format("safetensors", "PyTorch: safetensors for timm", _write)

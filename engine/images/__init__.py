@@ -1,0 +1,9 @@
+"""From bytes to pixels: decoding (plain files, TIFF, DICOM), more than 8 bits, fixed views.
+
+`decode` reads bytes that a task keeps; bytes of a stranger go through `engine.images.decoder`, a process of its own.
+"""
+
+from engine.images.converting import decode
+from engine.images.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values, reading_from, reading_in_words
+
+__all__ = ["WHOLE_RANGE", "WITHOUT_EXTREMES", "Reading", "Values", "decode", "reading_from", "reading_in_words"]

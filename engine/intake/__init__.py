@@ -1,0 +1,67 @@
+"""The way in for one's own images: archives, folders, tables, layouts of known data sets, uploads, the import job.
+
+From files to a task, as page and command line use it:
+
+    settings = import_settings(home)            limits and allow-listed roots, from settings.json of the workspace
+    source = keep_upload([(name, file), ...])   what a browser dropped (one ZIP or table, or a folder's files), kept in
+                                                the workspace: "upload:<id>". Or a path (the app: check_allowed first),
+                                                or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
+    found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
+                                                label, split, group), columns in use, all_columns, notes, skipped.
+                                                Call found.close() afterwards: a process of its own reads the source.
+                                                About two seconds for 100,000 files
+    now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
+    ways = read_in_ways(wanted, names, readings)  some of them in several Readings, for a choice of how more than 8
+                                                bits become 8
+    wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
+                                                range, window), split, geometry. wanted.task is the task's name;
+                                                check_task_name(wanted.task, task_names(home)) says if it is free
+    job = request_import(home, wanted)          queued for the device IMPORT_DEVICE, a queue of its own: the app keeps
+                                                its thread with state.queue(IMPORT_DEVICE). Progress, rate, time left,
+                                                cancel and going on are those of every job. The task appears at the
+                                                end, whole, or never
+    task = import_images(home, wanted)          the same without a queue
+
+Every function raises WorkbenchErrors alone, each a sentence to be shown.
+"""
+
+from engine.intake.encodings import ENCODINGS, encoding_title
+from engine.intake.finding import propose
+from engine.intake.import_job import DEVICE as IMPORT_DEVICE
+from engine.intake.import_job import KIND as IMPORT_KIND
+from engine.intake.import_job import check_allowed, execute_import, offered_sources, request_import
+from engine.intake.ingest import import_images
+from engine.intake.inventory import Columns, Inventory, Item
+from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
+from engine.intake.previews import Preview, Sample, preview, read_in_ways
+from engine.intake.request import UPLOAD, ImportRequest, request_from, with_changes
+from engine.intake.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
+
+__all__ = [
+    "ENCODINGS",
+    "IMPORT_DEVICE",
+    "IMPORT_KIND",
+    "TORCHVISION_SETS",
+    "UPLOAD",
+    "Columns",
+    "ImportRequest",
+    "Inventory",
+    "Item",
+    "Preview",
+    "Sample",
+    "check_allowed",
+    "encoding_title",
+    "execute_import",
+    "import_images",
+    "in_the_users_words",
+    "keep_upload",
+    "offered_sources",
+    "preview",
+    "propose",
+    "read_in_ways",
+    "remove_upload",
+    "request_from",
+    "request_import",
+    "upload_title",
+    "with_changes",
+]

@@ -1,0 +1,90 @@
+"""Imports as jobs: what the app may import, how it is asked for, and what the worker does."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from engine.errors import InvalidInputError
+from engine.intake.ingest import import_images
+from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
+from engine.intake.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
+from engine.intake.tables import TABLE_SUFFIXES
+from engine.intake.uploads import upload_path
+from engine.jobs import Job, Reporter, request
+from engine.settings import allowed_root, import_settings
+from engine.tasks.catalogue import task_names
+from engine.tasks.names import check_task_name
+
+KIND = "import"
+DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
+
+
+def request_import(home: Path, wanted: ImportRequest) -> Job:
+    """Queue an import, whose queue is that of the device "import". Asking twice gives the same job; one that was
+    stopped goes on.
+
+    Raises InvalidInputError for a name that is taken, or a source outside of the allow-listed roots.
+    """
+    wanted = with_name(wanted)
+    check_task_name(wanted.task, task_names(home))
+    check_source(wanted, home)
+    return request(home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device=DEVICE)
+
+
+def check_source(wanted: ImportRequest, home: Path) -> None:
+    """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
+
+    Raises InvalidInputError, UnknownNameError.
+    """
+    for source in filter(None, (wanted.source, wanted.images)):
+        if source.startswith(UPLOAD):
+            upload_path(source, home)
+        elif not source.startswith(TORCHVISION):
+            check_allowed(source, home)
+
+
+def check_allowed(path: str, home: Path) -> Path:
+    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise."""
+    settings = import_settings(home)
+    if "\0" in path or allowed_root(Path(path), settings) is None:
+        roots = ", ".join(settings.roots) or "none is set"
+        raise InvalidInputError(
+            f"{path!r} lies in no folder that this server may import from ({roots}): choose one that does, or "
+            f'add it to "roots" under "import" in {home / "settings.json"}.'
+        )
+    return Path(path)
+
+
+def offered_sources(home: Path) -> list[str]:
+    """Paths of the server to choose from: the allow-listed roots, and folders, archives and tables right in them."""
+    offered: list[str] = []
+    for root in import_settings(home).roots:
+        offered.append(root)
+        with suppress(OSError):
+            inner = sorted(entry.path for entry in os.scandir(root) if _may_be_a_source(entry))
+            offered += inner[:_OFFERED]
+    return offered
+
+
+def _may_be_a_source(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    return entry.is_dir() or entry.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", *TABLE_SUFFIXES))
+
+
+_OFFERED = 200  # of one root
+
+
+def execute_import(job: Job, report: Reporter) -> None:
+    """What the worker does for a job of this kind."""
+    home = job.folder.parent.parent
+    wanted = request_from(job.spec)
+    check_source(wanted, home)
+
+    def progress(done: int, total: int, stage: str) -> None:
+        report.check_cancelled()
+        report.progress(done, total or None, "images", stage)
+
+    import_images(home, wanted, progress=progress)

@@ -1,0 +1,105 @@
+"""What an import was asked for: one record for the page, the command line and the job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from engine.errors import InvalidInputError
+from engine.images.reading import Reading, reading_from
+from engine.images.views import RESIZES
+from engine.intake.inventory import Columns
+from engine.review.findings import Decisions
+from engine.review.geometry import check_size
+from engine.review.splitting import TEST_SHARE
+from engine.tasks.names import clean_text, task_name
+
+UPLOAD = "upload:"  # a source that was uploaded: "upload:" and its id
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """An import. Everything but source and title has a default that suits most."""
+
+    source: str  # a path on this machine, an upload as `keep_upload` gives it, or "torchvision:<name>"
+    title: str  # what the task is called on the pages, in any script
+    name: str = ""  # what it is called in commands and folders; "" = made from the title
+    images: str = ""  # folder, archive or upload of the images, where the source is a table that lies elsewhere
+    columns: Columns = field(default_factory=Columns)
+    classes: tuple[str, ...] = ()  # more classes than the labels name, to be labeled by hand
+    reading: Reading | None = None  # None = as is usual for the source
+    split: str = ""  # "given", "stratified", "by-group"; "" = the first of these that the source allows, groups first
+    test_share: float = TEST_SHARE
+    seed: int = 0
+    resize: str = ""  # "squash", "crop", "pad"; "" = as advised
+    student_size: int = 0  # pixels; 0 = as advised
+    flip: bool | None = (
+        None  # whether a mirrored image is still of its class; None = unless the source speaks against it
+    )
+    findings: Mapping[str, str] = field(default_factory=dict)  # decisions, finding -> choice
+    in_place: bool | None = None  # None = where the folder lies in an allow-listed root
+    answers: Mapping[str, str] = field(default_factory=dict)  # question -> interpretation, where nothing else says it
+    strict: bool = False  # whether to refuse what would have to be guessed
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be imported, naming the field."""
+        if not clean_text(self.title):
+            raise InvalidInputError("The task has no name: write one, such as 'Leaves of 2026'.")
+        if self.resize and self.resize not in RESIZES:
+            raise InvalidInputError(f"{self.resize!r} is no geometry: choose squash, crop or pad.")
+        if self.student_size:
+            check_size(self.student_size)
+        Decisions(self.findings, self.split, self.test_share, self.seed)
+
+    @property
+    def task(self) -> str:
+        """The name of the task that this makes."""
+        return self.name or task_name(self.title)
+
+    @property
+    def decisions(self) -> Decisions:
+        """What was decided ahead."""
+        return Decisions(dict(self.findings), self.split, self.test_share, self.seed)
+
+
+def request_as_json(request: ImportRequest) -> dict[str, Any]:
+    """The JSON value of a request."""
+    return {**asdict(request), "findings": dict(request.findings), "answers": dict(request.answers)}
+
+
+def request_from(value: Mapping[str, Any]) -> ImportRequest:
+    """The request in a JSON value. Raises InvalidInputError."""
+    known = {item.name for item in fields(ImportRequest)}
+    if unknown := sorted(set(value) - known):
+        raise InvalidInputError(f"An import has no field {unknown[0]!r}: it was asked for by another version.")
+    try:
+        rest = dict(value)
+        rest["columns"] = Columns(**(rest.get("columns") or {}))
+        rest["classes"] = tuple(rest.get("classes") or ())
+        reading = rest.get("reading")
+        rest["reading"] = reading_from(reading) if reading is not None else None
+        return ImportRequest(**rest)
+    except TypeError as error:
+        raise InvalidInputError(f"The import cannot be read: {error}.") from error
+
+
+def may_flip(classes: tuple[str, ...], *, dicom: bool) -> bool:
+    """Whether mirrored images are likely to be of their class still: not medical images, which tell left from
+    right, nor letters and digits, nor classes that name a side.
+    """
+    signs = bool(classes) and all(len(name) == 1 or name.isdigit() for name in classes)
+    sides = any(re.search(r"\b(left|right|links|rechts|gauche|droite)\b", name.casefold()) for name in classes)
+    return not (dicom or signs or sides)
+
+
+def with_name(request: ImportRequest) -> ImportRequest:
+    """The same request with its task's name spelled out."""
+    return replace(request, name=request.task)
+
+
+def with_changes(request: ImportRequest, changes: Mapping[str, Any]) -> ImportRequest:
+    """The request that chooses an interpretation of a question, by its `changes`."""
+    columns = replace(request.columns, **changes.get("columns", {}))
+    return replace(request, columns=columns, answers={**request.answers, **changes.get("answers", {})})

@@ -1,0 +1,70 @@
+"""A trained student in the folder of its run: its weights, and a record of its classes and its preprocessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import DamagedFileError
+from engine.records import Positive, read_record, write_record
+from engine.tasks import Task
+from engine.teachers import Network
+from engine.tensors import read_tensors, write_tensors
+from engine.training import TrainSpec, input_statistics
+
+WEIGHTS, RECORD = "student.safetensors", "student.json"
+
+
+@dataclass(frozen=True)
+class StudentRecord:
+    """What it takes to use a student: how it is built, its classes, and how an image is prepared for it."""
+
+    architecture: str
+    num_classes: Positive
+    classes: tuple[str, ...]  # in the order of the outputs
+    input_size: Positive  # pixels, square
+    mean: tuple[float, ...]  # of the normalization, for pixels in 0..1
+    std: tuple[float, ...]
+    resize: str
+    interpolation: str
+    task: str
+    task_revision: str = ""
+    license: str = ""
+
+
+def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, classes: int) -> None:
+    """Write a trained student into `folder`: its weights under timm's names, without any teacher's head, and a record.
+
+    Raises StorageError if the disk refuses.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in network.model.state_dict().items()}
+    write_tensors(folder / WEIGHTS, state)
+    mean, std = input_statistics(spec.architecture)
+    record = StudentRecord(
+        architecture=spec.architecture,
+        num_classes=classes,
+        classes=task.classes,
+        input_size=spec.size,
+        mean=mean,
+        std=std,
+        resize=task.record.resize,
+        interpolation="bicubic",
+        task=task.name,
+        task_revision=task.revision,
+        license=f"trained on: {task.record.license}",
+    )
+    write_record(folder / RECORD, record)
+
+
+def read_student(folder: Path) -> StudentRecord:
+    """What student.json says in the folder of a finished run. Raises DamagedFileError, StorageError."""
+    way_out = f"restore it, or remove the folder {folder} and start the same run again"
+    return read_record(folder / RECORD, StudentRecord, f"the student of run {folder.name}", way_out)
+
+
+def check_student(folder: Path) -> None:
+    """Verify the weights in the folder of a finished run. Raises DamagedFileError, StorageError."""
+    try:
+        read_tensors(folder / WEIGHTS)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} It is the student of run {folder.name}: make this run again.") from error
