@@ -7,7 +7,7 @@ from engine.features import FeatureStore
 from engine.review import open_task
 from engine.runs import active_weights, effective_teachers, rank
 from engine.runs.looking import missing_outputs, request_look
-from engine.runs.ranking import candidates, drawn_by_lot
+from engine.runs.ranking import candidates, one_at_random
 from engine.similarity import score
 from engine.teachers import get_teacher
 
@@ -57,9 +57,9 @@ def test_weights_of_a_ranking(shared_home, emoji):
 
 def test_the_lot_is_the_seed_s():
     teachers = [get_teacher(name) for name in ("cifar10", "mnist", "openclipart")]
-    drawn = [next(iter(drawn_by_lot(teachers, seed))) for seed in range(30)]
+    drawn = [next(iter(one_at_random(teachers, seed))) for seed in range(30)]
     assert len(set(drawn)) == 3
-    assert drawn == [next(iter(drawn_by_lot(teachers[::-1], seed))) for seed in range(30)]
+    assert drawn == [next(iter(one_at_random(teachers[::-1], seed))) for seed in range(30)]
 
 
 def test_an_unknown_metric_names_the_known_ones(shared_home, emoji):
