@@ -6,6 +6,7 @@ import gc
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -21,12 +22,14 @@ if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes sec
 from app import state  # noqa: E402 - after the spinner
 from app.components import page, sign_in  # noqa: E402 - the same
 
+ADD = "Your own teachers: pretrained networks, files, tables."
+IMPORT = "Your own images, from where they are to a task."
 
-def _page(name: str, icon: str, help: str, *, default: bool = False, title: str | None = None) -> st.Page:
-    title, url = title or name.capitalize(), name.replace("_", "-")
-    if default:  # its address is "/"; the path that it takes for itself all the same is left to `_to_start`
-        url = "home"
-    return st.Page(f"views/{name}/page.py", title=title, icon=icon, url_path=url, default=default, help=help)
+
+def _page(name: str, icon: str, help: str, *, title: str | None = None, url: str | None = None, **more: Any) -> st.Page:
+    """The page of a folder in `views`. Its address is its name, unless `url` says otherwise."""
+    title, url = title or name.capitalize(), url or name.replace("_", "-")
+    return st.Page(f"views/{name}/page.py", title=title, icon=icon, url_path=url, help=help, **more)
 
 
 def _to_start() -> None:
@@ -38,19 +41,15 @@ def main() -> None:
     """Show the page that the URL names."""
     chosen = st.navigation(
         [
-            _page("start", ":material/home:", "What this is, and the tasks to choose from.", default=True),
+            # The start page is at "/"; the path that it takes for itself all the same is left to `_to_start`.
+            _page("start", ":material/home:", "What this is, and the tasks to choose from.", url="home", default=True),
             _page("task", ":material/photo_library:", "The task's images by class, and how many of them are labeled."),
             _page("teachers", ":material/school:", "Teachers ranked by similarity to the task, and their weights."),
-            _page(
-                "add_teacher",
-                ":material/add_circle:",
-                "Your own teachers: pretrained networks, files, tables.",
-                title="Add a teacher",
-            ),
+            _page("add_teacher", ":material/add_circle:", ADD, title="Add a teacher"),
             _page("features", ":material/scatter_plot:", "A map of the task's images as one teacher sees them."),
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
-            st.Page("views/importing/page.py", title="Import", url_path="import", visibility="hidden"),
+            _page("importing", ":material/upload:", IMPORT, title="Import", url="import", visibility="hidden"),
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )

@@ -1,4 +1,4 @@
-"""What a session has chosen. The only module that touches `st.session_state` and `st.query_params`.
+"""What a session has chosen, on whatever page. What one page remembers for itself is in its draft (`app/drafts.py`).
 
 Task, its part, teacher and comparison are kept in the URL, so that a link opens what its sender saw; the rest lives as
 long as the session.
@@ -24,7 +24,7 @@ from engine.intake import ImportRequest, Preview, Sample
 from engine.methods import DEFAULT_P
 from engine.review import Checked
 from engine.runs import QueueThread, Ranking, TeacherPanel
-from engine.runs.looking import missing_outputs
+from engine.runs.extraction_job import missing_outputs
 from engine.runs.panel import known_panel
 from engine.similarity import METRICS
 from engine.tasks import Task
@@ -281,16 +281,6 @@ def set_device(name: str | None) -> None:
     """Choose a device; None leaves it."""
     if name:
         _put("device", name)
-
-
-def note(key: str, default: Any = None) -> Any:
-    """A small thing that one page remembers, such as the page of a list; key names the page first: "task.page"."""
-    return st.session_state.get(f"note {key}", default)
-
-
-def set_note(key: str, value: Any) -> None:
-    """Remember a small thing of one page."""
-    _put(f"note {key}", value)
 
 
 def bound(name: str, value: Any, setter: Callable[[Any], None]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -44,3 +45,11 @@ def test_what_comes_with_the_program_stays_small():
     files = [path for path in (ROOT / "assets").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     made = [path for path in files if path.is_relative_to(ROOT / "assets" / "build" / "cache")]
     assert sum(path.stat().st_size for path in set(files) - set(made)) <= MOST_BYTES
+
+
+def test_a_commit_is_checked_as_make_check_checks_and_nothing_is_downloaded():
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    [hook] = repository["hooks"]
+    assert (repository["repo"], hook["language"], hook["entry"]) == ("local", "system", "make check")
+    assert "pass_filenames" in hook
+    assert not hook["pass_filenames"]

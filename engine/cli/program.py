@@ -17,7 +17,7 @@ COMMANDS = (tasks, teachers, rank, import_images, compare, benchmark, queue, exp
 
 def main(arguments: Sequence[str], program: str = "python -m engine") -> int:
     """Run one command and return its exit status: 0, or 1 with one sentence on standard error, or 2 for bad usage."""
-    options = _parser(program).parse_args(list(arguments))
+    options = parser(program).parse_args(list(arguments))
     try:
         result: int = options.run(options)
         return result
@@ -32,17 +32,18 @@ def main(arguments: Sequence[str], program: str = "python -m engine") -> int:
         return 0
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(program: str) -> argparse.ArgumentParser:
+    """All commands, as `program` takes them."""
+    entire = argparse.ArgumentParser(
         prog=program,
         description="Find the pretrained networks that fit your images, and distill them into one small student.",
     )
-    parser.set_defaults(run=lambda _: _help(parser))
-    parser.add_argument("--version", action="version", version=f"distill-workbench {__version__}")
-    verbs = parser.add_subparsers(metavar="COMMAND")
+    entire.set_defaults(run=lambda _: _help(entire))
+    entire.add_argument("--version", action="version", version=f"distill-workbench {__version__}")
+    verbs = entire.add_subparsers(metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(verbs)
-    return parser
+    return entire
 
 
 def _help(parser: argparse.ArgumentParser) -> int:

@@ -26,7 +26,7 @@ from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, CurvePoint
 from engine.review import open_task
-from engine.runs.looking import telling
+from engine.runs.extraction_job import telling
 from engine.runs.material import RunMaterial
 from engine.runs.ranking import Ranking, active_weights, effective_teachers, one_at_random, rank
 from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of

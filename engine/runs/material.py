@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.features import FeatureStore, extract
 from engine.images.views import boxes
 from engine.jobs import Reporter
-from engine.runs.looking import telling
+from engine.runs.extraction_job import telling
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 

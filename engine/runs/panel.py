@@ -20,7 +20,7 @@ from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
 from engine.records import read_value, record_from, write_record
-from engine.runs.looking import task_as_asked, telling
+from engine.runs.extraction_job import task_as_asked, telling
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task

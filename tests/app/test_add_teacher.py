@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from app import state
 from app.views.add_teacher import files
+from app.views.add_teacher.draft import AddTeacherDraft
 from engine import jobs
 from engine.features import add_outputs
 from engine.handlers import HANDLERS
@@ -39,7 +40,7 @@ def hub(home, tmp_path, monkeypatch):
 
 
 def way(name):
-    return {"note add.way": name}
+    return {AddTeacherDraft.key(): AddTeacherDraft(way=name)}
 
 
 def test_recommended_teachers_have_license_and_source_and_one_click_asks_for_it(home):

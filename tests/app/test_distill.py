@@ -15,7 +15,7 @@ from engine.methods import get_method, preselected
 from engine.review import open_task
 from engine.runs import entries, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
-from engine.runs.looking import request_look
+from engine.runs.extraction_job import request_look
 from engine.runs.speed import Speed
 from engine.tasks import Task
 from engine.training import TrainSpec

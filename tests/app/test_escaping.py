@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from app import state
+from app.components import escaping
 from app.components.escaping import JOINER, escape, escape_badge, escape_chart
+from app.views.add_teacher.draft import AddTeacherDraft
 from engine.features import add_outputs
 from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
@@ -146,8 +148,8 @@ PAGES = [
     ("features", {}),
     ("distill", {}),
     ("results", {}),
-    ("add_teacher", {"note add.way": "added"}),
-    ("add_teacher", {"note add.way": "outputs"}),
+    ("add_teacher", {AddTeacherDraft.key(): AddTeacherDraft(way="added")}),
+    ("add_teacher", {AddTeacherDraft.key(): AddTeacherDraft(way="outputs")}),
 ]
 
 
@@ -161,7 +163,5 @@ def test_no_page_reads_what_a_user_wrote(hostile, home, name, session):
 
 
 def test_the_check_sees_what_is_not_escaped(hostile, monkeypatch):
-    from app.components import page
-
-    monkeypatch.setattr(page, "escape", lambda text: text)
+    monkeypatch.setattr(escaping, "escape", lambda text: text)  # a page's script imports it anew each time
     assert problems(open_page("start", task="hostile"))

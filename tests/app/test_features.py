@@ -6,6 +6,7 @@ import pytest
 from app import state
 from app.components import scatter
 from app.components.escaping import escape_chart
+from app.views.features.draft import FeaturesDraft
 from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
@@ -96,7 +97,7 @@ def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home)
     bare = open_task("emoji-fluent", home)
     rows = maps.map_rows(bare)
     maps.write_map(home / "maps", bare, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
-    app = open_page("features", session={"note features.kind": "pca"}, task="emoji-fluent")
+    app = open_page("features", session={FeaturesDraft.key(): FeaturesDraft(kind="pca")}, task="emoji-fluent")
     shown(app.selectbox(key="widget features teacher").set_value(TEACHER).run())
     assert not app.get("plotly_chart")
     assert "so there is no PCA" in app.info[0].value

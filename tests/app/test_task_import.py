@@ -7,6 +7,7 @@ import tifffile
 
 from app import state
 from app.views.importing import reading
+from app.views.importing.draft import ImportDraft
 from engine.handlers import HANDLERS
 from engine.images import Reading, Values, reading_from, reading_in_words
 from engine.intake import ImportRequest
@@ -243,7 +244,7 @@ def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
     home.mkdir(exist_ok=True)
     (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
     for place, in_place in (("in-place", True), ("copy", False)):
-        app = open_page("importing", session={"note import.way": "server"})
+        app = open_page("importing", session={ImportDraft.key(): ImportDraft(way="server")})
         app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
         shown(app.run())
         shown(button(app, "Look at it").click().run())

@@ -14,7 +14,7 @@ from engine.results import RESULT
 from engine.review import open_task
 from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
-from engine.runs.looking import estimate_look
+from engine.runs.extraction_job import estimate_look
 from engine.similarity import METRICS
 from tests.app import made_runs
 from tests.app.made_features import look

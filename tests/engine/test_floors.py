@@ -15,9 +15,9 @@ NO_ROOMS = ("__init__", "__main__")  # modules of `engine` itself, above all roo
 ONLY_ARRAYS = {"similarity", "evaluation", "weighting", "probes", "selection", "consensus"}
 # The app takes these names from inside a package. The list only gets shorter: a face that others use is exported.
 INSIDES = {
-    "engine.features.given",
+    "engine.features.precomputed",
     "engine.runs.execution",
-    "engine.runs.looking",
+    "engine.runs.extraction_job",
     "engine.runs.panel",
     "engine.runs.recorded",
     "engine.runs.speed",

@@ -7,6 +7,7 @@ import streamlit as st
 from app import state
 from app.components import origin, wording
 from app.components.escaping import escape
+from app.views.add_teacher.draft import AddTeacherDraft
 from engine.errors import WorkbenchError
 from engine.runs.teachers import remove_teacher
 from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
@@ -15,9 +16,10 @@ from engine.teachers.from_checkpoint import shown
 
 def added() -> None:
     """All of them."""
-    if problem := state.note("add.problem"):
-        st.error(escape(problem), icon=":material/error:")
-        state.set_note("add.problem", None)
+    draft = AddTeacherDraft.current()
+    if draft.problem:
+        st.error(escape(draft.problem), icon=":material/error:")
+        draft.problem = None
     records, damaged = added_teachers(), damaged_teachers()
     if not records and not damaged:
         st.info("No teacher was added yet: choose one of the ways above.", icon=":material/info:")
@@ -83,4 +85,4 @@ def _remove(name: str) -> None:
     try:
         remove_teacher(state.home(), name)
     except WorkbenchError as error:
-        state.set_note("add.problem", str(error))
+        AddTeacherDraft.current().problem = str(error)

@@ -10,7 +10,7 @@ from app import state
 from app.components import page, wording
 from app.components.escaping import escape
 from app.views.add_teacher import job
-from engine.features.given import request_outputs
+from engine.features.precomputed import request_outputs
 from engine.teachers import About
 from engine.teachers.configured import POOLINGS, configured
 from engine.teachers.from_checkpoint import request_checkpoint, shown

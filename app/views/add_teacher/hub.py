@@ -13,6 +13,7 @@ from app import state
 from app.components import wording
 from app.components.escaping import escape, escape_badge
 from app.views.add_teacher import job
+from app.views.add_teacher.draft import AddTeacherDraft, Wanted
 from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.teachers import About, Pretrained, Recommended, added_teachers, recommended, search
@@ -205,7 +206,7 @@ def _whereabouts(name: str) -> str:
 
 
 def _start(way: str, name: str, about: About, size: int | None) -> None:
-    state.set_note(f"add.asked.{way}", (name, about, size))
+    AddTeacherDraft.current().wanted[way] = Wanted(name, about, size)
     ask = _asked(way)
     if ask is not None:
         job.start(way, ask)
@@ -213,8 +214,7 @@ def _start(way: str, name: str, about: About, size: int | None) -> None:
 
 
 def _asked(way: str) -> Callable[[], Job] | None:
-    asked = state.note(f"add.asked.{way}")
-    if asked is None:
+    wanted = AddTeacherDraft.current().wanted.get(way)
+    if wanted is None:
         return None
-    name, about, size = asked
-    return lambda: request_hub(state.home(), name, about, size)
+    return lambda: request_hub(state.home(), wanted.name, wanted.about, wanted.size)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
-from app import state
 from app.components import page, waiting
 from app.components.escaping import escape
+from app.views.add_teacher.draft import AddTeacherDraft
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -20,33 +19,27 @@ from engine.teachers.from_checkpoint import DIFF_EVENT
 def start(way: str, ask: Callable[[], Job]) -> None:
     """Queue the job of one way to add a teacher; a refusal is shown as a sentence."""
     with page.errors_as_sentences():
-        job = ask()
-        state.set_note(f"add.job.{way}", str(job.folder))
-        state.queue(job.device)
+        AddTeacherDraft.current().slots[way].ask(ask)
 
 
 def show(way: str, ask: Callable[[], Job] | None) -> None:
     """The job that this session started last on this way, if any. `ask` starts it anew."""
-    folder = state.note(f"add.job.{way}")
-    if folder is None:
-        return
-    try:
-        job = jobs.load(Path(folder))
-    except WorkbenchError:
-        state.set_note(f"add.job.{way}", None)
+    slot = AddTeacherDraft.current().slots[way]
+    job = slot.job()
+    if job is None:
         return
     now = jobs.status(job)
     if now.state == "done":
         with st.container(border=True):
             st.markdown(":material/check_circle: Added. It is now ranked beside the others.")
             page.link("teachers", "See it on the Teachers page", ":material/school:")
-        state.set_note(f"add.job.{way}", None)  # told once
+        slot.clear()  # told once
         return
     if now.state in ("failed", "cancelled") and ask is None:
         with st.container(border=True):
             st.markdown(f":material/error: Not added: {escape(now.message or 'it was stopped')}")
     else:
-        waiting.wait_for(job, "Adding the teacher", lambda: _again(way, ask or (lambda: job)))
+        waiting.wait_for(job, "Adding the teacher", lambda: slot.ask(ask or (lambda: job)))
     if now.state == "failed" and (found := _difference(job)):
         st.dataframe(
             found.rows(),
@@ -59,12 +52,6 @@ def show(way: str, ask: Callable[[], Job] | None) -> None:
             },
             alt="Tensors of the file that do not fit the architecture",
         )
-
-
-def _again(way: str, ask: Callable[[], Job]) -> Job:
-    job = ask()
-    state.set_note(f"add.job.{way}", str(job.folder))
-    return job
 
 
 def _difference(job: Job) -> KeyDiff | None:

@@ -7,6 +7,7 @@ import streamlit as st
 from app import state
 from app.components import page
 from app.views.add_teacher import added, files, hub
+from app.views.add_teacher.draft import AddTeacherDraft
 
 WAYS = {
     "recommended": ("Recommended", hub.recommended_teachers),
@@ -24,13 +25,14 @@ def render() -> None:
         "Any network may teach: one that others trained, one of yours, or one that may not leave its house and only "
         "tells what it sees. What you add is ranked beside the others on the Teachers page.",
     )
+    draft = AddTeacherDraft.current()
     way = st.segmented_control(
         "Way",
         list(WAYS),
         format_func=lambda key: WAYS[key][0],
         label_visibility="collapsed",
         required=True,
-        **state.bound("add way", state.note("add.way", "recommended"), lambda key: state.set_note("add.way", key)),
+        **state.bound("add way", draft.way, draft.put("way")),
     )
     WAYS[way or "recommended"][1]()
     page.link("teachers", "Back to the ranking of all teachers", ":material/school:")

@@ -15,6 +15,7 @@ from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
 from app.views.distill import fields
+from app.views.distill.draft import DistillDraft
 from engine import devices, jobs
 from engine.jobs import Job
 from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
@@ -28,7 +29,6 @@ SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 LARGEST_BUDGET = 100_000_000
 MEASURE_POLL = 1.0  # s
-_MEASUREMENT = "distill.measurement"  # the job that this session asked for last
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,8 @@ def _where_from(speeds: Sequence[Speed]) -> str:
 
 def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: str, label: str) -> None:
     """A text about time, with the button that lets the queue measure; while it does, how far that is."""
-    job = state.note(_MEASUREMENT)
+    slot = DistillDraft.current().measurement
+    job = slot.job()
     if job is not None and not jobs.status(job).terminal:
         _watch_measurement(job)
         return
@@ -288,8 +289,7 @@ def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: 
         st.markdown(f":material/timer: {text}", width="content")
         if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
             wanted = [replace(recipe, train=_of_usual_length(recipe.train)) for recipe in recipes]
-            state.set_note(_MEASUREMENT, request_speed(home, wanted, device))
-            state.queue(device)
+            slot.ask(lambda: request_speed(home, wanted, device))
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
         st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")

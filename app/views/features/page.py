@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ import streamlit as st
 from app import state
 from app.components import images, page, scatter, waiting, wording
 from app.components.escaping import escape
-from engine import jobs, maps
-from engine.errors import WorkbenchError
+from app.views.features.draft import FeaturesDraft, Picked
+from engine import maps
 from engine.jobs import Job
 from engine.maps import Map
 from engine.runs import candidates
@@ -94,12 +95,12 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
         _explain(task, drawn, points)
     with right:
         signature = (task.name, teacher.name, drawn.kind, lasso, tuple(highlighted), len(points))
-        _show_picked(task, points, _remembered(signature, picked))
+        _show_picked(task, points, _remembered(signature, tuple(picked)))
     _table(points)
 
 
 def _choose_kind(*, ready: bool) -> str:
-    wanted = state.note("features.kind", "umap")
+    draft = FeaturesDraft.current()
     kind = st.segmented_control(
         "Map",
         list(TITLES),
@@ -107,31 +108,32 @@ def _choose_kind(*, ready: bool) -> str:
         required=True,
         help="PCA shows the two directions in which the features vary most. UMAP keeps neighbors together; distances "
         "between far groups mean little.",
-        **state.bound("map kind", wanted if ready else "pca", lambda value: state.set_note("features.kind", value)),
+        **state.bound("map kind", draft.kind if ready else "pca", draft.put("kind")),
     )
     return str(kind) if ready else "pca"
 
 
 def _choose_tool() -> bool:
+    draft = FeaturesDraft.current()
     tool = st.segmented_control(
         "Tool",
         ["Pick", "Lasso"],
         required=True,
         help="Pick: click a point, shift-click to add one, drag to move the map, double-click to clear. "
         "Lasso: draw around points.",
-        **state.bound("map tool", state.note("features.tool", "Pick"), lambda t: state.set_note("features.tool", t)),
+        **state.bound("map tool", draft.tool, draft.put("tool")),
     )
     return bool(tool == "Lasso")
 
 
 def _choose_classes(task: Task) -> list[str]:
-    noted = f"features.classes {task.name}"
+    highlighted = FeaturesDraft.current().classes
     chosen = st.multiselect(
         "Highlight classes",
         task.classes,
         placeholder="All classes",
         width=360,
-        **state.bound("map classes", state.note(noted, []), lambda value: state.set_note(noted, value)),
+        **state.bound("map classes", highlighted.get(task.name, []), partial(highlighted.__setitem__, task.name)),
     )
     return list(chosen)
 
@@ -139,15 +141,12 @@ def _choose_classes(task: Task) -> list[str]:
 def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
     """Offer the UMAP; once it was asked for, show how far it is. nothing_yet: there is no other map to look at."""
 
-    def ask() -> Job:
-        job = maps.request_map(state.home(), task, teacher.name, state.device())
-        state.set_note(f"features.job {task.revision} {teacher.name}", str(job.folder))
-        state.queue(job.device)
-        return job
+    slot = FeaturesDraft.current().slots[task.revision, teacher.name]
 
-    mine = _job(state.note(f"features.job {task.revision} {teacher.name}"))
-    if mine is not None and jobs.status(mine).state == "done":
-        mine = None  # what it drew was removed
+    def ask() -> Job:
+        return slot.ask(lambda: maps.request_map(state.home(), task, teacher.name, state.device()))
+
+    mine = slot.not_done()
     if mine is not None:
         waiting.wait_for(
             mine,
@@ -174,13 +173,6 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
             st.rerun()
 
 
-def _job(folder: str | None) -> Job | None:
-    try:
-        return jobs.load(Path(folder)) if folder else None
-    except WorkbenchError:
-        return None
-
-
 def _explain(task: Task, drawn: Map, points: pd.DataFrame) -> None:
     everyone = maps.map_rows(task)
     text = f"{wording.count(len(points), 'training image')}"
@@ -195,23 +187,25 @@ def _explain(task: Task, drawn: Map, points: pd.DataFrame) -> None:
     st.caption(text)
 
 
-def _remembered(signature: tuple[object, ...], picked: list[int]) -> list[int]:
+def _remembered(signature: tuple[object, ...], event: tuple[int, ...]) -> tuple[int, ...]:
     """The picked rows, also after a control changed the map, which makes the browser forget what was picked."""
-    before = state.note("features.picked", {"signature": None, "event": [], "rows": []})
-    same_images = before["signature"] and before["signature"][0] == signature[0]
-    if before["signature"] != signature:
-        rows = picked or (before["rows"] if same_images else [])
+    draft = FeaturesDraft.current()
+    before = draft.picked
+    same_images = before.signature is not None and before.signature[0] == signature[0]
+    if before.signature != signature:
+        rows = event or (before.rows if same_images else ())
     else:
-        rows = before["rows"] if picked == before["event"] else picked
-    state.set_note("features.picked", {"signature": signature, "event": picked, "rows": rows})
+        rows = before.rows if event == before.event else event
+    draft.picked = Picked(signature, event, rows)
     return rows
 
 
 def _forget_picked() -> None:
-    state.set_note("features.picked", state.note("features.picked") | {"rows": []})
+    draft = FeaturesDraft.current()
+    draft.picked = replace(draft.picked, rows=())
 
 
-def _show_picked(task: Task, points: pd.DataFrame, rows: list[int]) -> None:
+def _show_picked(task: Task, points: pd.DataFrame, rows: tuple[int, ...]) -> None:
     if not rows:
         with st.container(border=True):
             st.markdown(

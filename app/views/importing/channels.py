@@ -71,4 +71,4 @@ def _choose(
 
 
 def _read(source: ImportRequest, reading: Reading, channels: tuple[int, ...]) -> None:
-    brought.choose_reading(source, replace(reading, channels=channels))
+    brought.choices(source).reading = replace(reading, channels=channels)

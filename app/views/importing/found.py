@@ -24,9 +24,7 @@ def draw(source: ImportRequest) -> None:
         st.markdown(f":material/folder_zip: **{escape(brought.source_words(source))}**", width="content")
         if st.button("Bring something else", icon=":material/arrow_back:", type="tertiary"):
             brought.let_go(source)
-    wanted = replace(
-        source, columns=brought.columns(source), reading=brought.reading(source), answers=brought.answers(source)
-    )
+    wanted = brought.as_chosen(source)
     found = _previewed(source, wanted)
     if found is None:
         return
@@ -159,7 +157,7 @@ def _classes(found: Preview) -> None:
 
 def _folders(source: ImportRequest, found: Preview) -> None:
     """Whether folders are classes: people also sort by patient, day or camera."""
-    denied = brought.columns(source).label == ""
+    denied = brought.choices(source).columns.get("label") == ""
     if found.layout not in LAYOUTS.values() or not (found.classes or denied):
         return
     if any(question.key == FOLDER_CLASSES for question in found.questions):  # it is asked there

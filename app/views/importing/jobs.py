@@ -10,26 +10,23 @@ from app import state
 from app.components import page, waiting
 from app.components.escaping import escape
 from app.views.importing import brought
+from app.views.importing.draft import ImportDraft
 from engine import intake, jobs, tasks
 from engine.errors import WorkbenchError
 from engine.intake import IMPORT_KIND, ImportRequest
 from engine.jobs import Job
 
-WATCHED = "import.watched"  # folders of the imports that this session saw under way
-ASKED = "import.asked"  # folder of the one that this session asked for last
-
 
 def watch() -> bool:
     """Show imports under way, or that ended while this session looked; whether one of them is this session's own."""
-    watched: list[str] = state.note(WATCHED, [])
+    watched = ImportDraft.current().watched
     for job in jobs.list_jobs(state.home() / "jobs"):
-        if job.kind == IMPORT_KIND and not jobs.status(job).terminal and str(job.folder) not in watched:
-            watched = [*watched, str(job.folder)]
-    state.set_note(WATCHED, watched)
+        if job.kind == IMPORT_KIND and not jobs.status(job).terminal and job.folder not in watched:
+            watched.append(job.folder)
     mine = False
-    for folder in watched:
+    for folder in tuple(watched):
         try:
-            job = jobs.load(Path(folder))
+            job = jobs.load(folder)
         except WorkbenchError:
             _forget(folder)
             continue
@@ -39,14 +36,14 @@ def watch() -> bool:
 
 def _draw_import(job: Job) -> bool:
     """One import; whether it is the one that this session waits for."""
-    wanted, folder = intake.request_from(job.spec), str(job.folder)
-    mine = bool(folder == state.note(ASKED))
+    wanted, asked = intake.request_from(job.spec), ImportDraft.current().asked
+    mine = job.folder == asked.folder
     ended = jobs.status(job).state
     if ended == "done":
         if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
-            _forget(folder)
+            _forget(job.folder)
         if mine:
-            state.set_note(ASKED, None)
+            asked.clear()
             _open(wanted.task)
         elif wanted.task in tasks.task_names(state.home()):
             _draw_imported(job, wanted)
@@ -55,7 +52,7 @@ def _draw_import(job: Job) -> bool:
     waiting.wait_for(job, f"Import of {escape(brought.source_words(wanted))}", lambda: _again(wanted))
     if ended in ("failed", "cancelled"):
         if st.button("Bring something else", key=f"forget {job.id}", icon=":material/arrow_back:"):
-            _forget(folder)
+            _forget(job.folder)
             st.rerun()
     else:
         st.caption("This goes on when the page is closed; its address leads back to it.")
@@ -67,7 +64,7 @@ def _draw_imported(job: Job, wanted: ImportRequest) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/check: **{escape(wanted.title)}** is imported.", width="content")
         if st.button("Open this task", key=f"open {job.id}"):
-            _forget(str(job.folder))
+            _forget(job.folder)
             _open(wanted.task)
 
 
@@ -78,8 +75,9 @@ def _open(name: str) -> None:
     page.go("task")
 
 
-def _forget(folder: str) -> None:
-    state.set_note(WATCHED, [other for other in state.note(WATCHED, []) if other != folder])
+def _forget(folder: Path) -> None:
+    draft = ImportDraft.current()
+    draft.watched = [other for other in draft.watched if other != folder]
 
 
 def _again(wanted: ImportRequest) -> Job:
@@ -90,6 +88,6 @@ def _again(wanted: ImportRequest) -> Job:
 
 def ask(wanted: ImportRequest) -> None:
     """Queue an import that this session waits for. Raises WorkbenchError."""
-    job = _again(wanted)
-    state.set_note(ASKED, str(job.folder))
-    state.set_note(WATCHED, [*state.note(WATCHED, []), str(job.folder)])
+    draft = ImportDraft.current()
+    job = draft.asked.ask(lambda: intake.request_import(state.home(), wanted))
+    draft.watched.append(job.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import state
@@ -36,12 +38,13 @@ def draw(source: ImportRequest, found: Preview) -> bool | None:
             "the folder is not needed afterwards."
         )
         return None
+    chosen = brought.choices(source)
     place = st.radio(
         "Where will the images of the task lie?",
         list(PLACES),
         format_func=lambda key: PLACES[key][0],
         captions=[consequence for _, consequence in PLACES.values()],
-        **state.bound("import place", brought.chosen(source, "place", "in-place"), brought.choose(source, "place")),
+        **state.bound("import place", chosen.place, partial(setattr, chosen, "place")),
     )
     if converted and place == "in-place":
         st.caption("Those that have to be converted (TIFF, DICOM, more than 8 bits) are copied as PNG all the same.")

@@ -96,7 +96,7 @@ def _card(source: ImportRequest, way: Way, samples: tuple[Sample, ...], *, chose
     st.space("stretch")
     title, icon = ("In use", ":material/check:") if chosen else ("Use this", None)
     if st.button(title, key=f"import way {way.key}", icon=icon, disabled=chosen):
-        brought.choose_reading(source, way.reading)
+        brought.choices(source).reading = way.reading
         st.rerun()
 
 
@@ -121,10 +121,10 @@ def _ways(source: ImportRequest, now: Reading, values: list[Values]) -> list[Way
     ways.append(Way("extremes", "Own range without extremes", cut, replace(plain, percentiles=WITHOUT_EXTREMES)))
     same = "A value is equally bright in all images: right where brightness itself tells classes apart."
     if dicom:
-        chosen = brought.chosen(source, "window") or now.window or _first_window(dicom)
+        chosen = brought.choices(source).window or now.window or _first_window(dicom)
         ways.append(Way("window", "One window for all", same, replace(plain, window=chosen)))
     if len(dicom) < len(values):
-        chosen = brought.chosen(source, "range") or now.value_range or _first_range(values)
+        chosen = brought.choices(source).range or now.value_range or _first_range(values)
         ways.append(Way("range", "One range for all", same, replace(plain, value_range=chosen)))
     return ways
 
@@ -179,8 +179,12 @@ def _pair(source: ImportRequest, way: Way, values: list[Values]) -> None:
         except WorkbenchError as error:
             st.toast(escape(str(error)), icon=":material/error:")
             return
-        brought.choose(source, way.key)(pair)
-        brought.choose_reading(source, wanted)
+        chosen = brought.choices(source)
+        chosen.reading = wanted
+        if way.key == "window":
+            chosen.window = pair
+        else:
+            chosen.range = pair
 
     def put_one(place: int, value: float) -> None:
         put((value, high) if place == 0 else (low, value))

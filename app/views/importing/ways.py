@@ -11,6 +11,7 @@ import streamlit as st
 from app import state
 from app.components.escaping import escape
 from app.views.importing import brought, make
+from app.views.importing.draft import ImportDraft
 from engine import intake, settings, tasks
 from engine.errors import WorkbenchError
 from engine.intake import TORCHVISION_SETS, ImportRequest
@@ -25,25 +26,24 @@ UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kep
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
 TEXT_TABLES = (".csv", ".tsv", ".jsonl")
 TABLES = (*TEXT_TABLES, ".parquet")
-ROUND = "import.round"  # a new number makes empty uploaders
 
 
 def draw() -> None:
     """The ways, and what of each is understood."""
+    draft = ImportDraft.current()
     way = st.segmented_control(
         "Where are your images?",
         list(WAYS),
         format_func=WAYS.__getitem__,
         required=True,
-        **state.bound("import way", state.note("import.way", "files"), lambda way: state.set_note("import.way", way)),
+        **state.bound("import way", draft.way, draft.put("way")),
     )
-    number = state.note(ROUND, 0)
     if way == "files":
         dropped = st.file_uploader(
             "A ZIP with a folder for each class, a CSV with its images, or single images",
             accept_multiple_files=True,
             max_upload_size=UPLOAD_MEGABYTES,
-            key=f"import files {number}",
+            key=f"import files {draft.round}",
         )
         _take_up(dropped)
     elif way == "folder":
@@ -51,7 +51,7 @@ def draw() -> None:
             "A folder with a folder for each class, or with a table of its images",
             accept_multiple_files="directory",
             max_upload_size=UPLOAD_MEGABYTES,
-            key=f"import folder {number}",
+            key=f"import folder {draft.round}",
         )
         _take_up(dropped)
     elif way == "server":
@@ -96,7 +96,7 @@ def _take_up(dropped: Sequence[Any]) -> None:
             st.error(escape(str(error)), icon=":material/error:")
             return
     brought.bring(*kept)
-    state.set_note(ROUND, state.note(ROUND, 0) + 1)
+    ImportDraft.current().round += 1
     st.rerun()
 
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
 from app.components import charts, page, wording
 from app.components.charts import Curve
 from app.components.methods import title
+from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
 
 SPEED = 20
 POLL_SECONDS = 0.6
-NOTE = "results.replay"  # (id of the comparison, moment at which the replay began)
 
 
 @dataclass(frozen=True)
@@ -50,24 +49,20 @@ def total_seconds(results: tuple[Mapping[str, Any], ...]) -> float:
 
 def draw(shown: Shown) -> None:
     """The button, and while it plays the replay. It plays in a fragment, so that the rest of the page answers."""
-    began = _began(shown)
+    draft = ResultsDraft.current()
+    began = draft.began if draft.replayed == shown.id else None
     length = wording.duration(total_seconds(shown.results) / SPEED)
     with st.container(horizontal=True, vertical_alignment="center"):
         if began is None:
             if st.button(f"Replay at {SPEED}×", icon=":material/play_arrow:", help=f"Takes {length}."):
-                state.set_note(NOTE, (shown.id, time.time()))
+                draft.replayed, draft.began = shown.id, time.time()
                 st.rerun()
             return
         if st.button("End the replay", icon=":material/stop:"):
-            state.set_note(NOTE, None)
+            draft.replayed = None
             st.rerun()
         st.caption(f"Replay at {SPEED}× of {'the recorded' if shown.recorded else 'these'} runs; nothing is trained.")
     _play(shown, began)
-
-
-def _began(shown: Shown) -> float | None:
-    noted = state.note(NOTE)
-    return noted[1] if noted and noted[0] == shown.id else None
 
 
 def _play(shown: Shown, began: float) -> None:

@@ -10,13 +10,13 @@ from app import state
 from app.components import images, page, wording
 from app.components.escaping import escape
 from app.views.start import trash
+from app.views.start.draft import StartDraft
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
 from engine.intake import IMPORT_DEVICE, IMPORT_KIND
 from engine.runs.users import remove_task, users_of_task
 from engine.tasks import Task, is_own
 
-REMOVING = "start.removing"  # the task whose removal is asked about
 PICTURES = 18  # on a card: one of each class, as far as they go
 
 
@@ -47,9 +47,14 @@ def render() -> None:
     _asked_to_remove()
 
 
+def _removing(name: str | None) -> None:
+    """Ask about the removal of a task from now on, or of none."""
+    StartDraft.current().removing = name
+
+
 def _asked_to_remove() -> None:
     """The question about the task that was asked to be removed, if it is still there."""
-    name = state.note(REMOVING)
+    name = StartDraft.current().removing
     if name in tasks.task_names(state.home()):
         _ask_to_remove(state.open_labels(name))
 
@@ -120,7 +125,7 @@ def _card(task: Task) -> None:
                 type="tertiary",
                 icon=":material/delete:",
                 help="Asks first.",
-                on_click=partial(state.set_note, REMOVING, task.name),
+                on_click=partial(_removing, task.name),
             )
 
 
@@ -132,7 +137,7 @@ def _origin(task: Task) -> str:
     return f"From {escape(about.source)}, {wording.moment(about.imported)}"
 
 
-@st.dialog("Remove this task?", on_dismiss=partial(state.set_note, REMOVING, None))
+@st.dialog("Remove this task?", on_dismiss=partial(_removing, None))
 def _ask_to_remove(task: Task) -> None:
     """Removing a task asks first, says what becomes of what was made of it, and refuses while something needs it."""
     users = users_of_task(state.home(), task.name)
@@ -162,10 +167,10 @@ def _ask_to_remove(task: Task) -> None:
                 st.error(escape(str(error)), icon=":material/error:")
                 return
             state.forget_task(task.name)
-            state.set_note(REMOVING, None)
+            _removing(None)
             st.rerun()
         if st.button("Keep it"):
-            state.set_note(REMOVING, None)
+            _removing(None)
             st.rerun()
 
 

@@ -9,17 +9,17 @@ import streamlit as st
 from app import state
 from app.components import wording
 from app.components.escaping import escape
+from app.views.start.draft import StartDraft
 from engine import tasks
 from engine.errors import WorkbenchError
-
-PROBLEM = "start.trash problem"
 
 
 def draw() -> None:
     """The removed tasks; nothing where there are none."""
-    if problem := state.note(PROBLEM):
-        st.error(escape(problem), icon=":material/error:")
-        state.set_note(PROBLEM, None)
+    draft = StartDraft.current()
+    if draft.trash_problem:
+        st.error(escape(draft.trash_problem), icon=":material/error:")
+        draft.trash_problem = None
     removed = tasks.removed_tasks(state.home())
     if not removed:
         return
@@ -42,11 +42,11 @@ def _restore(identifier: str) -> None:
     try:
         tasks.restore_task(state.home(), identifier)
     except WorkbenchError as error:
-        state.set_note(PROBLEM, str(error))
+        StartDraft.current().trash_problem = str(error)
 
 
 def _empty() -> None:
     try:
         tasks.empty_trash(state.home())
     except WorkbenchError as error:
-        state.set_note(PROBLEM, str(error))
+        StartDraft.current().trash_problem = str(error)

@@ -12,6 +12,7 @@ from PIL import Image
 from app import state
 from app.components import images
 from app.components.escaping import escape
+from app.views.task.draft import TaskDraft
 from engine import review
 from engine.errors import WorkbenchError
 from engine.review import STUDENT_SIZES, Checked, relative_cost
@@ -86,6 +87,7 @@ def _size(task: Task, size: int, reason: str) -> None:
         same = "in use" if pixels == size else f"{cost:.2g} × the time"
         return f"{pixels} × {pixels} pixels ({same})"
 
+    draft = TaskDraft.current()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "The student sees images at",
@@ -93,27 +95,24 @@ def _size(task: Task, size: int, reason: str) -> None:
             format_func=title,
             width=320,
             help="Training and using the student take time in proportion to the area.",
-            **state.bound("student size", size, lambda value: state.set_note(_SIZE, value)),
+            **state.bound("student size", size, draft.put("wanted_size")),
         )
-        if (wanted := state.note(_SIZE)) and wanted != size:
-            state.set_note(_SIZE, None)
+        wanted, draft.wanted_size = draft.wanted_size, None
+        if wanted and wanted != size:
             decide(task, student_size=wanted)
     st.caption(f"{escape(reason)} The pictures above are as the student sees them.")
 
 
 def _flip(task: Task) -> None:
+    draft = TaskDraft.current()
     st.toggle(
         "A mirrored image is still of its class",
         help="Training then mirrors images at random. Not for letters, nor where left and right differ.",
-        **state.bound("task flip", task.record.flip, lambda value: state.set_note(_FLIP, value)),
+        **state.bound("task flip", task.record.flip, draft.put("wanted_flip")),
     )
-    wanted = state.note(_FLIP)
-    state.set_note(_FLIP, None)
+    wanted, draft.wanted_flip = draft.wanted_flip, None
     if wanted is not None and wanted != task.record.flip:
         decide(task, flip=wanted)
-
-
-_SIZE, _FLIP = "geometry.size", "geometry.flip"
 
 
 def decide(task: Task, **decisions: Any) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -13,8 +13,8 @@ from app import state
 from app.components import images, labeler, page, unfinished, waiting, wording
 from app.components.escaping import escape
 from app.components.labeler import Tile
+from app.views.task.draft import NEW, Batch, Labeling, TaskDraft
 from engine import jobs, maps, tasks
-from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.runs import candidates, unlabeled_rows, worth_a_label
 from engine.tasks import Task
@@ -22,7 +22,7 @@ from engine.tasks import Task
 AT_ONCE = 24  # images in the grid
 LISTED = 12  # classes whose counts are shown
 PIXELS = 320  # of a picture's longer side, so that the large one is sharp
-NEW, ALL = "New: those that tell the most", "Labeled so far"
+ALL = "Labeled so far"
 
 
 def render(task: Task) -> None:
@@ -35,29 +35,28 @@ def render(task: Task) -> None:
         st.info("Name a class first.", icon=":material/label:")
         return
     batch = _batch(task, shown)
-    if not batch["rows"]:
+    if not batch.rows:
         _nothing_left(task, shown)
         return
     unfinished.warn(task, "A label")
-    rows = [int(row) for row in batch["rows"]]
+    rows = list(batch.rows)
     tiles = [
         Tile(row, source, task.images.image_ids[row])
         for row, source in zip(rows, images.thumbnails(task, rows, PIXELS), strict=True)
     ]
     _how_chosen(task, shown, batch)
     _grid(task.name, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown)
-    if shown == NEW and not batch["teacher"]:
+    if shown == NEW and not batch.teacher:
         _ask_a_teacher(task)
 
 
-def _note(task: Task, what: str) -> str:
-    return f"label.{what} {task.name}"
+def _of(task: Task) -> Labeling:
+    return TaskDraft.current().labeling[task.name]
 
 
 def _classes(task: Task) -> list[str]:
     """The task's classes, and those that were just added."""
-    added: list[str] = state.note(_note(task, "classes"), [])
-    return list(dict.fromkeys([*task.record.given_classes, *added]))
+    return list(dict.fromkeys([*task.record.given_classes, *_of(task).classes]))
 
 
 def _progress(task: Task, changed: int) -> None:
@@ -84,43 +83,39 @@ def _choose_shown(task: Task) -> str:
     classes = task.record.given_classes
     with_images = [classes[label] for label in np.flatnonzero(_counts(task))]
     options = [NEW, ALL, *with_images] if with_images else [NEW]
-    wanted = state.note(_note(task, "shown"), NEW)
+    wanted = _of(task).shown
     return str(
         st.selectbox(
             "Images",
             options,
             width=300,
             help="Labels that you gave can be changed: choose a class to see its images.",
-            **state.bound("label shown", wanted if wanted in options else NEW, _keep(_note(task, "shown"))),
+            **state.bound("label shown", wanted if wanted in options else NEW, partial(_show, task)),
         )
     )
 
 
-def _keep(note: str) -> Any:
-    def put(value: Any) -> None:
-        state.set_note(note, value)
-
-    return put
+def _show(task: Task, wanted: str) -> None:
+    _of(task).shown = wanted
 
 
 def _add_class(task: Task, classes: list[str]) -> None:
     with st.popover("Add a class", icon=":material/add:"), st.form("add a class", border=False, clear_on_submit=True):
         name = tasks.clean_text(st.text_input("Its name", max_chars=200))
         if st.form_submit_button("Add") and name and name not in classes:
-            state.set_note(_note(task, "classes"), [*state.note(_note(task, "classes"), []), name])
+            _of(task).classes.append(name)
             st.rerun()
 
 
-def _batch(task: Task, shown: str) -> dict[str, Any]:
+def _batch(task: Task, shown: str) -> Batch:
     """The images in the grid; they stay until more are asked for."""
-    held: dict[str, Any] | None = state.note(_note(task, "batch"))
-    if held is None or held["shown"] != shown:
-        held = _next_batch(task, shown, [])
-        state.set_note(_note(task, "batch"), held)
+    held = _of(task).batch
+    if held is None or held.shown != shown:
+        held = _of(task).batch = _next_batch(task, shown, [])
     return held
 
 
-def _next_batch(task: Task, shown: str, passed: list[int]) -> dict[str, Any]:
+def _next_batch(task: Task, shown: str, passed: Sequence[int]) -> Batch:
     """Rows that were not shown yet; once all were, it begins anew. passed: rows that were shown."""
     if shown == NEW:
         with st.spinner("Choosing images"):
@@ -136,16 +131,14 @@ def _next_batch(task: Task, shown: str, passed: list[int]) -> dict[str, Any]:
         if not len(left):
             passed, left = [], np.flatnonzero(wanted)
         rows, teacher = left[:AT_ONCE].tolist(), ""
-    return {"shown": shown, "rows": rows, "passed": [*passed, *rows], "teacher": teacher}
+    return Batch(shown, tuple(rows), (*passed, *rows), teacher)
 
 
-def _how_chosen(task: Task, shown: str, batch: dict[str, Any]) -> None:
+def _how_chosen(task: Task, shown: str, batch: Batch) -> None:
     if shown != NEW:
         st.caption("Held-out images are among them: change a label where it is wrong, not where it is inconvenient.")
-    elif batch["teacher"]:
-        st.caption(
-            f"Chosen so that they cover all the others best, as the teacher {escape(batch['teacher'])} sees them."
-        )
+    elif batch.teacher:
+        st.caption(f"Chosen so that they cover all the others best, as the teacher {escape(batch.teacher)} sees them.")
     else:
         st.caption("Chosen so that they cover all the others best, by their colors and rough shapes.")
 
@@ -165,8 +158,8 @@ def _grid(name: str, tiles: list[Tile], classes: list[str], labels: dict[int, st
     with head:
         _progress(task, len(done.labels))
     if done.more:
-        passed = state.note(_note(task, "batch"))["passed"]
-        state.set_note(_note(task, "batch"), _next_batch(task, shown, passed))
+        held = _of(task)
+        held.batch = _next_batch(task, shown, held.batch.passed if held.batch else ())
         st.rerun()
 
 
@@ -177,7 +170,8 @@ def _nothing_left(task: Task, shown: str) -> None:
 
 def _ask_a_teacher(task: Task) -> None:
     """A teacher's features tell more than colors: offer to let one look at all images."""
-    job = _job(state.note(_note(task, "looking")))
+    held = _of(task)
+    job = held.choosing.job()
     if job is None:
         allowed = sorted((c.teacher for c in candidates(task) if c.allowed), key=lambda t: t.title)
         if not allowed or len(unlabeled_rows(task)) <= AT_ONCE:
@@ -199,21 +193,14 @@ def _ask_a_teacher(task: Task) -> None:
         return _look(task, str(job.spec["teacher"]))
 
     if jobs.status(job).state == "done":
-        state.set_note(_note(task, "looking"), None)
-        state.set_note(_note(task, "batch"), None)
+        held.choosing.clear()
+        held.batch = None
         st.rerun()
     waiting.wait_for(job, f"A teacher looks at {wording.count(len(maps.map_rows(task)), 'image')}", again)
 
 
 def _look(task: Task, teacher: str) -> Job:
-    job = maps.request_map(state.home(), state.open_task(task.name), teacher, state.device())
-    state.set_note(_note(task, "looking"), str(job.folder))
-    state.queue(job.device)
-    return job
+    def request() -> Job:
+        return maps.request_map(state.home(), state.open_task(task.name), teacher, state.device())
 
-
-def _job(folder: str | None) -> Job | None:
-    try:
-        return jobs.load(Path(folder)) if folder else None
-    except WorkbenchError:
-        return None
+    return _of(task).choosing.ask(request)

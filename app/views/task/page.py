@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from app import state
 from app.components import images, labels, page, wording
 from app.components.escaping import escape
 from app.views.task import check, labeling
+from app.views.task.draft import TaskDraft
 from engine import review
 from engine.images import reading_from, reading_in_words
 from engine.runs import DEFAULT_METRIC
@@ -163,11 +165,11 @@ def _contact_sheet(task: Task, labeled: NDArray[np.int64]) -> None:
         "Training images only. A frame and a check mark: labeled in this draw. The others are unlabeled for every "
         "method; the sheet knows their class, the methods do not."
     )
-    where = f"task.page.{task.name}"
-    shown = min(state.note(where, 1), pages)
+    sheets = TaskDraft.current().sheets
+    shown = min(sheets.get(task.name, 1), pages)
     slot = st.container()
     if pages > 1:
-        st.pagination(pages, **state.bound("contact sheet", shown, lambda number: state.set_note(where, number)))
+        st.pagination(pages, **state.bound("contact sheet", shown, partial(sheets.__setitem__, task.name)))
     first = (shown - 1) * CLASSES_PER_PAGE
     blocks = [_class_block(task, label, labeled) for label in range(len(task.classes))[first:][:CLASSES_PER_PAGE]]
     slot.html("".join(blocks))

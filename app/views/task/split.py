@@ -11,6 +11,7 @@ import streamlit as st
 from app import state
 from app.components import images, wording
 from app.components.escaping import escape
+from app.views.task.draft import TaskDraft
 from app.views.task.geometry import decide
 from engine.review import Checked
 from engine.tasks import Task
@@ -88,6 +89,7 @@ def _group_table(task: Task, now: Checked) -> pd.DataFrame:
 
 
 def _choices(task: Task, now: Checked) -> None:
+    draft = TaskDraft.current()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if len(now.split_methods) > 1:
             st.segmented_control(
@@ -96,9 +98,10 @@ def _choices(task: Task, now: Checked) -> None:
                 format_func=SPLITS.__getitem__,
                 required=True,
                 help="Whole groups: no patient, site or video is both trained on and tested on.",
-                **state.bound("split method", now.review.split_method, lambda value: state.set_note(_SPLIT, value)),
+                **state.bound("split method", now.review.split_method, draft.put("wanted_split")),
             )
-            if (wanted := _wish(_SPLIT)) and wanted != now.review.split_method:
+            wanted, draft.wanted_split = draft.wanted_split, None
+            if wanted and wanted != now.review.split_method:
                 decide(task, split=wanted)
         if now.review.split_method == "given":
             return
@@ -108,19 +111,10 @@ def _choices(task: Task, now: Checked) -> None:
             shares,
             format_func=lambda share: wording.percent(share, 0),
             width=190,
-            **state.bound("test share", now.decisions.test_share, lambda value: state.set_note(_SHARE, value)),
+            **state.bound("test share", now.decisions.test_share, draft.put("wanted_share")),
         )
-        if (share := _wish(_SHARE)) and share != now.decisions.test_share:
+        share, draft.wanted_share = draft.wanted_share, None
+        if share and share != now.decisions.test_share:
             decide(task, test_share=share)
         if st.button("Draw again", icon=":material/casino:", help="Other images of the same share."):
             decide(task, seed=now.decisions.seed + 1)
-
-
-_SPLIT, _SHARE = "check.split", "check.share"
-
-
-def _wish(note: str) -> object:
-    """What a widget was just set to; asked once."""
-    wanted = state.note(note)
-    state.set_note(note, None)
-    return wanted

@@ -5,16 +5,14 @@ computed on draws of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
 from app import state
 from app.components import waiting, wording
-from engine import jobs
-from engine.errors import WorkbenchError
+from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs.looking import LookTime, estimate_look, request_look
+from engine.runs.extraction_job import LookTime, estimate_look, request_look
 from engine.runs.panel import request_panel
 from engine.tasks import Task
 
@@ -30,7 +28,7 @@ def look(task: Task, labels: int | None = None) -> None:
 
     def ask() -> Job:
         if labels is None:
-            state.set_note(_asked_for(task), True)
+            TeachersDraft.current().asked.add(_choice(task))
         return request_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
 
     time = estimate_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
@@ -55,13 +53,13 @@ def resample(task: Task) -> None:
         f":material/casino: How sure is this? Intervals and the agreement of all metrics on {images:,} images take "
         f"{'a minute or two' if images <= QUICK_PANEL else 'many minutes'}.",
         "Compute them",
-        belongs=bool(state.note(_asked_for(task))) and images <= QUICK_PANEL,
+        belongs=_choice(task) in TeachersDraft.current().asked and images <= QUICK_PANEL,
     )
 
 
-def _asked_for(task: Task) -> str:
-    """Under which name this session notes that it asked for this very ranking; its intervals then come with it."""
-    return f"teachers.asked {task.revision} {state.labels_per_class()} {state.seed()}"
+def _choice(task: Task) -> tuple[str, int, int]:
+    """Which ranking this is: where this session asked for it, its intervals come with it."""
+    return task.revision, state.labels_per_class(), state.seed()
 
 
 def _about(time: LookTime) -> str:
@@ -76,31 +74,15 @@ def _run(noted: str, request: Callable[[], Job], what: str, offer: str, label: s
     for together with another one.
     """
 
-    def ask() -> Job:
-        job = request()
-        state.set_note(noted, str(job.folder))
-        state.queue(job.device)
-        return job
-
-    job = _noted_job(state.note(noted))
+    slot = TeachersDraft.current().slots[noted]
+    job = slot.not_done()
     if job is None and belongs:
-        job = ask()
+        job = slot.ask(request)
     if job is not None:
-        waiting.wait_for(job, what, ask)
+        waiting.wait_for(job, what, lambda: slot.ask(request))
         return
     with st.container(border=True):
         st.markdown(offer)
         if st.button(label, type="primary", icon=":material/play_arrow:", key=f"ask {noted}"):
-            ask()
+            slot.ask(request)
             st.rerun()
-
-
-def _noted_job(folder: str | None) -> Job | None:
-    """The job that this session asked for before, unless it is gone, or done while its outcome is missing again."""
-    if folder is None:
-        return None
-    try:
-        job = jobs.load(Path(folder))
-    except WorkbenchError:
-        return None
-    return None if jobs.status(job).state == "done" else job

@@ -14,6 +14,7 @@ import streamlit as st
 from app import state
 from app.components import origin, page, tables, wording
 from app.components.escaping import escape, escape_chart
+from app.views.teachers.draft import TeachersDraft
 from engine.evaluation import Interval
 from engine.runs import MetricPlaces, Place, Ranking
 from engine.similarity import METRICS, Metric
@@ -152,7 +153,7 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
     best = ranking.ranked[0]
     event = st.plotly_chart(
         figure,
-        key=f"similarity {ranking.metric} {state.note('teachers.chart', 0)}",
+        key=f"similarity {ranking.metric} {TeachersDraft.current().chart}",
         config={"displayModeBar": False},
         on_select="rerun",
         selection_mode="points",
@@ -194,16 +195,18 @@ def _form(title: str) -> str:
 def _choose_listed(name: str) -> None:
     """A choice from the list; the chart gets another key, so that it forgets the bar that was clicked before."""
     state.set_teacher(name)
-    state.set_note("teachers.chart", state.note("teachers.chart", 0) + 1)
-    state.set_note("teachers.clicked", None)
+    draft = TeachersDraft.current()
+    draft.chart += 1
+    draft.clicked = None
 
 
 def _choose_clicked(clicked: list[str | list[str]]) -> None:
     """A click on a bar chooses its teacher, once: the chart keeps its selection when another control changes it."""
     found = clicked[0] if clicked else None
     name = found[0] if isinstance(found, list) else found
-    if name != state.note("teachers.clicked"):
-        state.set_note("teachers.clicked", name)
+    draft = TeachersDraft.current()
+    if name != draft.clicked:
+        draft.clicked = name
         if name is not None:
             state.set_teacher(name)
 

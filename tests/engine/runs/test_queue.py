@@ -12,7 +12,7 @@ from engine.jobs import create, processes, states, status
 from engine.methods import get_method
 from engine.runs import queue
 from engine.runs.comparison import enqueue
-from engine.runs.looking import START_SECONDS, estimate_look, keep_pace
+from engine.runs.extraction_job import START_SECONDS, estimate_look, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from tests.app import made_runs

@@ -6,7 +6,7 @@ from engine.errors import InvalidInputError, UnknownNameError
 from engine.features import FeatureStore
 from engine.review import open_task
 from engine.runs import active_weights, effective_teachers, rank
-from engine.runs.looking import missing_outputs, request_look
+from engine.runs.extraction_job import missing_outputs, request_look
 from engine.runs.ranking import candidates, one_at_random
 from engine.similarity import score
 from engine.teachers import get_teacher

@@ -12,7 +12,7 @@ import pytest
 from engine import jobs
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
 from engine.features import FeatureStore, add_outputs, describes, extract
-from engine.features.given import request_outputs
+from engine.features.precomputed import request_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.review import open_task

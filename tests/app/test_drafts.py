@@ -1,0 +1,69 @@
+"""What a page remembers while its session lives."""
+
+import shutil
+
+import pytest
+
+from app import state
+from app.drafts import JobSlot
+from app.views.importing.draft import ImportDraft
+from engine import jobs
+from engine.errors import InvalidInputError
+from engine.jobs import worker
+from tests.app.pages import open_page, shown
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr(state, "queue", lambda device: None)
+
+
+@pytest.fixture
+def asked(home):
+    """A slot, and the job that was asked for in it."""
+    slot = JobSlot()
+    job = slot.ask(lambda: jobs.request(home / "jobs", "toy", kind="toy", spec={}, device="cpu"))
+    return slot, job
+
+
+def test_a_slot_finds_its_job_on_disk(asked):
+    slot, job = asked
+    assert slot.job().id == slot.not_done().id == job.id
+    assert JobSlot().job() is None
+    slot.clear()
+    assert slot.job() is None
+
+
+def test_a_slot_whose_job_is_gone_is_empty(asked):
+    slot, job = asked
+    shutil.rmtree(job.folder)
+    assert slot.job() is None
+    assert slot.not_done() is None
+
+
+def test_a_job_that_is_done_is_waited_for_no_more(asked):
+    slot, job = asked
+    assert worker.run(job.folder, {"toy": lambda job, reporter: None}) == worker.DONE
+    assert slot.job().id == job.id
+    assert slot.not_done() is None
+
+
+def test_a_refused_request_leaves_the_slot_as_it_was(asked):
+    slot, job = asked
+
+    def refuse():
+        raise InvalidInputError("This cannot be done.")
+
+    with pytest.raises(InvalidInputError):
+        slot.ask(refuse)
+    assert slot.job().id == job.id
+
+
+def test_a_page_keeps_its_draft_while_others_are_open(home):
+    app = open_page("importing")
+    app = shown(app.segmented_control(key="widget import way").set_value("server").run())
+    app = shown(app.switch_page("views/start/page.py").run())
+    app = shown(app.switch_page("views/importing/page.py").run())
+    assert app.segmented_control(key="widget import way").value == "server"
+    assert app.session_state[ImportDraft.key()].way == "server"
+    assert open_page("importing").segmented_control(key="widget import way").value == "files"  # another session
