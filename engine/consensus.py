@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
-from sklearn.neighbors import NearestNeighbors
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, IntArray
@@ -114,23 +113,25 @@ def _probes(
     return mean
 
 
-def _graph(joint: npt.NDArray[np.float32], neighbors: int) -> sparse.csr_matrix:
+def _graph(joint: npt.NDArray[np.float32], neighbors: int) -> scipy.sparse.csr_matrix:
     """Symmetric nearest-neighbor graph `[n, n]`, normalized by the root of both ends' degrees.
 
     The search is exact and done in blocks, so memory grows with n, not with its square.
     """
+    from sklearn.neighbors import NearestNeighbors  # scikit-learn takes a second to load: most runs need none of it
+
     n = len(joint)
     place = NearestNeighbors(n_neighbors=neighbors, algorithm="brute").fit(joint).kneighbors(return_distance=False)
     cosine = np.stack([np.einsum("nd,nd->n", joint, joint[ends]) for ends in place.T], axis=1)
     cosine = np.maximum(cosine.astype(np.float64), 0)
     edges = (np.power(cosine, EDGE_POWER).ravel(), (np.repeat(np.arange(n), neighbors), place.ravel()))
-    one_way = sparse.csr_matrix(edges, shape=(n, n))
+    one_way = scipy.sparse.csr_matrix(edges, shape=(n, n))
     both = one_way.maximum(one_way.T)
-    scale = sparse.diags(1 / np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), np.finfo(np.float64).tiny)))
-    return sparse.csr_matrix(scale @ both @ scale)
+    scale = scipy.sparse.diags(1 / np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), np.finfo(np.float64).tiny)))
+    return scipy.sparse.csr_matrix(scale @ both @ scale)
 
 
-def _propagate(graph: sparse.csr_matrix, probabilities: FloatArray, share: float) -> FloatArray:
+def _propagate(graph: scipy.sparse.csr_matrix, probabilities: FloatArray, share: float) -> FloatArray:
     """Zhou et al. 2004, equation 3: each round mixes the neighbors' probabilities with an image's own first ones."""
     current = probabilities
     for _ in range(ROUNDS):

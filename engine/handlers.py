@@ -1,25 +1,51 @@
-"""Which function does which kind of job, for the worker process."""
+"""Which function does which kind of job, for the worker process: a worker loads what its own kind needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+import pkgutil
+from collections.abc import Iterator, Mapping
 
-from engine import maps
-from engine.features import precomputed
-from engine.intake import IMPORT_KIND, execute_import
+from engine.errors import UnknownNameError
 from engine.jobs import Handler
-from engine.runs import execute, extraction_job, panel, speed
-from engine.runs.execution import KIND as RUN
-from engine.teachers import from_checkpoint, from_hub
+from engine.uncompiled import defer_compiler
 
-HANDLERS: Mapping[str, Handler] = {
-    RUN: execute,
-    extraction_job.KIND: extraction_job.execute_look,
-    panel.KIND: panel.execute_panel,
-    speed.KIND: speed.execute_speed,
-    maps.KIND: maps.execute_map,
-    IMPORT_KIND: execute_import,
-    from_hub.KIND: from_hub.execute_hub,
-    from_checkpoint.KIND: from_checkpoint.execute_checkpoint,
-    precomputed.KIND: precomputed.execute_outputs,
+_PLACES = {
+    "run": "engine.runs.execution:execute",
+    "extraction": "engine.runs.extraction_job:execute_extraction",
+    "look": "engine.runs.extraction_job:execute_extraction",  # as version 0.1 called it
+    "panel": "engine.runs.panel:execute_panel",
+    "speed": "engine.runs.speed:execute_speed",
+    "map": "engine.maps:execute_map",
+    "import": "engine.intake.import_job:execute_import",
+    "add-hub": "engine.teachers.from_hub:execute_hub",
+    "add-checkpoint": "engine.teachers.from_checkpoint:execute_checkpoint",
+    "add-outputs": "engine.features.precomputed:execute_outputs",
 }
+
+
+class _Handlers(Mapping[str, Handler]):
+    """Handlers by kind of job; asking for one loads it, with the libraries that it needs."""
+
+    def __getitem__(self, kind: str) -> Handler:
+        if kind not in _PLACES:
+            raise UnknownNameError("kind of job", kind, _PLACES)
+        defer_compiler()
+        gc.disable()  # thousands of modules bring objects that all stay: looking for garbage is a fifth of the time
+        try:
+            handler: Handler = pkgutil.resolve_name(_PLACES[kind])
+        finally:
+            gc.enable()
+        return handler
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in _PLACES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+HANDLERS: Mapping[str, Handler] = _Handlers()

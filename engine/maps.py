@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.features import FeatureStore, extract
@@ -146,7 +145,7 @@ def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Reference: McInnes, Healy and Melville 2018, arXiv 1802.03426.
     """
-    import umap  # it loads numba, which takes seconds and which nothing else needs
+    import umap  # it loads numba, which takes seconds and which nothing but a map needs
 
     dimensions = min(PCA_DIMENSIONS, *features.shape)
     drawing = umap.UMAP(
@@ -172,6 +171,8 @@ def _unit_features(home: Path, task: Task, teacher: TeacherRecord, rows: NDArray
 
 
 def _pca(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    from sklearn.decomposition import PCA  # takes a second to load: who only reads maps or asks for one needs it not
+
     projected = PCA(dimensions, svd_solver="randomized", random_state=SEED).fit_transform(features)
     return np.asarray(projected, dtype=np.float32)
 

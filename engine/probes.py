@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, require_same_length
@@ -152,6 +151,8 @@ def _choose_logistic(points: FloatArray, codes: IntArray) -> float:
 
 def _logistic(points: FloatArray, codes: IntArray, strength: float) -> tuple[FloatArray, FloatArray]:
     """Coefficients `[r, C]` and intercepts `[C]` of a fitted multinomial regression; every code occurs."""
+    from sklearn.linear_model import LogisticRegression  # takes a second to load, and ridge probes need none of it
+
     model = LogisticRegression(C=strength, max_iter=LOGISTIC_STEPS).fit(points, codes)
     if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes: the log odds of the second
         return np.vstack([0 * model.coef_, model.coef_]).T, np.array([0.0, model.intercept_[0]])

@@ -93,7 +93,8 @@ def _run(spec: Mapping[str, Any]) -> str:
 
 _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     runs.KIND: _run,
-    "look": _of_task("the ranking"),
+    "extraction": _of_task("the ranking"),
+    "look": _of_task("the ranking"),  # version 0.1
     "panel": _of_task("the intervals of the ranking"),
     "map": _of_task("a map"),
     "speed": lambda spec: "the measurement for an estimate",

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.cli.printing import JobLines
 from engine.files import make_folder, workspace
+from engine.progress import JobLines
 
 
 def add_parser(verbs: Any) -> None:
@@ -36,14 +36,8 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
+    from engine.handlers import HANDLERS
     from engine.jobs import processes, worker
 
     processes.give_way()
-    return worker.run_loading(options.folder, _handlers)
-
-
-def _handlers() -> Any:
-    """What does each kind of job; it brings PyTorch, which takes seconds, and many of them on a busy machine."""
-    from engine.handlers import HANDLERS
-
-    return HANDLERS
+    return worker.run(options.folder, HANDLERS)

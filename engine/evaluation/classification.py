@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_probabilities, require_same_length, to_numpy
@@ -60,6 +59,8 @@ def auroc(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     >>> auroc([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]], [0, 0, 1])
     1.0
     """
+    from sklearn.metrics import roc_auc_score  # takes a second to load, and no other measure needs it
+
     scores, truth = _scored(probabilities, labels)
     occurring = np.unique(truth)
     if len(occurring) < 2:

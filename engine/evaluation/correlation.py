@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, as_vector, require_same_length
@@ -42,7 +42,7 @@ def spearman(first: npt.ArrayLike, second: npt.ArrayLike, level: float = LEVEL) 
     x, y = _two(first, second)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return RankCorrelation(None, None, len(x))
-    value = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    value = float(np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))[0, 1])
     value = round(max(-1.0, min(1.0, value)), 15)
     error = math.sqrt((1 + value * value / 2) / (len(x) - 3)) if len(x) > 3 else None
     interval = _fisher_interval(value, error, level, f"Fisher interval over {len(x)} items")
@@ -78,7 +78,7 @@ def weighted_tau(x: FloatArray, y: FloatArray) -> float | None:
     """The value of `weighted_kendall` alone, for checked `x [n]` and `y [n]`; None where one side ties all items."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    value = float(stats.weightedtau(x, y).statistic)
+    value = float(scipy.stats.weightedtau(x, y).statistic)
     return None if math.isnan(value) else round(max(-1.0, min(1.0, value)), 15)
 
 
@@ -106,6 +106,6 @@ def _fisher_interval(value: float, error: float | None, level: float, method: st
     require_level(level)
     if error is None or abs(value) >= _CERTAIN:
         return None
-    reach = float(stats.norm.ppf((1 + level) / 2)) * error
+    reach = float(scipy.special.ndtri((1 + level) / 2)) * error
     z = math.atanh(value)
     return Interval(math.tanh(z - reach), math.tanh(z + reach), level, method)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, as_matrix, as_vector
@@ -61,7 +61,7 @@ def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interv
         raise InvalidInputError(
             f"{successes} successes in {trials} trials: give at least one trial, and successes between 0 and trials."
         )
-    z = float(stats.norm.ppf((1 + require_level(level)) / 2))
+    z = float(scipy.special.ndtri((1 + require_level(level)) / 2))
     share = successes / trials
     center = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
@@ -85,7 +85,8 @@ def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds")
     require_level(level)
     if len(sample) < 2:
         return None
-    half = float(stats.t.ppf((1 + level) / 2, len(sample) - 1)) * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    quantile = float(scipy.special.stdtrit(len(sample) - 1, (1 + level) / 2))
+    half = quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
     mean = float(sample.mean())
     return Interval(mean - half, mean + half, level, f"t interval over {len(sample)} {over}")
 
@@ -164,7 +165,7 @@ def bootstrap_over_targets(
     n = len(table)
     if n < FEWEST_TARGETS:
         return None
-    tail = float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, n - 1)))
+    tail = float(scipy.special.ndtr(-math.sqrt(n / (n - 1)) * scipy.special.stdtrit(n - 1, (1 + level) / 2)))
     low, high = np.quantile(_bootstrap_means(table, draws, seed), [tail, 1 - tail])
     return Interval(float(low), float(high), level, f"stratified bootstrap over {len(table)} targets")
 

@@ -33,14 +33,9 @@ class _AskedToStop(BaseException):
 
 
 def run(folder: Path, handlers: Mapping[str, Handler]) -> int:
-    """`run_loading` with handlers that are there already."""
-    return run_loading(folder, lambda: handlers)
-
-
-def run_loading(folder: Path, bring: Callable[[], Mapping[str, Handler]]) -> int:
     """Do the job in `folder` with the handler of its kind, and give the exit code for this process.
 
-    bring() brings the handlers. It may take long, since they bring libraries: who watches sees that they are loading.
+    To look a handler up may take long, since that may load libraries: who watches sees that they are loading.
 
     0 done, 1 failed, 3 cancelled, 4 not started because its state does not allow it, 143 stopped by SIGTERM and queued
     again. Whatever is raised ends as a state with one sentence; the traceback goes to the log. Nothing is raised but
@@ -55,24 +50,24 @@ def run_loading(folder: Path, bring: Callable[[], Mapping[str, Handler]]) -> int
         return REFUSED
     before = signal.getsignal(signal.SIGTERM)
     try:
-        return _work(job, running, bring)
+        return _work(job, running, handlers)
     finally:
         _on_sigterm(before)
 
 
-def _work(job: Job, running: Status, bring: Callable[[], Mapping[str, Handler]]) -> int:
+def _work(job: Job, running: Status, handlers: Mapping[str, Handler]) -> int:
     last = running
     try:
         with _sigterm_raises(), Reporter(job, running) as reporter:
             try:
                 reporter.check_cancelled()
                 reporter.progress(0, None, "", LOADING)
-                handlers = bring()
                 if job.kind not in handlers:
                     raise UnknownNameError("kind of job", job.kind, handlers)
+                handler = handlers[job.kind]
                 reporter.check_cancelled()
                 reporter.progress(0, None, "", BEGINNING)
-                handlers[job.kind](job, reporter)
+                handler(job, reporter)
             finally:
                 last = reporter.latest()
     except _AskedToStop:

@@ -26,9 +26,9 @@ from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, CurvePoint
 from engine.review import open_task
-from engine.runs.extraction_job import telling
+from engine.runs.extraction_job import progress_to
 from engine.runs.material import RunMaterial
-from engine.runs.ranking import Ranking, active_weights, effective_teachers, one_at_random, rank
+from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
@@ -193,7 +193,7 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         if get_teacher(name).key != key:
             raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
     if method.weights == "random":
-        alpha = one_at_random([get_teacher(name) for name in spec.teachers], spec.seed)
+        alpha = drawn_at_random([get_teacher(name) for name in spec.teachers], spec.seed)
         return Teaching(alpha, alpha, {}, ranking_possible=True, problem=None)
     if spec.alpha is not None:
         return Teaching(active_weights(dict(spec.alpha)), dict(spec.alpha), {}, ranking_possible=True, problem=None)
@@ -206,7 +206,7 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         seed=spec.seed,
         teachers=list(spec.teachers),
         device=spec.device,
-        progress=telling(report),
+        progress=progress_to(report),
     )
     alpha = ranking.alpha(spec.p, features_suffice=spec.settings.features_suffice)
     similarities = {r.teacher.name: r.similarity for r in ranking.ranked}

@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.features import FeatureStore, extract
 from engine.images.views import boxes
 from engine.jobs import Reporter
-from engine.runs.extraction_job import telling
+from engine.runs.extraction_job import progress_to
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 
@@ -81,4 +81,6 @@ class RunMaterial:
 
     def _extract(self, views: Sequence[int]) -> None:
         teachers, rows = list(self._teachers.values()), self.task.train_rows
-        extract(self.home, self.task, teachers, rows, views=views, device=self.device, progress=telling(self.report))
+        extract(
+            self.home, self.task, teachers, rows, views=views, device=self.device, progress=progress_to(self.report)
+        )

@@ -20,7 +20,7 @@ from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.jobs import Job, Reporter, request
 from engine.records import read_value, record_from, write_record
-from engine.runs.extraction_job import task_as_asked, telling
+from engine.runs.extraction_job import progress_to, task_as_asked
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task
@@ -229,7 +229,7 @@ def execute_panel(job: Job, report: Reporter) -> None:
         teachers=list(job.spec["teachers"]),
         resamples=job.spec["resamples"],
         device=job.device,
-        progress=telling(report, {SCORING: "scorings"}),
+        progress=progress_to(report, {SCORING: "scorings"}),
     )
     write_record(_path(home, job.spec), found)
 

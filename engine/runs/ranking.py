@@ -217,7 +217,7 @@ def active_weights(alpha: dict[str, float]) -> dict[str, float]:
     return {name: float(a) for name, a in zip(names, kept, strict=True) if a > 0}
 
 
-def one_at_random(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
+def drawn_at_random(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
     """The weight 1 on one teacher that the seed draws."""
     names = sorted(t.name for t in teachers)
     return {names[int(np.random.default_rng([seed, _RANDOM_STREAM]).integers(len(names)))]: 1.0}

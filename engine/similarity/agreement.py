@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray, as_matrix
@@ -46,4 +46,4 @@ def ranks_of(scores: npt.ArrayLike) -> FloatArray:
     >>> ranks_of([[0.2, 0.9, 0.2]]).tolist()
     [[2.5, 1.0, 2.5]]
     """
-    return np.asarray(stats.rankdata(-as_matrix(scores, "scores"), axis=1), dtype=np.float64)
+    return np.asarray(scipy.stats.rankdata(-as_matrix(scores, "scores"), axis=1), dtype=np.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import linalg
+import scipy  # its parts load when they are first used
 
 from engine.evaluation.arrays import FloatArray, IntArray
 from engine.similarity.metric import Card, Metric, on_features
@@ -63,7 +63,7 @@ def _rate(products: FloatArray, scale: float, rows: Callable[[], list[FloatArray
     if np.trace(products, axis1=1, axis2=2).max() < _GRAM_LIMIT * scale:
         factors = np.linalg.cholesky(products / scale + np.eye(products.shape[1]))
         return np.asarray(np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1))
-    squares = [np.square(linalg.svdvals(one, check_finite=False)) for one in rows()]
+    squares = [np.square(scipy.linalg.svdvals(one, check_finite=False)) for one in rows()]
     return np.array([0.5 * float(np.log1p(found / scale).sum()) for found in squares])
 
 

@@ -7,7 +7,7 @@ Space" (SFDA); Gholami et al. 2023, "ETran: Energy-Based Transferability Estimat
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray
@@ -81,7 +81,7 @@ def _shrinkage(residuals: FloatArray, sums: FloatArray) -> float:
         vector = scatter(vector)
         length = float(np.linalg.norm(vector))
         if length == 0:  # the row sums are orthogonal to the scatter, or there is none: ask for the eigenvalue itself
-            length = float(linalg.svdvals(compact(residuals), check_finite=False)[0] ** 2 / n)
+            length = float(scipy.linalg.svdvals(compact(residuals), check_finite=False)[0] ** 2 / n)
             break
         vector = vector / length
     return max(float(np.exp(-5 * length)), _SMALLEST_SHRINKAGE)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+import scipy  # its parts load when they are first used
 
 from engine.evaluation.arrays import FloatArray
 
@@ -46,15 +46,15 @@ def compact(matrix: FloatArray) -> FloatArray:
 
 def triangle(matrix: FloatArray) -> FloatArray:
     """R of the QR decomposition of a tall matrix: `[d, d]`, with the same Gram matrix."""
-    return np.asarray(linalg.qr(matrix, mode="r", check_finite=False)[0][: matrix.shape[1]])
+    return np.asarray(scipy.linalg.qr(matrix, mode="r", check_finite=False)[0][: matrix.shape[1]])
 
 
 def solve_shrunk(scatter: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
     """(`scatter` + `ridge` I)^-1 `right` `[d, C]`; `scatter [d, d]` has no eigenvalue below 0 but for rounding."""
     try:
-        factor = linalg.cho_factor(scatter + ridge * np.eye(len(scatter)), lower=True, check_finite=False)
-        return np.asarray(linalg.cho_solve(factor, right, check_finite=False))
-    except linalg.LinAlgError:  # rounding has made an eigenvalue more negative than the ridge is positive
+        factor = scipy.linalg.cho_factor(scatter + ridge * np.eye(len(scatter)), lower=True, check_finite=False)
+        return np.asarray(scipy.linalg.cho_solve(factor, right, check_finite=False))
+    except scipy.linalg.LinAlgError:  # rounding has made an eigenvalue more negative than the ridge is positive
         values, axes = np.linalg.eigh(scatter)
         return np.asarray(axes @ ((axes.T @ right) / (np.maximum(values, 0) + ridge)[:, None]))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+import scipy  # its parts load when they are first used
 
 from engine.evaluation.arrays import FloatArray, IntArray, encode
 from engine.similarity.linear_algebra import centered, compact, standardized, triangle
@@ -288,12 +288,12 @@ def _spectrum(eigen: tuple[FloatArray, FloatArray], wide: bool, matrix: Callable
     rounding = len(squares) * np.finfo(np.float64).eps * largest
     kept = squares > max(_SPAN * largest, np.finfo(np.float64).tiny)
     if wide and ((squares > rounding) & ~kept).any():
-        left, values, _ = linalg.svd(compact(matrix()), full_matrices=False, check_finite=False)
+        left, values, _ = scipy.linalg.svd(compact(matrix()), full_matrices=False, check_finite=False)
         known = _known(values, len(left))
         return Spectrum(values[known], left[:, known], None, None)
     if not wide and not kept.all():
         rows = matrix()
-        _, values, axes = linalg.svd(triangle(rows), full_matrices=False, check_finite=False)
+        _, values, axes = scipy.linalg.svd(triangle(rows), full_matrices=False, check_finite=False)
         known = _known(values, len(rows))
         return Spectrum(values[known], None, axes[known].T, rows)
     values = np.sqrt(squares[kept][::-1])

@@ -10,8 +10,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from engine.errors import InvalidInputError
 from engine.evaluation.arrays import FloatArray
@@ -69,6 +67,9 @@ def mixture_shares(features: Points, number_of_classes: int, seed: int = 0) -> F
     >>> round(leep(mixture_shares(points, 2), Classes(np.array([0, 0, 1, 1]))), 3) + 0.0
     0.0
     """
+    from sklearn.exceptions import ConvergenceWarning  # takes a second to load, and no other metric needs it
+    from sklearn.mixture import GaussianMixture
+
     points = _mixture_points(features)
     order = np.lexsort(np.round(points[:, ::-1], 9).T)
     parts = min(max(min(MIXTURE_PARTS_PER_CLASS * number_of_classes, len(points) // 4), number_of_classes), len(points))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length
@@ -87,7 +87,7 @@ def uncertainty_of(scores: FloatArray, drawn: FloatArray, draws: Subsamples, lev
     """
     spread = (drawn - drawn.mean(axis=0)) * np.sqrt(draws.correction)
     apart = without_rounding(np.vstack([scores, scores + spread]))
-    reach = float(stats.t.ppf((1 + require_level(level)) / 2, draws.freedom))
+    reach = float(scipy.special.stdtrit(draws.freedom, (1 + require_level(level)) / 2))
     method = f"subsampling interval over {len(draws.rows)} draws of half the labels"
     halves = reach * spread.std(axis=0, ddof=1)
     return Uncertainty(

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.teachers.record import TeacherRecord
@@ -130,6 +129,8 @@ def cost(architecture: str, classes: int, size: int, arguments: Mapping[str, Any
     On PyTorch's meta device: no weight and no number is stored, however large the network is. Attention is counted as
     its two matrix products, since versions of PyTorch count a fused kernel differently. Raises as `build`.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # it loads 75 MB, and is asked for once a network at most
+
     with torch.device("meta"), torch.no_grad():
         model = build(architecture, classes, arguments).eval().requires_grad_(False)
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

@@ -12,7 +12,7 @@ from engine.jobs import create, processes, states, status
 from engine.methods import get_method
 from engine.runs import queue
 from engine.runs.comparison import enqueue
-from engine.runs.extraction_job import START_SECONDS, estimate_look, keep_pace
+from engine.runs.extraction_job import START_SECONDS, estimate_extraction, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
 from tests.app import made_runs
@@ -139,7 +139,7 @@ def test_an_estimate_follows_the_last_run(home):
 
 def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
     def estimate():
-        return estimate_look(home, emoji, labels_per_class=5, seed=0, device="cpu")
+        return estimate_extraction(home, emoji, labels_per_class=5, seed=0, device="cpu")
 
     guess = estimate()
     keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two
@@ -148,6 +148,9 @@ def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_
     found = estimate()
     assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
     assert (guess.measured_at, found.measured_at is None) == (None, False)
+    measured = next((home / "speeds").glob("extraction-*"))
+    measured.rename(measured.with_name(measured.name.replace("extraction", "look")))  # as version 0.1 called it
+    assert estimate() == found
 
 
 @pytest.mark.parametrize(
