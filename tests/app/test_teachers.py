@@ -58,7 +58,7 @@ def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
     shown(button(app, "Rank the teachers").click().run())
     (job,) = list_jobs(home / "jobs")
     assert (job.kind, jobs.status(job).state) == ("look", "queued")
-    assert progress_of(app) == ["Teachers look at the labeled images · begins next"]
+    assert progress_of(app) == ["Extracting the teachers' outputs for the labeled images · begins next"]
     assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
     shown(button(app, "Cancel").click().run())
     assert jobs.status(job).state == "cancelled"
