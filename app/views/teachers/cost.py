@@ -54,8 +54,8 @@ def draw(
     )
     point_chart.legend(ranking, points)
     st.caption(
-        "A teacher's cost is paid once for each image, when its features are extracted; the student that is shipped costs the same "
-        "whoever taught it."
+        "A teacher's cost is paid once for each image, when its features are extracted; the student that is shipped "
+        "costs the same whoever taught it."
     )
 
 

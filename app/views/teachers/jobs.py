@@ -1,5 +1,5 @@
-"""The Teachers page's jobs, each of which its user asks for: the teachers' outputs for the labeled images are extracted, and
-all metrics are computed on draws of them.
+"""The Teachers page's jobs, each of which its user asks for: extracting the teachers' outputs for the labeled images,
+and computing all metrics on draws of them.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def extract(task: Task, labels: int | None = None) -> None:
         f"extract {task.name} {wanted} {state.seed()}",
         ask,
         "Extracting the teachers' outputs for the labeled images",
-        f":material/visibility: The teachers' outputs for these labeled images are not there yet: {lacking:,} of them "
-        f"(images × teachers) are to be extracted, once. {_about(time)}",
+        f":material/visibility: The teachers' outputs for these labeled images are not there yet: {lacking:,} "
+        f"outputs (images × teachers) are to be extracted, once. {_about(time)}",
         "Rank the teachers" if labels is None else f"Rank at {wording.count(wanted, 'label')} per class",
     )
 
