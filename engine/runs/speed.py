@@ -15,7 +15,7 @@ from engine import jobs
 from engine.devices import describe
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
-from engine.jobs import Job, Reporter, request
+from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_record, write_record
 from engine.training import TrainSpec, spec_from
 from engine.training.speed import images_per_second
@@ -57,7 +57,7 @@ def request_speed(home: Path, specs: Sequence[TrainSpec], device: str) -> Job:
     """Queue the measurement of each of `specs`, behind everything else; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
     spec = {"specs": [asdict(s) for s in specs], "threads": threads}
-    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device)
+    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
 def end_measurements(home: Path, device: str) -> None:

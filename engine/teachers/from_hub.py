@@ -12,7 +12,7 @@ import timm
 from timm.models import PretrainedCfg
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.teachers.about import MOST_CLASSES, About, about_from, checked_size, completed, three_numbers
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_weights
@@ -27,7 +27,7 @@ from engine.teachers.hub import (
     local_file,
     silent,
 )
-from engine.teachers.install import QUEUE, checked_record, install_network, job_progress
+from engine.teachers.install import checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
 from engine.teachers.record import TeacherRecord
 from engine.teachers.registry import class_names, collections_of, configuration, get_pretrained, pretrained, recommended
@@ -40,7 +40,7 @@ LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,
 def request_hub(home: Path, name: str, about: About, size: int | None, pooling: str | None = None) -> Job:
     """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_hub(job: Job, report: Reporter) -> None:
