@@ -1,4 +1,5 @@
-"""What all teachers together say of every image, in the task's own classes: probes, averaged, spread over neighbors.
+"""What all teachers together say of every image, in the task's own classes: an ensemble of probes, then label
+propagation over the images' nearest neighbors.
 
 n images of the training split, of which m have a label; C classes of the task; d dimensions of a teacher's features.
 This is ours, beside the paper: its pseudo-labels are over the teachers' classes, these are over the task's.
@@ -21,56 +22,58 @@ from engine.similarity.linear_algebra import centered
 
 # An edge weighs the cosine of its two images to this power, as in Iscen et al. 2019, section 4.1.
 EDGE_POWER = 3
-ROUNDS = 50  # at a spread of .9 what is left after these is below .6 %
+ROUNDS = 50  # at a propagation of .9 what is left after these is below .6 %
 
 
 @dataclass(frozen=True)
-class Consensus:
-    """How teachers are brought to one opinion. The defaults were chosen on the development tasks, never on a target.
+class Ensemble:
+    """How the teachers' probes become one consensus. The defaults were chosen on the development tasks, never on a
+    target.
 
-    Raises InvalidInputError for a value with which there is no opinion, naming the field.
+    Raises InvalidInputError for a value with which there is no consensus, naming the field.
     """
 
-    sharpness: float = 2.0  # exponent on probabilities, before and after the spread; 1 leaves them as they are
-    neighbors: int = 10  # edges that an image has at least; 0: nothing is spread
-    spread: float = 0.8  # share of an image's opinion that comes from its neighbors; with 1 nothing would be its own
+    sharpness: float = 2.0  # exponent on probabilities, before and after propagation; 1 leaves them as they are
+    neighbors: int = 10  # edges that an image has at least; 0: nothing is propagated
+    # Share of what is said of an image that comes from its neighbors; with 1 nothing would be its own.
+    propagation: float = 0.8
 
     def __post_init__(self) -> None:
         if not (_is_number(self.sharpness) and 0 < self.sharpness < math.inf):
             raise InvalidInputError(f"sharpness is {self.sharpness!r}: choose a number above 0.")
         if not (isinstance(self.neighbors, int) and _is_number(self.neighbors) and self.neighbors >= 0):
             raise InvalidInputError(f"neighbors is {self.neighbors!r}: choose a whole number from 0 up.")
-        if not (_is_number(self.spread) and 0 <= self.spread < 1):
-            raise InvalidInputError(f"spread is {self.spread!r}: choose a number from 0 to below 1.")
+        if not (_is_number(self.propagation) and 0 <= self.propagation < 1):
+            raise InvalidInputError(f"propagation is {self.propagation!r}: choose a number from 0 to below 1.")
 
 
-def agree(
+def consensus(
     features: Mapping[str, npt.NDArray[np.float32]],
     alpha: Mapping[str, float],
     labeled: npt.NDArray[np.int64],
     labels: npt.NDArray[np.int64],
     classes: int,
-    how: Consensus | None = None,
+    how: Ensemble | None = None,
 ) -> npt.NDArray[np.float32]:
     """Class probabilities `[n, C]` of every image; rows sum to 1.
 
     features: `[n, d_s]` by teacher. alpha: each teacher's weight; they sum to 1. labeled: positions `[m]` of the images
     whose `labels [m]` may be used; nothing else is known of any image.
 
-    First a ridge probe on each teacher's features (`engine.probes`), averaged with `alpha`; then label spreading (Zhou
-    et al. 2004) over the graph of nearest neighbors in all teachers' features at once, from those opinions and the
-    labels. Raises InvalidInputError if there is no teacher or no label, or if the arrays differ in length.
+    First a ridge probe on each teacher's features (`engine.probes`), averaged with `alpha`; then label propagation
+    (Zhou et al. 2004) over the graph of nearest neighbors in all teachers' features at once, from those probabilities
+    and the labels. Raises InvalidInputError if there is no teacher or no label, or if the arrays differ in length.
     """
-    how = how or Consensus()
+    how = how or Ensemble()
     _check(features, alpha, labeled, labels)
-    opinions = sharpen(_probes(features, alpha, labeled, labels, classes), how.sharpness)
-    opinions[labeled] = np.eye(classes)[labels]
-    if how.neighbors > 0 and len(opinions) > 1:
+    probabilities = sharpen(_probes(features, alpha, labeled, labels, classes), how.sharpness)
+    probabilities[labeled] = np.eye(classes)[labels]
+    if how.neighbors > 0 and len(probabilities) > 1:
         joint = joint_features(features, alpha)
-        opinions = _spread(_graph(joint, min(how.neighbors, len(joint) - 1)), opinions, how.spread)
-        opinions /= opinions.sum(axis=1, keepdims=True)
-        opinions = sharpen(opinions, how.sharpness)
-    return opinions.astype(np.float32)
+        probabilities = _propagate(_graph(joint, min(how.neighbors, len(joint) - 1)), probabilities, how.propagation)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        probabilities = sharpen(probabilities, how.sharpness)
+    return probabilities.astype(np.float32)
 
 
 def sharpen(probabilities: FloatArray, exponent: float) -> FloatArray:
@@ -128,11 +131,11 @@ def _graph(joint: npt.NDArray[np.float32], neighbors: int) -> scipy.sparse.csr_m
     return scipy.sparse.csr_matrix(scale @ both @ scale)
 
 
-def _spread(graph: scipy.sparse.csr_matrix, opinions: FloatArray, share: float) -> FloatArray:
-    """Zhou et al. 2004, equation 3: each round mixes the neighbors' opinions with an image's own first one."""
-    current = opinions
+def _propagate(graph: scipy.sparse.csr_matrix, probabilities: FloatArray, share: float) -> FloatArray:
+    """Zhou et al. 2004, equation 3: each round mixes the neighbors' probabilities with an image's own first ones."""
+    current = probabilities
     for _ in range(ROUNDS):
-        current = share * (graph @ current) + (1 - share) * opinions
+        current = share * (graph @ current) + (1 - share) * probabilities
     return np.asarray(current)
 
 

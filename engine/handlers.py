@@ -12,7 +12,8 @@ from engine.uncompiled import defer_compiler
 
 _PLACES = {
     "run": "engine.runs.execution:execute",
-    "look": "engine.runs.extraction_job:execute_look",
+    "extraction": "engine.runs.extraction_job:execute_extraction",
+    "look": "engine.runs.extraction_job:execute_extraction",  # as version 0.1 called it
     "panel": "engine.runs.panel:execute_panel",
     "speed": "engine.runs.speed:execute_speed",
     "map": "engine.maps:execute_map",

@@ -15,8 +15,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.components.escaping import escape_chart
-from app.components.methods import look, order, title
+from app.components.methods import look, title
 from app.components.wording import count, percent
+from engine.methods import place
 from engine.runs import MethodMean
 
 Axis = Literal["images", "seconds"]
@@ -91,7 +92,7 @@ def mean_points(curves: Sequence[Curve], axis: Axis) -> tuple[list[float], list[
 
 
 def _bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]]) -> go.Figure:
-    ordered = sorted(means, key=lambda mean: order(mean.method), reverse=True)  # Plotly draws from the bottom up
+    ordered = sorted(means, key=lambda mean: place(mean.method), reverse=True)  # Plotly draws from the bottom up
     figure = go.Figure()
     for mean in ordered:
         _add_bar(figure, mean)
@@ -167,7 +168,7 @@ def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | N
     for curve in curves:
         if curve.points:
             by_method.setdefault(curve.method, []).append(curve)
-    for method in sorted(by_method, key=lambda key: (order(key), key)):
+    for method in sorted(by_method, key=lambda key: (place(key), key)):
         own, style = by_method[method], look(method)
         for curve in own if len(own) > 1 else ():
             figure.add_scatter(

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from engine.errors import WorkbenchError
-from engine.methods import METHODS, get_method
+from engine.methods import get_method
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,3 @@ STUDENTS = {  # those whose first weights are here
 def student_title(architecture: str) -> str:
     """A student's architecture on screen; one of timm's that has no title here stands for itself."""
     return STUDENTS.get(architecture, architecture)
-
-
-def order(method: str) -> int:
-    """Place of the method in every list and chart: as in `METHODS`, variants after their base, unknown ones last."""
-    keys = list(METHODS)
-    base = method.partition("(")[0]
-    return keys.index(base) if base in keys else len(keys)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components import wording
 from app.components.escaping import escape
+from engine.methods import METHODS
 from engine.runs import Ranking
 from engine.teachers import TeacherRecord
 
@@ -37,11 +38,15 @@ def cannot_teach(ranking: Ranking) -> None:
     if silent:
         st.caption(
             f":material/info: {_titles(silent)} {'has' if len(silent) == 1 else 'have'} no classes, so no "
-            "pseudo-labels: ranked here, shown on maps and heard in DistillConsensus, but without a weight in the "
+            f"pseudo-labels: ranked here, shown on maps and heard in {_by_features()}, but without a weight in the "
             "other methods."
         )
     for unranked in ranking.unranked:
         st.caption(f":material/info: Not ranked: {escape(unranked.teacher.title)}. {escape(unranked.reason)}")
+
+
+def _by_features() -> str:
+    return wording.listed([method.title for method in METHODS.values() if method.features_suffice])
 
 
 def _titles(teachers: Any) -> str:

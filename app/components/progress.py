@@ -100,7 +100,7 @@ def _pace(found: Sequence[Entry]) -> float:
     """How many times as long as it took last the run that trains takes now; 1 where that is not known."""
     for entry in found:
         if queued.is_training(entry.status) and entry.status.rate:
-            speed = known_speed(state.home(), entry.spec.train, entry.spec.device)
+            speed = known_speed(state.home(), entry.spec.recipe, entry.spec.device)
             return speed.images_per_second / entry.status.rate if speed else 1.0
     return 1.0
 

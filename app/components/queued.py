@@ -62,11 +62,11 @@ def run_seconds(job: Job, now: Status) -> float | None:
     if is_training(now) and now.seconds_left is not None:
         return now.seconds_left
     try:
-        train = runs.run_spec_from(job.spec).train
+        recipe = runs.run_spec_from(job.spec).recipe
     except WorkbenchError:
         return None
-    speed = known_speed(state.home(), train, job.device)
-    return estimate_seconds(speed, train) if speed else None
+    speed = known_speed(state.home(), recipe, job.device)
+    return estimate_seconds(speed, recipe.train) if speed else None
 
 
 def is_training(now: Status) -> bool:
@@ -93,7 +93,8 @@ def _run(spec: Mapping[str, Any]) -> str:
 
 _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     runs.KIND: _run,
-    "look": _of_task("the ranking"),
+    "extraction": _of_task("the ranking"),
+    "look": _of_task("the ranking"),  # version 0.1
     "panel": _of_task("the intervals of the ranking"),
     "map": _of_task("a map"),
     "speed": lambda spec: "the measurement for an estimate",

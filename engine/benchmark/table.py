@@ -10,9 +10,8 @@ import numpy as np
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import Interval, accuracy_interval, bootstrap_over_targets, mean_over_targets
-from engine.methods import METHODS, get_method
+from engine.methods import METHODS, get_method, place
 
-REFERENCES = ("fine-tune", "fixmatch")
 # What comparisons must have in common before their differences may be averaged.
 COMMON = ("labels_per_class", "student", "start", "size", "images")
 
@@ -81,7 +80,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
         related = tuple(d["task"] for d in documents if any(r.get("related_teachers") for r in d["results"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
-    methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=_place))
+    methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=place))
     apart = {task: found for task, found in accuracies.items() if task not in related}
     return Table(
         tasks=tuple(accuracies),
@@ -119,11 +118,6 @@ def _accuracies(document: Mapping[str, Any]) -> dict[str, dict[int, float]]:
     return found
 
 
-def _place(method: str) -> int:
-    """Methods stand as in `METHODS`, variants after their base."""
-    return list(METHODS).index(method.partition("(")[0])
-
-
 def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     for name, value in common.items():
         if name in document["differs"] or document["shared"].get(name) != value:
@@ -141,7 +135,8 @@ def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]
 
 
 def _gains(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], methods: Sequence[str]) -> tuple[Gain, ...]:
-    pairs = [(method, reference) for reference in REFERENCES for method in methods if method != reference]
+    references = [key for key, method in METHODS.items() if method.baseline]
+    pairs = [(method, reference) for reference in references for method in methods if method != reference]
     found = [_gain(accuracies, method, reference) for method, reference in pairs if reference in methods]
     return tuple(gain for gain in found if gain is not None)
 

@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from engine.cli.options import add_task_options, fields, integer, names
-from engine.cli.printing import JobLines, print_comparison, print_json
+from engine.cli.printing import print_comparison, print_json
 from engine.files import make_folder, workspace
+from engine.progress import JobLines
 
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 

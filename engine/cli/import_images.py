@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from engine.cli.printing import ProgressLine, print_json
+from engine.cli.printing import print_json
 from engine.errors import InvalidInputError
 from engine.files import as_utf8, make_folder, workspace
+from engine.progress import ProgressLine
 
 NAMED = 5  # files named under a finding
 

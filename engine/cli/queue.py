@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.cli.printing import JobLines
 from engine.files import make_folder, workspace
+from engine.progress import JobLines
 
 
 def add_parser(verbs: Any) -> None:

@@ -6,8 +6,9 @@ import argparse
 from typing import Any
 
 from engine.cli.options import add_task_options, names
-from engine.cli.printing import ProgressLine, print_json, print_panel, print_ranking
+from engine.cli.printing import print_json, print_panel, print_ranking
 from engine.files import make_folder, workspace
+from engine.progress import ProgressLine
 
 
 def add_parser(verbs: Any) -> None:

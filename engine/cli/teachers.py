@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.cli.printing import ProgressLine, print_rows
+from engine.cli.printing import print_rows
 from engine.errors import InvalidInputError
 from engine.files import make_folder, storage_error, workspace
+from engine.progress import ProgressLine
 from engine.wording import percent
 
 EXAMPLE = "0.485,0.456,0.406"  # a mean

@@ -24,8 +24,8 @@ From files to a task, as page and command line use it:
 Every function raises WorkbenchErrors alone, each a sentence to be shown.
 """
 
+from engine.intake.discovery import propose
 from engine.intake.encodings import ENCODINGS, encoding_title
-from engine.intake.finding import propose
 from engine.intake.import_job import KIND as IMPORT_KIND
 from engine.intake.import_job import check_allowed, execute_import, offered_sources, request_import
 from engine.intake.ingest import import_images

@@ -26,7 +26,7 @@ from engine.errors import BusyError, CancelledError, InvalidInputError, Workbenc
 from engine.files import canonical_hash, make_folder, publish_folder, replacing, write_json
 from engine.images.decoder import Decoders, Looked
 from engine.images.reading import Reading, reading_as_json
-from engine.intake.finding import find_images
+from engine.intake.discovery import find_images
 from engine.intake.inventory import Inventory, Item
 from engine.intake.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
 from engine.intake.record import first_record

@@ -34,7 +34,7 @@ from engine.runs.ranking import (
     effective_teachers,
     rank,
 )
-from engine.runs.spec import RunSpec, plan, run_spec_from, spec_of
+from engine.runs.spec import RunSpec, defaults, plan, run_spec_from, spec_of
 from engine.runs.users import TaskUsers, users_of_task
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "common_ground",
     "curve",
     "damaged_comparisons",
+    "defaults",
     "drain",
     "effective_teachers",
     "entries",

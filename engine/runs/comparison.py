@@ -16,7 +16,7 @@ from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, create, load, remove, resume, status
-from engine.methods import FINE_TUNE, get_method
+from engine.methods import REFERENCE, get_method
 from engine.records import Count, damaged, read_record, write_record
 from engine.results import RESULT, Result, read_result
 from engine.runs.execution import KIND
@@ -223,8 +223,9 @@ def run_again(home: Path, entry: Entry) -> Job:
 
     Raises BusyError if it has not ended, StorageError.
     """
+    spec = dict(entry.job.spec)  # as it lies there: the run's name is a hash of it
     remove(entry.job)
-    return create(runs_root(home), entry.run, kind=KIND, spec=as_json(entry.spec), device=entry.spec.device)
+    return create(runs_root(home), entry.run, kind=KIND, spec=spec, device=entry.spec.device)
 
 
 def common_ground(specs: Sequence[RunSpec]) -> tuple[Shared, tuple[str, ...]]:
@@ -258,7 +259,7 @@ def method_means(results: Sequence[Mapping[str, Any]]) -> list[MethodMean]:
     by_method: dict[str, dict[int, Mapping[str, Any]]] = {}
     for result in results:
         by_method.setdefault(result["method"], {})[result["seed"]] = result
-    reference = {seed: r["accuracy"] for seed, r in by_method.get(FINE_TUNE.key, {}).items()}
+    reference = {seed: r["accuracy"] for seed, r in by_method.get(REFERENCE.key, {}).items()}
     quickest = {
         seed: min(m[seed]["seconds"] for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
     }
@@ -290,7 +291,7 @@ def _mean(
     seeds = tuple(sorted(by_seed))
     accuracies = [by_seed[seed]["accuracy"] for seed in seeds]
     first = by_seed[seeds[0]]
-    paired = set(seeds) & set(reference) if method != FINE_TUNE.key else set()
+    paired = set(seeds) & set(reference) if method != REFERENCE.key else set()
     return MethodMean(
         method=method,
         title=get_method(method).title,

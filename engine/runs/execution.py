@@ -1,4 +1,4 @@
-"""What a worker process does for one run: rank, weigh, look, train, evaluate, and leave a student and a result."""
+"""What a worker process does for one run: rank, weigh, prepare, train, evaluate, and leave a student and a result."""
 
 from __future__ import annotations
 
@@ -16,22 +16,19 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from engine.consensus import agree
 from engine.devices import describe, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
-from engine.features import FeatureStore, extract
-from engine.images.views import boxes
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, CurvePoint
 from engine.review import open_task
-from engine.runs.extraction_job import telling
-from engine.runs.ranking import Ranking, active_weights, drawn_by_lot, effective_teachers, rank
+from engine.runs.extraction_job import progress_to
+from engine.runs.material import RunMaterial
+from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
@@ -42,8 +39,8 @@ from engine.training import (
     Checkpoint,
     EvaluationData,
     Hooks,
+    Objective,
     Point,
-    TeacherSignal,
     TrainData,
     Trained,
     UnfitCheckpointError,
@@ -82,30 +79,35 @@ def execute(job: Job, report: Reporter) -> None:
     began = time.perf_counter()
     labeled = task.labeled_rows(spec.labels_per_class, spec.seed)
     teaching = _teaching(home, task, spec, report)
-    data = _train_data(home, task, spec, labeled, teaching, report)
+    material = RunMaterial(home, task, labeled, teaching.alpha, spec.threads, spec.device, report)
+    objective = spec.settings.prepare(material)
+    material.progress("Reading the images")
+    data = _train_data(task, spec, material)
     held_out = _evaluation_data(task, spec)
     preparing = time.perf_counter() - began
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
-    trained = _train(spec, data, run)
+    trained = _train(spec, objective, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
     result = _result(task, spec, labeled, teaching, held_out, probabilities, run)
     timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
     done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
-    keep_speed(home, spec.train, spec.device, trained.images, trained.seconds)
+    keep_speed(home, spec.recipe, spec.device, trained.images, trained.seconds)
     write_record(job.folder / RESULT, result | done)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _train(spec: RunSpec, data: TrainData, run: _Watched) -> Trained:
+def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched) -> Trained:
     """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
     from the start gives the same weights.
     """
     hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
-    start = partial(train, spec.train, data, spec.seed, device=spec.device, threads=spec.threads, hooks=hooks)
+    start = partial(
+        train, spec.train, objective, data, spec.seed, device=spec.device, threads=spec.threads, hooks=hooks
+    )
     if (saved := run.last_checkpoint()) is not None:
         try:
             return start(resume=saved)
@@ -190,8 +192,8 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
     for name, key in spec.teachers.items():
         if get_teacher(name).key != key:
             raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
-    if method.by_lot:
-        alpha = drawn_by_lot([get_teacher(name) for name in spec.teachers], spec.seed)
+    if method.weights == "random":
+        alpha = drawn_at_random([get_teacher(name) for name in spec.teachers], spec.seed)
         return Teaching(alpha, alpha, {}, ranking_possible=True, problem=None)
     if spec.alpha is not None:
         return Teaching(active_weights(dict(spec.alpha)), dict(spec.alpha), {}, ranking_possible=True, problem=None)
@@ -204,48 +206,21 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
         seed=spec.seed,
         teachers=list(spec.teachers),
         device=spec.device,
-        progress=telling(report),
+        progress=progress_to(report),
     )
-    alpha = ranking.alpha(spec.p, features_suffice=spec.train.features_suffice)
+    alpha = ranking.alpha(spec.p, features_suffice=spec.settings.features_suffice)
     similarities = {r.teacher.name: r.similarity for r in ranking.ranked}
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
 
 
-def _train_data(
-    home: Path, task: Task, spec: RunSpec, labeled: NDArray[np.int64], teaching: Teaching, report: Reporter
-) -> TrainData:
-    """The training split as the student sees it. Of all labels, only those of `labeled` go in."""
-    rows, size, k = task.train_rows, spec.train.size, spec.train.views
-    views = list(range(k))
-    teachers = [get_teacher(name) for name in teaching.alpha] if spec.train.uses_unlabeled else []
-    looked_at = views if spec.train.uses_pseudo_labels else [0]  # a consensus is of whole images
-    extract(home, task, teachers, rows, views=looked_at, device=spec.device, progress=telling(report))
-    known, labels = np.searchsorted(rows, labeled), task.labels[labeled]
-    consensus = None
-    if spec.train.objective == "consensus" and teachers:
-        report.progress(0, len(rows), "images", "Bringing the teachers to one opinion")
-        features = {t.name: FeatureStore(home, task, t).read_features(rows) for t in teachers}
-        with threadpool_limits(spec.threads):  # so that sums do not depend on the machine's cores
-            agreed = agree(features, teaching.alpha, known, labels, len(task.classes), spec.train.how_to_agree)
-        consensus = torch.from_numpy(agreed).half()
-    report.progress(0, len(rows), "images", "Reading the images")
-    signals = {}
-    for teacher in teachers if spec.train.uses_pseudo_labels else []:
-        store = FeatureStore(home, task, teacher)
-        seen = [torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in views]
-        signals[teacher.name] = TeacherSignal(teaching.alpha[teacher.name], torch.stack(seen))
-    ids = [task.images.image_ids[row] for row in rows]
+def _train_data(task: Task, spec: RunSpec, material: RunMaterial) -> TrainData:
+    """The training split as the student sees it. Of all labels, only those of `material` go in."""
     return TrainData(
-        images=_pixels(task, rows, size),
-        labeled=torch.from_numpy(known),
-        labels=torch.from_numpy(labels),
-        classes=len(task.classes),
+        images=_pixels(task, task.train_rows, spec.train.size),
+        labeled=torch.from_numpy(material.labeled),
+        labels=torch.from_numpy(material.labels),
+        classes=material.classes,
         flip=task.record.flip,
-        signals=signals,
-        consensus=consensus,
-        boxes=torch.from_numpy(np.stack([boxes(ids, view, flip=task.record.flip) for view in views]))
-        if k > 1
-        else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Teachers looking at a task's labeled images ahead of a ranking, as a job of its own."""
+"""Features of a task's labeled images under every teacher, extracted ahead of a ranking, as a job of its own."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 
-KIND = "look"
-START_SECONDS = 10.0  # of a look beside its networks, about: starting a process, loading the teachers
+KIND = "extraction"
+OLD_KIND = "look"  # in workspaces of version 0.1
+START_SECONDS = 10.0  # of an extraction beside its networks, about: starting a process, loading the teachers
 IDLE_PACE = 10.0  # G multiply-accumulates a second, about: of these small networks on two idle cores (ours)
-LEAST_WORK = 10.0  # G multiply-accumulates of a look whose pace is kept: of less, most is each network's first batch
+LEAST_WORK = 10.0  # G multiply-accumulates of an extraction whose pace is kept: of less, most is the first batches
 
 
 @dataclass(frozen=True)
-class LookTime:
-    """About how long a look takes. measured_at: when a look last went at this pace here; None for a mere guess."""
+class ExtractionTime:
+    """About how long an extraction takes. measured_at: when one last went at this pace here; None for a mere guess."""
 
     seconds: float
     measured_at: str | None
@@ -41,7 +42,7 @@ class LookTime:
 
 @dataclass(frozen=True)
 class _Pace:
-    """How fast teachers looked at images here last: G multiply-accumulates a second, and when."""
+    """How fast features were extracted here last: G multiply-accumulates a second, and when."""
 
     pace: Annotated[float, msgspec.Meta(gt=0)]
     measured_at: str  # UTC, ISO 8601
@@ -56,7 +57,7 @@ def missing_outputs(
     return sum(len(FeatureStore(home, task, teacher).missing(rows, 0)) for teacher in allowed)
 
 
-def request_look(
+def request_extraction(
     home: Path, task: Task, *, labels_per_class: int, seed: int, device: str, teachers: Sequence[str] | None = None
 ) -> Job:
     """Queue the job that fills what `missing_outputs` counts. Asking twice gives the same job; one that ended early is
@@ -69,18 +70,20 @@ def request_look(
         "seed": seed,
         "teachers": {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed},
     }
-    return request(home / "jobs", f"look-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+    return request(home / "jobs", f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
-def estimate_look(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> LookTime:
-    """About how long the look takes that fills what `missing_outputs` counts, as fast as the last one here went."""
+def estimate_extraction(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> ExtractionTime:
+    """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
     rows = task.labeled_rows(labels_per_class, seed)
     work = _work(home, task, [c.teacher for c in candidates(task) if c.allowed], rows)
-    try:
-        known = read_record(_pace_path(home, device), _Pace, "how fast teachers looked here", "remove it")
-    except WorkbenchError:  # never measured, or damaged: the next look writes it anew
-        return LookTime(START_SECONDS + work / IDLE_PACE, None)
-    return LookTime(START_SECONDS + work / known.pace, known.measured_at)
+    for path in (_pace_path(home, device), _pace_path(home, device, OLD_KIND)):
+        try:
+            known = read_record(path, _Pace, "how fast features were extracted here", "remove it")
+        except WorkbenchError:  # never measured, or damaged: the next extraction writes it anew
+            continue
+        return ExtractionTime(START_SECONDS + work / known.pace, known.measured_at)
+    return ExtractionTime(START_SECONDS + work / IDLE_PACE, None)
 
 
 def task_as_asked(job: Job) -> Task:
@@ -91,40 +94,40 @@ def task_as_asked(job: Job) -> Task:
     return task
 
 
-def telling(report: Reporter, units: Mapping[str, str] | None = None) -> Progress:
+def progress_to(report: Reporter, units: Mapping[str, str] | None = None) -> Progress:
     """What the rooms below call with their progress: it reaches who watches the job, and stops the work when that was
     asked for. units: of a stage that does not count images times teachers.
     """
 
-    def tell(done: int, total: int, stage: str) -> None:
+    def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()
         report.progress(done, total, (units or {}).get(stage, "images × teachers"), stage)
 
-    return tell
+    return progress
 
 
-def execute_look(job: Job, report: Reporter) -> None:
+def execute_extraction(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     home = job.folder.parent.parent
     report.progress(0, None, "", "Reading the task")
     task = task_as_asked(job)
     rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
     records = [get_teacher(name) for name in job.spec["teachers"]]
-    work, tell = _work(home, task, records, rows), telling(report)
+    work, progress = _work(home, task, records, rows), progress_to(report)
     begun: dict[str, float] = {}  # when each stage began
 
     def timed(done: int, total: int, stage: str) -> None:
         begun.setdefault(stage, time.monotonic())
-        tell(done, total, stage)
+        progress(done, total, stage)
 
     extract(home, task, records, rows, device=job.device, progress=timed)
-    if looking := [moment for stage, moment in begun.items() if stage != LOADING]:
-        keep_pace(home, job.device, work, time.monotonic() - min(looking))
+    if extracting := [moment for stage, moment in begun.items() if stage != LOADING]:
+        keep_pace(home, job.device, work, time.monotonic() - min(extracting))
 
 
 def keep_pace(home: Path, device: str, work: float, seconds: float) -> None:
-    """Note how fast teachers looked: `work` in G multiply-accumulates, without the time that loading them took. A look
-    at a few images says nothing about one at many. Raises StorageError if the disk refuses.
+    """Note how fast features were extracted: `work` in G multiply-accumulates, without the time that loading teachers
+    took. An extraction of few images says nothing about one of many. Raises StorageError if the disk refuses.
     """
     if work >= LEAST_WORK:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
@@ -132,10 +135,10 @@ def keep_pace(home: Path, device: str, work: float, seconds: float) -> None:
 
 
 def _work(home: Path, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:
-    """G multiply-accumulates of what teachers have not seen of these images."""
+    """G multiply-accumulates of what these images still lack under these teachers."""
     lacking = ((teacher, len(FeatureStore(home, task, teacher).missing(rows, 0))) for teacher in teachers)
     return sum(count * teacher.gflops for teacher, count in lacking if teacher.has_network)
 
 
-def _pace_path(home: Path, device: str) -> Path:
-    return home / "speeds" / f"look-{canonical_hash([describe(device)], 10)}.json"
+def _pace_path(home: Path, device: str, kind: str = KIND) -> Path:
+    return home / "speeds" / f"{kind}-{canonical_hash([describe(device)], 10)}.json"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError, InvalidInputError, StorageError, TooFewLabelsError, UnknownNameError
 from engine.features import FeatureStore, describes, extract
+from engine.methods import METHODS
 from engine.similarity import METRICS, score
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
@@ -91,7 +92,7 @@ class Ranking:
         if not names:
             raise InvalidInputError(
                 "No teacher that was ranked has pseudo-labels, from which a student could learn: add one that has, or "
-                "let the teachers' features decide (distill-consensus)."
+                f"choose a method to which the teachers' features suffice ({_by_features()})."
             )
         rule = METRICS[self.metric].rule
         return {name: float(a) for name, a in zip(names, weights(similarities, p, rule), strict=True)}
@@ -109,6 +110,10 @@ class Ranking:
         able = (r for r in self.ranked if features_suffice or r.teacher.has_pseudo_labels)
         by_name = sorted(able, key=lambda r: r.teacher.name)
         return [r.teacher.name for r in by_name], np.array([r.similarity for r in by_name])
+
+
+def _by_features() -> str:
+    return ", ".join(key for key, method in METHODS.items() if method.features_suffice)
 
 
 def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
@@ -212,10 +217,10 @@ def active_weights(alpha: dict[str, float]) -> dict[str, float]:
     return {name: float(a) for name, a in zip(names, kept, strict=True) if a > 0}
 
 
-def drawn_by_lot(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
-    """DistillRandom: the weight 1 on one teacher that the seed draws."""
+def drawn_at_random(teachers: Sequence[TeacherRecord], seed: int) -> dict[str, float]:
+    """The weight 1 on one teacher that the seed draws."""
     names = sorted(t.name for t in teachers)
-    return {names[int(np.random.default_rng([seed, _LOT_STREAM]).integers(len(names)))]: 1.0}
+    return {names[int(np.random.default_rng([seed, _RANDOM_STREAM]).integers(len(names)))]: 1.0}
 
 
 def effective_teachers(alpha: dict[str, float]) -> float:
@@ -223,7 +228,7 @@ def effective_teachers(alpha: dict[str, float]) -> float:
     return effective_number(np.array(list(alpha.values())))
 
 
-_LOT_STREAM = 0x107
+_RANDOM_STREAM = 0x107
 
 
 def _in_order(scored: Sequence[tuple[Candidate, float]]) -> tuple[Ranked, ...]:

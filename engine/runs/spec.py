@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import msgspec
 import torch
 
 from engine.devices import resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
 from engine.jobs import Job
-from engine.methods import Method, get_method
-from engine.records import damaged
+from engine.methods import METHODS, Method, Recipe, Settings, get_method, names_of
+from engine.records import Count, as_value, damaged
+from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import check_student
-from engine.training import WITH_TEACHERS, TrainSpec, recipe, spec_from
+from engine.training import TrainSpec, made
 from engine.weighting import normalized
 
 HASH_LENGTH = 10  # hexadecimal digits, at the end of a run's name
@@ -33,16 +35,22 @@ class RunSpec:
     task_revision: str  # of images, labels, split, classes and geometry
     labels_revision: str
     split_revision: str
-    labels_per_class: int
+    labels_per_class: Count
     method: str
-    seed: int
+    seed: Count
     device: str
     threads: int | None  # of the CPU; decides the last bits of sums
-    train: TrainSpec
+    train: TrainSpec  # what all methods share
+    settings: Settings  # the method's own
     metric: str = DEFAULT_METRIC
     p: float | None = None  # exponent of the weights; None where the method has none
     teachers: Mapping[str, str] | None = None  # those that take part, each with its key; None where none does
     alpha: Mapping[str, float] | None = None  # weights set by hand, instead of those that metric and p give
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its student is trained."""
+        return Recipe(self.method, self.train, self.settings)
 
     @property
     def run_id(self) -> str:
@@ -53,21 +61,35 @@ class RunSpec:
 
 def as_json(spec: RunSpec) -> dict[str, Any]:
     """The JSON value of a spec; an infinite p is written "inf"."""
-    value = asdict(spec)
+    value: dict[str, Any] = as_value(spec)
     if spec.p is not None and math.isinf(spec.p):
         value["p"] = "inf"
     return value
 
 
 def run_spec_from(value: Mapping[str, Any]) -> RunSpec:
-    """The spec in a JSON value. Raises InvalidInputError for unknown or missing fields."""
-    known = {field.name for field in fields(RunSpec)}
-    if unknown := sorted(set(value) - known):
+    """The spec in a JSON value, also in one of version 0.1. Raises InvalidInputError for unknown or missing fields."""
+    value = modern(value)
+    if unknown := sorted(set(value) - set(names_of(RunSpec))):
         raise InvalidInputError(f"The run's spec has no field {', '.join(unknown)}: it was made by another version.")
-    p = value.get("p")
     try:
-        return RunSpec(**{**value, "train": spec_from(value["train"]), "p": float(p) if p is not None else None})
-    except (TypeError, KeyError, ValueError) as error:
+        found = recipe_from(value)
+        p = math.inf if value.get("p") == "inf" else value.get("p")
+        return msgspec.convert({**value, "train": found.train, "settings": found.settings, "p": p}, RunSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"The run's spec cannot be read: {error}.") from error
+
+
+def recipe_from(value: Mapping[str, Any]) -> Recipe:
+    """The recipe in the fields method, train and settings of a JSON value. Raises InvalidInputError."""
+    try:
+        method, train, settings = get_method(value["method"]), value["train"], value["settings"]
+        return Recipe(
+            value["method"],
+            made(TrainSpec, train, "The training spec"),
+            made(method.settings, settings, method.title),
+        )
+    except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(f"The run's spec cannot be read: {error}.") from error
 
 
@@ -79,7 +101,7 @@ def spec_of(job: Job) -> RunSpec:
         raise damaged(path, what, "its spec is not the one that the run was named after", way_out)
     try:
         return run_spec_from(job.spec)
-    except InvalidInputError as error:
+    except (InvalidInputError, UnknownNameError) as error:
         raise damaged(path, what, str(error).rstrip("."), way_out) from error
 
 
@@ -92,6 +114,16 @@ def check_held_out(task: Task) -> None:
         )
 
 
+def defaults(task: Task | None, method: Method | None = None) -> dict[str, Any]:
+    """Every field of TrainSpec as a run has it unless it is asked for otherwise: what the task has decided, else what
+    the method has of its own, else the field's default. This is the one place where that is said.
+    """
+    values = {**asdict(TrainSpec()), **(method.shared if method else {})}
+    if task is not None and task.record.student_size:
+        values["size"] = task.record.student_size
+    return values
+
+
 def plan(
     task: Task,
     methods: Sequence[str],
@@ -102,30 +134,31 @@ def plan(
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     alpha: Mapping[str, float] | None = None,
-    **changes: Any,
+    **chosen: Any,
 ) -> list[RunSpec]:
-    """One spec for each seed and method, seeds outermost; `changes` are fields of TrainSpec, the same for all.
+    """One spec for each seed and method, seeds outermost. `chosen` are fields of TrainSpec, and settings, which go to
+    the methods that have them; what is not chosen is as `defaults` and the settings' own defaults say.
 
-    alpha: weights set by hand, which DistillWeighted takes instead of those that metric and p give; scaled to sum to 1.
-    Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
+    alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
+    sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
     """
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     if not methods or not seeds:
         raise InvalidInputError("A comparison needs at least one method and one seed.")
-    chosen = [get_method(name) for name in dict.fromkeys(methods)]
+    _check_known(chosen)
+    found = [get_method(name) for name in dict.fromkeys(methods)]
     check_held_out(task)
     place = resolve(device)
     for seed in seeds:
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
-    if "architecture" in changes:
-        check_student(changes["architecture"])
-    if task.record.student_size:  # a decision of the task, unless it is asked for otherwise
-        changes = {"size": task.record.student_size, **changes}
+    if "architecture" in chosen:
+        check_student(chosen["architecture"])
     allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
     specs = []
     for seed in dict.fromkeys(seeds):
-        for method in chosen:
+        for method in found:
+            recipe = method.recipe({**defaults(task, method), **chosen})
             spec = RunSpec(
                 task=task.name,
                 task_revision=task.revision,
@@ -136,13 +169,22 @@ def plan(
                 seed=seed,
                 device=place,
                 threads=torch.get_num_threads() if place == "cpu" else None,
-                train=recipe(method.objective, **{**changes, **dict(method.settings)}),
+                train=recipe.train,
+                settings=recipe.settings,
                 metric=metric,
             )
             # A teacher without pseudo-labels has nothing that the distillation loss could teach.
-            able = {t.name: t.key for t in allowed if spec.train.features_suffice or t.has_pseudo_labels}
-            specs.append(_with_teachers(spec, method, able, alpha) if method.objective in WITH_TEACHERS else spec)
+            able = {t.name: t.key for t in allowed if recipe.settings.features_suffice or t.has_pseudo_labels}
+            specs.append(_with_teachers(spec, method, able, alpha) if method.weights else spec)
     return specs
+
+
+def _check_known(chosen: Mapping[str, Any]) -> None:
+    known = [*names_of(TrainSpec), *(name for method in METHODS.values() for name in names_of(method.settings))]
+    if unknown := sorted(set(chosen) - set(known)):
+        raise InvalidInputError(
+            f"There is no training field {', '.join(unknown)}: choose among {', '.join(dict.fromkeys(known))}."
+        )
 
 
 def _with_teachers(
@@ -150,7 +192,7 @@ def _with_teachers(
 ) -> RunSpec:
     if not allowed:
         raise InvalidInputError(f"No teacher may teach task {spec.task!r}: name one that has not seen its images.")
-    if alpha is not None and method.key.startswith("distill-weighted"):
+    if alpha is not None and method.by_hand:
         if wrong := sorted(set(alpha) - set(allowed)):
             raise InvalidInputError(f"Teacher {wrong[0]!r} may not teach task {spec.task!r}: take its weight away.")
         return replace(spec, teachers=dict(sorted(allowed.items())), alpha=normalized(dict(sorted(alpha.items()))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,11 @@ from engine.devices import describe
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
-from engine.records import read_record, write_record
-from engine.training import TrainSpec, spec_from
+from engine.methods import Recipe
+from engine.methods.made_up import MadeUp
+from engine.records import as_value, read_record, write_record
+from engine.runs.spec import recipe_from
+from engine.training import TrainSpec
 from engine.training.speed import images_per_second
 
 KIND = "speed"
@@ -36,27 +39,27 @@ class Speed:
     in_a_run: bool = False  # over a whole run; otherwise over two seconds
 
 
-def known_speed(home: Path, spec: TrainSpec, device: str) -> Speed | None:
+def known_speed(home: Path, recipe: Recipe, device: str) -> Speed | None:
     """The latest of such a student on this device, or None if there is none."""
     try:
-        return read_record(_path(home, spec, device), Speed, "a measured speed", "remove it")
+        return read_record(_path(home, recipe, device), Speed, "a measured speed", "remove it")
     except WorkbenchError:  # it is measured again
         return None
 
 
-def keep_speed(home: Path, spec: TrainSpec, device: str, images: int, seconds: float) -> None:
+def keep_speed(home: Path, recipe: Recipe, device: str, images: int, seconds: float) -> None:
     """Note how fast a run trained, in the place of what was known before: estimates follow what really happens.
 
     Raises StorageError if the disk refuses.
     """
     if seconds >= SHORTEST:
-        _keep(home, spec, device, images / seconds, in_a_run=True)
+        _keep(home, recipe, device, images / seconds, in_a_run=True)
 
 
-def request_speed(home: Path, specs: Sequence[TrainSpec], device: str) -> Job:
-    """Queue the measurement of each of `specs`, behind everything else; about two seconds each."""
+def request_speed(home: Path, recipes: Sequence[Recipe], device: str) -> Job:
+    """Queue the measurement of each of `recipes`; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
-    spec = {"specs": [asdict(s) for s in specs], "threads": threads}
+    spec = {"recipes": [as_value(recipe) for recipe in recipes], "threads": threads}
     return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
@@ -69,13 +72,15 @@ def end_measurements(home: Path, device: str) -> None:
 
 def execute_speed(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    home, specs = job.folder.parent.parent, [spec_from(value) for value in job.spec["specs"]]
-    for i, spec in enumerate(specs):
+    home, recipes = job.folder.parent.parent, [recipe_from(value) for value in job.spec.get("recipes", ())]
+    for i, recipe in enumerate(recipes):
         report.check_cancelled()
-        report.progress(i, len(specs), "methods", "Measuring how fast the student trains here")
-        found = images_per_second(spec, job.device, job.spec["threads"], check=report.check_cancelled)
-        _keep(home, spec, job.device, found, in_a_run=False)
-    report.progress(len(specs), len(specs), "methods", "Measured")
+        report.progress(i, len(recipes), "methods", "Measuring how fast the student trains here")
+        threads: int | None = job.spec["threads"]
+        objective = recipe.settings.prepare(MadeUp(threads))
+        found = images_per_second(recipe.train, objective, job.device, threads, check=report.check_cancelled)
+        _keep(home, recipe, job.device, found, in_a_run=False)
+    report.progress(len(recipes), len(recipes), "methods", "Measured")
 
 
 def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
@@ -83,13 +88,14 @@ def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
     return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
 
 
-def _keep(home: Path, spec: TrainSpec, device: str, images_a_second: float, *, in_a_run: bool) -> None:
+def _keep(home: Path, recipe: Recipe, device: str, images_a_second: float, *, in_a_run: bool) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    write_record(_path(home, spec, device), Speed(images_a_second, describe(device), moment, in_a_run))
+    write_record(_path(home, recipe, device), Speed(images_a_second, describe(device), moment, in_a_run))
 
 
-def _path(home: Path, spec: TrainSpec, device: str) -> Path:
+def _path(home: Path, recipe: Recipe, device: str) -> Path:
     """One file for each shape of a step; the length of the run and the rates do not matter."""
-    shape = [spec.objective, spec.architecture, spec.size, spec.labeled_batch, spec.unlabeled_batch]
-    shape += [spec.batch_norm, spec.precision, spec.uses_unlabeled, spec.strong, describe(device)]
+    spec, settings = recipe.train, recipe.settings
+    shape = [type(settings).__name__, *settings.pace, spec.architecture, spec.size, spec.labeled_batch]
+    shape += [spec.unlabeled_batch, spec.batch_norm, spec.precision, describe(device)]
     return home / "speeds" / f"{canonical_hash(shape)}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spea
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
-from engine.methods import FINE_TUNE
+from engine.methods import REFERENCE, SINGLE
+from engine.records import as_value
 from engine.runs.comparison import Entry, enqueue, read_run, runs_root
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
 from engine.wording import NO_BREAK, signed
 
-METHOD = "distill-nearest"  # with one teacher it is that teacher's lesson alone
 IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
 FEWEST = 4  # teachers below which an order says nothing
 
@@ -67,9 +67,9 @@ def single_teacher_specs(
     if not allowed:
         raise InvalidInputError(f"No teacher may teach task {task.name!r}: there is nothing to measure.")
     shared = {"labels_per_class": labels_per_class, "device": device, "images": images, **changes}
-    specs = plan(task, [FINE_TUNE.key], seeds, **shared)
+    specs = plan(task, [REFERENCE.key], seeds, **shared)
     for name in allowed:
-        specs += plan(task, [METHOD], seeds, teachers=[name], **shared)
+        specs += plan(task, [SINGLE.key], seeds, teachers=[name], **shared)
     return specs
 
 
@@ -86,7 +86,7 @@ def single_teacher_runs(home: Path, task: Task, labels_per_class: int) -> list[E
         for entry in found
         if entry.spec.task_revision == task.revision
         and entry.spec.labels_per_class == labels_per_class
-        and (_teacher_of(entry.spec) is not None or entry.spec.method == FINE_TUNE.key)
+        and (_teacher_of(entry.spec) is not None or entry.spec.method == REFERENCE.key)
     ]
 
 
@@ -95,13 +95,13 @@ def measurements(runs: Sequence[Entry]) -> Measurements | None:
     groups: dict[str, list[Entry]] = {}
     for entry in runs:
         if entry.result is not None and _teacher_of(entry.spec) is not None:
-            key = canonical_hash([asdict(entry.spec.train), entry.spec.device])
+            key = canonical_hash([as_value(entry.spec.recipe), entry.spec.device])
             groups.setdefault(key, []).append(entry)
     if not groups:
         return None
     chosen = max(groups.values(), key=lambda group: (len({_teacher_of(e.spec) for e in group}), len(group)))
     spec = chosen[0].spec
-    alike = [e for e in runs if e.result is not None and e.spec.method == FINE_TUNE.key and _same_student(e.spec, spec)]
+    alike = [e for e in runs if e.result is not None and e.spec.method == REFERENCE.key and _same_student(e.spec, spec)]
     return Measurements(
         spec.train.images,
         spec.labels_per_class,
@@ -146,7 +146,7 @@ def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Ver
 
 
 def _chance_of_the_same_order(values: Sequence[float]) -> float:
-    """How often an order by lot is that of `values`: 1 / n!, more often where some are equal."""
+    """How often a random order is that of `values`: 1 / n!, more often where some are equal."""
     return math.prod(math.factorial(count) for count in Counter(values).values()) / math.factorial(len(values))
 
 
@@ -157,30 +157,16 @@ def unfinished(runs: Sequence[Entry]) -> list[tuple[Job, Status]]:
 
 def _teacher_of(spec: RunSpec) -> str | None:
     """The teacher that taught alone, or None if there were several or none."""
-    if spec.method != METHOD or spec.teachers is None or len(spec.teachers) != 1:
+    if spec.method != SINGLE.key or spec.teachers is None or len(spec.teachers) != 1:
         return None
     return next(iter(spec.teachers))
 
 
-_OF_EVERY_STUDENT = (
-    "architecture",
-    "start",
-    "size",
-    "images",
-    "labeled_batch",
-    "learning_rate",
-    "warm_up",
-    "momentum",
-    "weight_decay",
-    "batch_norm",
-    "precision",
-)
-
-
 def _same_student(first: RunSpec, second: RunSpec) -> bool:
-    """Whether two runs share all that fine-tuning and a teacher's lesson have in common."""
-    same = all(getattr(first.train, name) == getattr(second.train, name) for name in _OF_EVERY_STUDENT)
-    return same and first.device == second.device
+    """Whether two runs share all that methods with and without teachers have in common."""
+    # How many unlabeled images a step takes is the method's; how often the student is evaluated touches no training.
+    trains = [replace(spec.train, unlabeled_batch=0, evaluations=1) for spec in (first, second)]
+    return trains[0] == trains[1] and first.device == second.device
 
 
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:

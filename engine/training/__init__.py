@@ -1,26 +1,36 @@
-"""Training: a function of (TrainSpec, data, seed, hooks) that gives a student."""
+"""Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
-from engine.training.data import EvaluationData, TeacherSignal, TrainData
+from engine.training.batches import Batches
+from engine.training.data import EvaluationData, TrainData
+from engine.training.fields import Field, Shown, choice, made, number, own_fields
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
-from engine.training.spec import OBJECTIVES, WITH_TEACHERS, TrainSpec, recipe, spec_from
-from engine.training.student import build_student, input_statistics
+from engine.training.objective import Loss, Objective, OnLabels, features_of_both
+from engine.training.spec import TrainSpec
+from engine.training.student import Student, build_student, input_statistics
 
 __all__ = [
-    "OBJECTIVES",
-    "WITH_TEACHERS",
+    "Batches",
     "Checkpoint",
     "EvaluationData",
+    "Field",
     "Hooks",
+    "Loss",
+    "Objective",
+    "OnLabels",
     "Point",
-    "TeacherSignal",
+    "Shown",
+    "Student",
     "TrainData",
     "TrainSpec",
     "Trained",
     "UnfitCheckpointError",
     "build_student",
+    "choice",
+    "features_of_both",
     "input_statistics",
+    "made",
+    "number",
+    "own_fields",
     "predict",
-    "recipe",
-    "spec_from",
     "train",
 ]

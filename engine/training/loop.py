@@ -15,8 +15,9 @@ from torch.optim.swa_utils import AveragedModel
 from engine.devices import set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
+from engine.training.batches import Batches
 from engine.training.data import TrainData
-from engine.training.objectives import BY_NAME, Batches
+from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
 from engine.training.student import Student, build_student
@@ -68,6 +69,7 @@ class Trained:
 
 def train(
     spec: TrainSpec,
+    objective: Objective,
     data: TrainData,
     seed: int,
     *,
@@ -76,16 +78,16 @@ def train(
     hooks: Hooks | None = None,
     resume: Checkpoint | None = None,
 ) -> Trained:
-    """Train one student. On CPU, the same spec, data, seed and thread count give the same weights, bit for bit, also
-    when training was stopped and resumed from any checkpoint.
+    """Train one student. On CPU, the same spec, objective, data, seed and thread count give the same weights, bit for
+    bit, also when training was stopped and resumed from any checkpoint.
 
-    Raises InvalidInputError if the data lack what the objective needs, or if the loss is no longer a number;
-    UnfitCheckpointError.
+    Raises InvalidInputError if no image has a label, or if the loss is no longer a number; UnfitCheckpointError.
     """
     hooks = hooks or Hooks()
-    _check(spec, data)
+    if not len(data.labeled):
+        raise InvalidInputError("There is no labeled image to train on: label some images first.")
     place = set_up(device, threads)
-    run = _Run(spec, data, seed, place)
+    run = _Run(spec, objective, data, seed, place)
     if resume is not None:
         run.restore(resume)
     run.go(hooks)
@@ -108,6 +110,7 @@ def ema_decay(updates: int) -> float:
 @dataclass
 class _Run:
     spec: TrainSpec
+    objective: Objective
     data: TrainData
     seed: int
     device: torch.device
@@ -118,12 +121,11 @@ class _Run:
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        head_classes = {name: signal.pseudo_labels.shape[2] for name, signal in self.data.signals.items()}
-        if not self.spec.uses_pseudo_labels:
-            head_classes = {}
-        self.student = build_student(self.spec, self.data.classes, head_classes, self.seed).to(self.device)
+        self.student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed).to(self.device)
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
-        self.optimizer = torch.optim.SGD(_groups(self.student, self.spec), lr=1.0, momentum=self.spec.momentum)
+        self.optimizer = torch.optim.SGD(
+            _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum
+        )
         self.batches = Batches(self.spec, self.data, self.seed, self.device)
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
 
@@ -172,7 +174,7 @@ class _Run:
             group["lr"] = rate * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
-            loss, parts = BY_NAME[self.spec.objective](self.student, self.batches, self.step)
+            loss, parts = self.objective.loss(self.student, self.batches, self.step)
         torch.autograd.backward(loss)
         self.optimizer.step()
         self.averaged.update_parameters(self.student.network)
@@ -214,7 +216,7 @@ class _Run:
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 
     def _set_modes(self) -> None:
-        self.student.train(self.spec.objective != "linear-probe")
+        self.student.train(not self.objective.head_alone)
         if self.spec.batch_norm == "frozen":
             for module in self.student.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -243,26 +245,13 @@ def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
     return torch.cat(chunks)
 
 
-def _check(spec: TrainSpec, data: TrainData) -> None:
-    if not len(data.labeled):
-        raise InvalidInputError("There is no labeled image to train on: label some images first.")
-    if spec.objective == "consensus" and spec.uses_unlabeled and data.consensus is None:
-        raise InvalidInputError("Nothing is known of what the teachers agree on: choose a teacher.")
-    if spec.uses_pseudo_labels:
-        if not data.signals:
-            raise InvalidInputError("Distillation needs at least one teacher with a weight above 0: choose one.")
-        total = sum(signal.alpha for signal in data.signals.values())
-        if abs(total - 1) > 1e-6:
-            raise InvalidInputError(f"The teachers' weights sum to {total:.4f}: they must sum to 1.")
-
-
-def _groups(student: Student, spec: TrainSpec) -> list[dict[str, Any]]:
-    """Parameters by learning rate (student, teachers' heads) and weight decay (matrices and kernels, the rest)."""
-    if spec.objective == "linear-probe":
+def _groups(student: Student, objective: Objective, spec: TrainSpec) -> list[dict[str, Any]]:
+    """Parameters by learning rate (student, further heads) and weight decay (matrices and kernels, the rest)."""
+    if objective.head_alone:
         student.requires_grad_(False)
         student.network.classifier.requires_grad_(True)
     groups = []
-    for part, factor in ((student.network, 1.0), (student.heads, spec.head_factor)):
+    for part, factor in ((student.network, 1.0), (student.heads, objective.head_factor)):
         for decayed in (False, True):
             chosen = [p for p in part.parameters() if p.requires_grad and (p.ndim > 1) == decayed]
             if chosen:

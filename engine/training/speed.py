@@ -8,12 +8,13 @@ from contextlib import suppress
 
 import torch
 
-from engine.training.data import TeacherSignal, TrainData
+from engine.training.data import TrainData
 from engine.training.loop import Hooks, train
+from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 
 SECONDS = 2.0
-CLASSES, IMAGES, TEACHER_CLASSES = 10, 128, 300  # of the made-up task; they hardly move the time of a step
+CLASSES, IMAGES = 10, 128  # of the made-up task; they hardly move the time of a step
 
 
 class _EnoughError(Exception):
@@ -22,12 +23,13 @@ class _EnoughError(Exception):
 
 def images_per_second(
     spec: TrainSpec,
+    objective: Objective,
     device: str,
     threads: int | None = None,
     seconds: float = SECONDS,
     check: Callable[[], None] = lambda: None,
 ) -> float:
-    """Student images with gradient a second, over about `seconds` of steps after one that warms up.
+    """Student images with gradient a second on made-up images, over about `seconds` of steps after one that warms up.
 
     With a budget of one step there is none after that: it then counts as a second. `check` is called at every step and
     may raise to stop.
@@ -45,26 +47,19 @@ def images_per_second(
             raise _EnoughError
 
     with suppress(_EnoughError):
-        train(spec, _made_up(spec), 0, device=device, threads=threads, hooks=Hooks(on_step=on_step))
+        train(spec, objective, made_up(spec), 0, device=device, threads=threads, hooks=Hooks(on_step=on_step))
     (first, none), (last, images) = marks[0], marks[-1]
     return (images - none) / (last - first) if last > first else float(spec.images_per_step)
 
 
-def _made_up(spec: TrainSpec) -> TrainData:
+def made_up(spec: TrainSpec) -> TrainData:
+    """Images of noise in the size that the spec asks for, half of them labeled."""
     generator = torch.Generator().manual_seed(0)
     shape = (IMAGES, 3, spec.size, spec.size)
-    signals = {}
-    if spec.uses_pseudo_labels:
-        labels = torch.rand(1, IMAGES, TEACHER_CLASSES, generator=generator).softmax(2).half()
-        signals = {"made-up": TeacherSignal(1.0, labels.expand(spec.views, -1, -1))}
-    whole = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(spec.views, IMAGES, 5)
     return TrainData(
         images=torch.randint(256, shape, generator=generator).to(torch.uint8),
         labeled=torch.arange(IMAGES // 2),
         labels=torch.randint(CLASSES, (IMAGES // 2,), generator=generator),
         classes=CLASSES,
         flip=True,
-        signals=signals,
-        consensus=torch.full((IMAGES, CLASSES), 1 / CLASSES).half() if spec.objective == "consensus" else None,
-        boxes=whole if spec.views > 1 else None,
     )

@@ -1,4 +1,4 @@
-"""The student: a small network with a head over the task's classes and, while it learns, one head per teacher."""
+"""The student: a small network with a head over the task's classes and, while it learns, further heads."""
 
 from __future__ import annotations
 

@@ -15,8 +15,10 @@ from engine.tasks import Task
 DIMENSIONS = 24
 
 
-def look(home: Path, task: Task, rows: NDArray[np.int64], strengths: Mapping[str, float], usual: float = 1.0) -> None:
-    """Let every teacher that may teach look at `rows`. The larger its strength, the farther apart are the classes."""
+def extracted(
+    home: Path, task: Task, rows: NDArray[np.int64], strengths: Mapping[str, float], usual: float = 1.0
+) -> None:
+    """Give every teacher that may teach outputs for `rows`; the larger its strength, the farther apart the classes."""
     for candidate in candidates(task):
         if candidate.allowed:
             strength = strengths.get(candidate.teacher.name, usual)

@@ -99,7 +99,7 @@ def curve(spec: RunSpec) -> list[dict[str, Any]]:
     for i in range(1, POINTS + 1):
         step = round(spec.train.steps * i / POINTS)
         losses = {"labels": 2.0 / i}
-        if spec.train.uses_unlabeled:
+        if spec.settings.takes_unlabeled:
             losses |= (
                 {"consistency": 0.4, "confident share": 0.2 * i} if spec.method == "fixmatch" else {"teachers": 3 / i}
             )
@@ -118,7 +118,7 @@ def curve(spec: RunSpec) -> list[dict[str, Any]]:
 
 def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[str, Any]]) -> dict[str, Any]:
     """What a run with this accuracy would have left in result.json."""
-    taught = get_method(spec.method).objective == "distill"
+    taught = get_method(spec.method).weights and spec.settings.needs >= {"pseudo-labels"}
     last = points[-1] if points else {"images": spec.train.images, "seconds": 1.0}
     return {
         "task": spec.task,

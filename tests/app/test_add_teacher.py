@@ -19,7 +19,7 @@ from engine.review import open_task
 from engine.runs import rank
 from engine.teachers import About, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
-from tests.app.made_features import look
+from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
 
 TIMM = "test_resnet.r160_in1k"
@@ -110,7 +110,7 @@ def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
 
 def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, tmp_path):
     task = open_task("emoji-fluent", home)
-    look(home, task, task.labeled_rows(5, 0), {}, usual=0.0)  # the bundled ones tell nothing apart
+    extracted(home, task, task.labeled_rows(5, 0), {}, usual=0.0)  # the bundled ones tell nothing apart
     path = tmp_path / "table.parquet"
     features = np.eye(len(task.classes))[np.maximum(task.labels, 0)].astype(np.float32)
     features += np.random.default_rng(0).normal(0, 0.01, features.shape).astype(np.float32)

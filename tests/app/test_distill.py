@@ -11,14 +11,14 @@ from app.views.distill import form
 from engine import jobs
 from engine.handlers import HANDLERS
 from engine.jobs import Job
-from engine.methods import get_method
+from engine.methods import get_method, preselected
 from engine.review import open_task
 from engine.runs import entries, list_comparisons, runs_root
 from engine.runs.execution import CHECKPOINT
-from engine.runs.extraction_job import request_look
+from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
 from engine.tasks import Task
-from engine.training import recipe
+from engine.training import TrainSpec
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -52,8 +52,8 @@ def test_without_a_task_the_page_leads_to_start(home):
 
 def test_the_form_begins_with_four_methods_one_seed_and_the_default_budget(home, measured):
     app = open_page("distill", task="emoji-fluent")
-    assert [box.key for box in app.checkbox if box.value] == [f"distill-method-{key}" for key in form.DEFAULT_METHODS]
-    assert budget(app).value == recipe("distill").images
+    assert [box.key for box in app.checkbox if box.value] == [f"distill-method-{key}" for key in preselected()]
+    assert budget(app).value == TrainSpec().images
     assert button(app, "Start").label == "Start 4 runs"
     assert "epoch" not in text_of(app)
 
@@ -65,7 +65,7 @@ def test_a_budget_is_shown_as_steps_and_time_for_each_method(home, measured):
     assert list(steps["Steps"]) == ["750", "300", "300", "300"]
     both = [
         f"{train.labeled_batch} labeled + {train.unlabeled_batch} unlabeled"
-        for train in map(recipe, ("fixmatch", "distill", "consensus"))
+        for train in (get_method(key).recipe().train for key in preselected()[1:])
     ]
     assert list(steps["Images a step"]) == ["32 labeled", *both]
     # 10 s to start, 24,000 images at 100 a second, 15 % for evaluations, four times
@@ -137,9 +137,9 @@ def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
     next(found for found in app.number_input if found.key == "distill-labeled_share").set_value(0.35)
     shown(app.run())
     shown(button(app, "Start").click().run())
-    trains = [entry.spec.train for entry in entries(home, list_comparisons(home)[0])]
-    assert {train.labeled_share for train in trains} == {0.35}
-    assert {train.learning_rate for train in trains} == {recipe("distill").learning_rate}
+    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    assert {s.settings.labeled_share for s in specs if get_method(s.method).weights} == {0.35}
+    assert {s.train.learning_rate for s in specs} == {TrainSpec().learning_rate}
 
 
 def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run_ends(home):
@@ -157,7 +157,7 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
 def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, measured, monkeypatch):
     monkeypatch.setattr(queued, "known_speed", form.known_speed)
     made_runs.planned(home, ["fixmatch"], [0], images=24_000)
-    request_look(home, open_task("fashion-mnist", home), labels_per_class=5, seed=0, device="cpu")
+    request_extraction(home, open_task("fashion-mnist", home), labels_per_class=5, seed=0, device="cpu")
     _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
     told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
     assert "waits for FixMatch, seed 0, of Emoji, about" in told

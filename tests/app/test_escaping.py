@@ -18,7 +18,7 @@ from engine.runs import plan, start
 from engine.tasks import load_task
 from engine.teachers import About
 from tests.app import made_runs
-from tests.app.made_features import look
+from tests.app.made_features import extracted
 from tests.app.pages import open_page
 from tests.engine.tasks import made_sources as made
 
@@ -76,7 +76,7 @@ def hostile(made_hostile, home, tmp_path, monkeypatch):
     pq.write_table(pa.table({"image_id": task.images.image_ids, **columns}), path)
     about = About(title=HOSTILE, collection=HOSTILE, license=HOSTILE)
     add_outputs(home, task, path, "outputs.parquet", about, classes=[HOSTILE_CLASS, "lion"])
-    look(home, task, np.arange(len(task.images)), {})
+    extracted(home, task, np.arange(len(task.images)), {})
     monkeypatch.setattr(state, "queue", lambda device: None)
     return task
 

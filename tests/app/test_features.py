@@ -11,7 +11,7 @@ from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
 from engine.review import open_task
-from tests.app.made_features import look
+from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
 TEACHER = "emoji-google"
@@ -27,7 +27,7 @@ def no_queue(monkeypatch, tmp_path):
 def task(home):
     """A task at whose labeled images every teacher has looked."""
     task = open_task("emoji-fluent", home)
-    look(home, task, task.labeled_rows(5, 0), {TEACHER: 4.0})
+    extracted(home, task, task.labeled_rows(5, 0), {TEACHER: 4.0})
     return task
 
 

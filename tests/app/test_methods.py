@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.components.methods import look, order, title
-from engine.methods import METHODS
+from app.components.methods import look, title
+from engine.methods import METHODS, place
 
 THEME = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
 
@@ -45,5 +45,5 @@ def test_other_exponents_look_like_their_method_and_differ_from_it():
 def test_a_method_of_another_version_still_has_name_look_and_place():
     assert title("distill-from-the-future") == "distill-from-the-future"
     assert look("distill-from-the-future").symbol == "circle-open"
-    assert order("distill-from-the-future") == len(METHODS)
-    assert order("distill-weighted(4)") == order("distill-weighted")
+    assert place("distill-from-the-future") == len(METHODS)
+    assert place("distill-weighted(4)") == place("distill-weighted")

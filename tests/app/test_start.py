@@ -108,7 +108,7 @@ def test_a_removed_task_is_put_back_or_deleted_for_good(own, home):
 
 
 def test_a_task_that_a_job_needs_is_not_removed(own, home):
-    job = jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
+    job = jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = open_page("start")
     shown(app.button(key=f"remove-{own.name}").click().run())
     assert "1 job still needs it" in app.error[0].value

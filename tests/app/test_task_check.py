@@ -103,7 +103,7 @@ def test_it_is_said_what_takes_no_part_and_which_groups_test(own):
 
 
 def test_a_job_that_has_not_ended_is_mentioned_before_one_decides(own, home):
-    jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
+    jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = open_page("task", task=own.name, part="check")
     assert "1 job of this task has not ended" in app.warning[0].value
 

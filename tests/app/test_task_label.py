@@ -74,7 +74,7 @@ def test_labels_are_reviewed_on_the_next_page_and_not_before(own, hands):
 
 
 def test_a_job_that_has_not_ended_is_mentioned_before_one_labels(own, hands, home):
-    jobs.create(home / "jobs", "look", kind="look", spec={"task": own.name}, device="cpu")
+    jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = label(own)
     assert "1 job of this task has not ended. A label changes the task" in app.warning[0].value
 

@@ -14,10 +14,10 @@ from engine.results import RESULT
 from engine.review import open_task
 from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
 from engine.runs import panel as panels
-from engine.runs.extraction_job import estimate_look
+from engine.runs.extraction_job import estimate_extraction
 from engine.similarity import METRICS
 from tests.app import made_runs
-from tests.app.made_features import look
+from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
 STRENGTHS = {"emoji-google": 4.0, "imagenet-lite0": 2.0, "mnist": 0.0}
@@ -32,7 +32,7 @@ def no_queue(monkeypatch):
 def task(home):
     """A task at whose labeled images of up to two draws every teacher has looked."""
     task = open_task("emoji-fluent", home)
-    look(home, task, task.labeled_rows(5, 0), STRENGTHS)
+    extracted(home, task, task.labeled_rows(5, 0), STRENGTHS)
     return task
 
 
@@ -57,7 +57,7 @@ def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
     app = open_page("teachers", task="emoji-fluent")
     shown(button(app, "Rank the teachers").click().run())
     (job,) = list_jobs(home / "jobs")
-    assert (job.kind, jobs.status(job).state) == ("look", "queued")
+    assert (job.kind, jobs.status(job).state) == ("extraction", "queued")
     assert progress_of(app) == ["Teachers look at the labeled images · begins next"]
     assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
     shown(button(app, "Cancel").click().run())
@@ -76,8 +76,8 @@ def test_the_page_ranks_as_soon_as_the_look_is_done(home):
     app = shown(app.run())
     assert app.subheader[0].value == "Similarity to the task"
     task = open_task("emoji-fluent", home)
-    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel", "look"], "intervals come with the ranking"
-    assert estimate_look(home, task, labels_per_class=5, seed=0, device="cpu").measured_at is not None
+    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel", "extraction"], "intervals come with the ranking"
+    assert estimate_extraction(home, task, labels_per_class=5, seed=0, device="cpu").measured_at is not None
     ranking = rank(home, task, labels_per_class=2)
     assert list(app.dataframe[0].value["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
 
@@ -121,7 +121,7 @@ def test_the_slider_goes_from_equal_shares_to_the_nearest_teacher(home, task):
 
 
 def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
-    look(home, task, task.labeled_rows(1, 3), STRENGTHS)
+    extracted(home, task, task.labeled_rows(1, 3), STRENGTHS)
     app = open_page("teachers", session={"labels_per_class": 1, "seed": 3}, task="emoji-fluent")
     assert app.info[0].value.startswith("No ranking possible:")
     everyone = len(rank(home, task).candidates)
@@ -265,7 +265,7 @@ def test_the_record_of_the_teacher_in_the_url_is_shown(home, task):
 
 def test_a_teacher_of_the_same_images_is_listed_with_the_reason(home):
     task = open_task("openclipart", home)
-    look(home, task, task.labeled_rows(5, 0), {})
+    extracted(home, task, task.labeled_rows(5, 0), {})
     app = open_page("teachers", task="openclipart")
     excluded = app.table[0].value
     assert list(excluded["Teacher"]) == ["Clip art in 13 subjects"]

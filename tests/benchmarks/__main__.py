@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,14 +19,17 @@ import torch
 from engine.devices import available, describe, set_up
 from engine.features import extract
 from engine.features.extraction import BATCH_IMAGES
+from engine.methods import get_method
+from engine.methods.made_up import MadeUp
 from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
-from engine.training import TeacherSignal, TrainData, augment, build_student, recipe
+from engine.training import Objective, TrainData, TrainSpec, augment, build_student
 from engine.training.loop import _Run
+from engine.training.speed import made_up
 from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7
-IMAGES, CLASSES = 256, 10
+FINE_TUNING = {"labeled_batch": 80}  # as many images a step as the others take
 
 
 def paired_ratio(
@@ -45,9 +48,11 @@ def paired_ratio(
     return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios), "rounds": rounds}
 
 
-def step_of(spec, data: TrainData, device: str) -> Callable[[], object]:
+def step_of(method: str, material: "Teachers", device: str, **changes: object) -> Callable[[], object]:
     """A function that does one step of training and waits for it."""
-    run = _Run(spec, data, 0, set_up(device))
+    recipe = get_method(method).recipe(changes)
+    objective: Objective = recipe.settings.prepare(material)
+    run = _Run(recipe.train, objective, made_up(recipe.train), 0, set_up(device))
 
     def step() -> None:
         run.advance()
@@ -57,36 +62,46 @@ def step_of(spec, data: TrainData, device: str) -> Callable[[], object]:
     return step
 
 
-def made_up(teachers: int, classes: int) -> TrainData:
-    """Images of noise, and `teachers` teachers with `classes` classes each."""
-    generator = torch.Generator().manual_seed(0)
-    signals = {
-        f"t{i}": TeacherSignal(1 / teachers, torch.rand(1, IMAGES, classes, generator=generator).softmax(2).half())
-        for i in range(teachers)
-    }
-    images = torch.randint(256, (IMAGES, 3, 64, 64), generator=generator).to(torch.uint8)
-    labels = torch.randint(CLASSES, (IMAGES,), generator=generator)
-    return TrainData(images, torch.arange(IMAGES), labels, CLASSES, True, signals)
+@dataclass(frozen=True)
+class Teachers(MadeUp):
+    """Several made-up teachers, with `number` classes each."""
+
+    names: tuple[str, ...] = ("t0",)
+    number: int = 1
+
+    @property
+    def alpha(self) -> dict[str, float]:
+        return {name: 1 / len(self.names) for name in self.names}
+
+    def features(self) -> dict:
+        (found,) = super().features().values()
+        return {name: found for name in self.names}
+
+    def pseudo_labels(self, views: int) -> dict:
+        (found,) = super().pseudo_labels(views).values()
+        shape = (*found.shape[:2], self.number)
+        return {name: torch.rand(shape, generator=torch.Generator().manual_seed(0)).softmax(2) for name in self.names}
 
 
 def distillation_step(device: str) -> dict:
     """A distillation step against a fine-tuning step of as many images."""
     # A hundred steps of warm-up would hide nothing: the schedule does not change what a step costs.
-    fine = step_of(recipe("fine-tune", labeled_batch=80), made_up(1, 1), device)
+    fine = step_of("fine-tune", Teachers(), device, **FINE_TUNING)
     found = {}
     for teachers, classes in ((1, 1000), (30, 100), (30, 1000)):
-        distill = step_of(recipe("distill"), made_up(teachers, classes), device)
+        material = Teachers(names=tuple(f"t{i}" for i in range(teachers)), number=classes)
+        distill = step_of("distill-equal", material, device)
         found[f"{teachers} teachers, {teachers * classes} classes"] = paired_ratio(distill, fine, device=device)
-    consensus = step_of(recipe("consensus"), replace(made_up(1, 1), consensus=torch.rand(IMAGES, CLASSES)), device)
+    consensus = step_of("distill-consensus", Teachers(), device)
     found["consensus"] = paired_ratio(consensus, fine, device=device)
-    fixmatch = step_of(recipe("fixmatch"), made_up(1, 1), device)
+    fixmatch = step_of("fixmatch", Teachers(), device)
     found["FixMatch, for comparison"] = paired_ratio(fixmatch, fine, device=device)
     return found
 
 
-def bare_step(spec, data: TrainData, device: str) -> Callable[[], object]:
+def bare_step(spec: TrainSpec, data: TrainData, device: str) -> Callable[[], object]:
     """Forward, backward and update of the same student on one batch that lies on the device, and nothing else."""
-    student = build_student(spec, CLASSES, {}, 0).to(set_up(device)).train()
+    student = build_student(spec, data.classes, {}, 0).to(set_up(device)).train()
     optimizer = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     images = data.images[: spec.labeled_batch].float().to(device)
     labels = data.labels[: spec.labeled_batch].to(device)
@@ -103,8 +118,9 @@ def bare_step(spec, data: TrainData, device: str) -> Callable[[], object]:
 
 def loop(device: str) -> dict:
     """How much of a bare loop's speed ours keeps: 1 is all of it. A fine-tuning step of 80 images."""
-    spec, data = recipe("fine-tune", labeled_batch=80), made_up(1, 1)
-    bare, whole, weak = bare_step(spec, data, device), step_of(spec, data, device), augment.weak
+    spec = get_method("fine-tune").recipe(FINE_TUNING).train
+    bare, weak = bare_step(spec, made_up(spec), device), augment.weak
+    whole = step_of("fine-tune", Teachers(), device, **FINE_TUNING)
 
     def without_augmentation() -> None:
         augment.weak = lambda pixels, generator, *, flip: pixels.float()

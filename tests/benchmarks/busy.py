@@ -59,12 +59,15 @@ class Worker:
 
 def work() -> None:
     """What a `Worker` does: a method a line comes in, images a second go out."""
-    from engine.training import recipe
+    from engine.methods import get_method
+    from engine.methods.made_up import MadeUp
     from engine.training.speed import images_per_second
 
     processes.give_way()
     for line in sys.stdin:
-        print(images_per_second(recipe(line.strip()), "cpu", THREADS, SECONDS), flush=True)
+        recipe = get_method(line.strip()).recipe()
+        objective = recipe.settings.prepare(MadeUp(THREADS))
+        print(images_per_second(recipe.train, objective, "cpu", THREADS, SECONDS), flush=True)
 
 
 def pairs(sleeping: Worker, default: Worker, method: str) -> dict:

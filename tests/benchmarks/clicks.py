@@ -19,8 +19,8 @@ from playwright.sync_api import ElementHandle, expect
 
 from engine import jobs
 from engine.devices import describe, resolve
+from engine.methods import get_method
 from engine.runs import entries, list_comparisons
-from engine.training import recipe
 from tests.browser.chromium import launched
 from tests.browser.server import Server, serving
 from tests.browser.workbench import PATIENCE, Workbench
@@ -115,7 +115,7 @@ def training(server: Server) -> bool:
 def methods(workbench: Workbench) -> Iterator[float]:
     """Distill: another method in the form."""
     workbench.open(f"distill?task={TASK}")
-    row = f"DistillEqual{recipe('distill').steps:,}"  # of the table of steps
+    row = f"DistillEqual{get_method('distill-equal').recipe().train.steps:,}"  # of the table of steps
     for there in (True, False):
         box = workbench.tab.get_by_test_id("stCheckbox").filter(has_text="DistillEqual ").locator("input")
         yield timed(workbench, box.element_handle(), row, there)

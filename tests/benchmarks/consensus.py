@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from engine.consensus import Consensus, agree
+from engine.consensus import Ensemble, consensus
 from engine.features import FeatureStore, extract
 from engine.files import make_folder, workspace
 from engine.review import open_task
@@ -18,23 +18,23 @@ from engine.runs import active_weights, rank
 from engine.teachers import get_teacher
 
 LABELS_PER_CLASS, SEEDS = 5, range(5)
-FULL, ALONE = Consensus(), Consensus(neighbors=0)
-PARTS = {  # exponent of the weights, and how the teachers are brought to one opinion
+FULL, ALONE = Ensemble(), Ensemble(neighbors=0)
+PARTS = {  # exponent of the weights, and how the consensus is made
     "nearest teacher's probe": (np.inf, ALONE),
     "all probes, equal weights": (0.0, ALONE),
     "all probes, p = 6": (6.0, ALONE),
     "all probes, p = 12": (12.0, ALONE),
-    "nearest teacher, spread": (np.inf, FULL),
-    "equal weights, spread": (0.0, FULL),
-    "p = 3, spread": (3.0, FULL),
-    "p = 6, spread: the method": (6.0, FULL),
-    "p = 12, spread": (12.0, FULL),
-    "without sharpening": (6.0, Consensus(sharpness=1)),
-    "sharpness 3": (6.0, Consensus(sharpness=3)),
-    "5 neighbors": (6.0, Consensus(neighbors=5)),
-    "20 neighbors": (6.0, Consensus(neighbors=20)),
-    "spread .6": (6.0, Consensus(spread=0.6)),
-    "spread .9": (6.0, Consensus(spread=0.9)),
+    "nearest teacher, propagation": (np.inf, FULL),
+    "equal weights, propagation": (0.0, FULL),
+    "p = 3, propagation": (3.0, FULL),
+    "p = 6, propagation: the method": (6.0, FULL),
+    "p = 12, propagation": (12.0, FULL),
+    "without sharpening": (6.0, Ensemble(sharpness=1)),
+    "sharpness 3": (6.0, Ensemble(sharpness=3)),
+    "5 neighbors": (6.0, Ensemble(neighbors=5)),
+    "20 neighbors": (6.0, Ensemble(neighbors=20)),
+    "propagation .6": (6.0, Ensemble(propagation=0.6)),
+    "propagation .9": (6.0, Ensemble(propagation=0.9)),
 }
 
 
@@ -56,8 +56,8 @@ def accuracies(name: str) -> dict[str, list[float]]:
         truth = task.labels[rows]
         for part, (p, how) in PARTS.items():
             alpha = active_weights(ranking.alpha(p))
-            opinions = agree(features, alpha, labeled, truth[labeled], len(task.classes), how)
-            found[part].append(float((opinions[others].argmax(1) == truth[others]).mean()))
+            probabilities = consensus(features, alpha, labeled, truth[labeled], len(task.classes), how)
+            found[part].append(float((probabilities[others].argmax(1) == truth[others]).mean()))
         print(f"{name}, seed {seed}", file=sys.stderr)
     return found
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.consensus import EDGE_POWER, Consensus, agree, joint_features, sharpen
+from engine.consensus import EDGE_POWER, Ensemble, consensus, joint_features, sharpen
 from engine.errors import InvalidInputError
 from engine.probes import fit_ridge
 
@@ -26,17 +26,17 @@ HALVES_SEEN = {"seen": 0.5, "blind": 0.5}
 
 def test_every_image_gets_probabilities():
     features, truth = clusters()
-    opinions = agree(features, HALVES, LABELED, truth[LABELED], 4)
-    assert opinions.shape == (120, 4)
-    assert opinions.dtype == np.float32
-    assert np.allclose(opinions.sum(axis=1), 1, atol=1e-5)
-    assert (opinions.argmax(axis=1) == truth).mean() > 0.95
+    found = consensus(features, HALVES, LABELED, truth[LABELED], 4)
+    assert found.shape == (120, 4)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert (found.argmax(axis=1) == truth).mean() > 0.95
 
 
 def test_without_neighbors_and_sharpening_it_is_the_weighted_mean_of_the_probes():
     features, truth = clusters()
     alpha = {"one": 0.25, "two": 0.75}
-    plain = agree(features, alpha, LABELED, truth[LABELED], 4, Consensus(sharpness=1, neighbors=0))
+    plain = consensus(features, alpha, LABELED, truth[LABELED], 4, Ensemble(sharpness=1, neighbors=0))
     probes = {name: fit_ridge(f[LABELED], truth[LABELED], 4).predict_proba(f) for name, f in features.items()}
     expected = 0.25 * probes["one"] + 0.75 * probes["two"]
     others = np.setdiff1d(np.arange(120), LABELED)
@@ -51,12 +51,12 @@ def test_neighbors_correct_the_probes(seed):
     labeled = np.concatenate([np.flatnonzero(truth == c)[:2] for c in range(4)])
     right = {}
     for neighbors in (0, 10):
-        opinions = agree(features, HALVES, labeled, truth[labeled], 4, Consensus(2, neighbors, 0.8))
-        right[neighbors] = (opinions.argmax(axis=1) == truth).mean()
+        found = consensus(features, HALVES, labeled, truth[labeled], 4, Ensemble(2, neighbors, 0.8))
+        right[neighbors] = (found.argmax(axis=1) == truth).mean()
     assert right[10] > right[0] + 0.05
 
 
-def test_spreading_agrees_with_a_hand_calculation():
+def test_propagation_agrees_with_a_hand_calculation():
     """Three images in a plane, centered: A and B point one way, C the other; each has one neighbor at least.
 
     A = (1, 0), B = (1, 0), C = (-2, 0): cosines A-B 1, A-C -1, B-C -1, clipped at 0. So the graph is the one edge A-B,
@@ -69,9 +69,9 @@ def test_spreading_agrees_with_a_hand_calculation():
     a = (s * (1 - s) * probe[0] + (1 - s)) / (1 - s**2)
     b = s * a + (1 - s) * probe[0]
     total = s * (s * (1 - s) * probe[1]) / (1 - s**2) + (1 - s) * probe[1] + b  # the same for the other class
-    opinions = agree(features, {"t": 1.0}, labeled, labels, 2, Consensus(1, 1, s))
-    assert opinions[1, 0] == pytest.approx(b / total, rel=1e-5)
-    assert opinions[2].tolist() == [0, 1]
+    found = consensus(features, {"t": 1.0}, labeled, labels, 2, Ensemble(1, 1, s))
+    assert found[1, 0] == pytest.approx(b / total, rel=1e-5)
+    assert found[2].tolist() == [0, 1]
 
 
 def test_products_of_joint_features_are_the_weighted_cosines():
@@ -85,11 +85,11 @@ def test_products_of_joint_features_are_the_weighted_cosines():
 
 
 def test_sharpening_makes_opinions_surer_and_keeps_their_order():
-    opinions = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
-    squared = sharpen(opinions, 2)
+    found = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    squared = sharpen(found, 2)
     assert squared[0].tolist() == pytest.approx([25 / 38, 9 / 38, 4 / 38])
     assert squared[1].tolist() == [1, 0, 0]
-    assert np.array_equal(sharpen(opinions, 1), opinions)
+    assert np.array_equal(sharpen(found, 1), found)
 
 
 def test_no_sharpness_makes_all_of_a_row_0():
@@ -107,37 +107,37 @@ def test_a_teacher_that_says_the_same_of_all_images_moves_no_neighbor():
     assert np.array_equal(joint @ joint.T, alone @ alone.T)
 
 
-@pytest.mark.parametrize("spread", [1, 1.0, float("nan"), -0.1])
-def test_a_spread_that_leaves_an_image_nothing_of_its_own_is_refused(spread):
-    with pytest.raises(InvalidInputError, match="spread is"):
-        Consensus(spread=spread)
+@pytest.mark.parametrize("share", [1, 1.0, float("nan"), -0.1])
+def test_a_propagation_that_leaves_an_image_nothing_of_its_own_is_refused(share):
+    with pytest.raises(InvalidInputError, match="propagation is"):
+        Ensemble(propagation=share)
 
 
-def test_an_image_without_neighbors_keeps_its_opinion():
+def test_an_image_without_neighbors_keeps_its_own():
     features = {"t": np.array([[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]], dtype=np.float32)}
-    opinions = agree(features, {"t": 1.0}, np.array([0, 2]), np.array([0, 1]), 2, Consensus(1, 1, 0.999))
-    assert opinions[2].tolist() == [0, 1]
+    found = consensus(features, {"t": 1.0}, np.array([0, 2]), np.array([0, 1]), 2, Ensemble(1, 1, 0.999))
+    assert found[2].tolist() == [0, 1]
 
 
 def test_a_teacher_without_weight_has_no_say():
     features, truth = clusters()
-    alone = agree(features, {"one": 1.0}, LABELED, truth[LABELED], 4)
-    silent = agree(features, {"one": 1.0, "two": 0.0}, LABELED, truth[LABELED], 4)
+    alone = consensus(features, {"one": 1.0}, LABELED, truth[LABELED], 4)
+    silent = consensus(features, {"one": 1.0, "two": 0.0}, LABELED, truth[LABELED], 4)
     assert np.allclose(alone, silent, atol=1e-6)
 
 
 @pytest.mark.parametrize("labeled", [[0], [0, 30]])
 def test_few_labels_give_numbers(labeled):
     features, truth = clusters()
-    opinions = agree(features, HALVES, np.array(labeled), truth[labeled], 4)
-    assert np.isfinite(opinions).all()
-    assert np.allclose(opinions.sum(axis=1), 1, atol=1e-5)
+    found = consensus(features, HALVES, np.array(labeled), truth[labeled], 4)
+    assert np.isfinite(found).all()
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
 def test_equal_features_and_two_images_give_numbers():
     same = {"t": np.ones((2, 3), dtype=np.float32)}
-    opinions = agree(same, {"t": 1.0}, np.array([0, 1]), np.array([0, 1]), 2)
-    assert np.allclose(opinions, np.eye(2), atol=1e-5)
+    found = consensus(same, {"t": 1.0}, np.array([0, 1]), np.array([0, 1]), 2)
+    assert np.allclose(found, np.eye(2), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_equal_features_and_two_images_give_numbers():
 def test_what_is_missing_is_said(alpha, labeled, labels, said):
     features, _ = clusters()
     with pytest.raises(InvalidInputError, match=said):
-        agree(features, alpha, np.array(labeled, dtype=int), np.array(labels, dtype=int), 4)
+        consensus(features, alpha, np.array(labeled, dtype=int), np.array(labels, dtype=int), 4)
 
 
 def test_features_of_different_lengths_are_refused():
     features, truth = clusters()
     features["two"] = features["two"][:-1]
     with pytest.raises(InvalidInputError, match="different numbers of images"):
-        agree(features, HALVES, LABELED, truth[LABELED], 4)
+        consensus(features, HALVES, LABELED, truth[LABELED], 4)

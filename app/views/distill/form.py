@@ -14,18 +14,17 @@ from app.components import labels, page, queued, wording
 from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
+from app.views.distill import fields
 from app.views.distill.draft import DistillDraft
-from app.views.distill.fields import advanced_changes
 from engine import devices, jobs
 from engine.jobs import Job
-from engine.methods import METHODS, get_method, weighted
-from engine.runs import RunSpec, active_weights, effective_teachers, line, plan
+from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
+from engine.runs import RunSpec, active_weights, defaults, effective_teachers, line, plan
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
-from engine.training import WITH_TEACHERS, TrainSpec, recipe
+from engine.training import TrainSpec
 
-DEFAULT_METHODS = ("fine-tune", "fixmatch", "distill-weighted", "distill-consensus")
 SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 LARGEST_BUDGET = 100_000_000
@@ -34,13 +33,13 @@ MEASURE_POLL = 1.0  # s
 
 @dataclass(frozen=True)
 class Choice:
-    """What the form says. methods: keys as the engine knows them. changes: fields of TrainSpec."""
+    """What the form says, whole. methods: keys as the engine knows them. values: fields of TrainSpec and settings."""
 
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     device: str
     alpha: Mapping[str, float] | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def specs(self, task: Task) -> list[RunSpec]:
         """The runs. Raises WorkbenchError for what cannot be run."""
@@ -52,80 +51,73 @@ class Choice:
             device=self.device,
             metric=state.metric(),
             alpha=self.alpha,
-            **self.changes,
+            **self.values,
         )
-
-    def train_specs(self) -> dict[str, TrainSpec]:
-        """How each method trains. Raises InvalidInputError."""
-        return {key: recipe(get_method(key).objective, **self.changes) for key in self.methods}
 
 
 def ask() -> Choice:
     """Draw the form and give what it says."""
+    usual = defaults(state.task())
     left, right = st.columns([3, 2], gap="large")
     with left:
         methods = _ask_methods()
     with right:
-        seeds, images, device = _ask_budget()
-        architecture, size = _ask_student()
+        seeds, images, device = _ask_budget(usual["images"])
+        architecture, size = _ask_student(usual["size"])
     more = st.expander("Advanced training settings", icon=":material/tune:", key="distill-advanced", on_change="rerun")
     with more:
-        changes = advanced_changes(device)
-    changed = {"images": images, "architecture": architecture, "size": size} | changes
-    defaults = recipe("distill")
-    return Choice(
-        methods=methods,
-        seeds=seeds,
-        device=device,
-        alpha=state.manual_alpha(),
-        changes={name: value for name, value in changed.items() if value != getattr(defaults, name)},
-    )
+        values = fields.draw(device, usual)
+    values |= {"images": images, "architecture": architecture, "size": size}
+    return Choice(methods=methods, seeds=seeds, device=device, alpha=state.manual_alpha(), values=values)
 
 
-def draw_plan(task: Task, choice: Choice, home: Path) -> None:
-    """What the choice comes to: the student's cost, steps by method, the weights, the time. Raises WorkbenchError."""
-    trains = choice.train_specs()
-    first = next(iter(trains.values()))
+def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], home: Path) -> None:
+    """What the choice comes to, read from the runs that it would start: the student's cost, steps by method, the
+    weights, the time. Raises WorkbenchError.
+    """
+    recipes = {spec.method: spec.recipe for spec in specs}
+    first = specs[0].train
     parameters, gflops = _cost(first.architecture, len(task.classes), first.size)
     st.caption(
         f"Student: {parameters / 1e6:.2f} M parameters, {gflops:.3f} G multiply-accumulates per image of "
         f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
     )
-    st.table(_steps_table(home, choice, trains), border="horizontal", hide_index=True, alt="Steps of each method")
+    st.table(_steps_table(home, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
         told = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
         st.markdown(told, width="content")
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
-    _draw_time(home, choice, trains)
+    _draw_time(home, choice, recipes)
 
 
 def _ask_methods() -> tuple[str, ...]:
     st.markdown("**Methods**")
     chosen = []
     for key, method in METHODS.items():
-        shown = _own_weighted() if key == "distill-weighted" else method
-        label = shown.title + (", weights set by hand" if key == "distill-weighted" and state.manual_alpha() else "")
+        shown = _as_set(method)
+        label = shown.title + (", weights set by hand" if method.by_hand and state.manual_alpha() else "")
         if st.checkbox(
             f"**{label}** · {method.summary}",
-            value=key in DEFAULT_METHODS,
+            value=method.preselected,
             key=f"distill-method-{key}",
             persist_state="session",
             wrap=True,
         ):
             chosen.append(shown.key)
-    if chosen and "fine-tune" not in chosen:
-        st.caption(":material/info: Without fine-tuning there is nothing to hold the other methods against.")
+    if chosen and REFERENCE.key not in chosen:
+        without = f"Without {REFERENCE.title.lower()} there is nothing to hold the other methods against."
+        st.caption(f":material/info: {without}")
     return tuple(chosen)
 
 
-def _own_weighted() -> Any:
-    """DistillWeighted with the exponent that the Teachers page set; with weights set by hand it has none."""
-    return METHODS["distill-weighted"] if state.manual_alpha() else weighted(state.p())
+def _as_set(method: Method) -> Method:
+    """The method with the exponent that the Teachers page set, if that is meant for it and weights are not."""
+    return method if state.manual_alpha() or not method.by_hand else with_p(method, state.p())
 
 
-def _ask_budget() -> tuple[tuple[int, ...], int, str]:
+def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
     count = st.segmented_control(
         "Seeds",
         SEED_COUNTS,
@@ -140,7 +132,7 @@ def _ask_budget() -> tuple[tuple[int, ...], int, str]:
         "Image budget of each run",
         1,
         LARGEST_BUDGET,
-        recipe("distill").images,
+        usual,
         step=1000,
         key="distill-images",
         persist_state="session",
@@ -162,7 +154,7 @@ def _ask_budget() -> tuple[tuple[int, ...], int, str]:
     return tuple(range(first, first + int(count or 1))), int(images or 1), state.device()
 
 
-def _ask_student() -> tuple[str, int]:
+def _ask_student(usual: int) -> tuple[str, int]:
     left, right = st.columns([3, 2])
     with left:
         architecture = st.selectbox(
@@ -174,7 +166,6 @@ def _ask_student() -> tuple[str, int]:
             persist_state="session",
             help="These three have their ImageNet weights here. Any other timm architecture can be typed.",
         )
-    usual = _usual_size()
     sizes = sorted({*SIZES, usual})
     with right:
         size = st.selectbox(
@@ -186,12 +177,6 @@ def _ask_student() -> tuple[str, int]:
             persist_state="session",
         )
     return str(architecture or next(iter(STUDENTS))).strip(), int(size or usual)
-
-
-def _usual_size() -> int:
-    """The size that the task has decided for, or the recipe's."""
-    task = state.task()
-    return (task.record.student_size if task else 0) or 64
 
 
 def _weights_origin(train: TrainSpec) -> str:
@@ -213,27 +198,27 @@ def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
     return cost(architecture, classes, size)
 
 
-def _steps_table(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> dict[str, list[str]]:
-    speeds = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
+def _steps_table(home: Path, choice: Choice, recipes: Mapping[str, Recipe]) -> dict[str, list[str]]:
+    speeds = {key: known_speed(home, recipe, choice.device) for key, recipe in recipes.items()}
     return {
-        "Method": [get_method(key).title for key in trains],
-        "Steps": [f"{train.steps:,}" for train in trains.values()],
-        "Images a step": [_images_per_step(train) for train in trains.values()],
+        "Method": [get_method(key).title for key in recipes],
+        "Steps": [f"{recipe.train.steps:,}" for recipe in recipes.values()],
+        "Images a step": [_images_per_step(recipe.train) for recipe in recipes.values()],
         "About": [
-            wording.duration(estimate_seconds(speed, trains[key])) if speed else "not measured"
+            wording.duration(estimate_seconds(speed, recipes[key].train)) if speed else "not measured"
             for key, speed in speeds.items()
         ],
     }
 
 
 def _images_per_step(train: TrainSpec) -> str:
-    if not train.uses_unlabeled:
+    if not train.unlabeled_batch:
         return f"{train.images_per_step} labeled"
     return f"{train.labeled_batch} labeled + {train.unlabeled_batch} unlabeled"
 
 
 def _draw_weights(task: Task, choice: Choice) -> None:
-    if not any(get_method(key).objective in WITH_TEACHERS for key in choice.methods):
+    if not any(get_method(key).weights for key in choice.methods):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/balance: {_weights_sentence(task, choice)}", width="content")
@@ -241,7 +226,7 @@ def _draw_weights(task: Task, choice: Choice) -> None:
 
 
 def _weights_sentence(task: Task, choice: Choice) -> str:
-    if not any(key.startswith("distill-weighted") for key in choice.methods):
+    if not any(get_method(key).by_hand for key in choice.methods):
         return "These methods set their weights themselves."
     by_hand = state.manual_alpha()
     if by_hand:
@@ -265,19 +250,19 @@ def _shown_p() -> str:
     return f"{state.p():g}".replace("inf", "∞")
 
 
-def _draw_time(home: Path, choice: Choice, trains: Mapping[str, TrainSpec]) -> None:
+def _draw_time(home: Path, choice: Choice, recipes: Mapping[str, Recipe]) -> None:
     """How long the runs take, from how fast such runs were here last; otherwise the offer to measure it."""
-    each = {key: known_speed(home, train, choice.device) for key, train in trains.items()}
-    missing = [train for key, train in trains.items() if each[key] is None]
+    each = {key: known_speed(home, recipe, choice.device) for key, recipe in recipes.items()}
+    missing = [recipe for key, recipe in recipes.items() if each[key] is None]
     if missing:
         _offer_to_measure(home, missing, choice.device, "How long this takes here is not known yet.", "Measure it")
         return
     speeds = [speed for speed in each.values() if speed]
-    total = len(choice.seeds) * sum(estimate_seconds(speed, trains[key]) for key, speed in each.items() if speed)
-    runs = wording.count(len(trains) * len(choice.seeds), "run")
+    total = len(choice.seeds) * sum(estimate_seconds(speed, recipes[key].train) for key, speed in each.items() if speed)
+    runs = wording.count(len(recipes) * len(choice.seeds), "run")
     _offer_to_measure(
         home,
-        list(trains.values()),
+        list(recipes.values()),
         choice.device,
         f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
         "teachers' first look at all images comes on top, once)]",
@@ -293,7 +278,7 @@ def _where_from(speeds: Sequence[Speed]) -> str:
     return f"{how} {when} on {speeds[0].machine}, as busy as it was then"
 
 
-def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text: str, label: str) -> None:
+def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: str, label: str) -> None:
     """A text about time, with the button that lets the queue measure; while it does, how far that is."""
     slot = DistillDraft.current().measurement
     job = slot.job()
@@ -303,12 +288,16 @@ def _offer_to_measure(home: Path, trains: Sequence[TrainSpec], device: str, text
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/timer: {text}", width="content")
         if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
-            budget = recipe("distill").images  # the length of a run does not matter: one request serves every budget
-            wanted = [replace(train, images=max(budget, train.images_per_step)) for train in trains]
+            wanted = [replace(recipe, train=_of_usual_length(recipe.train)) for recipe in recipes]
             slot.ask(lambda: request_speed(home, wanted, device))
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
         st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")
+
+
+def _of_usual_length(train: TrainSpec) -> TrainSpec:
+    """The length of a run does not matter to its speed: one request serves every budget."""
+    return replace(train, images=max(TrainSpec.images, train.images_per_step))
 
 
 def _watch_measurement(job: Job) -> None:

@@ -65,8 +65,8 @@ def _draw_setup(home: Path, task: Task) -> None:
         st.info("Choose at least one method.", icon=":material/info:")
         return
     try:
-        form.draw_plan(task, choice, home)
         specs = choice.specs(task)
+        form.draw_plan(task, choice, specs, home)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
         if not len(task.test_rows):

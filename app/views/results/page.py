@@ -17,13 +17,13 @@ from app.views.results import replay, sources
 from app.views.results.sources import Shown, Source
 from engine.delivery import student_archive
 from engine.evaluation import PairedDifference
+from engine.methods import place, preselected
 from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
 from engine.wording import MINUS
 
 POLL_SECONDS = 3.0  # between two looks for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
-FAVORITES = ("distill-consensus", "distill-weighted")  # whose student is offered first
 
 
 def render() -> None:
@@ -274,9 +274,11 @@ def _draw_download(home: Path, shown: Shown) -> None:
 
 
 def _favorite(shown: Shown) -> str:
-    """The method offered first, whatever its accuracy: of those that teachers took part in, the first of FAVORITES."""
+    """The method offered first, whatever its accuracy: of those that teachers took part in the last one that a
+    comparison takes unless told otherwise, or the first one.
+    """
     taught = [result["method"] for result in shown.results if result.get("active_alpha")]
-    favored = (method for favorite in FAVORITES for method in taught if method.startswith(favorite))
+    favored = (method for key in reversed(preselected()) for method in taught if place(method) == place(key))
     return str(next(favored, (taught or [""])[0]))
 
 

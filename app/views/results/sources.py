@@ -11,8 +11,8 @@ import pandas as pd
 
 from app.components import wording
 from app.components.charts import Curve
-from app.components.methods import order
 from engine.evaluation import Interval
+from engine.methods import place
 from engine.runs import (
     Comparison,
     MethodMean,
@@ -90,7 +90,7 @@ def load(home: Path, source: Source, task: str) -> Shown:
         problems = tuple(found.problem for found in lost)
         unfinished = len(source.comparison.runs) - len(document["results"]) - len(lost)
     results = tuple(document.get("results", ()))
-    means = sorted(method_means(results), key=lambda mean: (order(mean.method), mean.method))
+    means = sorted(method_means(results), key=lambda mean: (place(mean.method), mean.method))
     return Shown(source.id, document, results, tuple(means), unfinished, problems)
 
 

@@ -12,7 +12,7 @@ from app import state
 from app.components import waiting, wording
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs.extraction_job import LookTime, estimate_look, request_look
+from engine.runs.extraction_job import ExtractionTime, estimate_extraction, request_extraction
 from engine.runs.panel import request_panel
 from engine.tasks import Task
 
@@ -29,9 +29,9 @@ def look(task: Task, labels: int | None = None) -> None:
     def ask() -> Job:
         if labels is None:
             TeachersDraft.current().asked.add(_choice(task))
-        return request_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
+        return request_extraction(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
 
-    time = estimate_look(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
+    time = estimate_extraction(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
     _run(
         f"look {task.name} {wanted} {state.seed()}",
         ask,
@@ -62,7 +62,7 @@ def _choice(task: Task) -> tuple[str, int, int]:
     return task.revision, state.labels_per_class(), state.seed()
 
 
-def _about(time: LookTime) -> str:
+def _about(time: ExtractionTime) -> str:
     how_long = wording.duration(time.seconds)
     if time.measured_at is None:
         return f"About **{how_long}** on an idle computer."

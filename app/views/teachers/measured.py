@@ -184,7 +184,7 @@ def _offer(task: Task, found: Measurements | None) -> None:
             request_measurements(state.home(), specs)
             state.queue(state.device())
             st.rerun()
-    speed = known_speed(state.home(), specs[-1].train, state.device())
+    speed = known_speed(state.home(), specs[-1].recipe, state.device())
     about = f", about {wording.duration(len(specs) * estimate_seconds(speed, specs[-1].train))}" if speed else ""
     st.caption(
         f"{wording.count(len(specs), 'short run')}, one with each teacher alone and one of fine-tuning, on draw "

@@ -12,7 +12,7 @@ from engine import jobs
 from engine.jobs import Reporter, states
 from engine.runs import CURVE_EVENT, execution
 from engine.runs.execution import CHECKPOINT, _Watched
-from engine.training import Checkpoint, Point, UnfitCheckpointError, recipe
+from engine.training import Checkpoint, Point, TrainSpec, UnfitCheckpointError
 
 TENSORS = {"student.a": torch.arange(3000.0), "momentum.a": torch.ones(3000)}
 POINTS = [
@@ -91,7 +91,7 @@ def test_the_checkpoint_of_an_old_version_is_gone_on_from(job, saved):
 def test_a_checkpoint_of_another_student_is_a_fresh_start_too(job, saved, monkeypatch):
     tried = []
 
-    def train(spec, data, seed, *, hooks, resume=None, **where):
+    def train(spec, objective, data, seed, *, hooks, resume=None, **where):
         tried.append(resume)
         if resume is not None:
             raise UnfitCheckpointError("The checkpoint is not of this student.")
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_another_student_is_a_fresh_start_too(job, saved, monkey
     monkeypatch.setattr(execution, "train", train)
     run = watched(job)
     monkeypatch.setattr(run, "on_evaluation", lambda point, network: run.points.append(point.step))
-    spec = type("Spec", (), {"train": recipe("fine-tune"), "seed": 0, "device": "cpu", "threads": 1})
-    execution._train(spec, None, run)
+    spec = type("Spec", (), {"train": TrainSpec(), "seed": 0, "device": "cpu", "threads": 1})
+    execution._train(spec, None, None, run)
     assert [found is None for found in tried] == [False, True]
     assert run.points == [1]

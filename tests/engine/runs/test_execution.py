@@ -17,6 +17,7 @@ from engine.delivery import export_student
 from engine.errors import InvalidInputError
 from engine.features import extract
 from engine.jobs import worker
+from engine.methods import distill_consensus
 from engine.review import open_task
 from engine.runs import (
     QueueThread,
@@ -127,17 +128,18 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
     given = []
     original = execution.train
 
-    def remember(spec, data, *rest, **options):
-        given.append(data)
-        return original(spec, data, *rest, **options)
+    def remember(spec, objective, data, *rest, **options):
+        given.append((objective, data))
+        return original(spec, objective, data, *rest, **options)
 
     monkeypatch.setattr(execution, "train", remember)
     [spec] = plan(task, ["distill-nearest"], [0], **{**small, "images": 80})
     run_here(home, spec)
     expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
-    assert np.array_equal(given[0].images.permute(0, 2, 3, 1).numpy(), expected)
-    assert given[0].labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
-    assert {s.pseudo_labels.shape[1] for s in given[0].signals.values()} == {len(task.train_rows)}
+    [(objective, data)] = given
+    assert np.array_equal(data.images.permute(0, 2, 3, 1).numpy(), expected)
+    assert data.labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
+    assert {s.pseudo_labels.shape[1] for s in objective.signals.values()} == {len(task.train_rows)}
 
 
 @LEARN_FROM_TEACHERS
@@ -157,16 +159,16 @@ def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, t
 
 
 def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeypatch):
-    """What the teachers agree on is made from the training split's features and the labeled subset's labels alone."""
+    """The teachers' consensus is made from the training split's features and the labeled subset's labels alone."""
     task = open_task("emoji-fluent", home)
     given = []
-    original = execution.agree
+    original = distill_consensus.consensus
 
     def remember(features, alpha, labeled, labels, *rest):
         given.append((features, labeled, labels))
         return original(features, alpha, labeled, labels, *rest)
 
-    monkeypatch.setattr(execution, "agree", remember)
+    monkeypatch.setattr(distill_consensus, "consensus", remember)
     [spec] = plan(task, ["distill-consensus"], [0], **{**small, "images": 80})
     run_here(home, spec)
     [(features, labeled, labels)] = given

@@ -45,11 +45,11 @@ def test_methods_are_the_weights_at_their_exponent():
 
 def test_a_variant_changes_fields_of_the_spec_for_an_ablation(emoji, small):
     variant = get_method("distill-consensus(sharpness=1, p=3,neighbors=0)")
-    assert (variant.p, dict(variant.settings)) == (3, {"neighbors": 0, "sharpness": 1})
+    assert (variant.p, dict(variant.changed)) == (3, {"neighbors": 0, "sharpness": 1})
     assert get_method(variant.key) == variant
     [spec] = plan(emoji, [variant.key], [0], **small)
-    assert (spec.p, spec.train.neighbors, spec.train.sharpness, spec.train.spread) == (3, 0, 1, 0.8)
-    assert get_method("distill-consensus").settings == ()
+    assert (spec.p, spec.settings.neighbors, spec.settings.sharpness, spec.settings.propagation) == (3, 0, 1, 0.8)
+    assert get_method("distill-consensus").changed == ()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_variant_changes_fields_of_the_spec_for_an_ablation(emoji, small):
         ("distill-consensus(neighbors=-1)", "neighbors is -1"),
         ("distill-consensus(p=-1)", "p is -1"),
         ("distill-consensus(p=true)", "p is True"),
-        ("distill-consensus(spread=much)", "spread is 'much'"),
+        ("distill-consensus(propagation=much)", "propagation is 'much'"),
         ("fine-tune(p=3)", "fine-tune has no p"),
         ("distill-random(p=3)", "distill-random has no p"),
         ("distill-nearest(p=1)", "distill-nearest has no p"),

@@ -10,12 +10,12 @@ from engine import runs
 from engine.errors import StorageError
 from engine.installation import FOLDER
 from engine.jobs import IMPORT, INTERACTIVE, create, load, processes, states, status
+from engine.methods import get_method
 from engine.runs import queue
 from engine.runs.comparison import enqueue
-from engine.runs.extraction_job import START_SECONDS, estimate_look, keep_pace
+from engine.runs.extraction_job import START_SECONDS, estimate_extraction, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
-from engine.training import recipe
 from tests.app import made_runs
 
 
@@ -38,7 +38,7 @@ def test_a_job_waits_for_what_is_before_it_in_its_lane_alone(home):
 
 
 def test_a_measurement_waits_for_no_training_and_holds_none_up(home):
-    run, measuring = add(home, "run", "runs"), request_speed(home, [recipe("distill")], "cpu")
+    run, measuring = add(home, "run", "runs"), request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
     assert (run.lane, measuring.lane, measuring.device) == ("cpu", INTERACTIVE, "cpu")
 
 
@@ -115,7 +115,7 @@ def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, 
 
 
 def test_a_started_run_ends_measurements(home, emoji):
-    waits = request_speed(home, [recipe("distill")], "cpu")
+    waits = request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
     runs_ = [job for job in enqueue(home, plan(emoji, ["fine-tune"], [0], device="cpu"))]
     assert status(waits).state == "cancelled"
     assert [status(job).state for job in runs_] == ["queued"]
@@ -125,7 +125,7 @@ def test_a_started_run_ends_measurements(home, emoji):
 def test_runs_that_are_done_already_end_no_measurement(home):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
     made_runs.finish(home, comparison)
-    waits = request_speed(home, [recipe("distill")], "cpu")
+    waits = request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
     enqueue(home, [entry.spec for entry in runs.entries(home, comparison)])
     assert status(waits).state == "queued"
 
@@ -140,23 +140,23 @@ def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
 
 
 def test_an_estimate_follows_the_last_run(home):
-    train = recipe("distill", images=8_000)
-    assert known_speed(home, train, "cpu") is None
-    keep_speed(home, train, "cpu", images=80, seconds=0.5)  # too short to say anything
-    assert known_speed(home, train, "cpu") is None
-    keep_speed(home, train, "cpu", images=800, seconds=8.0)
-    found = known_speed(home, recipe("distill", images=16_000), "cpu")
+    recipe = get_method("distill-weighted").recipe({"images": 8_000})
+    assert known_speed(home, recipe, "cpu") is None
+    keep_speed(home, recipe, "cpu", images=80, seconds=0.5)  # too short to say anything
+    assert known_speed(home, recipe, "cpu") is None
+    keep_speed(home, recipe, "cpu", images=800, seconds=8.0)
+    found = known_speed(home, get_method("distill-nearest").recipe({"images": 16_000}), "cpu")
     assert isinstance(found, Speed)
     assert (found.images_per_second, found.in_a_run) == (100.0, True)
-    keep_speed(home, train, "cpu", images=8_000, seconds=1600.0)  # in a busy hour
-    assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 8_000 / 5)
-    keep_speed(home, train, "cpu", images=8_000, seconds=40.0)  # and after it
-    assert estimate_seconds(known_speed(home, train, "cpu"), train) == pytest.approx(10 + 1.15 * 40)
+    keep_speed(home, recipe, "cpu", images=8_000, seconds=1600.0)  # in a busy hour
+    assert estimate_seconds(known_speed(home, recipe, "cpu"), recipe.train) == pytest.approx(10 + 1.15 * 8_000 / 5)
+    keep_speed(home, recipe, "cpu", images=8_000, seconds=40.0)  # and after it
+    assert estimate_seconds(known_speed(home, recipe, "cpu"), recipe.train) == pytest.approx(10 + 1.15 * 40)
 
 
 def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
     def estimate():
-        return estimate_look(home, emoji, labels_per_class=5, seed=0, device="cpu")
+        return estimate_extraction(home, emoji, labels_per_class=5, seed=0, device="cpu")
 
     guess = estimate()
     keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two
@@ -165,6 +165,9 @@ def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_
     found = estimate()
     assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
     assert (guess.measured_at, found.measured_at is None) == (None, False)
+    measured = next((home / "speeds").glob("extraction-*"))
+    measured.rename(measured.with_name(measured.name.replace("extraction", "look")))  # as version 0.1 called it
+    assert estimate() == found
 
 
 @pytest.mark.parametrize(

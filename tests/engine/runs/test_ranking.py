@@ -4,10 +4,11 @@ import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features import FeatureStore
+from engine.handlers import HANDLERS
 from engine.review import open_task
 from engine.runs import active_weights, effective_teachers, rank
-from engine.runs.extraction_job import missing_outputs, request_look
-from engine.runs.ranking import candidates, drawn_by_lot
+from engine.runs.extraction_job import missing_outputs, request_extraction
+from engine.runs.ranking import candidates, drawn_at_random
 from engine.similarity import score
 from engine.teachers import get_teacher
 
@@ -57,9 +58,9 @@ def test_weights_of_a_ranking(shared_home, emoji):
 
 def test_the_lot_is_the_seed_s():
     teachers = [get_teacher(name) for name in ("cifar10", "mnist", "openclipart")]
-    drawn = [next(iter(drawn_by_lot(teachers, seed))) for seed in range(30)]
+    drawn = [next(iter(drawn_at_random(teachers, seed))) for seed in range(30)]
     assert len(set(drawn)) == 3
-    assert drawn == [next(iter(drawn_by_lot(teachers[::-1], seed))) for seed in range(30)]
+    assert drawn == [next(iter(drawn_at_random(teachers[::-1], seed))) for seed in range(30)]
 
 
 def test_an_unknown_metric_names_the_known_ones(shared_home, emoji):
@@ -76,9 +77,13 @@ def test_test_images_take_no_part_in_a_ranking(shared_home, emoji, monkeypatch):
     assert not set(read) & set(emoji.test_rows)
 
 
-def test_a_look_is_asked_for_once(home):
+def test_a_job_of_version_0_1_is_still_done():
+    assert HANDLERS["look"] is HANDLERS["extraction"]
+
+
+def test_an_extraction_is_asked_for_once(home):
     task = open_task("emoji-fluent", home)
     options = {"labels_per_class": 2, "seed": 0, "teachers": ["mnist"]}
     assert missing_outputs(home, task, **options) == 2 * len(task.classes)
-    first = request_look(home, task, device="cpu", **options)
-    assert request_look(home, task, device="cpu", **options) == first
+    first = request_extraction(home, task, device="cpu", **options)
+    assert request_extraction(home, task, device="cpu", **options) == first

@@ -1,0 +1,130 @@
+"""DistillConsensus, ours: all teachers together say of each image which of the task's own classes it shows, and the
+student learns that (engine.consensus says how they do).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Float16
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from engine.consensus import Ensemble, consensus
+from engine.methods.distilling import Distilling, Taught, fixed_views, signals
+from engine.methods.method import Material, Method, Need
+from engine.training import Batches, Loss, Objective, OnLabels, Shown, Student, number
+from engine.training.losses import consensus_loss
+
+P = 6.0  # ours: on the development tasks better than 12, and as good as 3
+
+
+@dataclass(frozen=True)
+class DistillConsensus(Distilling):
+    """How the consensus is made, beside how teachers teach. Its defaults are those of engine.consensus."""
+
+    section: ClassVar[str] = "DistillConsensus"
+
+    sharpness: Annotated[
+        float,
+        number(
+            "Consensus: sharpness",
+            "Exponent on the probabilities of the consensus: above 1 makes them surer.",
+            above=0,
+            shown=Shown(0.1, 10.0, 0.5, "%.1f"),
+        ),
+    ] = Ensemble.sharpness
+    neighbors: Annotated[
+        int,
+        number(
+            "Consensus: neighbors",
+            "How many similar images the labels of an image are propagated from; 0 lets each image stand alone.",
+            least=0,
+            shown=Shown(0, 100, 1, "%d"),
+        ),
+    ] = Ensemble.neighbors
+    propagation: Annotated[
+        float,
+        number(
+            "Consensus: propagation",
+            "The neighbors' share in what is said of an image.",
+            least=0,
+            below=1,
+            shown=Shown(0.0, 0.95, 0.05, "%.2f"),
+        ),
+    ] = Ensemble.propagation
+    teachers_share: Annotated[
+        float,
+        number(
+            "Consensus: teachers' own classes",
+            "Share of DistillWeighted's loss beside the consensus.",
+            least=0,
+            most=1,
+            shown=Shown(0.0, 1.0, 0.05, "%.2f"),
+        ),
+    ] = 0.0  # ours: 0.3 did not pay on the development tasks
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Unlabeled images and the teachers' features; pseudo-labels where their own classes are learned as well."""
+        if self.teachers_share > 0:
+            return frozenset({"unlabeled images", "features", "pseudo-labels"})
+        return frozenset({"unlabeled images", "features"})
+
+    @property
+    def pace(self) -> tuple[object, ...]:
+        """Strong views and further heads take longer."""
+        return (self.strong, self.teachers_share > 0)
+
+    def prepare(self, material: Material) -> Objective:
+        """The consensus on every image of the training split. Raises InvalidInputError without a teacher."""
+        if not self.takes_unlabeled:
+            return OnLabels()
+        features = material.features()
+        material.progress("Building the consensus of the teachers")
+        how = Ensemble(self.sharpness, self.neighbors, self.propagation)
+        with threadpool_limits(material.threads):  # so that sums do not depend on the machine's cores
+            found = consensus(features, material.alpha, material.labeled, material.labels, material.classes, how)
+        own_classes = signals(material, self.views) if self.teachers_share > 0 else {}
+        boxes = fixed_views(material, self.views)
+        return _OnConsensus(self, own_classes, boxes, torch.from_numpy(found).half(), self)
+
+
+@dataclass(frozen=True)
+class _OnConsensus(Taught):
+    """λ · cross-entropy on the labels + (1 - λ) · cross-entropy with the consensus, both over the task's classes.
+
+    With a teachers' share β, the second part is (1 - β) of that and β of the paper's loss on the same images.
+    """
+
+    consensus: Float16[Tensor, "N classes"]
+    own: DistillConsensus
+
+    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
+        """Of one step, in nats."""
+        labeled_share, teachers_share = self.own.labeled_share, self.own.teachers_share
+        on_labels, features, targets = self.labels_and_others(student, batches, step)
+        consensus = self.consensus[batches.others(step)].to(batches.device).float()
+        on_consensus = consensus_loss(student.network.classifier(features), consensus)
+        loss = labeled_share * on_labels + (1 - labeled_share) * (1 - teachers_share) * on_consensus
+        parts = {"labels": on_labels, "consensus": on_consensus}
+        if targets:
+            parts["teachers"] = self.on_teachers(student, features, targets)
+            loss = loss + (1 - labeled_share) * teachers_share * parts["teachers"]
+        return loss, parts
+
+
+METHOD = Method(
+    key="distill-consensus",
+    title="DistillConsensus",
+    summary="The student learns from your labels and from the consensus of all teachers on each image, in your own "
+    "classes.",
+    paper="ours, beside the paper",
+    settings=DistillConsensus,
+    weights="similarity",
+    p=P,
+    p_varies=True,
+    preselected=True,
+)

@@ -1,0 +1,86 @@
+"""What a run hands its method before the first step: what its teachers say of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float16
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.features import FeatureStore, extract
+from engine.images.views import boxes
+from engine.jobs import Reporter
+from engine.runs.extraction_job import progress_to
+from engine.tasks import Task
+from engine.teachers import TeacherRecord, get_teacher
+
+
+@dataclass(frozen=True)
+class RunMaterial:
+    """Of all labels, only those of `labeled_rows` can be read here. Teachers' outputs are computed when asked for."""
+
+    home: Path
+    task: Task
+    labeled_rows: NDArray[np.int64]
+    alpha: Mapping[str, float]  # active teachers only
+    threads: int | None
+    device: str
+    report: Reporter
+
+    @property
+    def classes(self) -> int:
+        """How many classes the task has."""
+        return len(self.task.classes)
+
+    @property
+    def labeled(self) -> NDArray[np.int64]:
+        """Positions of the labeled rows in the training split."""
+        return np.searchsorted(self.task.train_rows, self.labeled_rows)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Their labels."""
+        return np.asarray(self.task.labels[self.labeled_rows])
+
+    def features(self) -> Mapping[str, NDArray[np.float32]]:
+        """Of whole images."""
+        self._extract([0])
+        rows = self.task.train_rows
+        return {name: FeatureStore(self.home, self.task, t).read_features(rows) for name, t in self._teachers.items()}
+
+    def pseudo_labels(self, views: int) -> Mapping[str, Float16[Tensor, "views n Z"]]:
+        """Of the first fixed views."""
+        chosen, found = range(views), {}
+        self._extract(chosen)
+        self.progress("Reading the pseudo-labels")
+        for name, teacher in self._teachers.items():
+            store = FeatureStore(self.home, self.task, teacher)
+            said = [store.read(self.task.train_rows, view).pseudo_labels for view in chosen]
+            found[name] = torch.stack([torch.from_numpy(labels).half() for labels in said])
+        return found
+
+    def boxes(self, views: int) -> Float[Tensor, "views n 5"]:
+        """Of the first fixed views."""
+        ids = [self.task.images.image_ids[row] for row in self.task.train_rows]
+        return torch.from_numpy(np.stack([boxes(ids, view, flip=self.task.record.flip) for view in range(views)]))
+
+    def progress(self, stage: str) -> None:
+        """Say it where the run is watched."""
+        self.report.check_cancelled()
+        self.report.progress(0, len(self.task.train_rows), "images", stage)
+
+    @cached_property
+    def _teachers(self) -> Mapping[str, TeacherRecord]:
+        return {name: get_teacher(name) for name in self.alpha}
+
+    def _extract(self, views: Sequence[int]) -> None:
+        teachers, rows = list(self._teachers.values()), self.task.train_rows
+        extract(
+            self.home, self.task, teachers, rows, views=views, device=self.device, progress=progress_to(self.report)
+        )
