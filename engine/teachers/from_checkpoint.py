@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.jobs import IMPORT, Job, Reporter, request
-from engine.teachers.about import About, about_from, checked_classes, checked_normalization, checked_size, completed
+from engine.teachers.about import (
+    TeacherDescription,
+    checked_classes,
+    checked_normalization,
+    checked_size,
+    completed,
+    description_from,
+)
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import Configured, configured, pooling_arguments
@@ -23,7 +30,9 @@ KIND = "add-checkpoint"
 DIFF_EVENT = "diff"
 
 
-def request_checkpoint(home: Path, upload: Path, file_name: str, about: About, network: Mapping[str, Any]) -> Job:
+def request_checkpoint(
+    home: Path, upload: Path, file_name: str, about: TeacherDescription, network: Mapping[str, Any]
+) -> Job:
     """Queue the adding of a checkpoint that was put into the workspace by `stage`. `network` holds the arguments
     architecture and classes of `add_checkpoint`, and those of its others that the user chose.
     """
@@ -37,7 +46,7 @@ def execute_checkpoint(job: Job, report: Reporter) -> None:
 
     def add(path: Path) -> None:
         add_checkpoint(
-            path, spec["file_name"], about_from(spec["about"]), progress=job_progress(report), **spec["network"]
+            path, spec["file_name"], description_from(spec["about"]), progress=job_progress(report), **spec["network"]
         )
 
     try:
@@ -50,7 +59,7 @@ def execute_checkpoint(job: Job, report: Reporter) -> None:
 def add_checkpoint(
     path: Path,
     file_name: str,
-    about: About,
+    about: TeacherDescription,
     *,
     architecture: str,
     classes: Sequence[str],

@@ -18,7 +18,7 @@ from engine.errors import InvalidInputError, UnavailableError
 from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace
 from engine.jobs import Reporter
 from engine.records import write_record
-from engine.teachers.about import About
+from engine.teachers.about import TeacherDescription
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
@@ -62,7 +62,7 @@ def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
     return install(record.name, fill)
 
 
-def new_record(about: About, **fields: Any) -> TeacherRecord:
+def new_record(about: TeacherDescription, **fields: Any) -> TeacherRecord:
     """The record of a teacher of which nobody has said how it was trained."""
     unknown = {
         "parts": (),
@@ -89,7 +89,7 @@ def new_record(about: About, **fields: Any) -> TeacherRecord:
 
 
 def checked_record(
-    about: About,
+    about: TeacherDescription,
     model: nn.Module,
     *,
     architecture: str,

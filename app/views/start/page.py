@@ -131,7 +131,7 @@ def _card(task: Task) -> None:
 
 def _origin(task: Task) -> str:
     """Where an own task's images came from, and when."""
-    about = tasks.read_about(task.folder) if is_own(task) else None
+    about = tasks.read_import_summary(task.folder) if is_own(task) else None
     if about is None:
         return ""
     return f"From {escape(about.source)}, {wording.moment(about.imported)}"
