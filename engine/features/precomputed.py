@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features.store import OUTPUTS, SHARD_IMAGES, FeatureStore
 from engine.files import sha256, storage_error
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.review import open_task
 from engine.tasks import Task
 from engine.teachers.about import (
@@ -37,7 +37,7 @@ from engine.teachers.about import (
 )
 from engine.teachers.catalogue import check_free
 from engine.teachers.hub import Progress, silent
-from engine.teachers.install import QUEUE, install, job_progress, new_record, with_upload
+from engine.teachers.install import install, job_progress, new_record, with_upload
 from engine.teachers.record import TeacherRecord, WeightSource
 
 KIND = "add-outputs"
@@ -84,7 +84,7 @@ def request_outputs(
         "classes": list(classes),
         "image_column": image_column,
     }
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_outputs(job: Job, report: Reporter) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.teachers.about import (
     TeacherDescription,
     checked_classes,
@@ -22,7 +22,7 @@ from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import Configured, configured, pooling_arguments
 from engine.teachers.fitting import MismatchError, as_event, fit
 from engine.teachers.hub import Progress, silent
-from engine.teachers.install import QUEUE, checked_record, install_network, job_progress, with_upload
+from engine.teachers.install import checked_record, install_network, job_progress, with_upload
 from engine.teachers.model import build
 from engine.teachers.record import TeacherRecord
 
@@ -37,7 +37,7 @@ def request_checkpoint(
     architecture and classes of `add_checkpoint`, and those of its others that the user chose.
     """
     spec = {"upload": upload.name, "file_name": file_name, "about": asdict(about), "network": dict(network)}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_checkpoint(job: Job, report: Reporter) -> None:

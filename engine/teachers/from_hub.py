@@ -12,7 +12,7 @@ import timm
 from timm.models import PretrainedCfg
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.teachers.about import (
     MOST_CLASSES,
     TeacherDescription,
@@ -34,7 +34,7 @@ from engine.teachers.hub import (
     local_file,
     silent,
 )
-from engine.teachers.install import QUEUE, checked_record, install_network, job_progress
+from engine.teachers.install import checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
 from engine.teachers.pretrained import (
     class_names,
@@ -54,7 +54,7 @@ LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,
 def request_hub(home: Path, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None) -> Job:
     """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_hub(job: Job, report: Reporter) -> None:

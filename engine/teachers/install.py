@@ -26,7 +26,6 @@ from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource
 from engine.tensors import refusals_as_errors
 
-QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
 WEIGHTS = "weights.safetensors"
 OLD_UPLOAD = 86_400  # s after which an upload that nobody took, or a teacher that was never finished, is removed
 GFLOPS_NOTE = "multiply-accumulates / 1e9 of one image at input_size, convolutions and linear layers, as timm counts"
