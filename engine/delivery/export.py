@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from engine.delivery.format import Student
+from engine.delivery.format import FinishedStudent
 from engine.delivery.formats import DEFAULT, FORMATS
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import replacing_folder, write_json
@@ -28,7 +28,7 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT) -> list[Pat
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
     if out.exists():
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
-    student = Student(run_folder / WEIGHTS, read_student(run_folder), read_result(run_folder))
+    student = FinishedStudent(run_folder / WEIGHTS, read_student(run_folder), read_result(run_folder))
     check_student(run_folder)
     with replacing_folder(out) as temporary:
         shutil.copyfile(run_folder / RECORD, temporary / RECORD)

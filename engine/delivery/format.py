@@ -11,7 +11,7 @@ from engine.student import StudentRecord
 
 
 @dataclass(frozen=True)
-class Student:
+class FinishedStudent:
     """A finished run's student, verified."""
 
     weights: Path  # safetensors, under timm's names
@@ -25,4 +25,4 @@ class Format:
 
     key: str  # on the command line
     title: str
-    write: Callable[[Student, Path], None]  # puts its files into a folder, beside student.json and result.json
+    write: Callable[[FinishedStudent, Path], None]  # puts its files into a folder, beside student.json and result.json

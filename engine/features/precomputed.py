@@ -24,13 +24,20 @@ from numpy.typing import NDArray
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features.store import OUTPUTS, SHARD_IMAGES, FeatureStore
 from engine.files import sha256, storage_error
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.review import open_task
 from engine.tasks import Task
-from engine.teachers.about import LONGEST_CLASS, About, about_from, checked_classes, checked_text, completed
+from engine.teachers.about import (
+    LONGEST_CLASS,
+    TeacherDescription,
+    checked_classes,
+    checked_text,
+    completed,
+    description_from,
+)
 from engine.teachers.catalogue import check_free
 from engine.teachers.hub import Progress, silent
-from engine.teachers.install import QUEUE, install, job_progress, new_record, with_upload
+from engine.teachers.install import install, job_progress, new_record, with_upload
 from engine.teachers.record import TeacherRecord, WeightSource
 
 KIND = "add-outputs"
@@ -50,7 +57,7 @@ NAMED = 3  # how many examples a message gives
 
 
 @dataclass(frozen=True)
-class Columns:
+class OutputColumns:
     """Which columns of a table are what, and which are left alone."""
 
     image: str
@@ -60,7 +67,13 @@ class Columns:
 
 
 def request_outputs(
-    home: Path, task: Task, upload: Path, file_name: str, about: About, classes: Sequence[str], image_column: str | None
+    home: Path,
+    task: Task,
+    upload: Path,
+    file_name: str,
+    about: TeacherDescription,
+    classes: Sequence[str],
+    image_column: str | None,
 ) -> Job:
     """Queue the adding of a table that was put into the workspace by `engine.teachers.install.stage`."""
     spec = {
@@ -71,7 +84,7 @@ def request_outputs(
         "classes": list(classes),
         "image_column": image_column,
     }
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_outputs(job: Job, report: Reporter) -> None:
@@ -84,7 +97,7 @@ def execute_outputs(job: Job, report: Reporter) -> None:
             open_task(spec["task"], job.folder.parent.parent),
             path,
             spec["file_name"],
-            about_from(spec["about"]),
+            description_from(spec["about"]),
             classes=spec["classes"],
             image_column=spec["image_column"],
             progress=job_progress(report),
@@ -98,7 +111,7 @@ def add_outputs(
     task: Task,
     path: Path,
     file_name: str,
-    about: About,
+    about: TeacherDescription,
     *,
     classes: Sequence[str] = (),
     image_column: str | None = None,
@@ -112,13 +125,13 @@ def add_outputs(
 
     Raises InvalidInputError or DamagedFileError with one sentence; then nothing is kept.
     """
-    tell = progress or silent
+    progress = progress or silent
     about = completed(about, title=Path(file_name).stem)
     check_free(about.name, about.title)
     table = _opened(path, file_name)
     columns = find_columns(table.schema_arrow, file_name, image_column)
     rows_of, _ = _image_names(task)
-    read = _read(table, columns, rows_of, len(task.images), file_name, tell)
+    read = _read(table, columns, rows_of, len(task.images), file_name, progress)
     _require_training_images(task, read.found, file_name)
     rows = np.flatnonzero(read.found)
     names = _class_names(classes, columns, read.pseudo_labels, file_name)
@@ -154,7 +167,7 @@ def add_outputs(
         store.folder = folder / OUTPUTS  # beside the record, and renamed together with it
         for start in range(0, len(rows), SHARD_IMAGES):
             part = slice(start, start + SHARD_IMAGES)
-            tell(start, len(rows), "images", "Keeping what it says")
+            progress(start, len(rows), "images", "Keeping what it says")
             store.write(rows[part], 0, features[part].astype(np.float16), pseudo_labels[part].astype(np.float16))
         return record
 
@@ -162,13 +175,13 @@ def add_outputs(
 
 
 def describes(teacher: TeacherRecord, task: Task) -> bool:
-    """Whether a teacher can say something of a task's images: it has a network, or was given for these very images."""
+    """Whether a teacher can say something of a task's images: it has a network, or outputs of these very images."""
     if teacher.has_network:
         return True
-    given = teacher.weights
-    if given.task != task.name or given.images > len(task.images):
+    source = teacher.weights
+    if source.task != task.name or source.images > len(task.images):
         return False
-    return given.image_ids == image_ids_hash(task, given.images)
+    return source.image_ids == image_ids_hash(task, source.images)
 
 
 def image_ids_hash(task: Task, count: int | None = None) -> str:
@@ -176,7 +189,7 @@ def image_ids_hash(task: Task, count: int | None = None) -> str:
     return hashlib.sha256("\n".join(task.images.image_ids[:count]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def find_columns(schema: pa.Schema, file_name: str, image_column: str | None = None) -> Columns:
+def find_columns(schema: pa.Schema, file_name: str, image_column: str | None = None) -> OutputColumns:
     """Which columns name the image and hold features and pseudo-labels. Raises InvalidInputError if there are none."""
     names = list(schema.names)
     if len(names) > MOST_COLUMNS:
@@ -197,7 +210,7 @@ def find_columns(schema: pa.Schema, file_name: str, image_column: str | None = N
             "'features' or 'pseudo_labels', or number columns f0, f1, … or p_<class>."
         )
     used = {image, *features, *labels}
-    return Columns(image, tuple(features), tuple(labels), tuple(name for name in names if name not in used))
+    return OutputColumns(image, tuple(features), tuple(labels), tuple(name for name in names if name not in used))
 
 
 @dataclass
@@ -294,13 +307,18 @@ def _composed(name: object) -> str:
 
 
 def _read(
-    table: pq.ParquetFile, columns: Columns, rows_of: Mapping[str, int], images: int, file_name: str, tell: Progress
+    table: pq.ParquetFile,
+    columns: OutputColumns,
+    rows_of: Mapping[str, int],
+    images: int,
+    file_name: str,
+    progress: Progress,
 ) -> _Read:
     read = _Read(np.zeros(images, dtype=np.bool_), None, None, 0)
     wanted = [columns.image, *columns.features, *columns.pseudo_labels]
     total, done = table.metadata.num_rows, 0
     for batch in _batches(table, wanted, file_name):
-        tell(done, total, "rows", "Reading the table")
+        progress(done, total, "rows", "Reading the table")
         done += batch.num_rows
         try:
             names = batch.column(columns.image).to_pylist()
@@ -423,15 +441,15 @@ def _require_training_images(task: Task, found: NDArray[np.bool_], file_name: st
 
 
 def _class_names(
-    given: Sequence[str], columns: Columns, pseudo_labels: NDArray[np.float32] | None, file_name: str
+    asked: Sequence[str], columns: OutputColumns, pseudo_labels: NDArray[np.float32] | None, file_name: str
 ) -> tuple[str, ...]:
     if pseudo_labels is None:
-        if given:
+        if asked:
             raise InvalidInputError(f"There are class names, but {file_name} has no pseudo-labels: leave them out.")
         return ()
     count = pseudo_labels.shape[1]
-    if given:
-        names = checked_classes(given)
+    if asked:
+        names = checked_classes(asked)
         if len(names) != count:
             raise InvalidInputError(
                 f"There are {len(names):,} class names, but {file_name} has {count:,} pseudo-labels for an image."
@@ -483,13 +501,13 @@ def _features(values: NDArray[np.float32], rows: NDArray[np.int64], task: Task, 
     return found
 
 
-def _note(images: int, unmatched: int, columns: Columns) -> str:
-    parts = [f"Given for {images:,} images."]
+def _note(images: int, unmatched: int, columns: OutputColumns) -> str:
+    parts = [f"Precomputed for {images:,} images."]
     if unmatched:
         parts.append(f"{unmatched:,} rows of the file named no image of the task and were left out.")
     if columns.ignored:
         names = ", ".join(repr(name[:40]) for name in columns.ignored[:8])
-        parts.append(f"Columns left alone: {names}{', …' if len(columns.ignored) > 8 else ''}.")
+        parts.append(f"OutputColumns left alone: {names}{', …' if len(columns.ignored) > 8 else ''}.")
     return " ".join(parts)
 
 

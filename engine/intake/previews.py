@@ -14,7 +14,7 @@ from engine.files import workspace
 from engine.images.converting import decode
 from engine.images.decoder import Decoders, Looked
 from engine.images.reading import Reading, Values
-from engine.intake.finding import find_images
+from engine.intake.discovery import find_images
 from engine.intake.import_job import check_source
 from engine.intake.inventory import Columns, Inventory, Item, count_by
 from engine.intake.request import ImportRequest

@@ -12,16 +12,16 @@ task = decide(task, findings={"copies": "keep"}, split="by-group", test_share=.3
 """
 
 from engine.review.decisions import Checked, checked, count_open, decide, open_task, settled
-from engine.review.findings import Choice, Decisions, Finding, Review
+from engine.review.findings import Decisions, Finding, Remedy, Review
 from engine.review.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
 
 __all__ = [
     "STUDENT_SIZES",
     "Checked",
-    "Choice",
     "Decisions",
     "Finding",
     "GeometryAdvice",
+    "Remedy",
     "Review",
     "checked",
     "count_open",

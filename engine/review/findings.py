@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.review.splitting import OUT, TEST_SHARE, hold_out, joined_units
-from engine.tasks.facts import About, Facts
+from engine.tasks.facts import Facts, ImportSummary
 from engine.wording import percent
 
 SPLIT_METHODS = ("given", "stratified", "by-group")
@@ -19,7 +19,7 @@ SHOWN = 48  # rows that a finding names for a look
 
 
 @dataclass(frozen=True)
-class Choice:
+class Remedy:
     """One thing that may be done about a finding."""
 
     key: str
@@ -35,7 +35,7 @@ class Finding:
     title: str
     text: str  # what it means, in a sentence or two
     count: int  # of images, classes, groups or files, as the title says
-    choices: tuple[Choice, ...]
+    choices: tuple[Remedy, ...]
     default: str
     choice: str
     decided: bool  # by the user, not by default
@@ -86,7 +86,7 @@ class Checking:
     def __init__(
         self,
         facts: Facts,
-        about: About,
+        about: ImportSummary,
         classes: list[str],
         labels: NDArray[np.int64],
         given: NDArray[np.str_],
@@ -105,7 +105,7 @@ class Checking:
 
     def find(self, key: str, severity: str, title: str, text: str, count: int, **rest: Any) -> str:
         """Note a finding and give the choice in force. `choices`: pairs of key and title; `default`: one of them."""
-        choices = tuple(Choice(k, t) for k, t in rest.pop("choices", (("accept", "Accept"),)))
+        choices = tuple(Remedy(k, t) for k, t in rest.pop("choices", (("accept", "Accept"),)))
         default = rest.pop("default", choices[0].key)
         chosen = self.decisions.findings.get(key)
         if chosen is not None and chosen not in [c.key for c in choices]:

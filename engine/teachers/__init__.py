@@ -1,6 +1,6 @@
 """Teachers: the catalogue of source models, where weights come from, how a model is built and what it costs, adding."""
 
-from engine.teachers.about import About
+from engine.teachers.about import TeacherDescription
 from engine.teachers.catalogue import (
     added_teachers,
     all_teachers,
@@ -20,10 +20,10 @@ from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
 __all__ = [
     "IMAGENET",
-    "About",
     "Network",
     "Pretrained",
     "Recommended",
+    "TeacherDescription",
     "TeacherRecord",
     "WeightSource",
     "add_checkpoint",

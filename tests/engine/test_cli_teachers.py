@@ -61,7 +61,7 @@ def test_a_table_is_added_for_a_task(home, tmp_path, capsys):
     assert main(["teachers", "add", str(path), "--task", "emoji-fluent", "--collection", "clinic"]) == 0
     printed = capsys.readouterr().out
     assert "no classes" in printed
-    assert "Given for 840 images" in printed
+    assert "Precomputed for 840 images" in printed
 
 
 @pytest.mark.parametrize(

@@ -74,13 +74,13 @@ def _play(shown: Shown, began: float) -> None:
 
     @st.fragment(run_every=None if ended else POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         now = at(shown.results, (time.time() - began) * SPEED)
         _draw_moment(shown, now, limits)
         if now.running is None and not ended:
             st.rerun()
 
-    look()
+    refresh()
 
 
 def _draw_moment(shown: Shown, now: Moment, limits: tuple[float, float]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.delivery.format import Format, Student
+from engine.delivery.format import FinishedStudent, Format
 from engine.files import write_bytes
 from engine.student import RECORD, WEIGHTS
 from engine.wording import percent
@@ -13,12 +13,12 @@ from engine.wording import percent
 README = "README.md"
 
 
-def _write(student: Student, folder: Path) -> None:
+def _write(student: FinishedStudent, folder: Path) -> None:
     shutil.copyfile(student.weights, folder / WEIGHTS)
     write_bytes(folder / README, _readme(student).encode())
 
 
-def _readme(student: Student) -> str:
+def _readme(student: FinishedStudent) -> str:
     record, result = student.record, student.result
     size = record.input_size
     unlabeled = result["train_images"] - result["labeled_images"]

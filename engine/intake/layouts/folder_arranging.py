@@ -17,7 +17,7 @@ from engine.tasks.names import clean_text
 
 
 @dataclass(frozen=True)
-class Guess:
+class OpenQuestion:
     """A question before it is asked: how an answer changes the numbers of labeled images is not known yet."""
 
     key: str
@@ -34,7 +34,7 @@ class Arranged:
     structure: str  # "class", "split" or "labeled"
     left_out: tuple[Skipped, ...]
     notes: tuple[str, ...]
-    guesses: tuple[Guess, ...]
+    guesses: tuple[OpenQuestion, ...]
 
     @property
     def labeled(self) -> int:
@@ -85,7 +85,7 @@ class _One:
         self.names, self.folder_of, self.files = source.names, source.folder_of, dict(source.files)
         self.classes = source.found.columns.label != ""
         self.notes: list[str] = []
-        self.guesses: list[Guess] = []
+        self.guesses: list[OpenQuestion] = []
         self.out: dict[str, str] = {}  # image -> why it takes no part
 
     def arranged(self) -> Arranged:
@@ -115,7 +115,7 @@ class _One:
 
     def _choose(self, key: str, text: str, titles: Mapping[str, str], default: str) -> str:
         first = {default: titles[default], **titles}
-        self.guesses.append(Guess(key, text, first, default))
+        self.guesses.append(OpenQuestion(key, text, first, default))
         return self.answers.get(key, default)
 
     def _leave_out(self, names: Sequence[str], reason: str) -> None:

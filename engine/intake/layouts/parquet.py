@@ -18,7 +18,7 @@ from engine.intake.inventory import Columns, Found, Inventory, Item, first_line
 from engine.intake.layouts.folder_words import split_of
 from engine.intake.layouts.table import LABEL_COLUMN, NONE, column_title
 from engine.intake.layouts.table_cells import is_positive, split_words
-from engine.intake.layouts.table_columns import Candidate, Guess, guess_columns, name_parts, one_hot_columns
+from engine.intake.layouts.table_columns import ColumnGuess, LabelColumn, guess_columns, name_parts, one_hot_columns
 from engine.intake.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.intake.sources import Tree
 from engine.intake.tables import check_rows, settle_validation
@@ -147,7 +147,7 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
     )
 
 
-def _guess(shard: _Shard, asked: Columns) -> Guess:
+def _guess(shard: _Shard, asked: Columns) -> ColumnGuess:
     """What the columns are, by a sample of the small ones. Raises UnknownNameError for one that is not there."""
     known = shard.schema.names
     for column in (asked.path, asked.label, asked.group, asked.split):
@@ -162,7 +162,7 @@ def _guess(shard: _Shard, asked: Columns) -> Guess:
     of_class = _class_label(shard, small) if asked.label is None else None
     wanted = replace(asked, path=image, label=of_class or asked.label)
     guess = guess_columns([image, *small], sample, frozenset(), wanted, [""] * len(sample))
-    return replace(guess, labels=(Candidate(of_class, 0.0),)) if of_class else guess
+    return replace(guess, labels=(LabelColumn(of_class, 0.0),)) if of_class else guess
 
 
 def _is_small(name: str, kind: pa.DataType) -> bool:
@@ -234,7 +234,7 @@ class _Cells:
 
 
 def _questions(
-    found: Found, first: _Shard, guess: Guess, label: str, shards: Mapping[str, _Shard]
+    found: Found, first: _Shard, guess: ColumnGuess, label: str, shards: Mapping[str, _Shard]
 ) -> tuple[Question, ...]:
     """Which column holds the labels, where more than one may."""
     keys = list(dict.fromkeys([label, *(c.column for c in guess.close)]))

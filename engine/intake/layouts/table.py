@@ -12,7 +12,7 @@ from engine.intake.inventory import Columns, Found, Inventory, Item, image_names
 from engine.intake.layouts.folder_arranging import Arranged, Arranging
 from engine.intake.layouts.plain import folder_questions
 from engine.intake.layouts.table_cells import is_positive, is_split_column, split_words, tells_by_numbers
-from engine.intake.layouts.table_columns import FOLDERS, NO_COLUMN, Guess, guess_columns, one_hot_columns
+from engine.intake.layouts.table_columns import FOLDERS, NO_COLUMN, ColumnGuess, guess_columns, one_hot_columns
 from engine.intake.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.intake.layouts.table_lookup import Lookup, Named, Resolved, folder_of, split_of_table
 from engine.intake.sources import Skipped, Tree
@@ -132,7 +132,7 @@ class _Tables:
             if column and column not in self.columns and not one_hot_columns(column, self.columns):
                 raise UnknownNameError(f"column in {self.title}", column, self.columns)
 
-    def _guess(self) -> Guess:
+    def _guess(self) -> ColumnGuess:
         sample = [
             {column: row.get(column, "") for column in self.columns} | {_TABLE: name}
             for name, table in self.tables.items()
@@ -168,7 +168,7 @@ class _Tables:
     def _arranging(self) -> Arranging:
         return Arranging(replace(self.found, tree=self.where, columns=Columns()), self.names)
 
-    def _label_source(self, guess: Guess) -> str:
+    def _label_source(self, guess: ColumnGuess) -> str:
         asked = self.found.columns.label
         if asked is not None:
             return asked
@@ -176,7 +176,7 @@ class _Tables:
         answer = self.found.answers.get(LABEL_COLUMN)
         return answer if answer in keys else keys[0]
 
-    def _wanted(self, guess: Guess, label: str) -> dict[str, int]:
+    def _wanted(self, guess: ColumnGuess, label: str) -> dict[str, int]:
         """Columns to be read, each with its place: those in use, and those that may be asked about."""
         wanted = [guess.path, guess.group, guess.split]
         for candidate in (label, *(c.column for c in guess.close)):
@@ -184,7 +184,7 @@ class _Tables:
         known = [c for c in dict.fromkeys(wanted) if c and c in self.columns]
         return {column: place for place, column in enumerate(known)}
 
-    def _rows(self, guess: Guess) -> tuple[list[_Row], list[Skipped], int]:
+    def _rows(self, guess: ColumnGuess) -> tuple[list[_Row], list[Skipped], int]:
         """Rows whose image is there, some of the others with the reason, and how many others there are."""
         read: dict[tuple[Named, str, tuple[str, ...]], int] = {}  # rows, with how often each is there
         texts: dict[str, str] = {}  # one copy of each cell in memory
@@ -254,7 +254,7 @@ class _Tables:
         }
         return cell_labels(label, cells, self.found.answers)
 
-    def _ask_label(self, guess: Guess, label: str, by_file: Mapping[str, list[_Row]]) -> None:
+    def _ask_label(self, guess: ColumnGuess, label: str, by_file: Mapping[str, list[_Row]]) -> None:
         """Which column holds the labels, where more than one may."""
         asked = self.found.columns.label
         if asked == "":
@@ -276,7 +276,7 @@ class _Tables:
         self.said.questions.append(Question(LABEL_COLUMN, text, tuple(ways), ways[0].key, decided))
 
     def _items(
-        self, by_file: Mapping[str, list[_Row]], labels: Mapping[str, str | None], guess: Guess, label: str
+        self, by_file: Mapping[str, list[_Row]], labels: Mapping[str, str | None], guess: ColumnGuess, label: str
     ) -> list[Item]:
         splits = self._splits(by_file, guess, labels)
         groups = {file: _clean(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
@@ -297,7 +297,7 @@ class _Tables:
             for file in by_file
         ]
 
-    def _say_groups(self, groups: Mapping[str, str], guess: Guess) -> None:
+    def _say_groups(self, groups: Mapping[str, str], guess: ColumnGuess) -> None:
         count = len({group for group in groups.values() if group})
         if guess.group:
             self.said.notes.append(
@@ -308,7 +308,7 @@ class _Tables:
             self.said.notes.append(f"Groups may also be in: {others}.")
 
     def _splits(
-        self, by_file: Mapping[str, list[_Row]], guess: Guess, labels: Mapping[str, str | None]
+        self, by_file: Mapping[str, list[_Row]], guess: ColumnGuess, labels: Mapping[str, str | None]
     ) -> dict[str, str | None]:
         """The split of each image: the table's where it says one, else that of the folders."""
         by_table = self._table_splits(by_file, guess) or self._other_splits()
@@ -340,7 +340,7 @@ class _Tables:
         self.said.questions += other.said.questions
         return said
 
-    def _table_splits(self, by_file: Mapping[str, list[_Row]], guess: Guess) -> dict[str, str | None]:
+    def _table_splits(self, by_file: Mapping[str, list[_Row]], guess: ColumnGuess) -> dict[str, str | None]:
         if guess.split:
             cells = {file: self._cell(rows[0], guess.split) for file, rows in by_file.items()}
             values = {cell for cell in cells.values() if cell}

@@ -121,7 +121,7 @@ _MAY_BE_CLASSES = frozenset({"animal", "person", "case", "scene", "group", "tree
 
 
 @dataclass(frozen=True)
-class Candidate:
+class LabelColumn:
     """Something that may say the classes: a column, one-hot columns with commas between them, FOLDERS or NO_COLUMN."""
 
     column: str
@@ -129,17 +129,17 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Guess:
+class ColumnGuess:
     """What the columns are: "" where none is."""
 
     path: str
     split: str
     group: str
-    labels: tuple[Candidate, ...]  # the likeliest first; never empty
+    labels: tuple[LabelColumn, ...]  # the likeliest first; never empty
     other_groups: tuple[str, ...] = ()  # columns that look like groups, too
 
     @property
-    def close(self) -> tuple[Candidate, ...]:
+    def close(self) -> tuple[LabelColumn, ...]:
         """Candidates that are about as likely as the first one, which is among them."""
         return tuple(c for c in self.labels if self.labels[0].score - c.score < CLOSE)[:LIKELIEST]
 
@@ -178,7 +178,7 @@ def guess_columns(
     known: frozenset[str],
     asked: Columns,
     folders: Sequence[str],
-) -> Guess:
+) -> ColumnGuess:
     """What the columns are that were not `asked` for.
 
     known: names and stems of the images that are there; folders: for each row of the sample the class that the folder
@@ -198,7 +198,7 @@ def guess_columns(
     free = [c for c in rest if c != label and c not in one_hot_columns(label, columns)]
     groups = _groups(free, filled, sample, label)
     group = asked.group if asked.group is not None else next(iter(groups), "")
-    return Guess(path, split, group, labels, tuple(c for c in groups if c != group))
+    return ColumnGuess(path, split, group, labels, tuple(c for c in groups if c != group))
 
 
 def _split(rest: Sequence[str], filled: Mapping[str, Sequence[str]]) -> str:
@@ -244,22 +244,22 @@ def _group_rank(column: str) -> int:
 
 def _label_candidates(
     rest: Sequence[str], sample: Sequence[Mapping[str, str]], folders: Sequence[str]
-) -> tuple[Candidate, ...]:
+) -> tuple[LabelColumn, ...]:
     """What may say the classes, the likeliest first."""
     one_hot, share = _one_hot(rest, sample)
     single = [c for c in rest if c not in one_hot or share < _MOSTLY_ONE]
     found = [
-        Candidate(c, _ONE_OF_HOT if c in one_hot else _score(c, [row[c] for row in sample], folders)) for c in single
+        LabelColumn(c, _ONE_OF_HOT if c in one_hot else _score(c, [row[c] for row in sample], folders)) for c in single
     ]
     found = [c for c in found if c.score > _IMPOSSIBLE]
     if one_hot:
-        found.append(Candidate(",".join(one_hot), _ONE_HOT if share >= _MOSTLY_ONE else _HALF_ONE_HOT))
+        found.append(LabelColumn(",".join(one_hot), _ONE_HOT if share >= _MOSTLY_ONE else _HALF_ONE_HOT))
     if _are_classes(folders):
-        found.append(Candidate(FOLDERS, _FOLDERS_ALONE))
-    found.append(Candidate(NO_COLUMN, _NONE))
+        found.append(LabelColumn(FOLDERS, _FOLDERS_ALONE))
+    found.append(LabelColumn(NO_COLUMN, _NONE))
     found.sort(key=lambda c: -c.score)  # stable: the table's own order where nothing else decides
 
-    def says(candidate: Candidate) -> list[str]:
+    def says(candidate: LabelColumn) -> list[str]:
         if candidate.column == FOLDERS:
             return list(folders)
         return [row.get(candidate.column, "") for row in sample]

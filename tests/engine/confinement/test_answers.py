@@ -6,7 +6,7 @@ from engine.confinement import Confined
 from engine.errors import DamagedFileError
 from engine.images.decoder import Decoder
 from engine.images.reading import Reading
-from engine.intake.finding import find_images
+from engine.intake.discovery import find_images
 from engine.intake.inventory import Item
 from engine.intake.request import ImportRequest
 from engine.settings import ImportSettings

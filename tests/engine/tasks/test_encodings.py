@@ -11,8 +11,8 @@ import zlib
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
+from engine.intake.discovery import inventory_of
 from engine.intake.encodings import ENCODINGS, check_encoding, decoded_names, encoding_of_text
-from engine.intake.finding import look
 from engine.intake.inventory import Columns
 from engine.settings import ImportSettings
 from engine.tasks.questions import as_option
@@ -48,7 +48,7 @@ def listed(folder, content, answers=None):
 
 
 def find(path, answers=None):
-    return look(path, None, True, Columns(), ImportSettings(), answers or {})
+    return inventory_of(path, None, True, Columns(), ImportSettings(), answers or {})
 
 
 def labels(found):
@@ -213,7 +213,7 @@ def test_columns_and_stems_match_in_either_form(tmp_path):
     content = unicodedata.normalize("NFD", "\n".join(rows))
     files = {f"Köcher{i}.jpg": b"\xff\xd8\xff" for i in range(6)}
     path = made.put(tmp_path / "a", {**files, "labels.csv": content})
-    found = look(path, None, True, Columns(label="käfer"), ImportSettings(), {})
+    found = inventory_of(path, None, True, Columns(label="käfer"), ImportSettings(), {})
     assert (found.columns.path, labels(found)) == ("größe", {"a", "b"})
 
 

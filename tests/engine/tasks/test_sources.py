@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import InvalidInputError
 from engine.intake import keep_upload
-from engine.intake.finding import look
+from engine.intake.discovery import inventory_of
 from engine.intake.inventory import Columns, image_names
 from engine.intake.sources import open_tree
 from engine.intake.uploads import upload_path
@@ -22,7 +22,7 @@ JPEG = b"\xff\xd8\xff\xe0"
 
 
 def find(path):
-    return look(path, None, True, Columns(), ImportSettings(), {})
+    return inventory_of(path, None, True, Columns(), ImportSettings(), {})
 
 
 def found_in(now, key):

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DamagedFileError, UnknownNameError
 from engine.images.reading import Reading
-from engine.intake.finding import look
+from engine.intake.discovery import inventory_of
 from engine.intake.inventory import Columns
 from engine.intake.layouts.table_cells import several_labels, split_words
 from engine.intake.layouts.table_columns import guess_columns
@@ -31,7 +31,7 @@ def seen(tmp_path):
             for name, content in files.items()
         }
         folder = made.put(tmp_path / "data", written)
-        return look(folder / source, None, True, columns or Columns(), ImportSettings(), answers)
+        return inventory_of(folder / source, None, True, columns or Columns(), ImportSettings(), answers)
 
     return call
 
@@ -498,7 +498,7 @@ def test_images_in_parquet_are_labeled_and_split_by_the_same_rules(seen, tmp_pat
 
     def found_in(columns=None, **cells):
         pq.write_table(pa.table({"image": images, **cells}), tmp_path / "x.parquet")
-        return look(tmp_path / "x.parquet", None, True, columns or Columns(), ImportSettings(), {})
+        return inventory_of(tmp_path / "x.parquet", None, True, columns or Columns(), ImportSettings(), {})
 
     found = found_in(width=[30, 31] * 6, species=["a", "b", None] * 4, is_test=[i > 8 for i in range(12)])
     assert labels(found) == {"a": 4, "b": 4, None: 4}

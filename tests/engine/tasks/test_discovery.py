@@ -11,7 +11,7 @@ import pytest
 from engine.confinement import Confined
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.intake import Columns, ImportRequest, keep_upload, preview, propose
-from engine.intake.finding import find_images
+from engine.intake.discovery import find_images
 from engine.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
 

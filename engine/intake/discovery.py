@@ -218,7 +218,7 @@ class _Finder:
         settings = settings_from({"import": header["settings"]}, "the import's settings")
         images, columns = header["images"], Columns(**header["columns"])
         elsewhere = Path(images) if images else None
-        found = look(Path(header["source"]), elsewhere, header["beside"], columns, settings, header["answers"])
+        found = inventory_of(Path(header["source"]), elsewhere, header["beside"], columns, settings, header["answers"])
         self._found = found
         answer = {
             "layout": found.layout,
@@ -256,7 +256,7 @@ class _Finder:
         return {"path": None if path is None else str(path)}, b""
 
 
-def look(
+def inventory_of(
     path: Path,
     images: Path | None,
     beside: bool,
