@@ -201,7 +201,7 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from engine.runs.teachers import remove_teacher
+    from engine.runs.removal import remove_teacher
 
     remove_teacher(workspace(), options.name)
     print(f"Removed {options.name}.")

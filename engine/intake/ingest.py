@@ -27,9 +27,9 @@ from engine.files import canonical_hash, make_folder, publish_folder, replacing,
 from engine.images.decoder import Decoders, Looked
 from engine.images.reading import Reading, reading_as_json
 from engine.intake.discovery import find_images
+from engine.intake.first_record import first_record
 from engine.intake.inventory import Inventory, Item
 from engine.intake.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
-from engine.intake.record import first_record
 from engine.intake.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.intake.uploads import remove_upload, upload_title
 from engine.jobs import DeviceLock

@@ -21,7 +21,7 @@ from engine.methods.made_up import MadeUp
 from engine.records import as_value, read_record, write_record
 from engine.runs.spec import recipe_from
 from engine.training import TrainSpec
-from engine.training.speed import images_per_second
+from engine.training.throughput import images_per_second
 
 KIND = "speed"
 START_SECONDS = 10.0  # of a run beside its steps, about: starting a process, reading images, writing the student

@@ -14,8 +14,8 @@ from engine.teachers.catalogue import (
 from engine.teachers.from_checkpoint import add_checkpoint
 from engine.teachers.from_hub import add_from_hub
 from engine.teachers.model import Network, check_student, cost, create, load_teacher
+from engine.teachers.pretrained import Pretrained, Recommended, recommended, search
 from engine.teachers.record import TeacherRecord, WeightSource, relation
-from engine.teachers.registry import Pretrained, Recommended, recommended, search
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
 __all__ = [

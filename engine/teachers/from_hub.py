@@ -36,8 +36,15 @@ from engine.teachers.hub import (
 )
 from engine.teachers.install import checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
+from engine.teachers.pretrained import (
+    class_names,
+    collections_of,
+    configuration,
+    get_pretrained,
+    pretrained,
+    recommended,
+)
 from engine.teachers.record import TeacherRecord
-from engine.teachers.registry import class_names, collections_of, configuration, get_pretrained, pretrained, recommended
 
 KIND = "add-hub"
 HUB_FILES = (HUB_FILE, "pytorch_model.bin")

@@ -15,7 +15,7 @@ from engine.teachers import TeacherDescription
 from engine.teachers.configured import POOLINGS, configured
 from engine.teachers.from_checkpoint import request_checkpoint, shown
 from engine.teachers.install import stage
-from engine.teachers.registry import architectures
+from engine.teachers.pretrained import architectures
 
 POOLING_NAMES = {
     "": "the architecture's own",

@@ -14,7 +14,7 @@ from engine.results import read_result
 from engine.review import open_task
 from engine.runs import candidates, plan, rank, runs_root, start
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
-from engine.runs.teachers import remove_teacher, runs_that_name
+from engine.runs.removal import remove_teacher, runs_that_name
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
 
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from engine.intake import ImportRequest, Inventory
-from engine.intake.record import first_record
+from engine.intake.first_record import first_record
 from engine.tasks import Facts, ImportSummary, task_as_labeled
 from engine.tasks.facts import write_facts, write_import_summary
 from engine.tasks.image_table import write_reference_table
