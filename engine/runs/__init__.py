@@ -44,15 +44,14 @@ from engine.runs.ranking import (
     rank,
 )
 from engine.runs.recorded import recorded_comparison
+from engine.runs.removal import remove_teacher
 from engine.runs.spec import RunSpec, defaults, plan, run_spec_from, spec_of
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
-from engine.runs.teachers import remove_teacher
 from engine.runs.users import TaskUsers, remove_task, users_of_task
 from engine.runs.verdict import (
     MEASURED_IMAGES,
     Measured,
     Measurements,
-    Verdict,
     measurements,
     order_verdict,
     request_measurements,
@@ -87,7 +86,6 @@ __all__ = [
     "Suggestion",
     "TaskUsers",
     "TeacherPanel",
-    "Verdict",
     "active_weights",
     "as_document",
     "candidates",

@@ -11,7 +11,15 @@ from app.components import page, wording
 from app.components.escaping import escape
 from app.views.add_teacher import job
 from engine.features import request_outputs
-from engine.teachers import POOLINGS, About, architectures, numbers_text, request_checkpoint, stage, timm_configuration
+from engine.teachers import (
+    POOLINGS,
+    TeacherDescription,
+    architectures,
+    numbers_text,
+    request_checkpoint,
+    stage,
+    timm_configuration,
+)
 
 POOLING_NAMES = {
     "": "the architecture's own",
@@ -113,7 +121,7 @@ def outputs() -> None:
     job.show("outputs", None)
 
 
-def _about(way: str) -> About:
+def _about(way: str) -> TeacherDescription:
     title = st.text_input("Title: what it knows, in a few words", key=f"{way}-title", max_chars=200)
     collections = st.text_input(
         "Learned from: the collection of its training images",
@@ -124,7 +132,7 @@ def _about(way: str) -> About:
     )
     license = st.text_input("License (optional)", key=f"{way}-license")
     names = _split(collections)
-    return About(
+    return TeacherDescription(
         title=title, collection=names[0] if names else "", further_collections=tuple(names[1:]), license=license
     )
 

@@ -17,9 +17,9 @@ from app.views.add_teacher.draft import AddTeacherDraft, Wanted
 from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.teachers import (
-    About,
     Pretrained,
     Recommended,
+    TeacherDescription,
     added_teachers,
     get_pretrained,
     known_licenses,
@@ -67,7 +67,7 @@ def _card(entry: Recommended, added: bool) -> None:
     st.caption(" · ".join(fact for fact in facts if fact))
     st.space("stretch")
     if st.button("Add", key=f"add {entry.name}", icon=":material/add:", disabled=added):
-        _start("recommended", entry.name, About(), None)
+        _start("recommended", entry.name, TeacherDescription(), None)
 
 
 def _cost_of(entry: Recommended) -> str:
@@ -122,7 +122,7 @@ def _of_the_hub(repository: str) -> None:
         st.markdown(f"**{escape(repository)}** is not in timm's registry. It can be added if it holds a timm network.")
         st.caption(_whereabouts(repository))
         if st.button("Add this repository", type="primary", icon=":material/add:"):
-            _start("search", repository, About(), None)
+            _start("search", repository, TeacherDescription(), None)
 
 
 def _asked_search() -> tuple[str, list[Pretrained]]:
@@ -202,7 +202,9 @@ def _chosen(entry: Pretrained) -> None:
         right.space("small")
         if right.button("Add this teacher", type="primary", icon=":material/add:"):
             names = [part.strip() for part in collections.split(",") if part.strip()]
-            about = About(title=title, collection=names[0] if names else "", further_collections=tuple(names[1:]))
+            about = TeacherDescription(
+                title=title, collection=names[0] if names else "", further_collections=tuple(names[1:])
+            )
             _start("search", entry.name, about, int(size))
 
 
@@ -214,7 +216,7 @@ def _whereabouts(name: str) -> str:
     return ":material/hard_drive: weights are here" if here else ":material/download: weights will be downloaded"
 
 
-def _start(way: str, name: str, about: About, size: int | None) -> None:
+def _start(way: str, name: str, about: TeacherDescription, size: int | None) -> None:
     AddTeacherDraft.current().wanted[way] = Wanted(name, about, size)
     ask = _asked(way)
     if ask is not None:
