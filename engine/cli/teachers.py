@@ -189,11 +189,11 @@ def _add(options: argparse.Namespace) -> int:
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
     if record.has_network:
-        from engine.teachers.from_checkpoint import shown
+        from engine.teachers.from_checkpoint import numbers_text
 
         print(
-            f"It looks at images of {record.input_size} px, normalized by mean {shown(record.mean)} and standard "
-            f"deviation {shown(record.std)}; pooling {record.pooling or 'of its own'}."
+            f"It sees images of {record.input_size} px, normalized by mean {numbers_text(record.mean)} and standard "
+            f"deviation {numbers_text(record.std)}; pooling {record.pooling or 'of its own'}."
         )
     for note in record.notes if record.has_network else (record.accuracy_note,):
         print(note)

@@ -19,8 +19,18 @@ from app.views.distill.draft import DistillDraft
 from engine import devices, jobs
 from engine.jobs import Job
 from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
-from engine.runs import RunSpec, active_weights, defaults, effective_teachers, line, plan
-from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs import (
+    RunSpec,
+    Speed,
+    active_weights,
+    defaults,
+    effective_teachers,
+    estimate_seconds,
+    known_speed,
+    line,
+    plan,
+    request_speed,
+)
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
 from engine.training import TrainSpec
