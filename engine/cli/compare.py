@@ -22,8 +22,7 @@ def add_parser(verbs: Any) -> None:
     add_task_options(compare)
     compare.add_argument(
         "--methods",
-        default="fine-tune,fixmatch,distill-weighted,distill-consensus",
-        help="comma-separated; distill-weighted(4) sets p, distill-consensus(neighbors=0) a training field",
+        help="comma-separated; `methods` lists them; NAME(4) sets p, NAME(FIELD=VALUE) a field of one alone",
     )
     compare.add_argument("--seeds", default="0", help="comma-separated (default 0)")
     compare.add_argument("--images", type=int, help="budget of each run: student images with gradient")
@@ -37,6 +36,7 @@ def add_parser(verbs: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
+    from engine.methods import preselected
     from engine.review import open_task
     from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
 
@@ -49,7 +49,7 @@ def _compare(options: argparse.Namespace) -> int:
     }
     specs = plan(
         task,
-        names(options.methods) or [],
+        preselected() if options.methods is None else names(options.methods) or [],
         [integer("--seeds", seed) for seed in names(options.seeds) or []],
         labels_per_class=options.labels_per_class,
         device=options.device,
