@@ -88,7 +88,7 @@ def add_checkpoint(
     the architecture, and the record's notes say so. `prefix` and `ignore` as in `fit`. Raises MismatchError with the
     difference, InvalidInputError, UnknownNameError, DamagedFileError; then nothing is kept.
     """
-    tell = progress or silent
+    progress = progress or silent
     about = completed(about, title=Path(file_name).stem)
     check_free(about.name, about.title)
     names = checked_classes(classes)
@@ -97,9 +97,9 @@ def add_checkpoint(
     size = checked_size(own.size if size is None else size)
     mean, std = checked_normalization(own.mean if mean is None else mean, own.std if std is None else std)
     arguments = {**own.size_arguments(size), **pooling_arguments(architecture, pooling)}
-    tell(0, 3, "steps", "Reading the file")
+    progress(0, 3, "steps", "Reading the file")
     tensors = read_tensors(path, file_name)
-    tell(1, 3, "steps", "Comparing it with the architecture")
+    progress(1, 3, "steps", "Comparing it with the architecture")
     model = build(architecture, len(names), arguments)
     if "fc_norm.weight" in model.state_dict() and "global_pool" in arguments and _normalizes_places(tensors):
         arguments["fc_norm"] = False
@@ -119,7 +119,7 @@ def add_checkpoint(
         origin="checkpoint",
         source=file_name,
         command=_command(file_name, architecture, size, mean, std, pooling, prefix, ignore),
-        tell=tell,
+        progress=progress,
         notes=(*found.notes, *notes),
     )
     return install_network(record, model)
