@@ -7,7 +7,6 @@ look of the teacher. A map is found only while task, teacher, parameters and the
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from assets.build.tasks import OUT
 from engine import maps
@@ -17,17 +16,17 @@ from engine.tasks import bundled_names
 from engine.workspace import Workspace
 
 
-def write_maps(home: Path) -> None:
+def write_maps(home: Workspace) -> None:
     """Draw what is missing. The workspace `home` keeps the features, so that it can stop and go on."""
     for name in bundled_names():
         task = open_task(home, name)
-        for candidate in candidates(Workspace.from_environment(), task):
-            teacher = candidate.teacher.name
-            if candidate.allowed and maps.read_map(home, task, teacher, "umap") is None:
-                maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(home, task, teacher, "cpu"))
-                print(f"{name}: {teacher}", flush=True)
+        for candidate in candidates(home, task):
+            teacher = candidate.teacher
+            if candidate.allowed and maps.read_map(home, task, teacher.name, "umap") is None:
+                maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(home, task, teacher.name, "cpu"))
+                print(f"{name}: {teacher.name}", flush=True)
 
 
 if __name__ == "__main__":
-    write_maps(OUT.parent / "maps-workspace")
+    write_maps(Workspace(OUT.parent / "maps-workspace"))
     sys.exit(0)

@@ -9,6 +9,7 @@ from engine.images.decoder import Decoders
 from engine.intake import ingest, previews
 from engine.settings import ImportSettings
 from engine.tasks import load_task
+from engine.workspace import Workspace
 from tests.app import made_tasks
 
 
@@ -30,13 +31,14 @@ def one_decoder(monkeypatch, decoder):
 def imported(tmp_path_factory, decoder):
     """A workspace with one imported task, to be copied: an import starts processes, which takes seconds."""
     folder = tmp_path_factory.mktemp("imported")
-    made_tasks.make(folder / "workspace", folder, decoder)
-    return folder / "workspace"
+    home = Workspace(folder / "workspace")
+    made_tasks.make(home, folder, decoder)
+    return home
 
 
 @pytest.fixture
 def own(imported, home):
     """An own task in a workspace that a test may change."""
-    shutil.copytree(imported / "tasks", home.tasks)
+    shutil.copytree(imported.tasks, home.tasks)
     (folder,) = (home.tasks).iterdir()
-    return load_task(folder)
+    return load_task(home, folder.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,10 @@ DIMENSIONS = 24
 
 
 def extracted(
-    home: Path, task: Task, rows: NDArray[np.int64], strengths: Mapping[str, float], usual: float = 1.0
+    home: Workspace, task: Task, rows: NDArray[np.int64], strengths: Mapping[str, float], usual: float = 1.0
 ) -> None:
     """Give every teacher that may teach outputs for `rows`; the larger its strength, the farther apart the classes."""
-    for candidate in candidates(Workspace.from_environment(), task):
+    for candidate in candidates(home, task):
         if candidate.allowed:
             strength = strengths.get(candidate.teacher.name, usual)
             generator = np.random.default_rng(len(candidate.teacher.name))

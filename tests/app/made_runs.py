@@ -38,13 +38,13 @@ ALPHA = {"emoji-google": 0.7, "imagenet-lite0": 0.2, "openclipart": 0.1}
 POINTS = 6
 
 
-def planned(home: Path, methods: Sequence[str], seeds: Sequence[int], **changes: Any) -> tuple[Task, Comparison]:
+def planned(home: Workspace, methods: Sequence[str], seeds: Sequence[int], **changes: Any) -> tuple[Task, Comparison]:
     """A comparison on the smallest bundled task whose runs wait in the queue."""
     task = open_task(home, "emoji-fluent")
-    return task, start(home, plan(Workspace.from_environment(), task, methods, seeds, device="cpu", **changes))
+    return task, start(home, plan(home, task, methods, seeds, device="cpu", **changes))
 
 
-def finish(home: Path, comparison: Comparison) -> None:
+def finish(home: Workspace, comparison: Comparison) -> None:
     """Let every run end, each with a result, a curve and a student."""
     for run in comparison.runs:
         if jobs.status(jobs.load(home.runs / run)).state == "done":
@@ -52,7 +52,7 @@ def finish(home: Path, comparison: Comparison) -> None:
         assert worker.run(home.runs / run, {KIND: _make}) == worker.DONE
 
 
-def fail(home: Path, run: str, message: str) -> None:
+def fail(home: Workspace, run: str, message: str) -> None:
     """Let a run end with an error of ours."""
 
     def broken(workspace: Workspace, job: Job, report: Reporter) -> None:
@@ -63,7 +63,7 @@ def fail(home: Path, run: str, message: str) -> None:
     assert worker.run(home.runs / run, {KIND: broken}) == worker.FAILED
 
 
-def half_way(home: Path, run: str) -> Job:
+def half_way(home: Workspace, run: str) -> Job:
     """Leave a run in the middle of its training; this very process counts as its worker."""
     job = jobs.load(home.runs / run)
     running = states.begin(job, os.getpid())
@@ -78,7 +78,7 @@ def half_way(home: Path, run: str) -> Job:
     return job
 
 
-def recorded(home: Path, folder: Path) -> dict[str, Any]:
+def recorded(home: Workspace, folder: Path) -> dict[str, Any]:
     """A recorded comparison in `folder`, as the program ships them, made in a workspace of its own."""
     _, comparison = planned(home, ["fine-tune", "fixmatch", "distill-weighted"], [0, 1, 2], images=24_000)
     finish(home, comparison)

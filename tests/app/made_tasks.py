@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.images.decoder import Decoders
 from engine.intake import ImportRequest, import_images
 from engine.tasks import Task
+from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 
 TITLE = "Löwen & <b>Tiger</b>"
@@ -23,7 +24,7 @@ def files() -> dict[str, bytes]:
     return found
 
 
-def make(home: Path, folder: Path, decoder: Decoders) -> Task:
+def make(home: Workspace, folder: Path, decoder: Decoders) -> Task:
     """The task, imported from a ZIP in `folder`."""
     wanted = ImportRequest(str(made.zipped(folder / "cats.zip", files())), TITLE)
     return import_images(home, wanted, decoders=decoder)

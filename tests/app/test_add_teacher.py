@@ -19,7 +19,6 @@ from engine.review import open_task
 from engine.runs import rank
 from engine.teachers import TeacherDescription, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
-from engine.workspace import Workspace
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -105,7 +104,7 @@ def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
     assert r"\<b\>Bold\</b\> one" in text
     assert "Pretrained" in text
     shown(app.button(key="really remove b-bold-b-one").click().run())
-    assert added_teachers(Workspace.from_environment()) == []
+    assert added_teachers(home) == []
     assert "No teacher was added yet" in app.info[0].value
 
 

@@ -20,7 +20,6 @@ from engine.runs.speed import Speed
 from engine.tasks import Task
 from engine.tasks.task import write_task
 from engine.training import TrainSpec
-from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -149,7 +148,7 @@ def test_a_form_that_was_left_alone_queues_what_the_command_line_does(home, meas
     shown(button(app, "Start").click().run())
     task = open_task(home, "emoji-fluent")
     assert list(list_comparisons(home)[0].runs) == [
-        s.run_id for s in plan(Workspace.from_environment(), task, preselected(), [0], device="cpu")
+        s.run_id for s in plan(home, task, preselected(), [0], device="cpu")
     ]
 
 
@@ -210,7 +209,7 @@ def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, mea
 
 @pytest.mark.parametrize("kind", HANDLERS)
 def test_every_kind_of_job_has_a_name_for_those_who_wait_for_it(kind):
-    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", {}, datetime.now(UTC))) != "1-x"
+    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", "cpu", {}, datetime.now(UTC))) != "1-x"
 
 
 def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):

@@ -58,7 +58,7 @@ def test_charts_get_no_html_and_no_names_of_values():
 def made_hostile(tmp_path_factory, decoder):
     """A workspace in which a task, its classes and a teacher are called what nobody would call them."""
     folder = tmp_path_factory.mktemp("hostile")
-    home = folder / "workspace"
+    home = Workspace(folder / "workspace")
     files = made.classes_of(12, names=("lion", HOSTILE_CLASS), prefix="labeled/")
     files |= {f"unlabeled/www.evil.example {i}.jpg": made.jpg(5000 + i) for i in range(12)}
     source = made.zipped(folder / "cats.zip", files)
@@ -68,7 +68,7 @@ def made_hostile(tmp_path_factory, decoder):
 
 @pytest.fixture
 def hostile(made_hostile, home, tmp_path, monkeypatch):
-    shutil.copytree(made_hostile / "tasks", home.tasks)
+    shutil.copytree(made_hostile.tasks, home.tasks)
     task = load_task(home, "hostile")
     path = tmp_path / "outputs.parquet"
     random = np.random.default_rng(0)
@@ -159,9 +159,7 @@ def test_no_page_reads_what_a_user_wrote(hostile, home, name, session):
     if name in ("distill", "results"):
         comparison = start(
             home,
-            plan(
-                Workspace.from_environment(), hostile, ["fine-tune", "fixmatch"], [0], device="cpu", labels_per_class=3
-            ),
+            plan(home, hostile, ["fine-tune", "fixmatch"], [0], device="cpu", labels_per_class=3),
         )
         made_runs.finish(home, comparison)
     app = open_page(name, session=session, task="hostile")

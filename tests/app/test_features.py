@@ -11,6 +11,7 @@ from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
 from engine.review import open_task
+from engine.teachers import get_teacher
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -36,7 +37,7 @@ def mapped(home, task):
     """The same, with a finished UMAP in the workspace."""
     rows = maps.map_rows(task)
     coordinates = np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32)
-    maps.write_map(home.maps, task, TEACHER, Map("umap", rows, coordinates))
+    maps.write_map(home.maps, task, get_teacher(home, TEACHER), Map("umap", rows, coordinates))
     return task
 
 
@@ -96,7 +97,7 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
 def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home):
     bare = open_task(home, "emoji-fluent")
     rows = maps.map_rows(bare)
-    maps.write_map(home.maps, bare, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    maps.write_map(home.maps, bare, get_teacher(home, TEACHER), Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     app = open_page("features", session={FeaturesDraft.key(): FeaturesDraft(kind="pca")}, task="emoji-fluent")
     shown(app.selectbox(key="widget features teacher").set_value(TEACHER).run())
     assert not app.get("plotly_chart")

@@ -12,7 +12,6 @@ from engine.evaluation import Interval
 from engine.review import open_task
 from engine.runs import recorded
 from engine.runs import recorded as recorded_module
-from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -153,8 +152,8 @@ def test_runs_that_do_not_share_a_budget_are_marked(home):
     from engine.runs import plan, start
 
     task, _ = made_runs.planned(home, ["fine-tune"], [0])
-    specs = plan(Workspace.from_environment(), task, ["fine-tune"], [0], device="cpu") + plan(
-        Workspace.from_environment(), task, ["fixmatch"], [0], device="cpu", images=8000
+    specs = plan(home, task, ["fine-tune"], [0], device="cpu") + plan(
+        home, task, ["fixmatch"], [0], device="cpu", images=8000
     )
     mixed = start(home, specs)
     made_runs.finish(home, mixed)

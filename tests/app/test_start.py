@@ -6,7 +6,6 @@ import pytest
 from app import state
 from engine import jobs, review, tasks
 from engine.tasks import add_task_file, bundled_record
-from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 
 
@@ -26,7 +25,7 @@ def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):
     pictures = [re.findall(r'<img src="data:image/(png|webp);base64,[^"]+" alt="([^"]+)"', h.value) for h in app.html]
     assert len(pictures) == len(tasks.bundled_names())
     assert {alt for _, alt in pictures[0]} == {
-        c.replace("&", "&amp;") for c in review.open_task(Workspace.from_environment(), "emoji-fluent").classes
+        c.replace("&", "&amp;") for c in review.open_task(home, "emoji-fluent").classes
     }
 
 

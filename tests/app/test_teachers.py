@@ -16,7 +16,6 @@ from engine.runs import candidates, rank, run_spec_from, teacher_panel
 from engine.runs import panel as panels
 from engine.runs.extraction_job import estimate_extraction
 from engine.similarity import METRICS
-from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -60,9 +59,7 @@ def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
     (job,) = list_jobs(home.jobs)
     assert (job.kind, jobs.status(job).state) == ("extraction", "queued")
     assert progress_of(app) == ["Extracting the teachers' outputs for the labeled images · begins next"]
-    assert len(app.dataframe[0].value) == sum(
-        c.allowed for c in candidates(Workspace.from_environment(), open_task(home, "emoji-fluent"))
-    )
+    assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(home, open_task(home, "emoji-fluent")))
     shown(button(app, "Cancel").click().run())
     assert jobs.status(job).state == "cancelled"
     app.run()
@@ -135,7 +132,7 @@ def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
 
 def with_panel(home, task, resamples=6):
     """What the job would leave in the workspace: all metrics with intervals."""
-    spec = panels._spec(Workspace.from_environment(), task, 5, 0)
+    spec = panels._spec(home, task, 5, 0)
     found = teacher_panel(home, task, resamples=resamples)
     write_record(panels._path(home, spec), found)
     return found
@@ -229,7 +226,7 @@ def test_was_it_true_offers_runs_and_then_says_so(home, task):
     app = shown(app.run())
     app = shown(button(app, "Measure").click().run())
     queued = list_jobs(home.runs)
-    allowed = [c for c in candidates(Workspace.from_environment(), task) if c.allowed]
+    allowed = [c for c in candidates(home, task) if c.allowed]
     assert len(queued) == len(allowed) + 1
     assert {job.spec["train"]["images"] for job in queued} == {400}
     assert progress_of(app)[-1].startswith(f"0 of {len(queued)} runs have ended")

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder) / "home", Path(folder) / "log") as server,
+        serving(Workspace(Path(folder) / "home"), Path(folder) / "log") as server,
         launched() as browser,
     ):
         tab = browser.new_page(viewport={"width": 1440, "height": 900})

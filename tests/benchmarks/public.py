@@ -80,7 +80,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "rounds": len(values)}
 
 
-def started(command: Sequence[object], folder: Path, home: Path) -> None:
+def started(command: Sequence[object], folder: Path, home: Workspace) -> None:
     """Run a command with one thread, and wait for it. Raises RuntimeError with the end of what it printed."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = os.pathsep.join([str(folder), str(ROOT)])
@@ -105,12 +105,12 @@ sys.exit(worker.run(Path(sys.argv[1]), HANDLERS))
 """
 
 
-def ours(task: Task, home: Path, method: str, images_per_step: int, labels_per_class: int, **batches: int) -> Run:
+def ours(task: Task, home: Workspace, method: str, images_per_step: int, labels_per_class: int, **batches: int) -> Run:
     """A run as a worker process does it, with one evaluation at its end."""
 
     def run(steps: int, number: int) -> None:
         [spec] = plan(
-            Workspace.from_environment(),
+            home,
             task,
             [method],
             [number],
@@ -129,7 +129,7 @@ def ours(task: Task, home: Path, method: str, images_per_step: int, labels_per_c
     return run
 
 
-def timm(checkout: Path, folder: Path, home: Path) -> Run:
+def timm(checkout: Path, folder: Path, home: Workspace) -> Run:
     """timm's train.py: one epoch over a folder with as many images as the steps take, one validation after it."""
     options = ["--model", ARCHITECTURE, "--input-size", 3, SIZE, SIZE, "--batch-size", BATCH]
     options += ["--validation-batch-size", 256, "--device", "cpu", "--workers", 0, "--epochs", 1, "--warmup-epochs", 0]
@@ -146,7 +146,7 @@ def timm(checkout: Path, folder: Path, home: Path) -> Run:
     return run
 
 
-def fixmatch(checkout: Path, home: Path) -> Run:
+def fixmatch(checkout: Path, home: Workspace) -> Run:
     """kekmodel's FixMatch: one epoch of as many steps, one test after it."""
     script = Path(__file__).with_name("public_fixmatch.py")
     return lambda steps, number: started([sys.executable, script, steps, number, home], checkout, home)

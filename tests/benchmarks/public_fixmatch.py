@@ -17,11 +17,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from engine.workspace import Workspace
+
 ARCHITECTURE, SIZE, TASK = "tf_efficientnet_lite0", 64, "quickdraw"
 LABELED, OTHERS, LABELS_PER_CLASS = 32, 64, 5  # their loop takes a whole number of other images to a labeled one
 
 
-def drive(steps: int, seed: int, home: Path) -> None:
+def drive(steps: int, seed: int, home: Workspace) -> None:
     """Train for `steps` steps, test once, save once."""
     import timm
     import torch

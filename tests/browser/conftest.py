@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.workspace import Workspace
 from tests.browser.chromium import launched
 from tests.browser.server import serving
 from tests.browser.workbench import Workbench
@@ -16,7 +17,7 @@ def browser():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
-    with serving(folder / "workspace", folder / "server.log") as running:
+    with serving(Workspace(folder / "workspace"), folder / "server.log") as running:
         yield running
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine import jobs
 from engine.jobs import processes
+from engine.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0  # a busy machine takes its time to import torch
@@ -28,12 +29,12 @@ class Server:
     """A running workbench."""
 
     url: str
-    home: Path
+    home: Workspace
     log: Path
 
 
 @contextmanager
-def serving(home: Path, log: Path) -> Iterator[Server]:
+def serving(home: Workspace, log: Path) -> Iterator[Server]:
     """Start the workbench, and at the end stop it and every run that it left behind.
 
     Raises RuntimeError, with what the server said, if it does not answer.
@@ -81,7 +82,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(STOP_SECONDS)
 
 
-def _stop_workers(home: Path) -> None:
+def _stop_workers(home: Workspace) -> None:
     """A worker outlives its server on purpose; not the server of a test."""
     for job in (job for root in home.job_folders for job in jobs.list_jobs(root)):
         now = jobs.status(job)

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from engine.cli import main
 from engine.review import open_task
 from engine.teachers import added_teachers
-from engine.workspace import Workspace
 
 NET = "test_resnet"
 
@@ -43,7 +42,7 @@ def test_a_checkpoint_is_added_listed_and_removed(home, weights, tmp_path, capsy
     add = ["teachers", "add", str(weights), "--architecture", NET, "--size", "32", "--classes", str(names)]
     assert main([*add, "--collection", "clinic,imagenet", "--title", "Cells"]) == 0
     assert "Added cells: Cells (3 classes; collection clinic, imagenet" in capsys.readouterr().out
-    [record] = added_teachers(Workspace.from_environment())
+    [record] = added_teachers(home)
     assert (record.classes, record.further_collections) == (("round", "square", "другое"), ("imagenet",))
     assert main(["teachers", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["teachers"]}
@@ -51,7 +50,7 @@ def test_a_checkpoint_is_added_listed_and_removed(home, weights, tmp_path, capsy
     assert main(["teachers"]) == 0
     assert "not known" in capsys.readouterr().out
     assert main(["teachers", "remove", "cells"]) == 0
-    assert added_teachers(Workspace.from_environment()) == []
+    assert added_teachers(home) == []
 
 
 def test_a_table_is_added_for_a_task(home, tmp_path, capsys):

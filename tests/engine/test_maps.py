@@ -12,7 +12,6 @@ from engine.review import open_task
 from engine.tasks import write_revision
 from engine.tasks.task import Task, write_task
 from engine.teachers import get_teacher
-from engine.workspace import Workspace
 
 TEACHER = "mnist"  # the smallest network of the catalogue
 
@@ -29,7 +28,7 @@ def task(home):
 
 def pretend(home, task, rows, features, teacher=TEACHER):
     """Put made-up features into the cache, as if the teacher had looked at `rows`."""
-    record = get_teacher(Workspace.from_environment(), teacher)
+    record = get_teacher(home, teacher)
     pseudo_labels = np.full((len(rows), len(record.classes)), 1 / len(record.classes), dtype=np.float16)
     FeatureStore(home, task, record).write(rows, 0, features.astype(np.float16), pseudo_labels)
 
@@ -115,7 +114,7 @@ def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypat
 
 
 def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
-    path = maps._path(home.maps, task, get_teacher(Workspace.from_environment(), TEACHER), "umap")
+    path = maps._path(home.maps, task, get_teacher(home, TEACHER), "umap")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a map")
     assert maps.read_map(home, task, TEACHER, "umap") is None
@@ -126,7 +125,7 @@ def test_a_map_that_comes_with_the_program_is_there_at_once(home, task, tmp_path
     monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
     rows = maps.map_rows(task)
     drawn = maps.Map("umap", rows, np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32))
-    maps.write_map(tmp_path / "assets", task, TEACHER, drawn)
+    maps.write_map(tmp_path / "assets", task, get_teacher(home, TEACHER), drawn)
     found = maps.read_map(home, task, TEACHER, "umap")
     assert np.array_equal(found.rows, rows)
     assert np.array_equal(found.coordinates, drawn.coordinates)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from engine.workspace import Workspace
 from tests.faults.looks import PAGES, VERBS, Look, look
 from tests.faults.ways import Way, ways
 from tests.faults.workspace import COMPARISON, STOPPED, STOPPED_COMPARISON, complete, copy, kinds, make
@@ -35,7 +36,7 @@ class Found:
     examples: dict[str, str] = field(default_factory=dict)
 
 
-def prepared(folder: Path) -> Path:
+def prepared(folder: Path) -> Workspace:
     """The workspace to be damaged, in `folder`."""
     home = make(folder)
     os.environ["WORKBENCH_HOME"] = str(home.path)
@@ -43,14 +44,14 @@ def prepared(folder: Path) -> Path:
     return home
 
 
-def examined(home: Path, path: Path, way: Way, pages: list[str], verbs: list[str]) -> Iterator[Look]:
+def examined(home: Workspace, path: Path, way: Way, pages: list[str], verbs: list[str]) -> Iterator[Look]:
     """What pages and verbs say of a copy of `home` whose file `path` is damaged."""
     with tempfile.TemporaryDirectory(dir=home.path.parent) as folder:
         damaged = copy(home, Path(folder) / "home")
-        way.damage(damaged / path)
-        os.environ["WORKBENCH_HOME"] = str(damaged)
+        way.damage(damaged.path / path)
+        os.environ["WORKBENCH_HOME"] = str(damaged.path)
         yield from look(damaged, pages, verbs, STOPPED_COMPARISON if path.is_relative_to(STOPPED) else COMPARISON)
-        for closed in damaged.rglob("*"):
+        for closed in damaged.path.rglob("*"):
             if closed.is_dir():
                 closed.chmod(0o700)
 

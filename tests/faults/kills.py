@@ -24,11 +24,11 @@ TRIALS, KILLS = 8, 2  # a third death would be the run's last attempt
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 24_000}
 
 
-def run(home: Path, kills: int, lot: random.Random) -> dict:
+def run(home: Workspace, kills: int, lot: random.Random) -> dict:
     """Do one run in `home`, killing its worker `kills` times; its final weights."""
     os.environ["WORKBENCH_CHECKPOINT_SECONDS"] = "0.3"
     options = {"labels_per_class": 2, "device": "cpu", "teachers": ["cifar10", "mnist"], **STUDENT}
-    [spec] = plan(Workspace.from_environment(), open_task(home, "emoji-fluent"), ["distill-weighted"], [0], **options)
+    [spec] = plan(home, open_task(home, "emoji-fluent"), ["distill-weighted"], [0], **options)
     job = jobs.load(home.runs / start(home, [spec]).runs[0])
     queue = QueueThread(home, "cpu", until_empty=True)
     queue.start()
@@ -51,9 +51,9 @@ def main() -> int:
     """Run the campaign."""
     lot, failures = random.Random(0), 0
     with tempfile.TemporaryDirectory() as folder:
-        expected = run(Path(folder) / "unbroken", 0, lot)["weights"]
+        expected = run(Workspace(Path(folder) / "unbroken"), 0, lot)["weights"]
         for trial in range(TRIALS):
-            found = run(Path(folder) / str(trial), KILLS, lot)
+            found = run(Workspace(Path(folder) / str(trial)), KILLS, lot)
             same = all(torch.equal(expected[name], found["weights"][name]) for name in expected)
             failures += not same
             print(json.dumps({"trial": trial, "attempts": found["attempts"], "same_weights": same}), flush=True)

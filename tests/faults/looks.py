@@ -18,6 +18,7 @@ from engine import jobs
 from engine.cli import main
 from engine.errors import UnavailableError, WorkbenchError
 from engine.runs import QueueThread, execution
+from engine.workspace import Workspace
 from tests.faults.workspace import COMPARISON, DONE, STOPPED, TASK, TEACHER
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
@@ -61,7 +62,7 @@ class Look:
     error: str | None
 
 
-def look(home: Path, pages: list[str], verbs: list[str], comparison: str = COMPARISON) -> Iterator[Look]:
+def look(home: Workspace, pages: list[str], verbs: list[str], comparison: str = COMPARISON) -> Iterator[Look]:
     """Look at the workspace `home`, which must be WORKBENCH_HOME, with some pages, then with some verbs.
 
     comparison: the one that the pages are asked for.

@@ -44,7 +44,7 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "ASSETS", tmp_path_factory.mktemp("assets"))  # copying the bundled tasks takes seconds
         folder = workspace.make(tmp_path_factory.mktemp("damaged"))
-        patch.setenv("WORKBENCH_HOME", str(folder))
+        patch.setenv("WORKBENCH_HOME", str(folder.path))
         threads = torch.get_num_threads()
         torch.set_num_threads(2)  # as when the runs were made: they are compared again under their own names
         yield folder

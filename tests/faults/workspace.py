@@ -15,6 +15,7 @@ from engine.review import open_task
 from engine.runs.panel import _path, _spec, teacher_panel
 from engine.tasks import bundled_names
 from engine.tasks.task import write_task
+from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
@@ -23,31 +24,31 @@ STOPPED_COMPARISON = "leaves-e6aa55c1"
 DONE, STOPPED = "runs/leaves-distill-weighted-s0-1546defd28", "runs/leaves-fine-tune-s1-f37815fdce"
 
 
-def make(folder: Path) -> Path:
+def make(folder: Path) -> Workspace:
     """The workspace, unpacked into `folder`; for the calls here it must be WORKBENCH_HOME."""
     with tarfile.open(OLD) as archive:
         archive.extractall(folder, filter="data")
-    return folder / "workspace-0.1"
+    return Workspace(folder / "workspace-0.1")
 
 
-def complete(home: Path) -> None:
+def complete(home: Workspace) -> None:
     """Add what version 0.1 left out: the bundled tasks, a task with a seal, a map, and a ranking by all metrics."""
     for name in bundled_names():
         open_task(home, name)
     write_task(home.tasks / "cells", open_task(home, "cells").record)
     task = open_task(home, TASK)
     rows = map_rows(task)
-    write_map(home.maps, task, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    write_map(home.maps, task, get_teacher(home, TEACHER), Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     found = teacher_panel(home, task, teachers=["own", "table", "test-resnet-r160-in1k"], metrics=["parc", "cka"])
-    write_record(_path(home, _spec(Workspace.from_environment(), task, 5, 0)), found)
+    write_record(_path(home, _spec(home, task, 5, 0)), found)
 
 
-def copy(home: Path, to: Path) -> Path:
+def copy(home: Workspace, to: Path) -> Workspace:
     """A copy that shares its content by hard links; whoever changes a file of it writes that file anew."""
-    return Path(shutil.copytree(home, to, copy_function=os.link))
+    return Workspace(Path(shutil.copytree(home.path, to, copy_function=os.link)))
 
 
-def kinds(home: Path) -> dict[str, Path]:
+def kinds(home: Workspace) -> dict[str, Path]:
     """Each kind of file and one file of it, relative to the workspace."""
     [labels] = (home.tasks / TASK / "labels").iterdir()
     split = open_task(home, TASK).record.split
@@ -60,13 +61,13 @@ def kinds(home: Path) -> dict[str, Path]:
         "images.parquet": Path(f"tasks/{TASK}/images.parquet"),
         "facts.parquet": Path(f"tasks/{TASK}/facts.parquet"),
         "import.json": Path(f"tasks/{TASK}/import.json"),
-        "labels": labels.relative_to(home),
+        "labels": labels.relative_to(home.path),
         "split": Path(f"tasks/{TASK}/splits/{split}.parquet"),
-        "features": one["features"].relative_to(home),
-        **{name: path.relative_to(home) for name, path in made.items()},
+        "features": one["features"].relative_to(home.path),
+        **{name: path.relative_to(home.path) for name, path in made.items()},
         "teacher's record.json": Path(f"teachers/{TEACHER}/record.json"),
         "teacher's weights": Path(f"teachers/{TEACHER}/weights.safetensors"),
-        "teacher's outputs": one["outputs"].relative_to(home),
+        "teacher's outputs": one["outputs"].relative_to(home.path),
         "comparison": Path(f"comparisons/{COMPARISON}.json"),
         "job.json, done": Path(DONE, "job.json"),
         "status.json, done": Path(DONE, "status.json"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.images import Reading
 from engine.intake import keep_upload
+from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 from tests.hostile.making import GOOD
 from tests.hostile.suite import Case
@@ -29,7 +30,7 @@ def uploads() -> Iterator[Case]:
     ):
 
         def bring(folder: Path, name: str = name) -> object:
-            def keep(home: Path) -> str:
+            def keep(home: Workspace) -> str:
                 dropped = [(n, io.BytesIO(c)) for n, c in GOOD.items()]
                 return keep_upload(home, [*dropped, (name, io.BytesIO(made.jpg(5)))])
 

@@ -16,7 +16,6 @@ from engine.runs import candidates, plan, rank, start
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
 from engine.runs.removal import remove_teacher, runs_that_name
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
-from engine.workspace import Workspace
 
 
 @pytest.fixture
@@ -62,10 +61,10 @@ def test_one_without_pseudo_labels_is_ranked_but_not_weighed_nor_planned(home, t
     assert alone.alpha(12.0, features_suffice=True) == {"silent": 1.0}
     with pytest.raises(InvalidInputError, match="No teacher that was ranked has pseudo-labels"):
         alone.alpha(12.0)
-    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], teachers=["mnist", "silent"])
+    [spec] = plan(home, task, ["distill-weighted"], [0], teachers=["mnist", "silent"])
     assert set(spec.teachers) == {"mnist"}
     with pytest.raises(InvalidInputError, match="No teacher may teach"):
-        plan(Workspace.from_environment(), task, ["distill-weighted"], [0], teachers=["silent"])
+        plan(home, task, ["distill-weighted"], [0], teachers=["silent"])
     by_classes = rank(home, task, metric="nce", teachers=["mnist", "silent"])
     assert [r.teacher.name for r in by_classes.ranked] == ["mnist"]
     [left] = by_classes.unranked
@@ -76,11 +75,9 @@ def test_one_without_pseudo_labels_is_heard_where_features_suffice(home, task, t
     features, _ = knowing(task)
     told(home, task, tmp_path, "Silent", features=features)
     assert rank(home, task, teachers=["mnist", "silent"]).alpha(6.0, features_suffice=True)["silent"] > 0.9
-    [spec] = plan(Workspace.from_environment(), task, ["distill-consensus"], [0], teachers=["mnist", "silent"])
+    [spec] = plan(home, task, ["distill-consensus"], [0], teachers=["mnist", "silent"])
     assert set(spec.teachers) == {"mnist", "silent"}
-    [joined] = plan(
-        Workspace.from_environment(), task, ["distill-consensus(teachers_share=0.3)"], [0], teachers=["mnist", "silent"]
-    )
+    [joined] = plan(home, task, ["distill-consensus(teachers_share=0.3)"], [0], teachers=["mnist", "silent"])
     assert set(joined.teachers) == {"mnist"}
 
 
@@ -96,12 +93,12 @@ def test_one_that_cannot_be_judged_hides_no_other(home, task, tmp_path):
 def test_it_belongs_to_its_task_and_to_no_collection_of_the_task(home, task, tmp_path):
     features, pseudo_labels = knowing(task)
     told(home, task, tmp_path, "Saw emoji", features=features, pseudo_labels=pseudo_labels, collection="emoji")
-    [seen] = candidates(Workspace.from_environment(), task, ["saw-emoji"])
+    [seen] = candidates(home, task, ["saw-emoji"])
     assert (seen.relation, seen.allowed) == ("same", False)
     other = open_task(home, "openclipart")
-    assert "saw-emoji" not in [c.teacher.name for c in candidates(Workspace.from_environment(), other)]
+    assert "saw-emoji" not in [c.teacher.name for c in candidates(home, other)]
     with pytest.raises(InvalidInputError, match="only what it says of the images of task 'emoji-fluent'"):
-        candidates(Workspace.from_environment(), other, ["saw-emoji"])
+        candidates(home, other, ["saw-emoji"])
 
 
 def test_one_whose_outputs_are_damaged_is_left_out_with_the_reason(home, task, tmp_path):
@@ -109,7 +106,7 @@ def test_one_whose_outputs_are_damaged_is_left_out_with_the_reason(home, task, t
     record = told(home, task, tmp_path, "Torn", features=features)
     for shard in (home.teachers / record.name / "outputs" / "view-0").iterdir():
         shard.write_bytes(b"torn")
-    [torn] = candidates(Workspace.from_environment(), task, ["torn"])
+    [torn] = candidates(home, task, ["torn"])
     assert not torn.allowed
     assert ".safetensors is damaged" in torn.reason
 
@@ -119,7 +116,7 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     told(home, task, tmp_path, "Knows all", features=features, pseudo_labels=pseudo_labels)
     changes = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 160, "views": 2}
     specs = plan(
-        Workspace.from_environment(),
+        home,
         task,
         ["distill-nearest"],
         [0],
@@ -135,11 +132,11 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     assert runs_that_name(home, "knows-all") == [comparison.runs[0]]
     with pytest.raises(InvalidInputError, match=f"takes part in 1 run, such as {comparison.runs[0]}, and stays"):
         remove_teacher(home, "knows-all")
-    assert get_teacher(Workspace.from_environment(), "knows-all") in added_teachers(Workspace.from_environment())
+    assert get_teacher(home, "knows-all") in added_teachers(home)
     jobs.remove(jobs.load(folder))
     remove_teacher(home, "knows-all")
     with pytest.raises(UnknownNameError):
-        get_teacher(Workspace.from_environment(), "knows-all")
+        get_teacher(home, "knows-all")
 
 
 def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tmp_path):
@@ -151,7 +148,5 @@ def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tm
     assert {place.teacher for place in found.under("nce").places} == {"mnist", "cifar10"}
     assert found.under("static").problem == UNKNOWN_SIZE
     assert found.under("parc").places[0].teacher == "silent"
-    document = as_document(
-        Workspace.from_environment(), teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers
-    )
+    document = as_document(home, teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers)
     assert [left["teacher"] for left in document["unranked"]] == ["silent"]

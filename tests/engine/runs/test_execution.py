@@ -69,7 +69,7 @@ def run_here(home, spec):
 
 def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_path):
     task = open_task(home, "emoji-fluent")
-    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], **small)
+    [spec] = plan(home, task, ["distill-weighted"], [0], **small)
     folder = run_here(home, spec)
     result = read_result(folder)
     assert 0 <= result["accuracy"] <= 1
@@ -117,7 +117,7 @@ def test_test_labels_never_reach_the_student(home, looked, small, tmp_path, meth
     other_home = Workspace(tmp_path / "other")
     students = []
     for place, t in ((home, task), (other_home, relabeled(looked, other_home, task.test_rows))):
-        [spec] = plan(Workspace.from_environment(), t, [method], [0], **small)
+        [spec] = plan(home, t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
 
@@ -133,7 +133,7 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
         return original(spec, objective, data, *rest, **options)
 
     monkeypatch.setattr(execution, "train", remember)
-    [spec] = plan(Workspace.from_environment(), task, ["distill-nearest"], [0], **{**small, "images": 80})
+    [spec] = plan(home, task, ["distill-nearest"], [0], **{**small, "images": 80})
     run_here(home, spec)
     expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
     [(objective, data)] = given
@@ -153,7 +153,7 @@ def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, t
     monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
-        [spec] = plan(Workspace.from_environment(), t, [method], [0], **small)
+        [spec] = plan(home, t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
 
@@ -169,7 +169,7 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
         return original(features, alpha, labeled, labels, *rest)
 
     monkeypatch.setattr(distill_consensus, "consensus", remember)
-    [spec] = plan(Workspace.from_environment(), task, ["distill-consensus"], [0], **{**small, "images": 80})
+    [spec] = plan(home, task, ["distill-consensus"], [0], **{**small, "images": 80})
     run_here(home, spec)
     [(features, labeled, labels)] = given
     assert {len(f) for f in features.values()} == {len(task.train_rows)}
@@ -181,7 +181,7 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
     task = open_task(home, "emoji-fluent")
     ends = {}
     for method in ("distill-equal", "distill-weighted(0)", "distill-nearest", "distill-weighted(inf)"):
-        [spec] = plan(Workspace.from_environment(), task, [method], [0], **{**small, "images": 160})
+        [spec] = plan(home, task, [method], [0], **{**small, "images": 160})
         ends[method] = load_file(run_here(home, spec) / "student.safetensors")
     for first, second in (("distill-equal", "distill-weighted(0)"), ("distill-nearest", "distill-weighted(inf)")):
         assert all(torch.equal(ends[first][n], ends[second][n]) for n in ends[first])
@@ -190,7 +190,7 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
 
 def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, tmp_path, monkeypatch):
     task = open_task(home, "emoji-fluent")
-    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], **small)
+    [spec] = plan(home, task, ["distill-weighted"], [0], **small)
     undisturbed_home = Workspace(tmp_path / "undisturbed")
     shutil.copytree(looked, undisturbed_home.path)
     expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
@@ -213,7 +213,7 @@ def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, 
 
 def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
     task = open_task(home, "emoji-fluent")
-    specs = plan(Workspace.from_environment(), task, ["fine-tune", "distill-nearest"], [0], **{**small, "images": 160})
+    specs = plan(home, task, ["fine-tune", "distill-nearest"], [0], **{**small, "images": 160})
     comparison = start(home, specs)
     for run in comparison.runs:
         assert worker.run(home.runs / run, {KIND: execute}) == 0
@@ -232,7 +232,7 @@ def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
 
 def test_a_run_of_a_task_that_has_changed_says_so(home, small):
     task = open_task(home, "emoji-fluent")
-    [spec] = plan(Workspace.from_environment(), task, ["fine-tune"], [0], **small)
+    [spec] = plan(home, task, ["fine-tune"], [0], **small)
     comparison = start(home, [spec])
     write_task(task.folder, replace(task.record, flip=True))
     folder = home.runs / comparison.runs[0]

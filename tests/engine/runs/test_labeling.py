@@ -24,7 +24,7 @@ def imported(tmp_path_factory):
 
 @pytest.fixture
 def task(imported, home):
-    shutil.copytree(imported / "tasks", home.tasks)
+    shutil.copytree(imported.tasks, home.tasks)
     return load_task(home, "pets")
 
 
@@ -40,7 +40,7 @@ def test_only_unlabeled_training_images_are_suggested_and_copies_last(home, task
 
 
 def test_a_teachers_features_choose_what_is_far_from_all_that_is_labeled(home, task):
-    teacher = next(c.teacher for c in candidates(Workspace.from_environment(), task) if c.allowed)
+    teacher = next(c.teacher for c in candidates(home, task) if c.allowed)
     rows = task.train_rows
     features = np.tile(np.array([1.0, 0.0, 0.0]), (len(rows), 1))
     far, farther = unlabeled_rows(task)[[3, 8]]

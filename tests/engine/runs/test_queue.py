@@ -16,7 +16,6 @@ from engine.runs.comparison import enqueue
 from engine.runs.extraction_job import START_SECONDS, estimate_extraction, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
-from engine.workspace import Workspace
 from tests.app import made_runs
 
 
@@ -117,7 +116,7 @@ def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, 
 
 def test_a_started_run_ends_measurements(home, emoji):
     waits = request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
-    runs_ = [job for job in enqueue(home, plan(Workspace.from_environment(), emoji, ["fine-tune"], [0], device="cpu"))]
+    runs_ = [job for job in enqueue(home, plan(home, emoji, ["fine-tune"], [0], device="cpu"))]
     assert status(waits).state == "cancelled"
     assert [status(job).state for job in runs_] == ["queued"]
     assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]

@@ -21,7 +21,6 @@ from engine.runs.verdict import (
     single_teacher_specs,
     unfinished_measurements,
 )
-from engine.workspace import Workspace
 from tests.app import made_runs
 
 MEASURED_IMAGES = 400
@@ -91,7 +90,7 @@ def finish(job, accuracy):
 def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
     task = open_task(home, "emoji-fluent")
     options = {"labels_per_class": 2, "device": "cpu"}
-    specs = single_teacher_specs(Workspace.from_environment(), task, seeds=[0], images=MEASURED_IMAGES, **options)
+    specs = single_teacher_specs(home, task, seeds=[0], images=MEASURED_IMAGES, **options)
     assert [spec.method for spec in specs] == ["fine-tune"] + ["distill-nearest"] * (len(specs) - 1)
     assert len({tuple(spec.teachers) for spec in specs[1:]}) == len(specs) - 1
     assert all(len(spec.teachers) == 1 and spec.train.images == MEASURED_IMAGES for spec in specs[1:])
@@ -102,11 +101,9 @@ def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
     assert measurements(single_teacher_runs(home, task, 2)) is None
     for number, job in enumerate(jobs[:4]):
         finish(job, 0.25 + 0.1 * number)
-    other = single_teacher_specs(Workspace.from_environment(), task, seeds=[0], images=2 * MEASURED_IMAGES, **options)
+    other = single_teacher_specs(home, task, seeds=[0], images=2 * MEASURED_IMAGES, **options)
     finish(request_measurements(home, other[1:2])[0], 0.9)
-    quicker = single_teacher_specs(
-        Workspace.from_environment(), task, seeds=[1], images=MEASURED_IMAGES, learning_rate=0.5, **options
-    )
+    quicker = single_teacher_specs(home, task, seeds=[1], images=MEASURED_IMAGES, learning_rate=0.5, **options)
     finish(request_measurements(home, quicker[:1])[0], 0.99)  # fine-tuning with other settings is no reference
     runs = single_teacher_runs(home, task, 2)
     found = measurements(runs)
@@ -121,9 +118,7 @@ def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
 
 def test_several_seeds_are_averaged(home):
     task = open_task(home, "emoji-fluent")
-    specs = single_teacher_specs(
-        Workspace.from_environment(), task, labels_per_class=2, seeds=[0, 1], device="cpu", images=MEASURED_IMAGES
-    )
+    specs = single_teacher_specs(home, task, labels_per_class=2, seeds=[0, 1], device="cpu", images=MEASURED_IMAGES)
     for job, accuracy in zip(request_measurements(home, specs[2:4]), (0.3, 0.5), strict=True):
         finish(job, accuracy)
     [found] = measurements(single_teacher_runs(home, task, 2)).teachers
@@ -136,16 +131,14 @@ def test_a_task_without_a_teacher_is_a_sentence(home, monkeypatch):
     task = open_task(home, "emoji-fluent")
     monkeypatch.setattr("engine.runs.verdict.candidates", lambda workspace, task: [SimpleNamespace(allowed=False)])
     with pytest.raises(InvalidInputError, match="nothing to measure"):
-        single_teacher_specs(Workspace.from_environment(), task, labels_per_class=2, seeds=[0], device="cpu")
+        single_teacher_specs(home, task, labels_per_class=2, seeds=[0], device="cpu")
 
 
 def test_an_entry_is_read_as_a_comparison_reads_it(home):
     task = open_task(home, "emoji-fluent")
     [job] = request_measurements(
         home,
-        single_teacher_specs(
-            Workspace.from_environment(), task, labels_per_class=2, seeds=[0], device="cpu", images=MEASURED_IMAGES
-        )[1:2],
+        single_teacher_specs(home, task, labels_per_class=2, seeds=[0], device="cpu", images=MEASURED_IMAGES)[1:2],
     )
     assert single_teacher_runs(home, task, 2) == [read_run(home, job.id)]
     assert job.folder.parent == home.runs

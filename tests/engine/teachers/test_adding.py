@@ -102,10 +102,7 @@ def test_a_cache_of_the_hub_serves_as_well(home, tmp_path, monkeypatch):
     (commit.parents[1] / "refs" / "main").write_text("a" * 40)
     monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
     assert (
-        add_from_hub(
-            Workspace.from_environment(), f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")
-        ).name
-        == "cached"
+        add_from_hub(home, f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")).name == "cached"
     )
 
 
@@ -159,9 +156,7 @@ def test_a_download_tells_its_progress_and_can_be_stopped(monkeypatch, tmp_path,
 
     monkeypatch.setattr(hub_files, "hf_hub_download", client)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub_files.hub_file(
-        Workspace.from_environment(), "timm/x", "model.safetensors", lambda *progress: told.append(progress)
-    )
+    hub_files.hub_file(home, "timm/x", "model.safetensors", lambda *progress: told.append(progress))
     assert told[0] == (0, None, "bytes", "Asking the hub for model.safetensors")
     assert [step[:3] for step in told[1:]] == [(10, 30, "bytes"), (20, 30, "bytes"), (30, 30, "bytes")]
 
@@ -170,7 +165,7 @@ def test_a_download_tells_its_progress_and_can_be_stopped(monkeypatch, tmp_path,
             raise CancelledError("stopped")
 
     with pytest.raises(CancelledError):
-        hub_files.hub_file(Workspace.from_environment(), "timm/x", "model.safetensors", stop)
+        hub_files.hub_file(home, "timm/x", "model.safetensors", stop)
 
 
 def test_a_checkpoint_is_added_and_survives(home, tmp_path):
@@ -182,9 +177,9 @@ def test_a_checkpoint_is_added_and_survives(home, tmp_path):
         CLASSES,
     )
     assert record.parameters == sum(p.numel() for p in network(3).parameters())
-    assert get_teacher(Workspace.from_environment(), "my-cells") == record
-    assert record in all_teachers(Workspace.from_environment())
-    assert "my-cells" in teacher_names(Workspace.from_environment())
+    assert get_teacher(home, "my-cells") == record
+    assert record in all_teachers(home)
+    assert "my-cells" in teacher_names(home)
     expected = network(3).eval()
     pixels = torch.randint(256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(1)).float() / 127.5 - 1
     with torch.inference_mode():
@@ -232,7 +227,7 @@ def test_names_and_shapes_that_do_not_fit_are_told_one_by_one(home, tmp_path):
     assert "instead of 3 ×" in str(caught.value)
     problems = [row["problem"] for row in found.rows()]
     assert list(dict.fromkeys(problems)) == ["another shape", "only in the file", "only in the architecture"]
-    assert added_teachers(Workspace.from_environment()) == []
+    assert added_teachers(home) == []
 
 
 def test_no_name_or_title_is_taken_twice(home, tmp_path):
@@ -256,16 +251,16 @@ def test_a_teacher_that_saw_a_task_s_collection_may_not_teach_it(home, tmp_path)
     assert relation(add_own(path, collection="emoji"), "emoji", ("emoji-a",)) == "same"
     about = TeacherDescription(title="Two", collection="clinic", further_collections=("emoji",))
     options = {"architecture": NET, "classes": CLASSES, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    record = add_checkpoint(Workspace.from_environment(), path, "own", about, **options)
+    record = add_checkpoint(home, path, "own", about, **options)
     assert relation(record, "emoji", ("emoji-a",)) == "same"
     assert relation(record, "quickdraw", ()) == "other"
 
 
 def test_an_added_network_never_becomes_a_student_s_imagenet_start(home, tmp_path):
-    before = imagenet_state(Workspace.from_environment(), "tf_efficientnet_lite0")
+    before = imagenet_state(home, "tf_efficientnet_lite0")
     path = own(tmp_path, network(3, "tf_efficientnet_lite0").state_dict())
     add_own(path, architecture="tf_efficientnet_lite0", collection="imagenet")
-    after = imagenet_state(Workspace.from_environment(), "tf_efficientnet_lite0")
+    after = imagenet_state(home, "tf_efficientnet_lite0")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
@@ -273,21 +268,21 @@ def test_removing_takes_everything_and_spares_the_program_s_own(home, tmp_path):
     record = add_own(own(tmp_path))
     cached = home.features / "emoji-fluent" / f"{record.name}-{record.key}-pad" / "view-0"
     cached.mkdir(parents=True)
-    remove_teacher(Workspace.from_environment(), record.name)
-    assert added_teachers(Workspace.from_environment()) == []
+    remove_teacher(home, record.name)
+    assert added_teachers(home) == []
     assert list((home.teachers).iterdir()) == []
     assert not cached.parent.exists()
     with pytest.raises(UnknownNameError):
-        remove_teacher(Workspace.from_environment(), record.name)
+        remove_teacher(home, record.name)
     with pytest.raises(InvalidInputError, match="comes with the program"):
-        remove_teacher(Workspace.from_environment(), "cifar10")
+        remove_teacher(home, "cifar10")
 
 
 def test_what_a_killed_adding_left_is_no_teacher_and_goes_after_a_day(home, tmp_path):
     left = home.teachers / ".tmp-0123456789ab-half"
     left.mkdir(parents=True)
     (left / "record.json").write_text("{}")
-    assert (added_teachers(Workspace.from_environment()), damaged_teachers(Workspace.from_environment())) == ([], {})
+    assert (added_teachers(home), damaged_teachers(home)) == ([], {})
     add_own(own(tmp_path))
     assert left.exists()  # it might be somebody else's, at work just now
     os.utime(left, (0, 0))
@@ -299,13 +294,10 @@ def test_a_damaged_record_hides_its_teacher_alone(home, tmp_path):
     record = add_own(own(tmp_path))
     path = home.teachers / record.name / "record.json"
     path.write_text("{")
-    assert record.name not in teacher_names(Workspace.from_environment())
-    assert (
-        f"is damaged, and with it the teacher {record.name!r}"
-        in damaged_teachers(Workspace.from_environment())[record.name]
-    )
-    remove_teacher(Workspace.from_environment(), record.name)
-    assert damaged_teachers(Workspace.from_environment()) == {}
+    assert record.name not in teacher_names(home)
+    assert f"is damaged, and with it the teacher {record.name!r}" in damaged_teachers(home)[record.name]
+    remove_teacher(home, record.name)
+    assert damaged_teachers(home) == {}
 
 
 def test_weights_that_were_changed_afterwards_are_refused(home, tmp_path):
@@ -315,13 +307,13 @@ def test_weights_that_were_changed_afterwards_are_refused(home, tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(DamagedFileError, match="remove this teacher, and add it again"):
-        weight_file(Workspace.from_environment(), record)
+        weight_file(home, record)
 
 
 def test_a_job_adds_from_the_hub_and_one_that_fails_says_why(hub, home):
     job = request_hub(home, TIMM, TeacherDescription(title="By a job"), None)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
-    assert get_teacher(Workspace.from_environment(), "by-a-job").origin == "timm"
+    assert get_teacher(home, "by-a-job").origin == "timm"
     shutil.rmtree(hub)
     failed = request_hub(home, TIMM, TeacherDescription(title="Again"), None)
     assert worker.run(failed.folder, HANDLERS) == worker.FAILED
@@ -334,7 +326,7 @@ def test_a_job_takes_an_upload_and_leaves_none(home, tmp_path):
     upload = stage(home, io.BytesIO(own(tmp_path).read_bytes()))
     job = request_checkpoint(home, upload, "own.pt", about, wanted)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
-    assert get_teacher(Workspace.from_environment(), "uploaded").source == "own.pt"
+    assert get_teacher(home, "uploaded").source == "own.pt"
 
     upload = stage(home, io.BytesIO(own(tmp_path).read_bytes()))
     wrong = {**wanted, "classes": ["a", "b"]}

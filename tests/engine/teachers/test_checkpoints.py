@@ -57,9 +57,7 @@ def test_without_options_a_network_gives_what_timm_s_own_preprocessing_gives(hom
     wanted = create_transform(**{**config, "crop_pct": 1.0})(Image.fromarray(pixels))[None]
     given = torch.from_numpy(render(Image.fromarray(pixels), np.array(WHOLE, np.float32), size)).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        features, logits = load_teacher(
-            Workspace.from_environment(), get_teacher(Workspace.from_environment(), record.name), CPU
-        )(given)
+        features, logits = load_teacher(home, get_teacher(home, record.name), CPU)(given)
         assert torch.allclose(logits, model(wanted), atol=1e-4)
         assert torch.allclose(features, model.forward_head(model.forward_features(wanted), pre_logits=True), atol=1e-4)
 
@@ -78,7 +76,7 @@ def test_pooling_is_part_of_what_is_added(home, tmp_path, architecture, pooling)
     record = add(tmp_path, model, architecture, pooling=pooling, size=160)
     assert record.pooling == pooling
     pixels = torch.randint(256, (2, 3, 160, 160), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    loaded = load_teacher(Workspace.from_environment(), record, CPU)
+    loaded = load_teacher(home, record, CPU)
     places = model.forward_features(pixels * loaded.scale - loaded.shift)
     pooled = {"max": lambda p: p.amax((2, 3)), "avg": lambda p: p[:, 1:].mean(1), "token": lambda p: p[:, 0]}
     with torch.inference_mode():

@@ -145,7 +145,7 @@ def test_a_damaged_file_in_the_hub_s_folder_is_said(tmp_path, monkeypatch):
 
 def test_hub_weights_that_cannot_be_had_say_what_to_copy_where(home):
     with pytest.raises(UnavailableError, match=rf"copy model\.safetensors .* to {home.path}"):
-        imagenet_state(Workspace.from_environment(), SMALL)
+        imagenet_state(home, SMALL)
 
 
 def test_an_architecture_without_published_weights_says_so():
