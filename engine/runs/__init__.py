@@ -1,6 +1,6 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
-from engine.results import Result, read_result
+from engine.results import RunResult, read_result, results_in
 from engine.runs.comparison import (
     Comparison,
     Entry,
@@ -52,7 +52,7 @@ __all__ = [
     "QueueThread",
     "Ranked",
     "Ranking",
-    "Result",
+    "RunResult",
     "RunSpec",
     "Suggestion",
     "TaskUsers",
@@ -78,6 +78,7 @@ __all__ = [
     "rank",
     "read_result",
     "read_run",
+    "results_in",
     "roots",
     "run_again",
     "run_spec_from",

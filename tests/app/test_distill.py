@@ -169,7 +169,7 @@ def test_an_empty_learning_rate_is_each_methods_own(home, measured):
     rate = app.number_input(key="distill-learning_rate")
     assert rate.value is None
     assert rate.placeholder == "0.0200"
-    assert rate.help.endswith("Default 0.02; Linear probe 0.1.")
+    assert rate.help.endswith("Left empty: 0.02; Linear probe 0.1.")
     shown(button(shown(app.run()), "Start").click().run())
     specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
     assert {s.method: s.train.learning_rate for s in specs if s.train.learning_rate != 0.02} == {"linear-probe": 0.1}

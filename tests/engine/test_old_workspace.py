@@ -72,11 +72,11 @@ def test_its_teachers_rank_by_their_cached_features(old):
     ranking = rank(old, task, metric="parc", labels_per_class=5, seed=0, teachers=["own", "table"], device="cpu")
     result = next(e.result for e in entries(old, finished(old)) if e.spec.method.startswith("distill-weighted"))
     for ranked in ranking.ranked:
-        assert ranked.similarity == pytest.approx(result["similarities"][ranked.teacher.name], abs=1e-6)
+        assert ranked.similarity == pytest.approx(result.similarities[ranked.teacher.name], abs=1e-6)
 
 
 def test_its_comparison_shows_the_same_accuracies(old):
-    accuracies = {e.spec.method: e.result["accuracy"] for e in entries(old, finished(old))}
+    accuracies = {e.spec.method: e.result.accuracy for e in entries(old, finished(old))}
     assert [round(9 * a) for a in accuracies.values()] == [2, 3, 3]
     assert list(accuracies) == ["fine-tune", "distill-weighted", "distill-consensus"]
     assert runs_that_name(old, "own")

@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, get_method, preselected
 from engine.review import open_task
-from engine.runs import common_ground, method_means, plan, run_spec_from
+from engine.runs import common_ground, method_means, plan, results_in, run_spec_from
+from engine.runs.recorded import recorded_comparison
 from engine.runs.spec import as_json
 from engine.tasks import Task
 from engine.tasks.task import write_task
@@ -132,10 +134,12 @@ def test_weights_set_by_hand_sum_to_1(emoji, small):
 
 
 def test_accuracy_at_equal_seconds_is_read_off_the_curves():
+    any_result = results_in(recorded_comparison("emoji-fluent"), Path("recorded"))[0]
+
     def result(method, seed, points):
         curve = [{"seconds": seconds, "accuracy": accuracy} for seconds, accuracy in points]
         last = {"seconds": points[-1][0], "accuracy": points[-1][1], "images": 10, "test_images": 100}
-        return {"method": method, "seed": seed, "curve": curve, **last}
+        return replace(any_result, method=method, seed=seed, curve=curve, **last)
 
     quick = [result("fine-tune", 0, [(5, 0.2), (10, 0.4)]), result("fine-tune", 1, [(5, 0.3), (20, 0.5)])]
     slow = [result("fixmatch", 0, [(8, 0.1), (16, 0.5)]), result("fixmatch", 1, [(20, 0.3), (30, 0.9)])]
