@@ -2,6 +2,7 @@ import io
 import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
 from engine.review import open_task
-from engine.runs import recorded, runs_root
+from engine.runs import recorded, recorded_comparison, results_in, runs_root
 from engine.runs import recorded as recorded_module
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -220,14 +221,9 @@ def test_the_replay_plays_the_runs_own_events_twenty_times_as_fast(home, three_s
 
 def test_a_moment_of_the_replay_holds_only_what_had_happened():
     point = {"losses": {}, "accuracy": 0.5}
-    runs = tuple(
-        {
-            "method": m,
-            "seed": 0,
-            "curve": [{"seconds": 5.0, "images": 10} | point, {"seconds": 10.0, "images": 20} | point],
-        }
-        for m in ("fine-tune", "fixmatch")
-    )
+    curve = [{"seconds": 5.0, "images": 10} | point, {"seconds": 10.0, "images": 20} | point]
+    any_result = results_in(recorded_comparison("emoji-fluent"), Path("recorded"))[0]
+    runs = tuple(replace(any_result, method=method, seed=0, curve=curve) for method in ("fine-tune", "fixmatch"))
     now = replay.at(runs, 16.0)
     assert [len(curve.points) for curve in now.curves] == [2, 1]
     assert now.shares == [1.0, 0.6]

@@ -23,9 +23,9 @@ from engine.runs import (
     list_comparisons,
     lost_runs,
     method_means,
+    recorded_comparison,
     results_in,
 )
-from engine.runs.recorded import ASSETS, recorded_comparison
 from engine.tasks import Task
 from engine.teachers import get_teacher, teacher_names
 
@@ -85,7 +85,7 @@ def load(home: Path, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
-        results = results_in(document, ASSETS / f"{task}.json")
+        results = results_in(document, Path(f"{task}.json"))
         unfinished, problems = 0, tuple[str, ...]()
     else:
         results = finished_results(home, source.comparison)
