@@ -207,7 +207,7 @@ def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, mea
 
 @pytest.mark.parametrize("kind", HANDLERS)
 def test_every_kind_of_job_has_a_name_for_those_who_wait_for_it(kind):
-    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", {}, datetime.now(UTC))) != "1-x"
+    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", {}, datetime.now(UTC), "cpu")) != "1-x"
 
 
 def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):

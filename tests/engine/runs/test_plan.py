@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import runs
+from engine import jobs, runs
 from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
+from engine.files import canonical_hash
 from engine.methods import METHODS, get_method, preselected
 from engine.review import open_task
 from engine.runs import common_ground, method_means, plan, results_in, run_spec_from
 from engine.runs.recorded import recorded_comparison
-from engine.runs.spec import as_json
+from engine.runs.spec import as_json, spec_of
 from engine.tasks import Task
 from engine.tasks.task import write_task
 
@@ -196,3 +197,16 @@ def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, o
     assert (found.train, found.settings) == (today.train, today.settings)
     with pytest.raises(InvalidInputError, match="lacks or does not know colour"):
         run_spec_from({**flat, "train": {**flat["train"], "colour": 1}})
+
+
+def test_a_flat_run_keeps_its_name_and_its_spec_when_it_is_made_again(home, emoji, small):
+    [spec] = plan(emoji, ["distill-equal"], [0], **small)
+    flat = {**as_json(spec), "train": {**FLAT, "objective": "distill"}}
+    del flat["settings"]
+    name = f"emoji-fluent-distill-equal-s0-{canonical_hash(flat, 10)}"
+    job = jobs.create(runs.runs_root(home), name, kind="run", spec=flat, device="cpu", lane="cpu")
+    assert spec_of(job) == run_spec_from(flat)
+    jobs.request_cancel(job)
+    again = runs.run_again(home, runs.read_run(home, name))
+    assert (again.id, again.spec) == (name, flat)
+    assert isinstance(runs.read_run(home, name), runs.Entry)
