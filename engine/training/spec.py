@@ -87,7 +87,7 @@ class TrainSpec:
         int,
         number(
             "Points of the curve",
-            "How often the held-out accuracy is looked at during a run. It does not touch training.",
+            "How often the held-out accuracy is measured during a run. It does not touch training.",
             least=1,
             shown=NumberInput(1, 200, 1, "%d"),
         ),
