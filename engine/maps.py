@@ -19,7 +19,7 @@ from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
 from engine.installation import bundled
-from engine.jobs import Job, Reporter, request
+from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.review import open_task
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
@@ -106,7 +106,12 @@ def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:
     """
     spec = {"task": task.name, "task_revision": task.revision, "teacher": teacher, "key": get_teacher(teacher).key}
     return request(
-        home / "jobs", f"map-{task.name}-{teacher}", kind=KIND, spec=spec | {"parameters": _parameters()}, device=device
+        home / "jobs",
+        f"map-{task.name}-{teacher}",
+        kind=KIND,
+        spec=spec | {"parameters": _parameters()},
+        device=device,
+        lane=INTERACTIVE,
     )
 
 

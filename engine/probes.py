@@ -1,6 +1,6 @@
 """Linear probes on cached features: from a few labels to class probabilities for every image.
 
-n labeled images, d dimensions, C classes of the task. Both kinds of fit give the same thing, a `LinearProbe`, and the
+n labeled images, d dimensions, C classes of the task. Both kinds of fit give the same thing, a `FittedProbe`, and the
 same arrays give the same probe.
 """
 
@@ -30,7 +30,7 @@ LOGISTIC_STEPS = 500
 
 
 @dataclass(frozen=True)
-class LinearProbe:
+class FittedProbe:
     """softmax(((features - mean) / scale) @ weight + bias), whatever it was fitted by."""
 
     mean: FloatArray  # [d]
@@ -53,7 +53,7 @@ class LinearProbe:
         return softmax((matrix - self.mean) / self.scale @ self.weight + self.bias)
 
 
-def fit_ridge(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> LinearProbe:
+def fit_ridge(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> FittedProbe:
     """Ridge regression of one-hot `labels [n]`, ids 0 ... C-1, on the standardized `features [n, d]`.
 
     It has a closed form. Regularizer and temperature of the softmax are those with the least log loss when each image
@@ -74,10 +74,10 @@ def fit_ridge(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes:
     shrunk = values / (np.square(values) + strength * unit)
     weight = right.T @ (shrunk[:, None] * along) / temperature
     bias = np.where(present, level / temperature, -np.inf)
-    return LinearProbe(mean, scale, weight, bias, strength)
+    return FittedProbe(mean, scale, weight, bias, strength)
 
 
-def fit_logistic(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> LinearProbe:
+def fit_logistic(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> FittedProbe:
     """Multinomial logistic regression of `labels [n]`, ids 0 ... C-1, on the standardized `features [n, d]`.
 
     The regularizer is the one with the least log loss in stratified cross-validation; with fewer than two labels in
@@ -100,7 +100,7 @@ def fit_logistic(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_class
     weight, bias = np.zeros((rows.shape[1], number_of_classes)), np.full(number_of_classes, -np.inf)
     weight[:, present] = basis @ coefficients / length
     bias[present] = intercepts
-    return LinearProbe(mean, scale, weight, bias, strength)
+    return FittedProbe(mean, scale, weight, bias, strength)
 
 
 def _choose_ridge(

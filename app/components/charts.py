@@ -155,11 +155,11 @@ def _add_seeds(figure: go.Figure, mean: MethodMean, seeds: Sequence[float]) -> N
 
 
 def _bars_text(means: Sequence[MethodMean]) -> str:
-    told = "; ".join(
+    said = "; ".join(
         f"{mean.title} {percent(mean.accuracy)} ({percent(mean.interval.low)} to {percent(mean.interval.high)})"
         for mean in means
     )
-    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {told}"
+    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {said}"
 
 
 def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | None) -> go.Figure:

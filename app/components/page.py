@@ -81,7 +81,7 @@ def sidebar() -> None:
 
 
 def name_tab(title: str) -> None:
-    """Call the browser's tab by page and task, so that several are told apart."""
+    """Call the browser's tab by page and task, so that several can be distinguished."""
     name = state.task_name()
     parts = [title]
     if name:

@@ -1,6 +1,6 @@
 """Runs while they happen: a row for each, with its stage, rate, time left and curve, and what can be done about it.
 
-All of it is read from disk at each look, so a page that was closed and opened again shows the same.
+All of it is read from disk each time, so a page that was closed and opened again shows the same.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from engine.runs import Comparison, Entry, LostRun, curve, entries, lost_runs, r
 from engine.runs.execution import CHECKPOINT
 from engine.runs.speed import known_speed
 
-POLL_SECONDS = 1.5  # between two looks while something can still change
-TELLING = 5.0  # s of work after which a stage without an end in sight tells how long it has been
+POLL_SECONDS = 1.5  # between two refreshes while something can still change
+SILENT = 5.0  # s of work after which a stage without an end in sight says how long it has been
 FOLLOW = "the run that trains"  # an option beside the runs
 _NOTHING_KEPT = "when resumed, it begins at the beginning"
 STOPPED = ("failed", "cancelled", "interrupted")
@@ -45,13 +45,13 @@ def draw_runs(home: Path, comparison: Comparison) -> None:
 
     @st.fragment(run_every=None if settled else POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         found = entries(home, comparison)
         _draw(home, comparison, found)
         if not settled and is_settled(found):
             st.rerun()
 
-    look()
+    refresh()
 
 
 def is_settled(found: Sequence[Entry]) -> bool:
@@ -162,8 +162,8 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
                 _button("Resume", ":material/restart_alt:", f"resume-{entry.run}", _resume, [entry.job], small=True)
         if now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
-            if told := _latest(curve_of(entry)):
-                st.caption(told)
+            if said := _latest(curve_of(entry)):
+                st.caption(said)
         if now.state != "done" and (problem := _events_problem(entry)):
             st.error(escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
@@ -185,7 +185,7 @@ def progress_text(now: Status) -> str:
     text = now.stage or "Starting"
     if now.total:
         text += f" · {now.done:,} of {now.total:,} {now.unit}"
-    elif now.seconds >= TELLING:
+    elif now.seconds >= SILENT:
         text += f" · {wording.duration(now.seconds)} so far"
     if now.rate:
         text += f" · {now.rate:,.0f} {now.unit}/s"
@@ -229,10 +229,10 @@ def _latest(curve: Curve) -> str | None:
         return None
     point = curve.points[-1]
     losses = ", ".join(f"{name} {value:.2f}" for name, value in point["losses"].items() if name != "confident share")
-    told = f"After {point['images']:,} images: {wording.percent(point['accuracy'])} held out · loss: {losses} (nats)"
+    said = f"After {point['images']:,} images: {wording.percent(point['accuracy'])} held out · loss: {losses} (nats)"
     if "confident share" in point["losses"]:
-        told += f" · sure of {wording.percent(point['losses']['confident share'], 0)} of the unlabeled images"
-    return told
+        said += f" · sure of {wording.percent(point['losses']['confident share'], 0)} of the unlabeled images"
+    return said
 
 
 def _draw_curves(comparison: Comparison, found: Sequence[Entry]) -> None:

@@ -29,20 +29,20 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
     if not first:
         return "begins next"
     others = [pair for pair in first if pair[0].id not in beside]
-    told = [f"{name(other)}{' (running)' if now.state == 'running' else ''}" for other, now in others[:NAMED]]
+    said = [f"{name(other)}{' (running)' if now.state == 'running' else ''}" for other, now in others[:NAMED]]
     if len(others) > NAMED:
-        told.append(wording.count(len(others) - NAMED, "other job"))
+        said.append(wording.count(len(others) - NAMED, "other job"))
     if len(first) > len(others):
-        told.append(f"{wording.count(len(first) - len(others), 'run')} of these")
+        said.append(f"{wording.count(len(first) - len(others), 'run')} of these")
     left = seconds_of(first)
     how_long = f"about {wording.duration(left)}" if left is not None else "how long is not known yet"
-    return f"waits for {wording.listed(told)}, {how_long}"
+    return f"waits for {wording.listed(said)}, {how_long}"
 
 
 def name(job: Job) -> str:
     """What a job does, as Markdown, such as "the ranking of Birds"."""
-    told = _NAMES.get(job.kind)
-    return told(job.spec) if told else escape(job.id)
+    said = _NAMES.get(job.kind)
+    return said(job.spec) if said else escape(job.id)
 
 
 def seconds_of(found: Line) -> float | None:

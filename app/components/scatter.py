@@ -18,7 +18,7 @@ from engine import maps
 from engine.maps import Map
 from engine.tasks import Task
 
-LEGEND_CLASSES = 20  # up to so many classes have a legend; more cannot be told apart by color anyway
+LEGEND_CLASSES = 20  # up to so many classes have a legend; more cannot be distinguished by color anyway
 GRAY = "#8d9795"  # classes that are not highlighted, and images whose class is not known
 UNKNOWN = "class not known"
 HEIGHT = 560

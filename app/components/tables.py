@@ -29,5 +29,5 @@ def _writer(form: str) -> str | Callable[[object], str] | None:
 def without_alike(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """A table without those of `columns` that are alike in all rows, and these in words."""
     alike = [column for column in columns if column in rows and len(rows) > 1 and rows[column].nunique() == 1]
-    told = "; ".join(f"{column.lower()}: {rows[column].iloc[0]}" for column in alike)
-    return rows.drop(columns=alike), f"The same for all: {told}. " if alike else ""
+    said = "; ".join(f"{column.lower()}: {rows[column].iloc[0]}" for column in alike)
+    return rows.drop(columns=alike), f"The same for all: {said}. " if alike else ""

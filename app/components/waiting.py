@@ -1,4 +1,4 @@
-"""One job that a page waits for, such as a look or a map: live until it has ended, with cancel and a new try."""
+"""One job that a page waits for, such as an extraction or a map: live until it has ended, with cancel and a new try."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine import jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
 
-POLL_SECONDS = 0.7  # between two looks while something can still change
+POLL_SECONDS = 0.7  # between two refreshes while something can still change
 
 
 def wait_for(job: Job, what: str, again: Callable[[], Job], half_way: Callable[[], object] = lambda: None) -> None:
@@ -27,13 +27,13 @@ def wait_for(job: Job, what: str, again: Callable[[], Job], half_way: Callable[[
 
     @st.fragment(run_every=None if settled else POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         now = jobs.status(job)
         _draw(job, now, what, again)
         if not settled and (now.terminal or half_way() != before):
             st.rerun()
 
-    look()
+    refresh()
 
 
 def _draw(job: Job, now: Status, what: str, again: Callable[[], Job]) -> None:

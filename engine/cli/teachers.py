@@ -133,11 +133,11 @@ def _recommended(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from engine.teachers import About, add_checkpoint, add_from_hub
+    from engine.teachers import TeacherDescription, add_checkpoint, add_from_hub
 
     home = make_folder(workspace())
     collections = _listed(options.collection or "")
-    about = About(
+    about = TeacherDescription(
         title=options.title or "",
         name=options.name or "",
         collection=collections[0] if collections else "",
@@ -201,7 +201,7 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from engine.runs.teachers import remove_teacher
+    from engine.runs.removal import remove_teacher
 
     remove_teacher(workspace(), options.name)
     print(f"Removed {options.name}.")

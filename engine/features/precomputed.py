@@ -24,13 +24,20 @@ from numpy.typing import NDArray
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features.store import OUTPUTS, SHARD_IMAGES, FeatureStore
 from engine.files import sha256, storage_error
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.review import open_task
 from engine.tasks import Task
-from engine.teachers.about import LONGEST_CLASS, About, about_from, checked_classes, checked_text, completed
+from engine.teachers.about import (
+    LONGEST_CLASS,
+    TeacherDescription,
+    checked_classes,
+    checked_text,
+    completed,
+    description_from,
+)
 from engine.teachers.catalogue import check_free
 from engine.teachers.hub import Progress, silent
-from engine.teachers.install import QUEUE, install, job_progress, new_record, with_upload
+from engine.teachers.install import install, job_progress, new_record, with_upload
 from engine.teachers.record import TeacherRecord, WeightSource
 
 KIND = "add-outputs"
@@ -60,7 +67,13 @@ class OutputColumns:
 
 
 def request_outputs(
-    home: Path, task: Task, upload: Path, file_name: str, about: About, classes: Sequence[str], image_column: str | None
+    home: Path,
+    task: Task,
+    upload: Path,
+    file_name: str,
+    about: TeacherDescription,
+    classes: Sequence[str],
+    image_column: str | None,
 ) -> Job:
     """Queue the adding of a table that was put into the workspace by `engine.teachers.install.stage`."""
     spec = {
@@ -71,7 +84,7 @@ def request_outputs(
         "classes": list(classes),
         "image_column": image_column,
     }
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_outputs(job: Job, report: Reporter) -> None:
@@ -84,7 +97,7 @@ def execute_outputs(job: Job, report: Reporter) -> None:
             open_task(spec["task"], job.folder.parent.parent),
             path,
             spec["file_name"],
-            about_from(spec["about"]),
+            description_from(spec["about"]),
             classes=spec["classes"],
             image_column=spec["image_column"],
             progress=job_progress(report),
@@ -98,7 +111,7 @@ def add_outputs(
     task: Task,
     path: Path,
     file_name: str,
-    about: About,
+    about: TeacherDescription,
     *,
     classes: Sequence[str] = (),
     image_column: str | None = None,

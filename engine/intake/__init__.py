@@ -16,8 +16,7 @@ From files to a task, as page and command line use it:
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
                                                 check_task_name(wanted.task, task_names(home)) says if it is free
-    job = request_import(home, wanted)          queued for the device IMPORT_DEVICE, a queue of its own: the app keeps
-                                                its thread with state.queue(IMPORT_DEVICE). Progress, rate, time left,
+    job = request_import(home, wanted)          queued in a lane of its own, beside training. Progress, rate, time left,
                                                 cancel and going on are those of every job. The task appears at the
                                                 end, whole, or never
     task = import_images(home, wanted)          the same without a queue
@@ -27,7 +26,6 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown.
 
 from engine.intake.discovery import propose
 from engine.intake.encodings import ENCODINGS, encoding_title
-from engine.intake.import_job import DEVICE as IMPORT_DEVICE
 from engine.intake.import_job import KIND as IMPORT_KIND
 from engine.intake.import_job import check_allowed, execute_import, offered_sources, request_import
 from engine.intake.ingest import import_images
@@ -39,7 +37,6 @@ from engine.intake.uploads import in_the_users_words, keep_upload, remove_upload
 
 __all__ = [
     "ENCODINGS",
-    "IMPORT_DEVICE",
     "IMPORT_KIND",
     "TORCHVISION_SETS",
     "UPLOAD",

@@ -12,25 +12,25 @@ from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.intake.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
 from engine.intake.tables import TABLE_SUFFIXES
 from engine.intake.uploads import upload_path
-from engine.jobs import Job, Reporter, request
+from engine.jobs import IMPORT, Job, Reporter, request
 from engine.settings import allowed_root, import_settings
 from engine.tasks.catalogue import task_names
 from engine.tasks.names import check_task_name
 
 KIND = "import"
-DEVICE = "import"  # imports have a queue of their own, so that they need not wait for a training to end
 
 
 def request_import(home: Path, wanted: ImportRequest) -> Job:
-    """Queue an import, whose queue is that of the device "import". Asking twice gives the same job; one that was
-    stopped goes on.
+    """Queue an import, in a lane of its own. Asking twice gives the same job; one that was stopped goes on.
 
     Raises InvalidInputError for a name that is taken, or a source outside of the allow-listed roots.
     """
     wanted = with_name(wanted)
     check_task_name(wanted.task, task_names(home))
     check_source(wanted, home)
-    return request(home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device=DEVICE)
+    return request(
+        home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device="cpu", lane=IMPORT
+    )
 
 
 def check_source(wanted: ImportRequest, home: Path) -> None:

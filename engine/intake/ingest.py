@@ -27,9 +27,9 @@ from engine.files import canonical_hash, make_folder, publish_folder, replacing,
 from engine.images.decoder import Decoders, Looked
 from engine.images.reading import Reading, reading_as_json
 from engine.intake.discovery import find_images
+from engine.intake.first_record import first_record
 from engine.intake.inventory import Inventory, Item
 from engine.intake.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
-from engine.intake.record import first_record
 from engine.intake.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.intake.uploads import remove_upload, upload_title
 from engine.jobs import DeviceLock
@@ -37,7 +37,7 @@ from engine.review.decisions import open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import image_table as task_images
 from engine.tasks.catalogue import task_names
-from engine.tasks.facts import LISTED, About, write_about, write_facts
+from engine.tasks.facts import LISTED, ImportSummary, write_facts, write_import_summary
 from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.questions import as_option, refuse_guesses, undecided
 from engine.tasks.task import Task
@@ -270,7 +270,7 @@ class _Import:
         write_facts(folder, ids, facts, small_copies(columns))
         skipped = [(clean_identifier(s.name), s.reason) for s in self.inventory.skipped]
         steps = Counter(step for steps in columns["steps"] for step in steps or ())
-        about = About(
+        about = ImportSummary(
             source=self._source_words(),
             layout=self.inventory.layout,
             layout_title=self.inventory.layout_title,
@@ -286,7 +286,7 @@ class _Import:
             in_place=any(columns["path"]),
             dicom=any(columns["dicom"]),
         )
-        write_about(folder, about)
+        write_import_summary(folder, about)
         classes, labels = self._labels(columns["label"])
         given = np.array(columns["split"], dtype="<U5")
         first_record(

@@ -1,5 +1,4 @@
-"""Any long work: a folder on disk with its state, a worker process that does it, and a queue for each device,
-or for each lane of one.
+"""Any long work: a folder on disk with its state, a worker process that does it, and a queue for each lane.
 
 A job lives on disk only, so any process may look at it, cancel it, or take it up again. This room knows nothing of what
 the work is: `worker.run` is given a handler for each kind of job.
@@ -7,7 +6,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import EventPage, read_events, replace_events
-from engine.jobs.lanes import Lane
+from engine.jobs.lanes import IMPORT, INTERACTIVE, lane_of_device
 from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
 from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
@@ -17,12 +16,13 @@ from engine.jobs.states import State, Status, create, remove, request_cancel, re
 from engine.jobs.worker import Handler
 
 __all__ = [
+    "IMPORT",
+    "INTERACTIVE",
     "DamagedJob",
     "DeviceLock",
     "EventPage",
     "Handler",
     "Job",
-    "Lane",
     "OnChange",
     "Reporter",
     "State",
@@ -30,6 +30,7 @@ __all__ = [
     "create",
     "damaged_jobs",
     "drain",
+    "lane_of_device",
     "list_jobs",
     "load",
     "queued_jobs",

@@ -1,34 +1,26 @@
-"""Lanes of a device: jobs of one lane run one after the other, lanes run beside each other."""
+"""Lanes: jobs of one lane run one after the other, lanes run beside each other. A lane is no device.
+
+A student trains in the lane of its device and may take hours. Somebody sits before a ranking or a map and waits, so
+that such work has a lane of its own, whichever device it computes on; so have imports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+INTERACTIVE = "interactive"  # short work that somebody waits for
+IMPORT = "import"  # what a user brings: images, teachers
 
-from engine.jobs.records import Job
-
-
-def every_job(job: Job) -> bool:
-    """What a lane takes that has the device for itself."""
-    return True
+# Jobs of version 0.1 name no lane, but a device that was one for imports. Their kinds say the rest.
+_DEVICES_BEFORE = ("import", "intake")
+_INTERACTIVE_BEFORE = ("look", "panel", "map", "speed")
 
 
-def all_alike(job: Job) -> int:
-    """The urgency where it plays no part: the oldest job starts first."""
-    return 0
+def lane_of_device(device: str) -> str:
+    """The lane of what computes on `device` for long: of the first of its kind where the name does not say which."""
+    return "cuda:0" if device == "cuda" else device
 
 
-@dataclass(frozen=True)
-class Lane:
-    """Some of a device's jobs, and which of them start first. Every job must belong to one lane alone."""
-
-    name: str = ""  # a word for its lock, which differs from that of the device's other lanes
-    takes: Callable[[Job], bool] = every_job
-    urgency: Callable[[Job], int] = all_alike  # jobs of a lower number start first, whenever they were queued
-
-    def lock_of(self, device: str) -> str:
-        """Under which name this lane of a device is locked."""
-        return f"{device}-{self.name}" if self.name else device
-
-
-WHOLE = Lane()  # a device that does one job at a time
+def lane_before(kind: str, device: str) -> str:
+    """The lane of a job whose record names none, as those of version 0.1."""
+    if device in _DEVICES_BEFORE:
+        return IMPORT
+    return INTERACTIVE if kind in _INTERACTIVE_BEFORE else lane_of_device(device)

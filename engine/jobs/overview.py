@@ -1,4 +1,4 @@
-"""Looking at a queue: what waits for a device, in which order, and how it ends."""
+"""Looking at a queue: what waits in a lane, in which order, and how it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import WorkbenchError
-from engine.jobs.lanes import WHOLE, Lane
 from engine.jobs.records import STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
 
@@ -20,16 +19,16 @@ POLL = 0.25  # s between looks at the queue, its processes and its flags
 GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that nobody takes up again as ended
 
 
-def unfinished_jobs(roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> list[tuple[Job, Status]]:
-    """Jobs that run in a lane of `device` or wait there, with their status: those that run first, then in the order in
-    which they will start.
+def unfinished_jobs(roots: Sequence[Path], lane: str) -> list[tuple[Job, Status]]:
+    """Jobs that run in a lane or wait there, with their status: those that run first, then in the order in which they
+    will start.
     """
-    return sorted(Unfinished(roots, device, lane).look(), key=lambda pair: pair[1].state == "queued")
+    return sorted(Unfinished(roots, lane).look(), key=lambda pair: pair[1].state == "queued")
 
 
-def queued_jobs(roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> list[Job]:
-    """Jobs that wait in a lane of `device`, in the order in which they will start."""
-    return [job for job, now in unfinished_jobs(roots, device, lane) if now.state == "queued"]
+def queued_jobs(roots: Sequence[Path], lane: str) -> list[Job]:
+    """Jobs that wait in a lane, in the order in which they will start."""
+    return [job for job, now in unfinished_jobs(roots, lane) if now.state == "queued"]
 
 
 def wait(
@@ -60,10 +59,10 @@ def wait(
 
 
 class Unfinished:
-    """The jobs of one lane of a device that have not ended; what has ended is remembered, so that looking is cheap."""
+    """The jobs of one lane that have not ended; what has ended is remembered, so that looking is cheap."""
 
-    def __init__(self, roots: Sequence[Path], device: str, lane: Lane = WHOLE) -> None:
-        self._roots, self._device, self._lane = list(roots), device, lane
+    def __init__(self, roots: Sequence[Path], lane: str) -> None:
+        self._roots, self._lane = list(roots), lane
         self._passed: dict[str, object] = {}  # folder -> stamp of its status when it needed no look
 
     def look(self) -> list[tuple[Job, Status]]:
@@ -79,14 +78,11 @@ class Unfinished:
             except WorkbenchError:
                 continue
             present = status(job)
-            elsewhere = job.device != self._device or not self._lane.takes(job)
-            if elsewhere or (present.terminal and not is_unsettled(present)):
+            if job.lane != self._lane or (present.terminal and not is_unsettled(present)):
                 self._passed[name] = stamp
             else:
                 found.append((job, present))
-        return sorted(
-            found, key=lambda pair: (self._lane.urgency(pair[0]), pair[1].queued, pair[0].created, pair[0].id)
-        )
+        return sorted(found, key=lambda pair: (pair[1].queued, pair[0].created, pair[0].id))
 
 
 def _stamp(path: str) -> object:

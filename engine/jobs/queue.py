@@ -1,6 +1,4 @@
-"""The queue of a device, or of a lane of it: whoever holds its lock runs its jobs, one after the other, each in its own
-process.
-"""
+"""The queue of a lane: whoever holds its lock runs its jobs, one after the other, each in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +19,6 @@ from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes, states
-from engine.jobs.lanes import WHOLE, Lane
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
@@ -96,11 +93,10 @@ class DeviceLock:
 
 def drain(
     roots: Sequence[Path],
-    device: str,
+    lane: str,
     command: Callable[[Job], list[str]],
     *,
     workspace: Path,
-    lane: Lane = WHOLE,
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
@@ -108,8 +104,7 @@ def drain(
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
 ) -> None:
-    """Run the queued jobs of a lane of `device` in `roots`, the most urgent first and of those the oldest, until `stop`
-    is set or (`until_empty`) none is left. A job that runs is never interrupted for another.
+    """Run the queued jobs of a lane in `roots`, the oldest first, until `stop` is set or (`until_empty`) none is left.
 
     command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
     `processes.worker_environment` makes it.
@@ -119,11 +114,11 @@ def drain(
     Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
     """
     cancellations = _Cancellations(grace, kill_grace)
-    unfinished = Unfinished(roots, device, lane)
+    unfinished = Unfinished(roots, lane)
     drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll)
     drainer.tidy()
     files.remove_forgotten(workspace, older_than=FORGOTTEN_AFTER)
-    lock = DeviceLock(workspace, lane.lock_of(device))
+    lock = DeviceLock(workspace, lane)
     while not drainer.stop.is_set():
         if lock.acquire():
             try:
@@ -184,16 +179,16 @@ class _Drainer:
             remove_temporary(root, older_than=FORGOTTEN_AFTER)
 
     def unfinished(self) -> bool:
-        """Whether any job of the device is still to be started, settled or ended."""
+        """Whether any job of the lane is still to be started, settled or ended."""
         return bool(self._jobs.look())
 
     def look_on(self) -> None:
-        """While somebody else holds the device: see to cancellations, since a dead drainer's worker may hold it."""
+        """While somebody else holds the lane: see to cancellations, since a dead drainer's worker may hold it."""
         for job, present in self._jobs.look():
             self._cancellations.enforce(job, present)
 
     def run_all(self, lock: DeviceLock, until_empty: bool) -> None:
-        """With the device held: settle what died, then run what is queued; return at `stop`, or when none is left."""
+        """With the lane held: settle what died, then run what is queued; return at `stop`, or when none is left."""
         while not self.stop.is_set():
             pending = self._jobs.look()
             workers = [pair for pair in pending if pair[1].state == "running" and pair[1].host == processes.host()]

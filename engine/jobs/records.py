@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import files
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
+from engine.jobs.lanes import lane_before
 from engine.records import Moment, read_record, write_record
 
 if sys.platform != "win32":
@@ -35,7 +36,8 @@ class Job:
 
     folder: where everything about it lies; its name is `id`.
     kind: which handler of the worker does it.
-    device: whose queue it waits in, such as "cpu" or "cuda:0".
+    device: what it computes on, such as "cpu" or "cuda".
+    lane: in whose queue it waits, such as "cuda:0" or "interactive".
     spec: what the handler needs to know, as JSON.
     """
 
@@ -45,6 +47,7 @@ class Job:
     device: str
     spec: Mapping[str, Any] = field(hash=False)
     created: datetime
+    lane: str
 
     @property
     def log_path(self) -> Path:
@@ -61,6 +64,7 @@ class _Record:
     created: Moment
     spec: dict[str, Any]
     id: str = ""
+    lane: str = ""  # of a job of version 0.1
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def write_job(folder: Path, job_id: str, *, kind: str, device: str, spec: Mapping[str, Any]) -> None:
+def write_job(folder: Path, job_id: str, *, kind: str, device: str, lane: str, spec: Mapping[str, Any]) -> None:
     """Write job.json. Raises ValueError for a spec that is not JSON (NaN), StorageError if the disk refuses."""
-    write_record(folder / JOB_FILE, _Record(kind, device, now(), dict(spec), job_id))
+    write_record(folder / JOB_FILE, _Record(kind, device, now(), dict(spec), job_id, lane))
 
 
 def check_id(job_id: str) -> None:
@@ -103,7 +107,8 @@ def load(folder: Path) -> Job:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise InvalidInputError(f"There is no job in {folder}: it was removed, or it never was one.") from None
-    return Job(folder, folder.name, found.kind, found.device, found.spec, found.created)
+    lane = found.lane or lane_before(found.kind, found.device)
+    return Job(folder, folder.name, found.kind, found.device, found.spec, found.created, lane)
 
 
 def job_folders(root: Path) -> list[Path]:

@@ -11,7 +11,9 @@ from engine.jobs.records import Job, load
 from engine.jobs.states import create, remove, resume, status
 
 
-def request(root: Path, prefix: str, *, kind: str, spec: Mapping[str, Any], device: str) -> Job:
+def request(
+    root: Path, prefix: str, *, kind: str, spec: Mapping[str, Any], device: str, lane: str | None = None
+) -> Job:
     """The job of this very spec in the folder `root`: made and queued if it is not there, queued again if it ended and
     its maker asks again (what it made was removed, or it was stopped).
 
@@ -26,4 +28,4 @@ def request(root: Path, prefix: str, *, kind: str, spec: Mapping[str, Any], devi
         if now.state != "done":
             return job
         remove(job)  # what it made is gone, or its caller would not ask
-    return create(root, folder.name, kind=kind, spec=spec, device=device)
+    return create(root, folder.name, kind=kind, spec=spec, device=device, lane=lane)

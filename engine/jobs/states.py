@@ -14,6 +14,7 @@ from engine import files
 from engine.errors import BusyError, InvalidInputError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes
+from engine.jobs.lanes import lane_of_device
 from engine.jobs.records import (
     CANCEL_FLAG,
     JOB_FILE,
@@ -76,8 +77,9 @@ class Status:
         return self.state in TERMINAL
 
 
-def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], device: str) -> Job:
-    """Put a new job into the queue of `device`; its folder `root/job_id` appears at once and whole.
+def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], device: str, lane: str | None = None) -> Job:
+    """Put a new job into the queue of a lane, by default that of `device`; its folder `root/job_id` appears at once and
+    whole.
 
     Raises InvalidInputError for an id that is taken or is not a plain name, StorageError if the disk refuses.
     """
@@ -86,7 +88,7 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     if os.path.exists(folder):
         raise _taken(folder)
     with files.replacing_folder(folder) as temporary:
-        write_job(temporary, job_id, kind=kind, device=device, spec=spec)
+        write_job(temporary, job_id, kind=kind, device=device, lane=lane or lane_of_device(device), spec=spec)
         mine = load(temporary)
         _store(mine, Status(state="queued", created=mine.created, queued=mine.created))
     job = load(folder)

@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.consensus import Ensemble, consensus
 from engine.methods.distilling import Distilling, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
-from engine.training import Batches, Loss, Objective, OnLabels, Shown, Student, number
+from engine.training import Batches, Loss, NumberInput, Objective, OnLabels, Student, number
 from engine.training.losses import consensus_loss
 
 P = 6.0  # ours: on the development tasks better than 12, and as good as 3
@@ -33,7 +33,7 @@ class DistillConsensus(Distilling):
             "Consensus: sharpness",
             "Exponent on the probabilities of the consensus: above 1 makes them surer.",
             above=0,
-            shown=Shown(0.1, 10.0, 0.5, "%.1f"),
+            shown=NumberInput(0.1, 10.0, 0.5, "%.1f"),
         ),
     ] = Ensemble.sharpness
     neighbors: Annotated[
@@ -42,7 +42,7 @@ class DistillConsensus(Distilling):
             "Consensus: neighbors",
             "How many similar images the labels of an image are propagated from; 0 lets each image stand alone.",
             least=0,
-            shown=Shown(0, 100, 1, "%d"),
+            shown=NumberInput(0, 100, 1, "%d"),
         ),
     ] = Ensemble.neighbors
     propagation: Annotated[
@@ -52,7 +52,7 @@ class DistillConsensus(Distilling):
             "The neighbors' share in what is said of an image.",
             least=0,
             below=1,
-            shown=Shown(0.0, 0.95, 0.05, "%.2f"),
+            shown=NumberInput(0.0, 0.95, 0.05, "%.2f"),
         ),
     ] = Ensemble.propagation
     teachers_share: Annotated[
@@ -62,7 +62,7 @@ class DistillConsensus(Distilling):
             "Share of DistillWeighted's loss beside the consensus.",
             least=0,
             most=1,
-            shown=Shown(0.0, 1.0, 0.05, "%.2f"),
+            shown=NumberInput(0.0, 1.0, 0.05, "%.2f"),
         ),
     ] = 0.0  # ours: 0.3 did not pay on the development tasks
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.errors import InvalidInputError
 from engine.methods.method import Material, Need, Settings
-from engine.training import Batches, Loss, Objective, OnLabels, Shown, Student, choice, features_of_both, number
+from engine.training import Batches, Loss, NumberInput, Objective, OnLabels, Student, choice, features_of_both, number
 from engine.training.batches import OTHERS
 from engine.training.losses import at_temperature, distillation_loss, supervised_loss
 
@@ -37,7 +37,7 @@ class Distilling(Settings):
             "The labeled images' share of the distillation loss; the teachers get the rest. 1 is fine-tuning.",
             least=0,
             most=1,
-            shown=Shown(0.0, 1.0, 0.05, "%.2f"),
+            shown=NumberInput(0.0, 1.0, 0.05, "%.2f"),
         ),
     ] = 0.2  # ours: .5 did as well in development
     temperature: Annotated[
@@ -46,7 +46,7 @@ class Distilling(Settings):
             "Temperature",
             "Above 1 softens the teachers' pseudo-labels, below 1 sharpens them.",
             above=0,
-            shown=Shown(0.1, 10.0, 0.1, "%.1f"),
+            shown=NumberInput(0.1, 10.0, 0.1, "%.1f"),
         ),
     ] = 1.0  # ours
     views: Annotated[
@@ -65,7 +65,7 @@ class Distilling(Settings):
             "Teachers' heads faster by",
             "Teachers' heads start from nothing: their learning rate is the student's times this.",
             above=0,
-            shown=Shown(0.1, 100.0, 1.0, "%.1f"),
+            shown=NumberInput(0.1, 100.0, 1.0, "%.1f"),
         ),
     ] = 5.0  # ours
     strong: Annotated[

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from engine.methods.method import Material, Method, Need, Settings
-from engine.training import Batches, Loss, Objective, Shown, Student, features_of_both, number
+from engine.training import Batches, Loss, NumberInput, Objective, Student, features_of_both, number
 from engine.training.batches import OTHERS
 from engine.training.losses import fixmatch_loss, supervised_loss
 
@@ -31,7 +31,7 @@ class FixMatch(Settings):
             "FixMatch learns only from unlabeled images that it is this sure of.",
             least=0,
             most=1,
-            shown=Shown(0.0, 1.0, 0.01, "%.2f"),
+            shown=NumberInput(0.0, 1.0, 0.01, "%.2f"),
         ),
     ] = 0.95  # section 4
     fixmatch_weight: Annotated[
@@ -40,7 +40,7 @@ class FixMatch(Settings):
             "FixMatch: weight",
             "Weight of the unlabeled images' loss beside the labeled ones'.",
             least=0,
-            shown=Shown(0.0, 10.0, 0.1, "%.1f"),
+            shown=NumberInput(0.0, 10.0, 0.1, "%.1f"),
         ),
     ] = 1.0  # λ_u, section 4
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float16
 from torch import Tensor
 
-from engine.training.speed import CLASSES, IMAGES
+from engine.training.throughput import CLASSES, IMAGES
 
 TEACHER = "made-up"
 TEACHER_CLASSES, DIMENSIONS = 300, 64  # they hardly move the time of a step
@@ -19,7 +19,7 @@ TEACHER_CLASSES, DIMENSIONS = 300, 64  # they hardly move the time of a step
 
 @dataclass(frozen=True)
 class MadeUp:
-    """One teacher that says something of every image of `engine.training.speed.made_up`."""
+    """One teacher that says something of every image of `engine.training.throughput.made_up`."""
 
     threads: int | None = None
     classes: int = CLASSES

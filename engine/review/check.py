@@ -16,7 +16,7 @@ from engine.errors import InvalidInputError
 from engine.review.check_copies import copies_across, copies_within, straddling_groups
 from engine.review.findings import Checking, Decisions, Review, counted
 from engine.review.splitting import OUT
-from engine.tasks.facts import LINKS, About, Facts
+from engine.tasks.facts import LINKS, Facts, ImportSummary
 from engine.tasks.names import spelling
 
 FEW_LABELS = 5  # of a class in training: fewer than the labels per class that methods usually draw
@@ -41,7 +41,7 @@ def split_methods(facts: Facts, given: NDArray[np.str_], labels: NDArray[np.int6
 
 def review(
     facts: Facts,
-    about: About,
+    about: ImportSummary,
     classes: Sequence[str],
     labels: NDArray[np.int64],
     given: NDArray[np.str_],

@@ -21,7 +21,7 @@ from engine.review.check import review, split_methods
 from engine.review.findings import Decisions, Finding, Review
 from engine.review.geometry import GeometryAdvice, advise, check_size
 from engine.tasks.catalogue import task_as_labeled
-from engine.tasks.facts import FACTS_FILE, About, Facts, read_about, read_facts
+from engine.tasks.facts import FACTS_FILE, Facts, ImportSummary, read_facts, read_import_summary
 from engine.tasks.labels import changing, is_own, write_labels
 from engine.tasks.names import clean_text
 from engine.tasks.task import ChoiceRecord, Task, TaskRecord, load_task, write_revision, write_task
@@ -31,7 +31,7 @@ from engine.tasks.task import ChoiceRecord, Task, TaskRecord, load_task, write_r
 class Checked:
     """What is known of an imported task: for the page that shows it."""
 
-    about: About
+    about: ImportSummary
     facts: Facts
     review: Review
     decisions: Decisions
@@ -160,7 +160,7 @@ _REVIEWS: dict[tuple[object, ...], Review] = {}
 _REMEMBERING = threading.Lock()
 
 
-def _known(task: Task) -> tuple[Facts, About]:
+def _known(task: Task) -> tuple[Facts, ImportSummary]:
     """What the import noted of the images, which never changes. Raises DamagedFileError."""
     facts, about = _known_in(task.folder, *_stamps(task))
     if len(facts.widths) != len(task.images):
@@ -172,8 +172,8 @@ def _known(task: Task) -> tuple[Facts, About]:
 
 
 @lru_cache(maxsize=4)
-def _known_in(folder: Path, *stamps: object) -> tuple[Facts, About]:
-    facts, about = read_facts(folder), read_about(folder)
+def _known_in(folder: Path, *stamps: object) -> tuple[Facts, ImportSummary]:
+    facts, about = read_facts(folder), read_import_summary(folder)
     if facts is None or about is None:
         raise DamagedFileError(f"{folder} lacks what the import noted of its images: import them again.")
     return facts, about

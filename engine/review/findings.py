@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.review.splitting import OUT, TEST_SHARE, hold_out, joined_units
-from engine.tasks.facts import About, Facts
+from engine.tasks.facts import Facts, ImportSummary
 from engine.wording import percent
 
 SPLIT_METHODS = ("given", "stratified", "by-group")
@@ -86,7 +86,7 @@ class Checking:
     def __init__(
         self,
         facts: Facts,
-        about: About,
+        about: ImportSummary,
         classes: list[str],
         labels: NDArray[np.int64],
         given: NDArray[np.str_],

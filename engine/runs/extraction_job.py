@@ -18,7 +18,7 @@ from engine.errors import InvalidInputError, WorkbenchError
 from engine.features import FeatureStore, extract
 from engine.features.extraction import LOADING
 from engine.files import canonical_hash
-from engine.jobs import Job, Reporter, request
+from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_record, write_record
 from engine.review import open_task
 from engine.runs.ranking import Progress, candidates
@@ -70,7 +70,7 @@ def request_extraction(
         "seed": seed,
         "teachers": {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed},
     }
-    return request(home / "jobs", f"extraction-{task.name}", kind=KIND, spec=spec, device=device)
+    return request(home / "jobs", f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
 def estimate_extraction(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> ExtractionTime:

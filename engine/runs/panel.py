@@ -19,7 +19,7 @@ from engine.evaluation import Interval
 from engine.evaluation.arrays import FloatArray
 from engine.features import FeatureStore, extract
 from engine.files import canonical_hash
-from engine.jobs import Job, Reporter, request
+from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_value, record_from, write_record
 from engine.runs.extraction_job import progress_to, task_as_asked
 from engine.runs.ranking import Progress, candidates, who_may_teach
@@ -212,7 +212,7 @@ def request_panel(home: Path, task: Task, *, labels_per_class: int, seed: int, d
     ended early is queued again.
     """
     spec = _spec(task, labels_per_class, seed)
-    return request(home / "jobs", f"panel-{task.name}", kind=KIND, spec=spec, device=device)
+    return request(home / "jobs", f"panel-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
 def execute_panel(job: Job, report: Reporter) -> None:

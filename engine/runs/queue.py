@@ -6,21 +6,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import jobs
 from engine.errors import WorkbenchError
-from engine.jobs import Job, Lane, OnChange, Status
-from engine.runs import speed
-from engine.runs.execution import KIND as RUN
+from engine.jobs import IMPORT, INTERACTIVE, Job, OnChange, Status, lane_of_device
 
-# Somebody sits before a ranking or a map and waits, and it is short: such work runs beside the training of a student,
-# which may take hours. A measurement of speed belongs to the runs, since beside one it would measure both; it is for
-# before they begin, and holds none up.
-_TRAINING = {RUN: 0, speed.KIND: 1}  # kind -> urgency
-SHORT_WORK = Lane("short", lambda job: job.kind not in _TRAINING)
-RUNS = Lane("", lambda job: job.kind in _TRAINING, lambda job: _TRAINING[job.kind])
-LANES = (SHORT_WORK, RUNS)
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
 
 
@@ -29,21 +21,21 @@ def roots(home: Path) -> list[Path]:
     return [home / "jobs", home / "runs"]
 
 
-def lane_of(job: Job) -> Lane:
-    """In which lane of its device a job runs."""
-    return next(lane for lane in LANES if lane.takes(job))
+def lanes(device: str) -> list[str]:
+    """The lanes that whoever works for `device` drains: its own, and those that are of no device."""
+    return [INTERACTIVE, IMPORT, lane_of_device(device)]
 
 
 def waiting(home: Path, device: str) -> list[Job]:
-    """Jobs that wait for `device`: lane by lane, in the order in which they will start."""
-    return [job for lane in LANES for job in jobs.queued_jobs(roots(home), device, lane)]
+    """Jobs that wait in the lanes of `device`: lane by lane, in the order in which they will start."""
+    return [job for lane in lanes(device) for job in jobs.queued_jobs(roots(home), lane)]
 
 
 def line(home: Path, job: Job) -> list[tuple[Job, Status]]:
     """What runs in the lane of `job` now, then what waits there in the order in which it will start, `job` with it. A
     job that waits waits for all that stands before it here.
     """
-    return jobs.unfinished_jobs(roots(home), job.device, lane_of(job))
+    return jobs.unfinished_jobs(roots(home), job.lane)
 
 
 def worker_command(job: Job) -> list[str]:
@@ -59,7 +51,7 @@ def drain(
     until_empty: bool = False,
     on_change: OnChange | None = None,
 ) -> None:
-    """Run the queued jobs of all lanes of a device, the lanes beside each other, as `engine.jobs.drain` does for one.
+    """Run the queued jobs of the `lanes` of a device, the lanes beside each other, as `engine.jobs.drain` does for one.
 
     on_change is called in threads of their own, never in two at a time. Raises StorageError if the workspace cannot be
     written; then, as when this is interrupted, all lanes end, and running workers work on.
@@ -68,11 +60,11 @@ def drain(
     threads = [
         threading.Thread(
             target=_drain_lane,
-            args=(home, device, lane, stop, until_empty, tell, errors),
-            name=f"queue of {lane.lock_of(device)}",
+            args=(home, lane, lanes(device), stop, until_empty, tell, errors),
+            name=f"queue of {lane}",
             daemon=True,
         )
-        for lane in LANES
+        for lane in lanes(device)
     ]
     for thread in threads:
         thread.start()
@@ -88,27 +80,26 @@ def drain(
 
 def _drain_lane(
     home: Path,
-    device: str,
-    lane: Lane,
+    lane: str,
+    beside: Sequence[str],
     stop: threading.Event,
     until_empty: bool,
     on_change: OnChange,
     errors: list[WorkbenchError],
 ) -> None:
-    """Drain one lane in this thread; what it raises goes to `errors` and stops the others."""
+    """Drain one lane in this thread; what it raises goes to `errors` and stops the lanes beside it."""
     try:
         while True:
             jobs.drain(
                 roots(home),
-                device,
+                lane,
                 worker_command,
                 workspace=home,
-                lane=lane,
                 stop=stop,
                 until_empty=until_empty,
                 on_change=on_change,
             )
-            if stop.is_set() or not jobs.unfinished_jobs(roots(home), device):
+            if stop.is_set() or not any(jobs.unfinished_jobs(roots(home), other) for other in beside):
                 return
             stop.wait(LOOK_AGAIN)  # this lane is empty, another one is not: until that is, something may come
     except WorkbenchError as error:
@@ -131,7 +122,7 @@ def _one_at_a_time(on_change: OnChange | None) -> OnChange:
 
 
 class QueueThread(threading.Thread):
-    """A background thread that runs a device's queued jobs as long as it lives; several may compete safely."""
+    """A background thread that runs the queued jobs of a device's lanes as long as it lives; several compete safely."""
 
     def __init__(self, home: Path, device: str, *, until_empty: bool = False) -> None:
         super().__init__(name=f"queue of {device}", daemon=True)

@@ -15,13 +15,13 @@ from engine import jobs
 from engine.devices import describe
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
-from engine.jobs import Job, Reporter, request
+from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.methods import Recipe
 from engine.methods.made_up import MadeUp
 from engine.records import as_value, read_record, write_record
 from engine.runs.spec import recipe_from
 from engine.training import TrainSpec
-from engine.training.speed import images_per_second
+from engine.training.throughput import images_per_second
 
 KIND = "speed"
 START_SECONDS = 10.0  # of a run beside its steps, about: starting a process, reading images, writing the student
@@ -57,10 +57,10 @@ def keep_speed(home: Path, recipe: Recipe, device: str, images: int, seconds: fl
 
 
 def request_speed(home: Path, recipes: Sequence[Recipe], device: str) -> Job:
-    """Queue the measurement of each of `recipes`, behind everything else; about two seconds each."""
+    """Queue the measurement of each of `recipes`; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
     spec = {"recipes": [as_value(recipe) for recipe in recipes], "threads": threads}
-    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device)
+    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
 def end_measurements(home: Path, device: str) -> None:

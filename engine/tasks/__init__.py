@@ -12,7 +12,7 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 """
 
 from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, task_as_labeled, task_names
-from engine.tasks.facts import About, Facts, read_about, read_small
+from engine.tasks.facts import Facts, ImportSummary, read_import_summary, read_small
 from engine.tasks.image_table import ImageTable, write_image_table
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
@@ -22,9 +22,9 @@ from engine.tasks.trash import Removed, empty_trash, remove_task, removed_tasks,
 
 __all__ = [
     "NO_LABEL",
-    "About",
     "Facts",
     "ImageTable",
+    "ImportSummary",
     "Interpretation",
     "Question",
     "Removed",
@@ -41,7 +41,7 @@ __all__ = [
     "given_labels",
     "is_own",
     "load_task",
-    "read_about",
+    "read_import_summary",
     "read_small",
     "relabel",
     "remove_task",

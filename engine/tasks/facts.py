@@ -20,9 +20,9 @@ from engine.records import damaged, read_record, write_record
 from engine.tasks.questions import Question
 
 FACTS_FILE = "facts.parquet"
-ABOUT_FILE = "import.json"
+SUMMARY_FILE = "import.json"
 SMALL = "small"  # the column of small copies, which is read apart: most readers do not need it
-# Why a file was left out that is a link, as `About.skipped` says it.
+# Why a file was left out that is a link, as `ImportSummary.skipped` says it.
 LINK_TO_FOLDER = "is a link to a folder"
 LINK_OUT = "is a link that leads out of the folder"
 LINK_AS_TEXT = "is a link written as text, as git does where there are no links"
@@ -63,7 +63,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class About:
+class ImportSummary:
     """Of the import as a whole; what import.json says."""
 
     source: str  # what the user brought
@@ -140,7 +140,7 @@ def read_facts(folder: Path) -> Facts | None:
 
 def _was_imported(folder: Path) -> bool:
     """Whether an import left either of its two files; when only one is there, the other was lost."""
-    return any(os.path.lexists(folder / name) for name in (FACTS_FILE, ABOUT_FILE))
+    return any(os.path.lexists(folder / name) for name in (FACTS_FILE, SUMMARY_FILE))
 
 
 @contextmanager
@@ -157,15 +157,15 @@ def _reading(path: Path) -> Iterator[None]:
         raise damaged(path, what, reason, "restore it, or import the images again") from error
 
 
-def write_about(folder: Path, about: About) -> None:
+def write_import_summary(folder: Path, about: ImportSummary) -> None:
     """Write import.json into a task's folder."""
-    write_record(folder / ABOUT_FILE, about)
+    write_record(folder / SUMMARY_FILE, about)
 
 
-def read_about(folder: Path) -> About | None:
+def read_import_summary(folder: Path) -> ImportSummary | None:
     """What import.json says, or None for a task that was not imported here. Raises DamagedFileError."""
-    path = folder / ABOUT_FILE
+    path = folder / SUMMARY_FILE
     if not _was_imported(folder):
         return None
     what = f"what the import of task {folder.name!r} noted"
-    return read_record(path, About, what, "restore it, or import the images again")
+    return read_record(path, ImportSummary, what, "restore it, or import the images again")

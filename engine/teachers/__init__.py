@@ -1,6 +1,6 @@
 """Teachers: the catalogue of source models, where weights come from, how a model is built and what it costs, adding."""
 
-from engine.teachers.about import About
+from engine.teachers.about import TeacherDescription
 from engine.teachers.catalogue import (
     added_teachers,
     all_teachers,
@@ -14,16 +14,16 @@ from engine.teachers.catalogue import (
 from engine.teachers.from_checkpoint import add_checkpoint
 from engine.teachers.from_hub import add_from_hub
 from engine.teachers.model import Network, check_student, cost, create, load_teacher
+from engine.teachers.pretrained import Pretrained, Recommended, recommended, search
 from engine.teachers.record import TeacherRecord, WeightSource, relation
-from engine.teachers.registry import Pretrained, Recommended, recommended, search
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
 __all__ = [
     "IMAGENET",
-    "About",
     "Network",
     "Pretrained",
     "Recommended",
+    "TeacherDescription",
     "TeacherRecord",
     "WeightSource",
     "add_checkpoint",

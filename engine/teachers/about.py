@@ -20,7 +20,7 @@ LONGEST_TITLE, LONGEST_CLASS, MOST_CLASSES = 200, 300, 100_000
 
 
 @dataclass(frozen=True)
-class About:
+class TeacherDescription:
     """What a user says of a teacher. Empty fields are filled where that is possible."""
 
     title: str = ""
@@ -30,12 +30,14 @@ class About:
     license: str = ""
 
 
-def about_from(value: Mapping[str, Any]) -> About:
+def description_from(value: Mapping[str, Any]) -> TeacherDescription:
     """What a job's spec says of a teacher."""
-    return About(**{**value, "further_collections": tuple(value["further_collections"])})
+    return TeacherDescription(**{**value, "further_collections": tuple(value["further_collections"])})
 
 
-def completed(about: About, *, title: str, collections: Sequence[str] = (), license: str = "not stated") -> About:
+def completed(
+    about: TeacherDescription, *, title: str, collections: Sequence[str] = (), license: str = "not stated"
+) -> TeacherDescription:
     """`about` with a name, a license and what else is known where it says nothing, its words checked.
 
     Raises InvalidInputError for words that cannot be shown, or if no collection is known.
@@ -52,7 +54,7 @@ def completed(about: About, *, title: str, collections: Sequence[str] = (), lice
         )
     name = about.name.strip() or name_from(title)
     check_name(name)
-    return About(
+    return TeacherDescription(
         title=title,
         name=name,
         collection=found[0],

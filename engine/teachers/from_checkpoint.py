@@ -8,14 +8,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.jobs import Job, Reporter, request
-from engine.teachers.about import About, about_from, checked_classes, checked_normalization, checked_size, completed
+from engine.jobs import IMPORT, Job, Reporter, request
+from engine.teachers.about import (
+    TeacherDescription,
+    checked_classes,
+    checked_normalization,
+    checked_size,
+    completed,
+    description_from,
+)
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import Configured, configured, pooling_arguments
 from engine.teachers.fitting import MismatchError, as_event, fit
 from engine.teachers.hub import Progress, silent
-from engine.teachers.install import QUEUE, checked_record, install_network, job_progress, with_upload
+from engine.teachers.install import checked_record, install_network, job_progress, with_upload
 from engine.teachers.model import build
 from engine.teachers.record import TeacherRecord
 
@@ -23,12 +30,14 @@ KIND = "add-checkpoint"
 DIFF_EVENT = "diff"
 
 
-def request_checkpoint(home: Path, upload: Path, file_name: str, about: About, network: Mapping[str, Any]) -> Job:
+def request_checkpoint(
+    home: Path, upload: Path, file_name: str, about: TeacherDescription, network: Mapping[str, Any]
+) -> Job:
     """Queue the adding of a checkpoint that was put into the workspace by `stage`. `network` holds the arguments
     architecture and classes of `add_checkpoint`, and those of its others that the user chose.
     """
     spec = {"upload": upload.name, "file_name": file_name, "about": asdict(about), "network": dict(network)}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_checkpoint(job: Job, report: Reporter) -> None:
@@ -37,7 +46,7 @@ def execute_checkpoint(job: Job, report: Reporter) -> None:
 
     def add(path: Path) -> None:
         add_checkpoint(
-            path, spec["file_name"], about_from(spec["about"]), progress=job_progress(report), **spec["network"]
+            path, spec["file_name"], description_from(spec["about"]), progress=job_progress(report), **spec["network"]
         )
 
     try:
@@ -50,7 +59,7 @@ def execute_checkpoint(job: Job, report: Reporter) -> None:
 def add_checkpoint(
     path: Path,
     file_name: str,
-    about: About,
+    about: TeacherDescription,
     *,
     architecture: str,
     classes: Sequence[str],

@@ -12,8 +12,15 @@ import timm
 from timm.models import PretrainedCfg
 
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
-from engine.jobs import Job, Reporter, request
-from engine.teachers.about import MOST_CLASSES, About, about_from, checked_size, completed, three_numbers
+from engine.jobs import IMPORT, Job, Reporter, request
+from engine.teachers.about import (
+    MOST_CLASSES,
+    TeacherDescription,
+    checked_size,
+    completed,
+    description_from,
+    three_numbers,
+)
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_weights
 from engine.teachers.configured import pooling_arguments
@@ -27,33 +34,40 @@ from engine.teachers.hub import (
     local_file,
     silent,
 )
-from engine.teachers.install import QUEUE, checked_record, install_network, job_progress
+from engine.teachers.install import checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
+from engine.teachers.pretrained import (
+    class_names,
+    collections_of,
+    configuration,
+    get_pretrained,
+    pretrained,
+    recommended,
+)
 from engine.teachers.record import TeacherRecord
-from engine.teachers.registry import class_names, collections_of, configuration, get_pretrained, pretrained, recommended
 
 KIND = "add-hub"
 HUB_FILES = (HUB_FILE, "pytorch_model.bin")
 LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,000 classes
 
 
-def request_hub(home: Path, name: str, about: About, size: int | None, pooling: str | None = None) -> Job:
+def request_hub(home: Path, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None) -> Job:
     """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device=QUEUE)
+    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
 def execute_hub(job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     spec = job.spec
     add_from_hub(
-        spec["name"], about_from(spec["about"]), spec["size"], job_progress(report), pooling=spec.get("pooling")
+        spec["name"], description_from(spec["about"]), spec["size"], job_progress(report), pooling=spec.get("pooling")
     )
 
 
 def add_from_hub(
     name: str,
-    about: About,
+    about: TeacherDescription,
     size: int | None = None,
     progress: Progress | None = None,
     *,

@@ -18,7 +18,7 @@ from engine.errors import InvalidInputError, UnavailableError
 from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace
 from engine.jobs import Reporter
 from engine.records import write_record
-from engine.teachers.about import About
+from engine.teachers.about import TeacherDescription
 from engine.teachers.catalogue import RECORD, check_free, get_teacher, teacher_folder
 from engine.teachers.configured import pooling_of
 from engine.teachers.hub import Progress
@@ -26,7 +26,6 @@ from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource
 from engine.tensors import refusals_as_errors
 
-QUEUE = "intake"  # adding waits for no training: the queue of a device of its own
 WEIGHTS = "weights.safetensors"
 OLD_UPLOAD = 86_400  # s after which an upload that nobody took, or a teacher that was never finished, is removed
 GFLOPS_NOTE = "multiply-accumulates / 1e9 of one image at input_size, convolutions and linear layers, as timm counts"
@@ -63,7 +62,7 @@ def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
     return install(record.name, fill)
 
 
-def new_record(about: About, **fields: Any) -> TeacherRecord:
+def new_record(about: TeacherDescription, **fields: Any) -> TeacherRecord:
     """The record of a teacher of which nobody has said how it was trained."""
     unknown = {
         "parts": (),
@@ -90,7 +89,7 @@ def new_record(about: About, **fields: Any) -> TeacherRecord:
 
 
 def checked_record(
-    about: About,
+    about: TeacherDescription,
     model: nn.Module,
     *,
     architecture: str,

@@ -2,11 +2,11 @@
 
 from engine.training.batches import Batches
 from engine.training.data import EvaluationData, TrainData
-from engine.training.fields import Field, Shown, choice, made, number, own_fields
+from engine.training.fields import Field, NumberInput, choice, made, number, own_fields
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, features_of_both
 from engine.training.spec import TrainSpec
-from engine.training.student import Student, build_student, input_statistics
+from engine.training.student_network import Student, build_student, input_statistics
 
 __all__ = [
     "Batches",
@@ -15,10 +15,10 @@ __all__ = [
     "Field",
     "Hooks",
     "Loss",
+    "NumberInput",
     "Objective",
     "OnLabels",
     "Point",
-    "Shown",
     "Student",
     "TrainData",
     "TrainSpec",

@@ -21,7 +21,7 @@ _FIELD = re.compile(r"\$\.(\w+)")
 
 
 @dataclass(frozen=True)
-class Shown:
+class NumberInput:
     """How a form asks for a number: its range there, which may be narrower than what is allowed, step and C format."""
 
     least: float
@@ -40,7 +40,7 @@ class Field:
     label: str
     meaning: str
     default: Any
-    shown: Shown | None
+    shown: NumberInput | None
     choices: Mapping[Any, str] | None
 
 
@@ -52,7 +52,7 @@ def number(
     above: float | None = None,
     most: float | None = FINITE,
     below: float | None = None,
-    shown: Shown | None = None,
+    shown: NumberInput | None = None,
     choices: Mapping[Any, str] | None = None,
 ) -> msgspec.Meta:
     """What belongs to a number: `least` and `most` are allowed themselves, `above` and `below` are not."""

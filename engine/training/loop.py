@@ -20,7 +20,7 @@ from engine.training.data import TrainData
 from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
-from engine.training.student import Student, build_student
+from engine.training.student_network import Student, build_student
 
 
 @dataclass(frozen=True)

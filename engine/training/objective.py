@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.training.batches import Batches
 from engine.training.losses import supervised_loss
-from engine.training.student import Student
+from engine.training.student_network import Student
 
 Loss: TypeAlias = tuple[Float[Tensor, ""], dict[str, Tensor]]  # the loss, and its parts by name for the curves
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from engine.errors import InvalidInputError
-from engine.training.fields import Shown, choice, number
+from engine.training.fields import NumberInput, choice, number
 
 BatchNorm: TypeAlias = Literal["joint", "separate", "frozen"]
 Start: TypeAlias = Literal["imagenet", "random"]
@@ -51,7 +51,7 @@ class TrainSpec:
             "Learning rate",
             "Of the student, at its peak. Too high and the loss is no longer a number.",
             above=0,
-            shown=Shown(0.0001, 1.0, 0.005, "%.4f"),
+            shown=NumberInput(0.0001, 1.0, 0.005, "%.4f"),
         ),
     ] = 0.02
     warm_up: Annotated[
@@ -61,16 +61,18 @@ class TrainSpec:
             "Share of the steps in which the learning rate rises; afterwards it falls along a cosine to 0.",
             least=0,
             most=1,
-            shown=Shown(0.0, 0.9, 0.05, "%.2f"),
+            shown=NumberInput(0.0, 0.9, 0.05, "%.2f"),
         ),
     ] = 0.1  # ours
     momentum: Annotated[
         float,
-        number("Momentum", "Of stochastic gradient descent.", least=0, below=1, shown=Shown(0.0, 0.999, 0.05, "%.3f")),
+        number(
+            "Momentum", "Of stochastic gradient descent.", least=0, below=1, shown=NumberInput(0.0, 0.999, 0.05, "%.3f")
+        ),
     ] = 0.9
     weight_decay: Annotated[
         float,
-        number("Weight decay", "Of matrices and kernels only.", least=0, shown=Shown(0.0, 0.1, 0.0001, "%.4f")),
+        number("Weight decay", "Of matrices and kernels only.", least=0, shown=NumberInput(0.0, 0.1, 0.0001, "%.4f")),
     ] = 5e-4  # FixMatch's
     batch_norm: Annotated[
         BatchNorm,
@@ -87,7 +89,7 @@ class TrainSpec:
             "Points of the curve",
             "How often the held-out accuracy is looked at during a run. It does not touch training.",
             least=1,
-            shown=Shown(1, 200, 1, "%d"),
+            shown=NumberInput(1, 200, 1, "%d"),
         ),
     ] = 10
     precision: Annotated[

@@ -17,7 +17,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, worker
 from engine.review import open_task
 from engine.runs import rank
-from engine.teachers import About, added_teachers, recommended
+from engine.teachers import TeacherDescription, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
@@ -97,7 +97,7 @@ def test_a_table_needs_a_task(home):
 
 
 def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
-    job = request_hub(home, TIMM, About(title="<b>Bold</b> one"), None)
+    job = request_hub(home, TIMM, TeacherDescription(title="<b>Bold</b> one"), None)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     app = open_page("add_teacher", session=way("added"))
     text = text_of(app)
@@ -115,7 +115,7 @@ def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, t
     features = np.eye(len(task.classes))[np.maximum(task.labels, 0)].astype(np.float32)
     features += np.random.default_rng(0).normal(0, 0.01, features.shape).astype(np.float32)
     pq.write_table(pa.table({"image_id": task.images.image_ids, "features": list(features)}), path)
-    record = add_outputs(home, task, path, "t.parquet", About(title="<i>Ours</i>", collection="clinic"))
+    record = add_outputs(home, task, path, "t.parquet", TeacherDescription(title="<i>Ours</i>", collection="clinic"))
     app = open_page("teachers", task="emoji-fluent")
     table = app.dataframe[0].value
     assert (table.iloc[0]["Teacher"], table.iloc[0]["Origin"]) == ("<i>Ours</i>", "Outputs only")

@@ -16,7 +16,7 @@ from engine.features import add_outputs
 from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
 from engine.tasks import load_task
-from engine.teachers import About
+from engine.teachers import TeacherDescription
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import open_page
@@ -74,7 +74,7 @@ def hostile(made_hostile, home, tmp_path, monkeypatch):
     columns = {"features": list(random.normal(size=(len(task.images), 8)).astype(np.float32))}
     columns["pseudo_labels"] = list(random.dirichlet(np.ones(2), len(task.images)).astype(np.float32))
     pq.write_table(pa.table({"image_id": task.images.image_ids, **columns}), path)
-    about = About(title=HOSTILE, collection=HOSTILE, license=HOSTILE)
+    about = TeacherDescription(title=HOSTILE, collection=HOSTILE, license=HOSTILE)
     add_outputs(home, task, path, "outputs.parquet", about, classes=[HOSTILE_CLASS, "lion"])
     extracted(home, task, np.arange(len(task.images)), {})
     monkeypatch.setattr(state, "queue", lambda device: None)

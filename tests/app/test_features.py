@@ -69,7 +69,7 @@ def test_pca_of_what_was_seen_is_there_at_once_and_umap_when_it_is_asked_for(hom
 def test_without_any_features_the_page_offers_a_map_and_queues_nothing(home):
     app = open_page("features", task="emoji-fluent")
     assert not app.get("plotly_chart")
-    assert "has not looked at these images yet. It looks at 604 images" in text_of(app)
+    assert "are not extracted yet. That is done once, for 604 images" in text_of(app)
     assert not list_jobs(home / "jobs")
     shown(button(app, "Draw the map").click().run())
     assert progress_of(app) == ["UMAP of 604 images · begins next"]

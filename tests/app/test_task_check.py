@@ -41,7 +41,7 @@ def test_findings_are_shown_with_their_images_and_names(own, check):
     assert re.search(r'alt="labeled/lion/wrong.jpg, lion, [a-z ]+"', pictures)
     assert "&lt;i&gt;tiger&lt;i&gt;, " in pictures
     assert "<i>tiger" not in pictures
-    assert f"**{len(checked(own).open_findings)} findings** to look at" in said
+    assert f"**{len(checked(own).open_findings)} findings** to decide on" in said
 
 
 def test_a_finding_is_accepted_changed_and_taken_back(own, check):

@@ -136,11 +136,11 @@ def test_a_folder_of_the_server_only_under_a_root(home, tmp_path):
     app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
     app.text_input[0].set_value(str(tmp_path / "private"))
     shown(app.run())
-    shown(button(app, "Look at it").click().run())
+    shown(button(app, "Read it").click().run())
     assert "lies in no folder that this server may import from" in app.error[0].value
     app.text_input[0].set_value("")
     shown(app.run())
-    shown(button(app, "Look at it").click().run())
+    shown(button(app, "Read it").click().run())
     assert metrics(app)["Images"] == "8"
 
 
@@ -247,7 +247,7 @@ def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
         app = open_page("importing", session={ImportDraft.key(): ImportDraft(way="server")})
         app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
         shown(app.run())
-        shown(button(app, "Look at it").click().run())
+        shown(button(app, "Read it").click().run())
         assert app.radio[0].value == "in-place"
         shown(app.radio[0].set_value(place).run())
         shown(app.text_input[0].set_value(f"birds {place}").run())

@@ -50,7 +50,7 @@ def test_a_visit_queues_nothing_and_offers_one_button_with_an_estimate(home):
     app = open_page("teachers", task="emoji-fluent")
     assert not list_jobs(home / "jobs")
     assert [found.label for found in app.button if found.proto.type == "primary"] == ["Rank the teachers"]
-    assert "450 outputs (images × teachers) are to be computed, once. About **13 s** on an idle" in text_of(app)
+    assert "450 outputs (images × teachers) are to be extracted, once. About **13 s** on an idle" in text_of(app)
 
 
 def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
@@ -58,7 +58,7 @@ def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
     shown(button(app, "Rank the teachers").click().run())
     (job,) = list_jobs(home / "jobs")
     assert (job.kind, jobs.status(job).state) == ("extraction", "queued")
-    assert progress_of(app) == ["Teachers look at the labeled images · begins next"]
+    assert progress_of(app) == ["Extracting the teachers' outputs for the labeled images · begins next"]
     assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
     shown(button(app, "Cancel").click().run())
     assert jobs.status(job).state == "cancelled"

@@ -25,7 +25,7 @@ from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
 from engine.training import Objective, TrainData, TrainSpec, augment, build_student
 from engine.training.loop import _Run
-from engine.training.speed import made_up
+from engine.training.throughput import made_up
 from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7

@@ -61,7 +61,7 @@ def work() -> None:
     """What a `Worker` does: a method a line comes in, images a second go out."""
     from engine.methods import get_method
     from engine.methods.made_up import MadeUp
-    from engine.training.speed import images_per_second
+    from engine.training.throughput import images_per_second
 
     processes.give_way()
     for line in sys.stdin:

@@ -21,7 +21,7 @@ INSIDES = {
     "engine.runs.panel",
     "engine.runs.recorded",
     "engine.runs.speed",
-    "engine.runs.teachers",
+    "engine.runs.removal",
     "engine.runs.users",
     "engine.runs.verdict",
     "engine.images.views",
@@ -32,7 +32,7 @@ INSIDES = {
     "engine.teachers.from_checkpoint",
     "engine.teachers.from_hub",
     "engine.teachers.install",
-    "engine.teachers.registry",
+    "engine.teachers.pretrained",
 }
 OUTSIDE = {"source", "out", "path", "file", "upload"}  # names of paths that are no part of a workspace
 

@@ -11,7 +11,7 @@ from engine.errors import WorkbenchError
 from engine.features import FeatureStore
 from engine.review import checked, open_task, settled
 from engine.runs import entries, list_comparisons, rank, runs_root
-from engine.runs.teachers import runs_that_name
+from engine.runs.removal import runs_that_name
 from engine.tasks import given_labels, task_names
 from engine.teachers import added_teachers, get_teacher
 

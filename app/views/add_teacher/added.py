@@ -9,7 +9,7 @@ from app.components import origin, wording
 from app.components.escaping import escape
 from app.views.add_teacher.draft import AddTeacherDraft
 from engine.errors import WorkbenchError
-from engine.runs.teachers import remove_teacher
+from engine.runs.removal import remove_teacher
 from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
 from engine.teachers.from_checkpoint import shown
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
-from engine.teachers import About
+from engine.teachers import TeacherDescription
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Wanted:
     """A network that was asked for, so that it can be asked for again."""
 
     name: str
-    about: About
+    about: TeacherDescription
     size: int | None
 
 

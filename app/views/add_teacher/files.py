@@ -11,11 +11,11 @@ from app.components import page, wording
 from app.components.escaping import escape
 from app.views.add_teacher import job
 from engine.features.precomputed import request_outputs
-from engine.teachers import About
+from engine.teachers import TeacherDescription
 from engine.teachers.configured import POOLINGS, configured
 from engine.teachers.from_checkpoint import request_checkpoint, shown
 from engine.teachers.install import stage
-from engine.teachers.registry import architectures
+from engine.teachers.pretrained import architectures
 
 POOLING_NAMES = {
     "": "the architecture's own",
@@ -117,7 +117,7 @@ def outputs() -> None:
     job.show("outputs", None)
 
 
-def _about(way: str) -> About:
+def _about(way: str) -> TeacherDescription:
     title = st.text_input("Title: what it knows, in a few words", key=f"{way}-title", max_chars=200)
     collections = st.text_input(
         "Learned from: the collection of its training images",
@@ -128,7 +128,7 @@ def _about(way: str) -> About:
     )
     license = st.text_input("License (optional)", key=f"{way}-license")
     names = _split(collections)
-    return About(
+    return TeacherDescription(
         title=title, collection=names[0] if names else "", further_collections=tuple(names[1:]), license=license
     )
 

@@ -16,9 +16,9 @@ from app.views.add_teacher import job
 from app.views.add_teacher.draft import AddTeacherDraft, Wanted
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.teachers import About, Pretrained, Recommended, added_teachers, recommended, search
+from engine.teachers import Pretrained, Recommended, TeacherDescription, added_teachers, recommended, search
 from engine.teachers.from_hub import request_hub, weights_here
-from engine.teachers.registry import get_pretrained, known_licenses
+from engine.teachers.pretrained import get_pretrained, known_licenses
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name
 MOST_SHOWN = 200  # rows of a search; a word more narrows it
@@ -58,7 +58,7 @@ def _card(entry: Recommended, added: bool) -> None:
     st.caption(" · ".join(fact for fact in facts if fact))
     st.space("stretch")
     if st.button("Add", key=f"add {entry.name}", icon=":material/add:", disabled=added):
-        _start("recommended", entry.name, About(), None)
+        _start("recommended", entry.name, TeacherDescription(), None)
 
 
 def _cost_of(entry: Recommended) -> str:
@@ -113,7 +113,7 @@ def _of_the_hub(repository: str) -> None:
         st.markdown(f"**{escape(repository)}** is not in timm's registry. It can be added if it holds a timm network.")
         st.caption(_whereabouts(repository))
         if st.button("Add this repository", type="primary", icon=":material/add:"):
-            _start("search", repository, About(), None)
+            _start("search", repository, TeacherDescription(), None)
 
 
 def _asked_search() -> tuple[str, list[Pretrained]]:
@@ -193,7 +193,9 @@ def _chosen(entry: Pretrained) -> None:
         right.space("small")
         if right.button("Add this teacher", type="primary", icon=":material/add:"):
             names = [part.strip() for part in collections.split(",") if part.strip()]
-            about = About(title=title, collection=names[0] if names else "", further_collections=tuple(names[1:]))
+            about = TeacherDescription(
+                title=title, collection=names[0] if names else "", further_collections=tuple(names[1:])
+            )
             _start("search", entry.name, about, int(size))
 
 
@@ -205,7 +207,7 @@ def _whereabouts(name: str) -> str:
     return ":material/hard_drive: weights are here" if here else ":material/download: weights will be downloaded"
 
 
-def _start(way: str, name: str, about: About, size: int | None) -> None:
+def _start(way: str, name: str, about: TeacherDescription, size: int | None) -> None:
     AddTeacherDraft.current().wanted[way] = Wanted(name, about, size)
     ask = _asked(way)
     if ask is not None:

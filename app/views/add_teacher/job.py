@@ -33,7 +33,7 @@ def show(way: str, ask: Callable[[], Job] | None) -> None:
         with st.container(border=True):
             st.markdown(":material/check_circle: Added. It is now ranked beside the others.")
             page.link("teachers", "See it on the Teachers page", ":material/school:")
-        slot.clear()  # told once
+        slot.clear()  # said once
         return
     if now.state in ("failed", "cancelled") and ask is None:
         with st.container(border=True):

@@ -23,7 +23,7 @@ def render() -> None:
     page.header(
         "Add a teacher",
         "Any network may teach: one that others trained, one of yours, or one that may not leave its house and only "
-        "tells what it sees. What you add is ranked beside the others on the Teachers page.",
+        "says what it sees. What you add is ranked beside the others on the Teachers page.",
     )
     draft = AddTeacherDraft.current()
     way = st.segmented_control(

@@ -139,7 +139,7 @@ def _choose_classes(task: Task) -> list[str]:
 
 
 def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
-    """Offer the UMAP; once it was asked for, show how far it is. nothing_yet: there is no other map to look at."""
+    """Offer the UMAP; once it was asked for, show how far it is. nothing_yet: there is no other map to show."""
 
     slot = FeaturesDraft.current().slots[task.revision, teacher.name]
 
@@ -159,15 +159,15 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
     with st.container(border=nothing_yet, horizontal=not nothing_yet, vertical_alignment="center"):
         if nothing_yet:
             st.markdown(
-                ":material/scatter_plot: This teacher has not looked at these images yet. It looks at "
-                f"{wording.count(everyone - seen, 'image')}, once, and the map grows while it does: a minute or two on "
+                ":material/scatter_plot: This teacher's features of these images are not extracted yet. That is done "
+                f"once, for {wording.count(everyone - seen, 'image')}, and the map grows meanwhile: a minute or two on "
                 "an idle computer."
             )
         if st.button(
             "Draw the map" if nothing_yet else "Draw the UMAP as well",
             type="primary" if nothing_yet else "secondary",
             icon=":material/scatter_plot:",
-            help=f"Of {everyone:,} images, {everyone - seen:,} of which this teacher has not seen yet.",
+            help=f"Of {everyone:,} images, {everyone - seen:,} whose features are not extracted yet.",
         ):
             ask()
             st.rerun()
@@ -177,9 +177,9 @@ def _explain(task: Task, drawn: Map, points: pd.DataFrame) -> None:
     everyone = maps.map_rows(task)
     text = f"{wording.count(len(points), 'training image')}"
     if len(drawn.rows) < len(everyone):
-        text += f" of {len(everyone):,}, those that this teacher has looked at so far"
+        text += f" of {len(everyone):,}, those whose features are extracted so far"
     if len(everyone) < len(task.train_rows):
-        text += f", a sample drawn by lot from {len(task.train_rows):,}"
+        text += f", a random sample of {len(task.train_rows):,}"
     text += (
         f". ◆ {int(points['Labeled'].sum()):,} labeled in this draw, ● the others; their class is shown here, methods "
         "do not see it. Held-out images are left out: nothing may be chosen by looking at them. The axes have no unit."
@@ -222,7 +222,7 @@ def _show_picked(task: Task, points: pd.DataFrame, rows: tuple[int, ...]) -> Non
     most = [f"{count:,} {escape(name)}" for name, count in named.most_common(6)]
     others = len(named) - len(most)
     st.caption(", ".join(most) + (f", and {wording.count(others, 'other class', 'other classes')}" if others else ""))
-    spread = np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)
+    places = np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)
     labeled = set(points.loc[points["Labeled"], "row"])
     items = [
         images.Thumbnail(
@@ -231,13 +231,13 @@ def _show_picked(task: Task, points: pd.DataFrame, rows: tuple[int, ...]) -> Non
             caption=name,
             marked=row in labeled,
         )
-        for row, label in ((rows[i], labels[i]) for i in spread)
+        for row, label in ((rows[i], labels[i]) for i in places)
         for name in [task.classes[label] if label >= 0 else scatter.UNKNOWN]
     ]
     with st.container(height=470 if len(items) > 20 else "content", border=False):
         images.grid(task, items, size=68)
     if len(rows) > SHOWN:
-        st.caption(f"{SHOWN} of them are shown, spread evenly over all.")
+        st.caption(f"{SHOWN} of them are shown, evenly from all.")
 
 
 def _table(points: pd.DataFrame) -> None:

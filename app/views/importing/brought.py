@@ -18,17 +18,17 @@ NONE = "(none)"  # no column
 
 
 def brought() -> ImportRequest | None:
-    """What is looked at now; None while nothing was brought."""
+    """What is proposed now; None while nothing was brought."""
     return ImportDraft.current().brought
 
 
 def bring(source: str, images: str, title: str) -> None:
-    """Look at a source from now on."""
+    """Propose a task of this source from now on."""
     ImportDraft.current().brought = ImportRequest(source=source, images=images, title=title)
 
 
 def forget() -> None:
-    """Look at nothing: what was brought is on its way to be a task."""
+    """Propose nothing: what was brought is on its way to be a task."""
     ImportDraft.current().brought = None
 
 

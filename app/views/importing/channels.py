@@ -24,7 +24,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
         return
     count, reading = most.channels, found.reading
     chosen = reading.channels or (1, 2, 3)
-    st.markdown(f"**{count} channels**: which ones are looked at?")
+    st.markdown(f"**{count} channels**: which ones are used?")
     _one_by_one(wanted, reading, most.name, count)
     as_gray = "One, as gray"
     kind = "Three, as colors" if len(chosen) == len(COLORS) else as_gray

@@ -12,7 +12,7 @@ _TITLES = {"encoding": "Encoding of the table", "names-encoding": "Encoding of t
 
 
 def draw(source: ImportRequest, found: Preview) -> None:
-    """What was taken; a choice is looked at at once. Nothing where all text is UTF-8."""
+    """What was taken; a choice is in force at once. Nothing where all text is UTF-8."""
     if not found.encodings:
         return
     with st.container(horizontal=True):

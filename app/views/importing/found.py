@@ -50,7 +50,7 @@ def draw(source: ImportRequest) -> None:
 def _previewed(source: ImportRequest, wanted: ImportRequest) -> Preview | None:
     """What the import would make; None, with a sentence and a way back, if it cannot be made."""
     try:
-        with st.spinner("Looking at the files"):
+        with st.spinner("Reading the files"):
             return state.previewed(wanted)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
@@ -94,7 +94,7 @@ def _held_out(found: Preview) -> str:
 
 
 def _columns(source: ImportRequest, found: Preview) -> None:
-    """Which column of a table is what; a choice is looked at at once."""
+    """Which column of a table is what; a choice is in force at once."""
     if found.columns is None:
         return
     used = {"path": found.columns.path, "label": found.columns.label, "group": found.columns.group}
@@ -180,7 +180,7 @@ def _folders(source: ImportRequest, found: Preview) -> None:
 
 
 def _by_patient(found: Preview) -> bool:
-    """Whether the images looked at have one patient in each of several folders, and another one in each."""
+    """Whether the images shown have one patient in each of several folders, and another one in each."""
     pairs = {(sample.label, sample.patient) for sample in found.samples if sample.label is not None}
     labels, patients = {label for label, _ in pairs}, {patient for _, patient in pairs}
     several = sum(sample.label is not None for sample in found.samples) > len(pairs)

@@ -1,4 +1,4 @@
-"""Import: the imports that are under way, and those that ended while this session looked."""
+"""Import: the imports that are under way, and those that ended while this session was open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.jobs import Job
 
 
 def watch() -> bool:
-    """Show imports under way, or that ended while this session looked; whether one of them is this session's own."""
+    """Show imports under way, or that ended while this session was open; whether one of them is this session's own."""
     watched = ImportDraft.current().watched
     for job in jobs.list_jobs(state.home() / "jobs"):
         if job.kind == IMPORT_KIND and not jobs.status(job).terminal and job.folder not in watched:

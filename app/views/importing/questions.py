@@ -15,7 +15,7 @@ from engine.tasks import Question, undecided
 
 
 def draw(source: ImportRequest, questions: Sequence[Question]) -> None:
-    """The questions; a choice is looked at at once. Nothing where nothing was guessed."""
+    """The questions; a choice is in force at once. Nothing where nothing was guessed."""
     if not questions:
         return
     with st.container(border=True):

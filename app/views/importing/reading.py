@@ -50,7 +50,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
     st.subheader("More than 8 bits", anchor=False)
     advised = "extremes" if _mostly_extremes(values) else ""
     st.caption(
-        f"The images that were looked at are {kinds} with values from {_number(low)} to {_number(high)}; networks see "
+        f"The images shown are {kinds} with values from {_number(low)} to {_number(high)}; networks see "
         "256 shades. Choose what becomes black and what white."
         + (" In most of them a few extreme pixels take up most of the range." if advised else "")
     )
@@ -150,7 +150,7 @@ def _mostly_extremes(values: list[Values]) -> bool:
 
 
 def _first_range(values: list[Values]) -> tuple[float, float]:
-    """A range to begin with: what the images that were looked at hold, but for their extremes."""
+    """A range to begin with: what the images shown hold, but for their extremes."""
     low, high = min(v.inner[0] for v in values), max(v.inner[1] for v in values)
     return (low, high) if low < high else (low, low + 1)
 

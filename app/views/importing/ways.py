@@ -86,7 +86,7 @@ def _what_is_read() -> None:
 
 
 def _take_up(dropped: Sequence[Any]) -> None:
-    """Keep what was dropped and look at it; the uploader is emptied, so that it holds no memory."""
+    """Keep what was dropped and read it; the uploader is emptied, so that it holds no memory."""
     if not dropped:
         return
     with st.spinner("Keeping what you dropped"):
@@ -144,7 +144,7 @@ def _server_folder() -> None:
     pictures = st.text_input(
         "Where its images lie, if it is a table and they lie elsewhere", placeholder="such as /data/images"
     )
-    if st.button("Look at it", type="primary", icon=":material/search:", disabled=not path) and path:
+    if st.button("Read it", type="primary", icon=":material/search:", disabled=not path) and path:
         try:
             for named in filter(None, (path, pictures.strip())):
                 intake.check_allowed(named, state.home())

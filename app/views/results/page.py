@@ -22,7 +22,7 @@ from engine.runs import Comparison, damaged_comparisons, runs_root
 from engine.tasks import Task
 from engine.wording import MINUS
 
-POLL_SECONDS = 3.0  # between two looks for newly finished runs
+POLL_SECONDS = 3.0  # between two refreshes for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
 
 
@@ -104,7 +104,7 @@ def _watch(home: Path, comparison: Comparison, shown: Shown) -> None:
 
     @st.fragment(run_every=POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         if sources.finished_runs(home, comparison) != len(shown.results):
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -113,7 +113,7 @@ def _watch(home: Path, comparison: Comparison, shown: Shown) -> None:
             )
             page.link("distill", "See them on Distill")
 
-    look()
+    refresh()
 
 
 def _draw_results(shown: Shown) -> None:
@@ -170,10 +170,10 @@ def _paired(found: PairedDifference) -> str:
 
 def _intervals_sentence(shown: Shown) -> str:
     kinds = sorted({mean.interval.method for mean in shown.means})
-    told = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
+    said = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
     if any("images" in kind for kind in kinds):
-        return f"{told} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
-    return f"{told} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
+        return f"{said} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
+    return f"{said} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
 
 
 def _draw_curves(shown: Shown) -> None:
@@ -236,10 +236,10 @@ def _draw_weights(shown: Shown) -> None:
     for result in shown.results:
         if result.get("effective_teachers"):
             effective.setdefault(result["title"], []).append(result["effective_teachers"])
-    told = [f"{name} {sum(found) / len(found):.1f}" for name, found in effective.items()]
+    said = [f"{name} {sum(found) / len(found):.1f}" for name, found in effective.items()]
     st.caption(
         f"Shares of the distillation loss, mean over seeds with smallest and largest; they sum to 1. Effective number "
-        f"of teachers: {wording.listed(told)}."
+        f"of teachers: {wording.listed(said)}."
     )
     for problem in sorted({result["ranking_problem"] for result in shown.results if result.get("ranking_problem")}):
         st.caption(f":material/info: No ranking was possible: {escape(problem)}")

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.6
 
 
 @dataclass(frozen=True)
-class Moment:
+class ReplayFrame:
     """The comparison at a moment of its replay. running: place of the run that trains then; None at the end."""
 
     curves: list[Curve]
@@ -28,7 +28,7 @@ class Moment:
     running: int | None
 
 
-def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> Moment:
+def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> ReplayFrame:
     """What was there `seconds` of training after the first run began; the runs were made one after the other."""
     curves, shares, running, began = [], [], None, 0.0
     for i, result in enumerate(results):
@@ -39,7 +39,7 @@ def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> Moment:
         if running is None and shares[-1] < 1:
             running = i
         began += length
-    return Moment(curves, shares, running)
+    return ReplayFrame(curves, shares, running)
 
 
 def total_seconds(results: tuple[Mapping[str, Any], ...]) -> float:
@@ -74,16 +74,16 @@ def _play(shown: Shown, began: float) -> None:
 
     @st.fragment(run_every=None if ended else POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         now = at(shown.results, (time.time() - began) * SPEED)
-        _draw_moment(shown, now, limits)
+        _draw_frame(shown, now, limits)
         if now.running is None and not ended:
             st.rerun()
 
-    look()
+    refresh()
 
 
-def _draw_moment(shown: Shown, now: Moment, limits: tuple[float, float]) -> None:
+def _draw_frame(shown: Shown, now: ReplayFrame, limits: tuple[float, float]) -> None:
     done = sum(share == 1 for share in now.shares)
     text = f"{done} of {wording.count(len(now.shares), 'run')} replayed"
     if now.running is not None:

@@ -13,7 +13,7 @@ from app.views.start import trash
 from app.views.start.draft import StartDraft
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
-from engine.intake import IMPORT_DEVICE, IMPORT_KIND
+from engine.intake import IMPORT_KIND
 from engine.runs.users import remove_task, users_of_task
 from engine.tasks import Task, is_own
 
@@ -76,7 +76,7 @@ def _own_images() -> None:
         if job.kind == IMPORT_KIND and not jobs.status(job).terminal
     ]
     if under_way:
-        state.queue(IMPORT_DEVICE)
+        state.queue(state.device())
         titles = wording.listed([escape(str(job.spec.get("title", job.id))) for job in under_way])
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/hourglass_top: Being imported: **{titles}**", width="content")
@@ -131,7 +131,7 @@ def _card(task: Task) -> None:
 
 def _origin(task: Task) -> str:
     """Where an own task's images came from, and when."""
-    about = tasks.read_about(task.folder) if is_own(task) else None
+    about = tasks.read_import_summary(task.folder) if is_own(task) else None
     if about is None:
         return ""
     return f"From {escape(about.source)}, {wording.moment(about.imported)}"

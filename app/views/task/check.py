@@ -19,7 +19,7 @@ from engine.tasks import Task
 
 SEVERITIES: dict[str, tuple[str, str, Literal["red", "orange", "gray"]]] = {  # in the order of the page
     "problem": (":material/error:", "Spoils the result", "red"),
-    "warning": (":material/warning:", "Worth a look", "orange"),
+    "warning": (":material/warning:", "Worth checking", "orange"),
     "note": (":material/info:", "For your information", "gray"),
 }
 SHOWN_ROWS = 24
@@ -58,7 +58,7 @@ def _summary(task: Task, now: Checked) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{wording.count(len(open_findings), 'finding')}** to look at. What is marked is in force already; "
+            f"**{wording.count(len(open_findings), 'finding')}** to decide on. What is marked is in force already; "
             "accept it, or choose otherwise.",
             width="content",
         )

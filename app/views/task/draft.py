@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
 
-NEW = "New: those that tell the most"  # the images that "Label" offers at first
+NEW = "New: the most informative"  # the images that "Label" offers at first
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def draw(task: Task, now: Checked) -> None:
     """The choice with its preview and its cost."""
     advice = now.advice
     st.subheader("Shape and size", anchor=False)
-    st.caption(f"Networks look at squares. {escape(advice.reason)} {_sides(*advice.short_sides)}")
+    st.caption(f"Networks see squares. {escape(advice.reason)} {_sides(*advice.short_sides)}")
     rows = _rows(now)
     size = task.record.student_size or advice.size
     with st.grid(3, min_column_width=230):

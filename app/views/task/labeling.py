@@ -169,7 +169,7 @@ def _nothing_left(task: Task, shown: str) -> None:
 
 
 def _ask_a_teacher(task: Task) -> None:
-    """A teacher's features tell more than colors: offer to let one look at all images."""
+    """A teacher's features say more than colors: offer to extract those of all images."""
     held = _of(task)
     job = held.choosing.job()
     if job is None:
@@ -179,27 +179,29 @@ def _ask_a_teacher(task: Task) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             titles = {teacher.name: teacher.title for teacher in allowed}
             chosen = st.selectbox(
-                "A teacher that looks at all images chooses better",
+                "Features of a teacher choose better",
                 list(titles),
                 format_func=titles.__getitem__,
                 width=320,
             )
-            if st.button("Let it look", icon=":material/visibility:"):
-                _look(task, chosen)
+            if st.button("Extract them", icon=":material/visibility:"):
+                _extract(task, chosen)
                 st.rerun()
         return
 
     def again() -> Job:
-        return _look(task, str(job.spec["teacher"]))
+        return _extract(task, str(job.spec["teacher"]))
 
     if jobs.status(job).state == "done":
         held.choosing.clear()
         held.batch = None
         st.rerun()
-    waiting.wait_for(job, f"A teacher looks at {wording.count(len(maps.map_rows(task)), 'image')}", again)
+    waiting.wait_for(
+        job, f"Extracting a teacher's features of {wording.count(len(maps.map_rows(task)), 'image')}", again
+    )
 
 
-def _look(task: Task, teacher: str) -> Job:
+def _extract(task: Task, teacher: str) -> Job:
     def request() -> Job:
         return maps.request_map(state.home(), state.open_task(task.name), teacher, state.device())
 

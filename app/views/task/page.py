@@ -117,8 +117,8 @@ def _budget(task: Task) -> None:
             max_value=9999,
             step=1,
             width=140,
-            help="Which images are labeled is drawn by lot; this number is the lot's seed. Within one draw a smaller "
-            "budget is a part of a larger one.",
+            help="Which images are labeled is random; this number is the seed. Within one draw a smaller budget is a "
+            "part of a larger one.",
             **state.bound("seed", state.seed(), state.set_seed),
         )
         if is_own(task):
@@ -128,9 +128,9 @@ def _budget(task: Task) -> None:
 def _counts(task: Task, labeled: NDArray[np.int64]) -> None:
     unlabeled = len(task.train_rows) - len(labeled)
     values = [
-        ("Classes", len(task.classes), "What the student tells apart."),
+        ("Classes", len(task.classes), "What the student distinguishes."),
         ("Labeled images", len(labeled), "Their class is shown to every method; at this number of labels per class."),
-        ("Unlabeled images", unlabeled, "Methods may look at them, but not at their class."),
+        ("Unlabeled images", unlabeled, "Methods may use them, but not their class."),
         ("Held-out images", len(task.test_rows), "They only test the finished student; the same for every draw."),
     ]
     with st.grid(4, min_column_width=150):

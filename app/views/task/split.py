@@ -18,7 +18,7 @@ from engine.tasks import Task
 
 SPLITS = {
     "given": "The source's own",
-    "stratified": "Drawn by lot",
+    "stratified": "Random",
     "by-group": "Whole groups",
 }
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)

@@ -31,7 +31,7 @@ def draw(panel: TeacherPanel, records: Sequence[TeacherRecord]) -> None:
     _sentence(panel.mean_rank, {record.name: record.title for record in records})
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        st.markdown("**Mean rank over all metrics that look at the labels**")
+        st.markdown("**Mean rank over all metrics that use the labels**")
         _mean_rank(panel.mean_rank, shown)
     with right:
         st.markdown("**Rank under each metric**")
@@ -95,7 +95,7 @@ def _sentence(found: MeanRankPlaces, titles: dict[str, str]) -> None:
         low, high = min(taus), max(taus)
         shown_low, shown_high = wording.number(low, ".2f"), wording.number(high, ".2f")
         said += f". Between two metrics weighted τ runs from {shown_low} to {shown_high} (1 is the same order)"
-        said += ". Metrics that agree are no independent votes: all look at the same labeled images"
+        said += ". Metrics that agree are no independent votes: all see the same labeled images"
     st.markdown(said + ".")
 
 
@@ -159,7 +159,7 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
         alt=f"Ranks of {len(shown)} teachers under {len(taking)} metrics; the table below has the same numbers",
     )
     without = wording.listed([metric.title for metric in METRICS.values() if not metric.labels_per_class])
-    st.caption(f"1 is first. {without} do not look at your labels and take no part in the mean rank.")
+    st.caption(f"1 is first. {without} do not use your labels and take no part in the mean rank.")
     for found in panel.metrics:
         if found.problem is not None:
             st.caption(f":material/info: {METRICS[found.metric].title}: {escape(found.problem)}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app.views.teachers import point_chart
-from app.views.teachers.point_chart import Point
+from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import MetricPlaces, Ranking
 from engine.similarity import METRICS
 from engine.teachers import TeacherRecord
@@ -34,7 +34,9 @@ def draw(
     similarity = {r.teacher.name: r.similarity for r in ranking.ranked}
     intervals = {p.teacher: p.interval for p in places.places} if places else {}
     points = [
-        Point(r, cost(r), similarity[r.name], interval.low if interval else None, interval.high if interval else None)
+        TeacherPoint(
+            r, cost(r), similarity[r.name], interval.low if interval else None, interval.high if interval else None
+        )
         for r in records
         for interval in [intervals.get(r.name)]
     ]
@@ -52,8 +54,8 @@ def draw(
     )
     point_chart.legend(ranking, points)
     st.caption(
-        "A teacher's cost is paid once for each image, when it looks; the student that is shipped costs the same "
-        "whoever taught it."
+        "A teacher's cost is paid once for each image, when its features are extracted; the student that is shipped "
+        "costs the same whoever taught it."
     )
 
 

@@ -1,5 +1,5 @@
-"""The Teachers page's jobs, each of which its user asks for: teachers look at the labeled images, and all metrics are
-computed on draws of them.
+"""The Teachers page's jobs, each of which its user asks for: extracting the teachers' outputs for the labeled images,
+and computing all metrics on draws of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from engine.tasks import Task
 QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for
 
 
-def look(task: Task, labels: int | None = None) -> None:
+def extract(task: Task, labels: int | None = None) -> None:
     """Offer the ranking, which lacks outputs of teachers; once it was asked for, show how far it is.
 
     labels: another number of labels per class than the chosen one.
@@ -33,11 +33,11 @@ def look(task: Task, labels: int | None = None) -> None:
 
     time = estimate_extraction(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
     _run(
-        f"look {task.name} {wanted} {state.seed()}",
+        f"extract {task.name} {wanted} {state.seed()}",
         ask,
-        "Teachers look at the labeled images",
-        f":material/visibility: The teachers have not seen these labeled images yet: {lacking:,} outputs (images × "
-        f"teachers) are to be computed, once. {_about(time)}",
+        "Extracting the teachers' outputs for the labeled images",
+        f":material/visibility: The teachers' outputs for these labeled images are not there yet: {lacking:,} "
+        f"outputs (images × teachers) are to be extracted, once. {_about(time)}",
         "Rank the teachers" if labels is None else f"Rank at {wording.count(wanted, 'label')} per class",
     )
 
@@ -66,7 +66,7 @@ def _about(time: ExtractionTime) -> str:
     how_long = wording.duration(time.seconds)
     if time.measured_at is None:
         return f"About **{how_long}** on an idle computer."
-    return f"About **{how_long}**, at the pace of the last look here, {wording.ago(time.measured_at)}."
+    return f"About **{how_long}**, at the pace of the last extraction here, {wording.ago(time.measured_at)}."
 
 
 def _run(noted: str, request: Callable[[], Job], what: str, offer: str, label: str, *, belongs: bool = False) -> None:

@@ -28,7 +28,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
-    """The order of the teachers over the number of labels, as far as teachers have looked; offers to look further."""
+    """The order of the teachers over the number of labels, as far as outputs are extracted; offers to extract more."""
     budgets = [b for b in sorted({*BUDGETS, state.labels_per_class()}) if b <= int(task.available_labels().max())]
     with st.spinner("Ranking at each number of labels"):
         found = {b: ranking for b in budgets if (ranking := state.ranking(task, b)) is not None}
@@ -48,10 +48,10 @@ def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
     lacking = [b for b in budgets if b not in found]
     if lacking:
         st.caption(
-            f"At {wording.listed([str(b) for b in lacking])} labels per class the teachers have not seen all images "
-            "yet. A smaller number of labels is always a part of a larger one."
+            f"At {wording.listed([str(b) for b in lacking])} labels per class not all outputs of teachers are "
+            "extracted yet. A smaller number of labels is always a part of a larger one."
         )
-        jobs.look(task, lacking[-1])
+        jobs.extract(task, lacking[-1])
 
 
 def rank_table(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord]) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
     """Who is first at each number of labels, and how alike the orders are."""
     most = max(ranked)
     last = {r.teacher.name: r.similarity for r in ranked[most].ranked}
-    told = []
+    said = []
     for budget in sorted(ranked):
         own = {r.teacher.name: r.similarity for r in ranked[budget].ranked}
         first = escape(ranked[budget].ranked[0].teacher.title)
@@ -77,8 +77,8 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         alike = ""
         if agreed is not None and budget != most:
             alike = f" (τ = {wording.number(agreed, '.2f')} with the order at {most})"
-        told.append(f"at {budget} **{first}**{alike}")
-    st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(told)}.")
+        said.append(f"at {budget} **{first}**{alike}")
+    st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(said)}.")
     if len(ranked) > 1 and len(last) > 1:
         st.caption(
             f"τ is weighted Kendall's over {wording.count(len(last), 'teacher')}: 1 is the same order. All labels are "

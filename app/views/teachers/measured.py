@@ -13,7 +13,7 @@ from app.components.escaping import escape
 from app.components.methods import student_title
 from app.components.progress import progress_text
 from app.views.teachers import point_chart
-from app.views.teachers.point_chart import Point
+from app.views.teachers.point_chart import TeacherPoint
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.runs import Entry, Ranking
@@ -133,7 +133,7 @@ def _chart(
 ) -> None:
     metric, records = METRICS[ranking.metric], {record.name: record for record in ranking.candidates}
     points = [
-        Point(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
+        TeacherPoint(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
         for m, similarity in shown
     ]
     figure = point_chart.figure(ranking, points, relations, "%{y:.1f}\u00a0% at %{x:.4g}")
@@ -202,7 +202,7 @@ def _watch(runs: Sequence[Entry]) -> None:
 
     @st.fragment(run_every=POLL_SECONDS)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         now = [(job, jobs.status(job)) for job in batch]
         ended = sum(status.terminal for _, status in now)
         running = next((status for _, status in now if status.state == "running"), None)
@@ -216,7 +216,7 @@ def _watch(runs: Sequence[Entry]) -> None:
         if ended != before:
             st.rerun()
 
-    look()
+    refresh()
 
 
 def _cancel(job: jobs.Job) -> None:

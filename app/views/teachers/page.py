@@ -34,7 +34,7 @@ def render() -> None:
     everyone = candidates(task)
     ranking = state.ranking(task)
     if ranking is None:
-        jobs.look(task)
+        jobs.extract(task)
         st.subheader("All teachers", anchor=False)
         ranked.record_table([Row(c.teacher, c.relation) for c in everyone if c.allowed])
         _excluded([candidate for candidate in everyone if not candidate.allowed])
@@ -50,8 +50,8 @@ def render() -> None:
     ranked.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
     st.subheader("Weights", anchor=False)
     weights.draw(ranking, relations)
-    st.subheader("Look closer", anchor=False)
-    _look_closer(task, ranking, panel, records, relations)
+    st.subheader("In detail", anchor=False)
+    _in_detail(task, ranking, panel, records, relations)
     _excluded(ranking.excluded)
     with st.container(horizontal=True, gap="medium"):
         page.link("add_teacher", "Add a teacher", ":material/add_circle:")
@@ -86,7 +86,7 @@ def _choose_metric(task: Task) -> None:
 
 @st.fragment
 @page.guarded
-def _look_closer(
+def _in_detail(
     task: Task,
     ranking: Ranking,
     panel: TeacherPanel | None,
@@ -95,7 +95,7 @@ def _look_closer(
 ) -> None:
     """One of four views; only the chosen one is computed, and choosing redraws only this part of the page."""
     chosen = st.segmented_control(
-        "Look closer",
+        "In detail",
         CLOSER,
         default=CLOSER[0],
         required=True,

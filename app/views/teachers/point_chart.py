@@ -19,7 +19,7 @@ ERRORS = "#7d8987"
 
 
 @dataclass(frozen=True)
-class Point:
+class TeacherPoint:
     """One teacher: where it lies, and from where to where its interval reaches along y."""
 
     teacher: TeacherRecord
@@ -29,7 +29,7 @@ class Point:
     high: float | None = None
 
 
-def figure(ranking: Ranking, points: Sequence[Point], relations: Mapping[str, str], form: str) -> go.Figure:
+def figure(ranking: Ranking, points: Sequence[TeacherPoint], relations: Mapping[str, str], form: str) -> go.Figure:
     """The points with their ranks in them; `form` is the hover text of Plotly for %{x} and %{y}."""
     ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked}
     drawn = go.Figure()
@@ -70,7 +70,7 @@ def figure(ranking: Ranking, points: Sequence[Point], relations: Mapping[str, st
     return drawn
 
 
-def legend(ranking: Ranking, points: Sequence[Point]) -> None:
+def legend(ranking: Ranking, points: Sequence[TeacherPoint]) -> None:
     """Which number is which teacher."""
     shown = {point.teacher.name for point in points}
     st.caption(

@@ -21,7 +21,7 @@ from engine.similarity import METRICS, Metric
 from engine.teachers import TeacherRecord
 
 LINE_LETTERS = 23  # of a title beside its bar
-NAMED = 3  # teachers that the first one is not told from; more are counted
+NAMED = 3  # teachers that the first one is not distinguished from; more are counted
 FORMS = {  # of the table's numbers
     "First in, %": ".1f",
     "Rank": ".0f",
@@ -92,18 +92,18 @@ def _sureness(ranking: Ranking, places: MetricPlaces | None) -> None:
         return
     leading = [place.teacher for place in places.places if place.rank == 1]
     if len(leading) > 1:
-        st.markdown(f"{len(leading)} teachers have the same value: this metric does not tell them apart here.")
+        st.markdown(f"{len(leading)} teachers have the same value: this metric does not distinguish them here.")
         return
     first, share = leading[0], places.places[0].probability_first or 0.0
     alike = {name for pair in places.undecided if first in pair for name in pair} - {first}
     others = [titles[place.teacher] for place in places.places if place.teacher in alike]
     named = wording.listed(others) if len(others) <= NAMED else f"{len(others)} of the {len(titles) - 1} others"
-    told = (
-        f"These labels do not tell it from {named}."
+    said = (
+        f"These labels do not distinguish it from {named}."
         if others
-        else "It is told apart from each of the others, taken one by one at 95\u00a0%."
+        else "It is distinguished from each of the others, taken one by one at 95\u00a0%."
     )
-    st.markdown(f"**{titles[first]}** stays first in {wording.percent(share, 0)} of the resamples. {told}")
+    st.markdown(f"**{titles[first]}** stays first in {wording.percent(share, 0)} of the resamples. {said}")
 
 
 def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -> None:

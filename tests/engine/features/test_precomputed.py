@@ -16,7 +16,7 @@ from engine.features.precomputed import request_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.review import open_task
-from engine.teachers import About, added_teachers, get_teacher, load_teacher
+from engine.teachers import TeacherDescription, added_teachers, get_teacher, load_teacher
 from engine.teachers.install import stage
 
 
@@ -39,7 +39,9 @@ def written(tmp_path, **columns):
 
 
 def add(home, task, path, title="Our network", **options):
-    return add_outputs(home, task, path, "table.parquet", About(title=title, collection="clinic"), **options)
+    return add_outputs(
+        home, task, path, "table.parquet", TeacherDescription(title=title, collection="clinic"), **options
+    )
 
 
 def test_features_and_pseudo_labels_are_kept_image_by_image(home, task, tmp_path):
@@ -141,7 +143,9 @@ def test_a_job_adds_a_table(home, task, tmp_path):
     features, _ = said(task)
     path = written(tmp_path, image_id=task.images.image_ids, features=list(features))
     upload = stage(io.BytesIO(path.read_bytes()), home)
-    job = request_outputs(home, task, upload, "table.parquet", About(title="By a job", collection="clinic"), [], None)
+    job = request_outputs(
+        home, task, upload, "table.parquet", TeacherDescription(title="By a job", collection="clinic"), [], None
+    )
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     assert get_teacher("by-a-job").weights.task == task.name
     assert not upload.exists()

@@ -7,7 +7,6 @@ import pytest
 from engine.errors import BusyError, DamagedFileError, InvalidInputError
 from engine.jobs import (
     Job,
-    Lane,
     create,
     damaged_jobs,
     list_jobs,
@@ -20,8 +19,8 @@ from engine.jobs import (
 )
 
 
-def add(root: Path, name: str = "one", device: str = "cpu") -> Job:
-    return create(root, name, kind="count", spec={"steps": 3}, device=device)
+def add(root: Path, name: str = "one", device: str = "cpu", lane: str | None = None) -> Job:
+    return create(root, name, kind="count", spec={"steps": 3}, device=device, lane=lane)
 
 
 def test_a_new_job_is_queued_and_reads_back_as_it_was_asked_for(tmp_path: Path) -> None:
@@ -121,15 +120,14 @@ def test_a_status_of_the_wrong_types_is_damaged(tmp_path: Path) -> None:
     assert "is gone" in (status(job).message or "")
 
 
-def test_the_queue_is_oldest_first_over_all_roots_and_of_one_device(tmp_path: Path) -> None:
+def test_the_queue_is_oldest_first_over_all_roots_and_of_one_lane(tmp_path: Path) -> None:
     roots = [tmp_path / "jobs", tmp_path / "runs"]
     first, second = add(roots[1], "z"), add(roots[0], "a")
-    elsewhere = add(roots[0], "b", device="cuda:0")
+    elsewhere, short = add(roots[0], "b", device="cuda"), add(roots[0], "d", lane="interactive")
     third = add(roots[1], "c")
     assert queued_jobs(roots, "cpu") == [first, second, third]
     assert queued_jobs(roots, "cuda:0") == [elsewhere]
-    assert queued_jobs(roots, "cpu", Lane(urgency=lambda job: 0 if job == third else 1)) == [third, first, second]
-    assert queued_jobs(roots, "cpu", Lane("other", takes=lambda job: job == second)) == [second]
+    assert (queued_jobs(roots, "interactive"), short.device) == ([short], "cpu")
     request_cancel(second)
     assert queued_jobs(roots, "cpu") == [first, third]
     resume(second)  # at the end of the queue

@@ -6,7 +6,7 @@ from engine.errors import InvalidInputError
 from engine.methods import FILES, METHODS, REFERENCE, SINGLE, get_method, place, preselected
 from engine.methods.made_up import MadeUp
 from engine.training import Objective, TrainSpec, own_fields
-from engine.training.speed import images_per_second
+from engine.training.throughput import images_per_second
 
 TINY = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 320}
 

@@ -14,8 +14,8 @@ from engine.results import read_result
 from engine.review import open_task
 from engine.runs import candidates, plan, rank, runs_root, start
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
-from engine.runs.teachers import remove_teacher, runs_that_name
-from engine.teachers import About, added_teachers, get_teacher
+from engine.runs.removal import remove_teacher, runs_that_name
+from engine.teachers import TeacherDescription, added_teachers, get_teacher
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def told(home, task, tmp_path, title, *, features=None, pseudo_labels=None, coll
         columns["pseudo_labels"] = list(pseudo_labels.astype(np.float32))
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table(columns), path)
-    return add_outputs(home, task, path, path.name, About(title=title, collection=collection))
+    return add_outputs(home, task, path, path.name, TeacherDescription(title=title, collection=collection))
 
 
 def knowing(task):

@@ -1,5 +1,6 @@
 """Which job of a device starts first, and what a waiting one waits for."""
 
+import json
 import os
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from engine import runs
 from engine.errors import StorageError
 from engine.installation import FOLDER
-from engine.jobs import create, processes, states, status
+from engine.jobs import IMPORT, INTERACTIVE, create, load, processes, states, status
 from engine.methods import get_method
 from engine.runs import queue
 from engine.runs.comparison import enqueue
@@ -18,33 +19,49 @@ from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, 
 from tests.app import made_runs
 
 
-def add(home, kind, root="jobs"):
-    return create(home / root, f"{kind}-{len(list(home.glob('*/*')))}", kind=kind, spec={}, device="cpu")
+def add(home, kind, root="jobs", device="cpu", lane=None):
+    name = f"{kind}-{len(list(home.glob('*/*')))}"
+    return create(home / root, name, kind=kind, spec={}, device=device, lane=lane)
 
 
-def test_runs_start_in_order_and_a_measurement_after_them(home):
-    speed, first, second = add(home, "speed"), add(home, "run", "runs"), add(home, "run", "runs")
-    assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in (first, second, speed)]
-
-
-def test_a_run_waits_for_what_runs_in_its_lane_and_for_no_short_work(home):
-    measuring, run, look = add(home, "speed"), add(home, "run", "runs"), add(home, "look")
-    states.begin(measuring, os.getpid())
+def test_a_job_waits_for_what_is_before_it_in_its_lane_alone(home):
+    training, run, look = add(home, "run", "runs"), add(home, "run", "runs"), add(home, "look", lane=INTERACTIVE)
+    brought = add(home, "import", lane=IMPORT)
+    states.begin(training, os.getpid())
     assert [(job.id, now.state) for job, now in runs.line(home, run)] == [
-        (measuring.id, "running"),
+        (training.id, "running"),
         (run.id, "queued"),
     ]
     assert [job.id for job, _ in runs.line(home, look)] == [look.id]
+    assert [job.id for job, _ in runs.line(home, brought)] == [brought.id]
+    assert [job.id for job in runs.waiting(home, "cpu")] == [look.id, brought.id, run.id]
+
+
+def test_a_measurement_waits_for_no_training_and_holds_none_up(home):
+    run, measuring = add(home, "run", "runs"), request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
+    assert (run.lane, measuring.lane, measuring.device) == ("cpu", INTERACTIVE, "cpu")
 
 
 @pytest.mark.parametrize(
-    ("kind", "lane"),
-    [("run", "RUNS"), ("speed", "RUNS"), ("look", "SHORT_WORK"), ("panel", "SHORT_WORK"), ("map", "SHORT_WORK")],
+    ("kind", "device", "lane"),
+    [
+        ("run", "cpu", "cpu"),
+        ("run", "cuda", "cuda:0"),
+        ("speed", "cuda", INTERACTIVE),
+        ("look", "cpu", INTERACTIVE),
+        ("panel", "cpu", INTERACTIVE),
+        ("map", "cuda", INTERACTIVE),
+        ("import", "import", IMPORT),
+        ("add-hub", "intake", IMPORT),
+    ],
 )
-def test_each_kind_of_job_has_one_lane(home, kind, lane):
-    job = add(home, kind)
-    assert queue.lane_of(job) is getattr(queue, lane)
-    assert sum(lane.takes(job) for lane in queue.LANES) == 1
+def test_a_job_of_version_0_1_has_a_lane(home, kind, device, lane):
+    job = add(home, kind, device=device)
+    path = job.folder / "job.json"
+    record = json.loads(path.read_text())
+    del record["lane"], record["seal"]
+    path.write_text(json.dumps(record))
+    assert load(job.folder).lane == lane
 
 
 WORKER = """
@@ -69,7 +86,7 @@ def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, mo
     def watch(job, now):
         seen.append((job.kind, now.state))
         if (job.kind, now.state) == ("run", "running"):
-            add(home, "look")  # without which the run would never end
+            add(home, "look", lane=INTERACTIVE)  # without which the run would never end
 
     queue.drain(home, "cpu", until_empty=True, on_change=watch)
     assert seen[0] == ("run", "running")
@@ -88,10 +105,10 @@ def test_a_workspace_that_refuses_ends_all_lanes(home):
 def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, monkeypatch):
     real = queue.jobs.drain
 
-    def one_dies(*arguments, lane, **options):
-        if lane is queue.SHORT_WORK:
+    def one_dies(roots, lane, command, **options):
+        if lane == INTERACTIVE:
             raise ZeroDivisionError
-        real(*arguments, lane=lane, **options)
+        real(roots, lane, command, **options)
 
     monkeypatch.setattr(queue.jobs, "drain", one_dies)
     queue.drain(home, "cpu")  # would never return: nobody stops it

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 
 from engine.intake import ImportRequest, Inventory
-from engine.intake.record import first_record
-from engine.tasks import About, Facts, task_as_labeled
-from engine.tasks.facts import write_about, write_facts
+from engine.intake.first_record import first_record
+from engine.tasks import Facts, ImportSummary, task_as_labeled
+from engine.tasks.facts import write_facts, write_import_summary
 from engine.tasks.image_table import write_reference_table
 
 
@@ -28,8 +28,8 @@ def task_of(home, images, classes=20, labeled=0.5):
     groups = np.full(images, "", dtype=np.str_)
     facts = Facts(sides, sides, groups, same, same.copy(), np.zeros(images, dtype=bool), [[]] * images)
     write_facts(folder, ids, facts)
-    about = About("made", "class-folders", "folders by class", (), (), 0, (), 0, {})
-    write_about(folder, about)
+    about = ImportSummary("made", "class-folders", "folders by class", (), (), 0, (), 0, {})
+    write_import_summary(folder, about)
     labels = np.where(np.random.default_rng(0).random(images) < labeled, np.arange(images) % classes, -1)
     first_record(
         folder,

@@ -13,7 +13,7 @@ from engine.review.findings import Decisions
 from engine.review.geometry import advise, check_size, relative_cost
 from engine.review.splitting import hold_out, joined_units
 from engine.tasks import given_labels, relabel, task_as_labeled
-from engine.tasks.facts import About, Facts
+from engine.tasks.facts import Facts, ImportSummary
 from tests.engine.tasks import made_large
 from tests.engine.tasks import made_sources as made
 
@@ -34,7 +34,7 @@ def facts(count, *, groups=None, same=(), alike=(), sizes=None, flat=()):
     return Facts(widths, heights, names, first(same), first([*same, *alike]), showing_nothing, [[]] * count)
 
 
-ABOUT = About("x", "class-folders", "folders by class", (), (), 0, (), 0, {})
+ABOUT = ImportSummary("x", "class-folders", "folders by class", (), (), 0, (), 0, {})
 
 
 def look(labels, given=None, *, classes=("cat", "dog"), about=ABOUT, decisions=None, **of):

@@ -12,7 +12,7 @@ from engine.errors import BusyError, CancelledError, DamagedFileError, InvalidIn
 from engine.handlers import HANDLERS
 from engine.images.decoder import Decoder, Decoders
 from engine.images.reading import Reading
-from engine.intake import IMPORT_DEVICE, ImportRequest, import_images, ingest, keep_upload, propose, request_import
+from engine.intake import ImportRequest, import_images, ingest, keep_upload, propose, request_import
 from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
@@ -204,7 +204,7 @@ def test_a_job_imports_in_its_own_process_and_only_once(home, pets, tmp_path):
     settings_of(home, roots=[str(tmp_path)])
     request = ImportRequest(source=str(pets), title="Grüße 猫")
     job = request_import(home, request)
-    assert job.device == IMPORT_DEVICE
+    assert (job.device, job.lane) == ("cpu", jobs.IMPORT)
     assert jobs.worker.run(job.folder, HANDLERS) == 0
     found = jobs.status(job)
     assert (found.state, found.done, found.unit) == ("done", 16, "images")

@@ -9,7 +9,7 @@ from engine import cli
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.intake import Columns, ImportRequest, propose, with_changes
 from engine.tasks import as_option, undecided
-from engine.tasks.facts import About, read_about, write_about
+from engine.tasks.facts import ImportSummary, read_import_summary, write_import_summary
 from engine.tasks.questions import Question, answered, refuse_guesses
 from tests.engine.tasks import made_sources as made
 
@@ -45,18 +45,18 @@ def test_an_answer_decides_and_a_wrong_one_is_refused():
 
 def test_what_was_asked_is_kept_with_the_task(tmp_path):
     question = answered({}, "masks", "Masks lie beside images.", TITLES, "leave-out")
-    about = About("x", "plain", "folders", (), (), 0, (), 0, {}, questions=(question,))
-    write_about(tmp_path, about)
-    assert read_about(tmp_path) == about
-    write_about(tmp_path, replace(about, questions=()))
+    about = ImportSummary("x", "plain", "folders", (), (), 0, (), 0, {}, questions=(question,))
+    write_import_summary(tmp_path, about)
+    assert read_import_summary(tmp_path) == about
+    write_import_summary(tmp_path, replace(about, questions=()))
     value = json.loads((tmp_path / "import.json").read_bytes())
     del value["questions"], value["seal"]  # as an earlier version wrote it
     (tmp_path / "import.json").write_text(json.dumps(value))
-    assert read_about(tmp_path).questions == ()
+    assert read_import_summary(tmp_path).questions == ()
     asked_nothing = {"key": "masks", "text": "?", "interpretations": [], "chosen": "keep"}
     (tmp_path / "import.json").write_text(json.dumps({**value, "questions": [asked_nothing]}))
     with pytest.raises(DamagedFileError, match=r"import\.json is damaged"):
-        read_about(tmp_path)
+        read_import_summary(tmp_path)
 
 
 def test_two_columns_alike_are_a_question_that_its_own_changes_answer(home, tmp_path):

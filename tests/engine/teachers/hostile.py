@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from engine.errors import WorkbenchError
 from engine.review import open_task
 from engine.tasks import Task
-from engine.teachers import About, TeacherRecord, add_from_hub, get_teacher, remove_teacher
+from engine.teachers import TeacherDescription, TeacherRecord, add_from_hub, get_teacher, remove_teacher
 from tests.engine.teachers.hostile_making import (
     ARCHITECTURE,
     SIZE,
@@ -380,7 +380,7 @@ def _repositories() -> Iterator[Case]:
         before = os.environ.get("WORKBENCH_HUB")
         os.environ["WORKBENCH_HUB"] = str(folder)
         try:
-            return add_from_hub("someone/network", About(collection="nowhere"))
+            return add_from_hub("someone/network", TeacherDescription(collection="nowhere"))
         finally:
             if before is None:
                 del os.environ["WORKBENCH_HUB"]
@@ -409,7 +409,7 @@ def _repositories() -> Iterator[Case]:
     yield Case("repository's configuration", "a list", partial(repository, b"[]"))
     yield Case("repository's configuration", "nested without end", partial(repository, b'{"a":' * 50_000))
     for name in ("../..", "a/../b", "/etc/passwd", "a/b/c", "a\\b/c", "timm/", "x" * 5_000, "a/b?x=1", "", " "):
-        add = partial(lambda folder, task, n: add_from_hub(n, About(collection="nowhere")), n=name)
+        add = partial(lambda folder, task, n: add_from_hub(n, TeacherDescription(collection="nowhere")), n=name)
         yield Case("repository's name", repr(name[:20]), add)
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from engine.features import add_outputs
 from engine.tasks import Task
-from engine.teachers import About, TeacherRecord, add_checkpoint
+from engine.teachers import TeacherDescription, TeacherRecord, add_checkpoint
 
 ARCHITECTURE = "test_resnet"  # timm's own for tests: 0.4 M parameters
 CLASSES = ("round", "square", "other")
@@ -54,7 +54,7 @@ def checkpoint(
     path = folder / "upload"
     path.write_bytes(good_bytes() if content is None else content)
     words = {key: changes.pop(key) for key in ("title", "name", "collection", "license") if key in changes}
-    about = About(**{"title": "A hostile teacher", "collection": "nowhere", **words})
+    about = TeacherDescription(**{"title": "A hostile teacher", "collection": "nowhere", **words})
     options = {"architecture": ARCHITECTURE, "classes": CLASSES, "size": SIZE, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     return add_checkpoint(path, file_name, about, **{**options, **changes})
 
@@ -82,7 +82,7 @@ def table(columns: Callable[[Task], dict[str, Any]], folder: Path, task: Task, *
 
 def outputs(path: Path, folder: Path, task: Task, **options: Any) -> TeacherRecord:
     """Add a Parquet file."""
-    about = About(title="A hostile table", collection="nowhere")
+    about = TeacherDescription(title="A hostile table", collection="nowhere")
     return add_outputs(task.folder.parents[1], task, path, "table.parquet", about, **options)
 
 

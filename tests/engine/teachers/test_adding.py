@@ -16,7 +16,7 @@ from engine.errors import CancelledError, DamagedFileError, InvalidInputError, U
 from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.teachers import (
-    About,
+    TeacherDescription,
     add_checkpoint,
     add_from_hub,
     added_teachers,
@@ -67,7 +67,7 @@ def own(tmp_path, state=None, name="own.safetensors"):
 
 
 def add_own(path, **changes):
-    about = About(title=changes.pop("title", "My cells"), collection=changes.pop("collection", "clinic"))
+    about = TeacherDescription(title=changes.pop("title", "My cells"), collection=changes.pop("collection", "clinic"))
     options = {"architecture": NET, "classes": CLASSES, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     return add_checkpoint(path, path.name, about, **{**options, **changes})
 
@@ -80,7 +80,7 @@ def outputs(teacher, size=32):
 
 def test_timms_weights_are_added_from_a_folder_and_give_what_timm_gives(hub):
     assert weights_here(TIMM)
-    record = add_from_hub(TIMM, About())
+    record = add_from_hub(TIMM, TeacherDescription())
     assert (record.origin, record.collection, record.license) == ("timm", "imagenet", "apache-2.0")
     assert (len(record.classes), record.classes[0]) == (1000, "tench, Tinca tinca")
     config = timm.get_pretrained_cfg(TIMM)
@@ -100,15 +100,15 @@ def test_a_cache_of_the_hub_serves_as_well(home, tmp_path, monkeypatch):
     (commit.parents[1] / "refs").mkdir()
     (commit.parents[1] / "refs" / "main").write_text("a" * 40)
     monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
-    assert add_from_hub(f"timm/{TIMM}", About(title="From the cache", name="cached")).name == "cached"
+    assert add_from_hub(f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")).name == "cached"
 
 
 def test_weights_that_are_not_here_are_asked_for_in_one_sentence(hub):
     assert not weights_here("resnet18.a1_in1k")
     with pytest.raises(UnavailableError, match=rf"copy model\.safetensors of that repository to {hub}/timm/resnet18"):
-        add_from_hub("resnet18.a1_in1k", About())
+        add_from_hub("resnet18.a1_in1k", TeacherDescription())
     with pytest.raises(UnavailableError, match=r"copy config\.json and model\.safetensors"):
-        add_from_hub("someone/network", About())
+        add_from_hub("someone/network", TeacherDescription())
     assert added_teachers() == []
 
 
@@ -119,7 +119,7 @@ def test_a_repository_with_a_timm_network_names_its_classes(hub):
     config = {"architecture": NET, "num_classes": 3, "label_names": list(CLASSES)}
     config["pretrained_cfg"] = {"input_size": [3, 48, 48], "mean": [0.1] * 3, "std": [0.2] * 3, "license": "mit"}
     (place / "config.json").write_text(json.dumps(config))
-    record = add_from_hub("someone/network", About(collection="theirs", further_collections=("imagenet",)))
+    record = add_from_hub("someone/network", TeacherDescription(collection="theirs", further_collections=("imagenet",)))
     assert (record.classes, record.input_size, record.license) == (CLASSES, 48, "mit")
     assert (record.mean, record.std) == ((0.1,) * 3, (0.2,) * 3)
     assert outputs(record, 48)[1].shape == (2, 3)
@@ -131,7 +131,7 @@ def test_networks_without_classes_and_of_a_fixed_size_are_added_at_another_size(
     save_file(network(0, "test_vit").state_dict(), place / "model.safetensors")
     config = {"architecture": "test_vit", "num_classes": 0, "pretrained_cfg": {"fixed_input_size": True}}
     (place / "config.json").write_text(json.dumps(config))
-    record = add_from_hub("someone/vit", About(collection="theirs"), size=64)
+    record = add_from_hub("someone/vit", TeacherDescription(collection="theirs"), size=64)
     assert (record.classes, record.has_pseudo_labels, dict(record.model_args)) == ((), False, {"img_size": 64})
     features, logits = outputs(get_teacher(record.name), 64)
     assert (features.shape[0], logits.shape) == (2, (2, 0))
@@ -242,7 +242,7 @@ def test_a_title_in_any_script_gets_a_plain_name():
 def test_a_teacher_that_saw_a_task_s_collection_may_not_teach_it(home, tmp_path):
     path = own(tmp_path)
     assert relation(add_own(path, collection="emoji"), "emoji", ("emoji-a",)) == "same"
-    about = About(title="Two", collection="clinic", further_collections=("emoji",))
+    about = TeacherDescription(title="Two", collection="clinic", further_collections=("emoji",))
     options = {"architecture": NET, "classes": CLASSES, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     record = add_checkpoint(path, "own", about, **options)
     assert relation(record, "emoji", ("emoji-a",)) == "same"
@@ -304,18 +304,18 @@ def test_weights_that_were_changed_afterwards_are_refused(home, tmp_path):
 
 
 def test_a_job_adds_from_the_hub_and_one_that_fails_says_why(hub, home):
-    job = request_hub(home, TIMM, About(title="By a job"), None)
+    job = request_hub(home, TIMM, TeacherDescription(title="By a job"), None)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     assert get_teacher("by-a-job").origin == "timm"
     shutil.rmtree(hub)
-    failed = request_hub(home, TIMM, About(title="Again"), None)
+    failed = request_hub(home, TIMM, TeacherDescription(title="Again"), None)
     assert worker.run(failed.folder, HANDLERS) == worker.FAILED
     assert "could not be downloaded" in jobs.status(failed).message
 
 
 def test_a_job_takes_an_upload_and_leaves_none(home, tmp_path):
     wanted = {"architecture": NET, "classes": list(CLASSES), "size": 32, "mean": ["0.5"] * 3, "std": [0.5] * 3}
-    about = About(title="Uploaded", collection="clinic")
+    about = TeacherDescription(title="Uploaded", collection="clinic")
     upload = stage(io.BytesIO(own(tmp_path).read_bytes()), home)
     job = request_checkpoint(home, upload, "own.pt", about, wanted)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
@@ -323,7 +323,7 @@ def test_a_job_takes_an_upload_and_leaves_none(home, tmp_path):
 
     upload = stage(io.BytesIO(own(tmp_path).read_bytes()), home)
     wrong = {**wanted, "classes": ["a", "b"]}
-    job = request_checkpoint(home, upload, "own.pt", About(title="Wrong", collection="clinic"), wrong)
+    job = request_checkpoint(home, upload, "own.pt", TeacherDescription(title="Wrong", collection="clinic"), wrong)
     assert worker.run(job.folder, HANDLERS) == worker.FAILED
     assert "does not fit" in jobs.status(job).message
     event = next(event for event in jobs.read_events(job).events if event["kind"] == DIFF_EVENT)

@@ -15,7 +15,7 @@ from timm.data import create_transform, resolve_data_config
 from engine.errors import InvalidInputError
 from engine.images.views import WHOLE, render
 from engine.records import record_from
-from engine.teachers import About, TeacherRecord, add_checkpoint, get_teacher, load_teacher
+from engine.teachers import TeacherDescription, TeacherRecord, add_checkpoint, get_teacher, load_teacher
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import configured
 from engine.teachers.fitting import MismatchError, fit
@@ -33,7 +33,7 @@ def network(architecture=NET, classes=3, **arguments):
 def add(tmp_path, model, architecture=NET, **options):
     path = tmp_path / "own.safetensors"
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path)
-    about = About(title="Mine", collection="clinic")
+    about = TeacherDescription(title="Mine", collection="clinic")
     return add_checkpoint(path, path.name, about, **{"architecture": architecture, "classes": CLASSES, **options})
 
 

@@ -3,7 +3,7 @@ import timm
 
 from engine.errors import UnknownNameError
 from engine.teachers import cost, recommended, search
-from engine.teachers.registry import (
+from engine.teachers.pretrained import (
     class_names,
     collections_of,
     configuration,

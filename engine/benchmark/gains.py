@@ -46,7 +46,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Table:
+class GainTable:
     """All cells, and each method's gains over each reference that was run.
 
     without_relatives: the same gains over the tasks in which no active teacher saw other parts of the task's own
@@ -62,7 +62,7 @@ class Table:
     without_relatives: tuple[Gain, ...]
 
 
-def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
+def tabulate(documents: Sequence[Mapping[str, Any]]) -> GainTable:
     """The table of several comparisons; those of one task are put together, each run once.
 
     Raises InvalidInputError if there is none, if they differ in labels a class, student, start, size or budget, or if
@@ -82,7 +82,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
     methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=place))
     apart = {task: found for task, found in accuracies.items() if task not in related}
-    return Table(
+    return GainTable(
         tasks=tuple(accuracies),
         methods=methods,
         common=common,
@@ -93,7 +93,7 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def as_document(table: Table) -> dict[str, Any]:
+def as_document(table: GainTable) -> dict[str, Any]:
     """The JSON value of a table."""
     return asdict(table)
 

@@ -14,7 +14,7 @@ from engine.intake.request import ImportRequest, may_flip
 from engine.review.check import review
 from engine.review.decisions import write_review
 from engine.review.geometry import advise
-from engine.tasks.facts import About, Facts
+from engine.tasks.facts import Facts, ImportSummary
 from engine.tasks.labels import write_labels
 from engine.tasks.names import clean_text
 from engine.tasks.task import ReadingRecord, TaskRecord, write_revision
@@ -26,7 +26,7 @@ def first_record(
     folder: Path,
     request: ImportRequest,
     inventory: Inventory,
-    about: About,
+    about: ImportSummary,
     facts: Facts,
     image_ids: Sequence[str],
     classes: tuple[str, ...],
