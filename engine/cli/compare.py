@@ -23,8 +23,7 @@ def add_parser(verbs: Any) -> None:
     add_task_options(compare)
     compare.add_argument(
         "--methods",
-        default="fine-tune,fixmatch,distill-weighted,distill-consensus",
-        help="comma-separated; distill-weighted(4) sets p, distill-consensus(neighbors=0) a training field",
+        help="comma-separated; `methods` lists them; NAME(4) sets p, NAME(FIELD=VALUE) a field of one alone",
     )
     compare.add_argument("--seeds", default="0", help="comma-separated (default 0)")
     compare.add_argument("--images", type=int, help="budget of each run: student images with gradient")
@@ -50,7 +49,7 @@ def _compare(options: argparse.Namespace) -> int:
         document = compare(
             open_workspace(),
             options.task,
-            names(options.methods) or [],
+            names(options.methods),
             seeds=[integer("--seeds", seed) for seed in names(options.seeds) or []],
             labels_per_class=options.labels_per_class,
             metric=options.metric,

@@ -8,11 +8,22 @@ import sys
 from collections.abc import Sequence
 
 from engine import __version__
-from engine.cli import benchmark, compare, export, import_images, queue, rank, serve, tasks, teachers
+from engine.cli import benchmark, compare, export, import_images, methods, queue, rank, serve, tasks, teachers
 from engine.cli.compare import CANCELLED
 from engine.errors import WorkbenchError
 
-COMMANDS = (tasks, teachers, rank, import_images, compare, benchmark, queue, export, serve)  # a module each: one line
+COMMANDS = (  # a module each: one line
+    tasks,
+    teachers,
+    rank,
+    import_images,
+    methods,
+    compare,
+    benchmark,
+    queue,
+    export,
+    serve,
+)
 
 
 def main(arguments: Sequence[str], program: str = "python -m engine") -> int:

@@ -75,7 +75,8 @@ def run_spec_from(value: Mapping[str, Any]) -> RunSpec:
     try:
         found = recipe_from(value)
         p = math.inf if value.get("p") == "inf" else value.get("p")
-        return msgspec.convert({**value, "train": found.train, "settings": found.settings, "p": p}, RunSpec)
+        spec = msgspec.convert({**value, "train": found.train, "settings": found.settings, "p": p}, RunSpec)
+        return replace(spec)  # msgspec leaves out what it is not told, and this puts the defaults there
     except msgspec.ValidationError as error:
         raise InvalidInputError(f"The run's spec cannot be read: {error}.") from error
 

@@ -68,15 +68,17 @@ def choice(label: str, meaning: str, choices: Mapping[Any, str] | None = None) -
 
 
 def made(kind: type[T], values: Mapping[str, Any], what: str) -> T:
-    """The dataclass `kind` with these values. what: what they are of, such as "The training spec".
+    """The dataclass `kind`, all of whose fields have defaults, with these values. what: what they are of, such as "The
+    training spec".
 
     Raises InvalidInputError that names the field which does not exist, or the value that it cannot have.
     """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    defaults = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    known = list(defaults)
     if unknown := sorted(set(values) - set(known)):
         raise InvalidInputError(f"{what} has no field {', '.join(unknown)}: it knows {', '.join(known) or 'none'}.")
     try:
-        return msgspec.convert(dict(values), kind)
+        return msgspec.convert({**defaults, **values}, kind)  # it would leave out what it is not told
     except msgspec.ValidationError as error:
         found = _FIELD.search(str(error))
         if found is None:

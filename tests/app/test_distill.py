@@ -13,11 +13,12 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import entries, list_comparisons, runs_root
+from engine.runs import entries, list_comparisons, plan, runs_root
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
 from engine.tasks import Task
+from engine.tasks.task import write_task
 from engine.training import TrainSpec
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -140,6 +141,46 @@ def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
     specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
     assert {s.settings.labeled_share for s in specs if get_method(s.method).weights} == {0.35}
     assert {s.train.learning_rate for s in specs} == {TrainSpec().learning_rate}
+
+
+def test_a_form_that_was_left_alone_queues_what_the_command_line_does(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    shown(button(app, "Start").click().run())
+    task = open_task("emoji-fluent", home)
+    assert list(list_comparisons(home)[0].runs) == [s.run_id for s in plan(task, preselected(), [0], device="cpu")]
+
+
+@pytest.mark.parametrize(("chosen", "size"), [(64, 64), (None, 96)])
+def test_the_size_that_is_chosen_is_trained_whatever_the_task_has_decided(home, measured, chosen, size):
+    task = open_task("emoji-fluent", home)
+    write_task(task.folder, replace(task.record, student_size=96))
+    app = open_page("distill", task="emoji-fluent")
+    if chosen:
+        next(found for found in app.selectbox if found.label == "Image size").set_value(chosen)
+        shown(app.run())
+    assert f"per image of {size} × {size} pixels" in text_of(app)
+    shown(button(app, "Start").click().run())
+    assert {entry.spec.train.size for entry in entries(home, list_comparisons(home)[0])} == {size}
+
+
+def test_an_empty_learning_rate_is_each_methods_own(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    checkbox(app, "linear-probe").check()
+    rate = app.number_input(key="distill-learning_rate")
+    assert rate.value is None
+    assert rate.placeholder == "0.0200"
+    assert rate.help.endswith("Default 0.02; Linear probe 0.1.")
+    shown(button(shown(app.run()), "Start").click().run())
+    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    assert {s.method: s.train.learning_rate for s in specs if s.train.learning_rate != 0.02} == {"linear-probe": 0.1}
+
+
+def test_a_learning_rate_that_is_chosen_is_that_of_all_methods(home, measured):
+    app = open_page("distill", task="emoji-fluent")
+    checkbox(app, "linear-probe").check()
+    app.number_input(key="distill-learning_rate").set_value(0.02)
+    shown(button(shown(app.run()), "Start").click().run())
+    assert {entry.spec.train.learning_rate for entry in entries(home, list_comparisons(home)[0])} == {0.02}
 
 
 def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run_ends(home):

@@ -1,14 +1,19 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from engine import runs
+from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
-from engine.methods import METHODS, get_method
+from engine.methods import METHODS, get_method, preselected
+from engine.review import open_task
 from engine.runs import common_ground, method_means, plan, run_spec_from
 from engine.runs.spec import as_json
 from engine.tasks import Task
+from engine.tasks.task import write_task
 
 
 def test_a_plan_has_a_run_for_each_seed_and_method(emoji, small):
@@ -139,3 +144,51 @@ def test_accuracy_at_equal_seconds_is_read_off_the_curves():
     assert fixmatch.at_equal_seconds == pytest.approx((0.2 + 0.3) / 2)  # a quarter of the way up; its first point
     late = result("fixmatch", 0, [(11, 0.1), (16, 0.5)])
     assert method_means([quick[0], late])[1].at_equal_seconds is None
+
+
+@pytest.mark.parametrize(("options", "size"), [(["--size", "64"], 64), ([], 96)])
+def test_the_command_line_trains_at_the_size_that_is_asked_for_or_the_tasks_own(home, monkeypatch, options, size):
+    task = open_task("emoji-fluent", home)
+    write_task(task.folder, replace(task.record, student_size=96))
+    started = []
+
+    def start(home, specs):
+        started.extend(specs)
+        raise InvalidInputError("Nothing is to be trained here.")
+
+    monkeypatch.setattr(runs, "start", start)
+    assert main(["compare", "--task", "emoji-fluent", *options]) == 1
+    assert {spec.train.size for spec in started} == {size}
+    assert [spec.method for spec in started] == preselected()
+
+
+FLAT = {  # `train` as version 0.1 wrote it
+    **{"labeled_batch": 32, "unlabeled_batch": 48, "architecture": "tf_efficientnet_lite0", "start": "imagenet"},
+    **{"size": 64, "images": 16_000, "learning_rate": 0.02, "head_factor": 5.0, "warm_up": 0.1, "momentum": 0.9},
+    **{"weight_decay": 5e-4, "labeled_share": 0.2, "temperature": 1.0, "views": 1, "sharpness": 2.0, "neighbors": 10},
+    **{"spread": 0.8, "teachers_share": 0.0, "strong": False, "batch_norm": "joint", "fixmatch_threshold": 0.95},
+    **{"fixmatch_weight": 1.0, "evaluations": 10, "precision": "fp32"},
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "objective", "own", "changes"),
+    [
+        ("fine-tune", "fine-tune", {"unlabeled_batch": 0, "head_factor": 1.0}, {}),
+        ("linear-probe", "linear-probe", {"unlabeled_batch": 0, "learning_rate": 0.1, "head_factor": 1.0}, {}),
+        ("fixmatch", "fixmatch", {"fixmatch_weight": 2.0}, {"fixmatch_weight": 2.0}),
+        ("distill-nearest", "distill", {"labeled_share": 1.0}, {"labeled_share": 1.0}),
+        ("distill-weighted(4)", "distill", {"views": 4}, {"views": 4}),
+        ("distill-consensus", "consensus", {"spread": 0.6}, {"propagation": 0.6}),
+        ("distill-consensus(spread=0.6)", "consensus", {"spread": 0.6}, {"propagation": 0.6}),
+    ],
+)
+def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, objective, own, changes):
+    [spec] = plan(emoji, ["fine-tune"], [0], **small)
+    flat = {**as_json(spec), "method": method, "train": {**FLAT, **own, "objective": objective}}
+    del flat["settings"]
+    found = run_spec_from(flat)
+    today = get_method(method).recipe(changes)
+    assert (found.train, found.settings) == (today.train, today.settings)
+    with pytest.raises(InvalidInputError, match="lacks or does not know colour"):
+        run_spec_from({**flat, "train": {**flat["train"], "colour": 1}})

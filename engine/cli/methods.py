@@ -1,0 +1,47 @@
+"""`python -m engine methods`: the methods that `compare` knows, and what each can be told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import Any
+
+from engine.cli.printing import print_rows
+
+
+def add_parser(verbs: Any) -> None:
+    """Add `methods` to the command line."""
+    text = "list the methods, their settings and defaults"
+    methods = verbs.add_parser("methods", help=text, description=text)
+    methods.set_defaults(run=_methods)
+    methods.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+
+
+def _methods(options: argparse.Namespace) -> int:
+    from engine.methods import METHODS
+
+    rows = [_row(method) for method in METHODS.values()]
+    for row in rows:
+        told = ", ".join(f"{name}={json.dumps(value)}" for name, value in row["defaults"].items())
+        row["with defaults"] = told or "-"
+        row["compared"] = "by default" if row["preselected"] else "if named"
+    document = [{name: row[name] for name in row if name not in ("with defaults", "compared")} for row in rows]
+    return print_rows(options, {"methods": document}, rows, ("method", "title", "compared", "with defaults"))
+
+
+def _row(method: Any) -> dict[str, Any]:
+    from engine.methods import names_of
+
+    settings = method.settings()
+    return {
+        "method": method.key,
+        "title": method.title,
+        "summary": method.summary,
+        "paper": method.paper,
+        "needs": ["labels", *sorted(settings.needs)],
+        "weights": method.weights,
+        "p": "inf" if method.p == math.inf else method.p,
+        "preselected": method.preselected,
+        "defaults": {name: getattr(settings, name) for name in names_of(method.settings)} | dict(method.shared),
+    }
