@@ -23,9 +23,7 @@ from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
 from engine.methods import DEFAULT_P
 from engine.review import Checked
-from engine.runs import QueueThread, Ranking, TeacherPanel
-from engine.runs.extraction_job import missing_outputs
-from engine.runs.panel import known_panel
+from engine.runs import QueueThread, Ranking, TeacherPanel, known_panel, missing_outputs
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import all_teachers, teacher_names

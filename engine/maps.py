@@ -122,11 +122,11 @@ def execute_map(job: Job, report: Reporter) -> None:
     if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
         raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
-    def tell(done: int, total: int | None, stage: str) -> None:
+    def progress(done: int, total: int | None, stage: str) -> None:
         report.check_cancelled()
         report.progress(done, total, "images", stage)
 
-    write_map(home / "maps", task, teacher.name, draw_umap(home, task, teacher.name, job.device, tell))
+    write_map(home / "maps", task, teacher.name, draw_umap(home, task, teacher.name, job.device, progress))
 
 
 def draw_umap(

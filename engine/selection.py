@@ -14,7 +14,7 @@ def k_center(
     """Rows to label next, `[count]` or fewer, in this order: each is the farthest, in cosine distance, from all that
     are labeled or were chosen before it. Duplicates of these are never chosen.
 
-    features `[images, D]`; labeled rows `[n]`, of which there may be none: then the first is drawn by lot, near the
+    features `[images, D]`; labeled rows `[n]`, of which there may be none: then the first is drawn at random, near the
     center. The greedy of Gonzalez (1985), whose largest distance is at most twice the best one; as core-set selection
     in Sener and Savarese, *Active learning for convolutional neural networks*, ICLR 2018. Takes count × images × D
     steps. Raises InvalidInputError for features that are no numbers, or labeled rows that are not there.
@@ -57,7 +57,7 @@ _AT_ONCE = 64  # labeled rows that are compared in one multiplication, which is 
 
 
 def _start(unit: NDArray[np.float32], seed: int) -> int:
-    """Of some images drawn by lot, the one nearest to the mean: a usual one."""
+    """Of some images drawn at random, the one nearest to the mean: a usual one."""
     drawn = np.random.default_rng([seed, _STREAM]).permutation(len(unit))[:_CANDIDATES]
     return int(drawn[(unit[drawn] @ unit.mean(axis=0)).argmax()])
 

@@ -25,8 +25,8 @@ class Deferred(ModuleType):
         self._package = package
 
     def __getattr__(self, name: str) -> Any:
-        looking_within = name == "__path__" and self.__name__ == self._package  # for a module that has no stand-in
-        if name.startswith("__") and not looking_within:  # who looks through all modules wants nothing of this one
+        searching = name == "__path__" and self.__name__ == self._package  # for a module that has no stand-in
+        if name.startswith("__") and not searching:  # who looks through all modules wants nothing of this one
             raise AttributeError(name)
         load(self._package)
         return getattr(importlib.import_module(self.__name__), name)

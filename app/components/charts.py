@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.components.escaping import escape_chart
-from app.components.methods import look, title
+from app.components.methods import style_of, title
 from app.components.wording import count, percent
 from engine.methods import place
 from engine.runs import MethodMean
@@ -122,7 +122,7 @@ def _bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]]) -
 
 
 def _add_bar(figure: go.Figure, mean: MethodMean) -> None:
-    value, color = 100 * mean.accuracy, look(mean.method).color
+    value, color = 100 * mean.accuracy, style_of(mean.method).color
     low, high = 100 * mean.interval.low, 100 * mean.interval.high
     figure.add_bar(
         x=[value],
@@ -169,7 +169,7 @@ def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | N
         if curve.points:
             by_method.setdefault(curve.method, []).append(curve)
     for method in sorted(by_method, key=lambda key: (place(key), key)):
-        own, style = by_method[method], look(method)
+        own, style = by_method[method], style_of(method)
         for curve in own if len(own) > 1 else ():
             figure.add_scatter(
                 x=[point[axis] for point in curve.points],
@@ -236,7 +236,7 @@ def _losses(curve: Curve, names: Sequence[str]) -> go.Figure:
             y=[point["losses"].get(name) for point in curve.points],
             mode="lines+markers",
             name=escape_chart(name),
-            line={"color": look(curve.method).color, "width": 2, "dash": dash},
+            line={"color": style_of(curve.method).color, "width": 2, "dash": dash},
             marker={"symbol": symbol, "size": 6},
             hovertemplate=f"{escape_chart(name)}: %{{y:.3f}} after %{{x:,.0f}} images<extra></extra>",
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
-from engine.images.views import square
+from engine.images import square
 from engine.tasks import Task
 
 LARGEST = 96  # pixels of a thumbnail's side; smaller originals stay as they are

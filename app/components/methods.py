@@ -13,7 +13,7 @@ from engine.methods import get_method
 
 
 @dataclass(frozen=True)
-class Look:
+class MethodStyle:
     """color: hexadecimal, at least 3:1 against both themes. dash, symbol: Plotly's names."""
 
     color: str
@@ -21,26 +21,26 @@ class Look:
     symbol: str
 
 
-_LOOKS = {
-    "fine-tune": Look("#7b8794", "dot", "circle"),
-    "linear-probe": Look("#a1793a", "longdash", "square-open"),
-    "fixmatch": Look("#d1691f", "dash", "square"),
-    "distill-nearest": Look("#16907f", "dashdot", "triangle-up"),
-    "distill-weighted": Look("#3f6fd8", "solid", "diamond"),
-    "distill-equal": Look("#8d5fcb", "longdashdot", "cross"),
-    "distill-random": Look("#c2527a", "5px,2px,1px,2px", "x"),
-    "distill-consensus": Look("#3b8f2a", "10px,2px", "star"),
+_STYLES = {
+    "fine-tune": MethodStyle("#7b8794", "dot", "circle"),
+    "linear-probe": MethodStyle("#a1793a", "longdash", "square-open"),
+    "fixmatch": MethodStyle("#d1691f", "dash", "square"),
+    "distill-nearest": MethodStyle("#16907f", "dashdot", "triangle-up"),
+    "distill-weighted": MethodStyle("#3f6fd8", "solid", "diamond"),
+    "distill-equal": MethodStyle("#8d5fcb", "longdashdot", "cross"),
+    "distill-random": MethodStyle("#c2527a", "5px,2px,1px,2px", "x"),
+    "distill-consensus": MethodStyle("#3b8f2a", "10px,2px", "star"),
 }
-_UNKNOWN = Look("#7b8794", "solid", "circle-open")  # a recorded method that this version does not have
+_UNKNOWN = MethodStyle("#7b8794", "solid", "circle-open")  # a recorded method that this version does not have
 
 # DistillWeighted with another p than the default: the same line with another marker, by how strongly p selects.
 _OTHER_P = ((2.0, "#7b86e6", "diamond-open"), (8.0, "#5c86df", "diamond-wide"), (math.inf, "#4a63d4", "diamond-tall"))
 
 
-def look(method: str) -> Look:
+def style_of(method: str) -> MethodStyle:
     """How the method with this key is drawn; every key has a look, also one that this version does not know."""
-    if method in _LOOKS:
-        return _LOOKS[method]
+    if method in _STYLES:
+        return _STYLES[method]
     try:
         p = get_method(method).p
     except WorkbenchError:
@@ -48,7 +48,7 @@ def look(method: str) -> Look:
     if p is None:
         return _UNKNOWN
     color, symbol = next((color, symbol) for most, color, symbol in _OTHER_P if p <= most)
-    return replace(_LOOKS["distill-weighted"], color=color, symbol=symbol)
+    return replace(_STYLES["distill-weighted"], color=color, symbol=symbol)
 
 
 def title(method: str) -> str:

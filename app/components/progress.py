@@ -20,9 +20,7 @@ from app.components.methods import title
 from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs import Comparison, Entry, LostRun, curve, entries, lost_runs, run_again
-from engine.runs.execution import CHECKPOINT
-from engine.runs.speed import known_speed
+from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, curve, entries, known_speed, lost_runs, run_again
 
 POLL_SECONDS = 1.5  # between two refreshes while something can still change
 SILENT = 5.0  # s of work after which a stage without an end in sight says how long it has been

@@ -12,7 +12,7 @@ from app.components.methods import title
 from engine import runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs.speed import estimate_seconds, known_speed
+from engine.runs import estimate_seconds, known_speed
 
 NAMED = 2  # jobs that are named; more are counted
 

@@ -144,7 +144,7 @@ def _add(options: argparse.Namespace) -> int:
         further_collections=tuple(collections[1:]),
         license=options.license or "",
     )
-    tell = _progress()
+    progress = _progress()
     path = Path(options.what)
     if options.task:
         from engine.features import add_outputs
@@ -158,7 +158,7 @@ def _add(options: argparse.Namespace) -> int:
             about,
             classes=_classes(options.classes),
             image_column=options.image_column,
-            progress=tell,
+            progress=progress,
         )
     elif options.architecture:
         record = add_checkpoint(
@@ -173,7 +173,7 @@ def _add(options: argparse.Namespace) -> int:
             pooling=options.pooling,
             prefix=options.prefix,
             ignore=_listed(options.ignore or ""),
-            progress=tell,
+            progress=progress,
         )
     elif path.is_file():
         raise InvalidInputError(
@@ -184,16 +184,16 @@ def _add(options: argparse.Namespace) -> int:
             "--mean, --std, --prefix and --ignore are about a checkpoint: add its --architecture, or leave them out."
         )
     else:
-        record = add_from_hub(options.what, about, options.size, tell, pooling=options.pooling)
+        record = add_from_hub(options.what, about, options.size, progress, pooling=options.pooling)
     kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
     if record.has_network:
-        from engine.teachers.from_checkpoint import shown
+        from engine.teachers.from_checkpoint import numbers_text
 
         print(
-            f"It looks at images of {record.input_size} px, normalized by mean {shown(record.mean)} and standard "
-            f"deviation {shown(record.std)}; pooling {record.pooling or 'of its own'}."
+            f"It sees images of {record.input_size} px, normalized by mean {numbers_text(record.mean)} and standard "
+            f"deviation {numbers_text(record.std)}; pooling {record.pooling or 'of its own'}."
         )
     for note in record.notes if record.has_network else (record.accuracy_note,):
         print(note)
@@ -211,13 +211,13 @@ def _remove(options: argparse.Namespace) -> int:
 def _progress() -> Callable[[int, int | None, str, str], None]:
     lines: dict[str, ProgressLine] = {}
 
-    def tell(done: int, total: int | None, unit: str, stage: str) -> None:
+    def progress(done: int, total: int | None, unit: str, stage: str) -> None:
         if total is None:
             print(f"{stage}{f': {done:,} {unit}' if done else ''}", file=sys.stderr)
         else:
             lines.setdefault(unit, ProgressLine(unit))(done, total, stage)
 
-    return tell
+    return progress
 
 
 def _file(path: Path) -> Path:

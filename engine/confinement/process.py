@@ -79,7 +79,7 @@ class Confined:
         try:
             deadline = time.monotonic() + self.seconds
             with suppress(BrokenPipeError):  # it died while being told; what it left to read says so
-                _tell(process, header, content, deadline)
+                _send(process, header, content, deadline)
             answer, payload = _answer(process, deadline)
         except TimeoutError:
             self.close()
@@ -134,7 +134,7 @@ def _environment() -> dict[str, str]:
     return {**importing(passed_on), **SET, USER_PACKAGES: site.getuserbase()}
 
 
-def _tell(process: subprocess.Popen[bytes], header: dict[str, Any], content: bytes, deadline: float) -> None:
+def _send(process: subprocess.Popen[bytes], header: dict[str, Any], content: bytes, deadline: float) -> None:
     """Write a request, to a process that may not be willing to read it."""
     assert process.stdin is not None
     descriptor = process.stdin.fileno()

@@ -5,5 +5,15 @@
 
 from engine.images.converting import decode
 from engine.images.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values, reading_from, reading_in_words
+from engine.images.views import square
 
-__all__ = ["WHOLE_RANGE", "WITHOUT_EXTREMES", "Reading", "Values", "decode", "reading_from", "reading_in_words"]
+__all__ = [
+    "WHOLE_RANGE",
+    "WITHOUT_EXTREMES",
+    "Reading",
+    "Values",
+    "decode",
+    "reading_from",
+    "reading_in_words",
+    "square",
+]

@@ -30,6 +30,8 @@ from engine.intake.import_job import KIND as IMPORT_KIND
 from engine.intake.import_job import check_allowed, execute_import, offered_sources, request_import
 from engine.intake.ingest import import_images
 from engine.intake.inventory import Columns, Inventory, Item
+from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
+from engine.intake.layouts.plain import LAYOUTS as FOLDER_LAYOUTS
 from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.intake.previews import Preview, Sample, preview, read_in_ways
 from engine.intake.request import UPLOAD, ImportRequest, request_for, request_from, with_changes
@@ -37,6 +39,8 @@ from engine.intake.uploads import in_the_users_words, keep_upload, remove_upload
 
 __all__ = [
     "ENCODINGS",
+    "FOLDER_CLASSES",
+    "FOLDER_LAYOUTS",
     "IMPORT_KIND",
     "TORCHVISION_SETS",
     "UPLOAD",

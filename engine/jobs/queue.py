@@ -220,7 +220,7 @@ class _Drainer:
             self._refuse(job, str(error))
             return
         if process is not None:
-            self._tell(job, status(job))
+            self._notify(job, status(job))
             self._watch(job, process)
 
     def _start(self, job: Job, argv: list[str], lock: DeviceLock) -> subprocess.Popen[bytes] | None:
@@ -263,13 +263,13 @@ class _Drainer:
     def _settle(self, job: Job, exit_code: int | None) -> None:
         ended, hopeless = _read_exit(exit_code)
         with suppress(InvalidInputError):  # removed in the meantime
-            self._tell(job, settle(job, ended, hopeless=hopeless))
+            self._notify(job, settle(job, ended, hopeless=hopeless))
 
     def _refuse(self, job: Job, message: str) -> None:
         with suppress(InvalidInputError):  # removed in the meantime
-            self._tell(job, states.fail_queued(job, message))
+            self._notify(job, states.fail_queued(job, message))
 
-    def _tell(self, job: Job, present: Status) -> None:
+    def _notify(self, job: Job, present: Status) -> None:
         if self._on_change:
             self._on_change(job, present)
 

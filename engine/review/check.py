@@ -280,7 +280,7 @@ def test_images(now: Checking) -> None:
         now.find(
             "no-test", "problem", "No image is held out for the test",
             "Teachers can be ranked, but no accuracy can be told: "
-            + ("copies and groups tie all labeled images together. Label images of other groups, or draw by lot."
+            + ("copies and groups tie all labeled images together. Label images of other groups, or draw at random."
                if joined else "label more images."), 0,
         )  # fmt: skip
         return

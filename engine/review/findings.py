@@ -153,7 +153,7 @@ class Checking:
             kinds.append(self.facts.group_numbers)
         self.splits = hold_out(self.labels, joined_units(*kinds), self.decisions.test_share, self.decisions.seed)
         share = percent(self.decisions.test_share, 0)
-        by = "whole groups" if method == "by-group" else "images drawn by lot"
+        by = "whole groups" if method == "by-group" else "images drawn at random"
         self.rule = f"About {share} of the labeled images of each class, {by}; copies are never on both sides."
         self._keep_out()
 

@@ -1,4 +1,4 @@
-"""Which images are held out to test the student: by lot within each class, or by whole groups."""
+"""Which images are held out to test the student: at random within each class, or by whole groups."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OUT = "out"  # a split of images that take no part
 def hold_out(
     labels: NDArray[np.int64], units: NDArray[np.int64], test_share: float = TEST_SHARE, seed: int = 0
 ) -> NDArray[np.str_]:
-    """ "train" or "test" for each image, `[images]`: of each class about `test_share` of the labeled images, drawn by
-    lot, so that images of one unit (a group, or copies of each other) are never on both sides.
+    """ "train" or "test" for each image, `[images]`: of each class about `test_share` of the labeled images, drawn at
+    random, so that images of one unit (a group, or copies of each other) are never on both sides.
 
     labels `[images]`, -1 for unlabeled; units `[images]`, any numbers. Unlabeled images train, unless their unit is
     held out: then they are "out". Classes keep at least one image on each side where their units allow it.
@@ -31,18 +31,18 @@ def hold_out(
     classes = int(labels.max()) + 1
     counts = np.zeros((len(names), classes), dtype=np.int64)
     np.add.at(counts, (of_image, labels[known]), 1)
-    # Each image has its lot whatever its label, so that a few more labels change few sides.
-    lots = np.random.default_rng([seed, _STREAM]).random(len(labels))
-    unit_lots = np.ones(len(names))
-    np.minimum.at(unit_lots, of_image, lots[known])
-    held = names[_draw(counts, test_share, np.argsort(unit_lots, kind="stable"))]
+    # Each image has its number whatever its label, so that a few more labels change few sides.
+    chances = np.random.default_rng([seed, _STREAM]).random(len(labels))
+    of_units = np.ones(len(names))
+    np.minimum.at(of_units, of_image, chances[known])
+    held = names[_draw(counts, test_share, np.argsort(of_units, kind="stable"))]
     in_held = np.isin(units, held)
     splits[in_held] = np.where(labels[in_held] >= 0, "test", OUT)
     return splits
 
 
 def _draw(counts: NDArray[np.int64], share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which units are held out, `[units]`; counts `[units, classes]`, order of the units by their lots.
+    """Which units are held out, `[units]`; counts `[units, classes]`, order of the units by their random numbers.
 
     Units of one image are drawn class by class. For the others, in a drawn order with the large ones first, a unit is
     held out if that brings the classes closer to their targets (a greedy of ours).

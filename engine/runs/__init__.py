@@ -20,9 +20,18 @@ from engine.runs.comparison import (
     runs_root,
     start,
 )
-from engine.runs.execution import CURVE_EVENT, KIND, curve, execute
+from engine.runs.execution import CHECKPOINT, CURVE_EVENT, KIND, curve, execute
+from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
-from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, teacher_panel
+from engine.runs.panel import (
+    MeanRankPlaces,
+    MetricPlaces,
+    Place,
+    TeacherPanel,
+    known_panel,
+    request_panel,
+    teacher_panel,
+)
 from engine.runs.queue import QueueThread, drain, line, roots, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
@@ -34,18 +43,37 @@ from engine.runs.ranking import (
     effective_teachers,
     rank,
 )
+from engine.runs.recorded import recorded_comparison
+from engine.runs.removal import remove_teacher
 from engine.runs.spec import RunSpec, defaults, plan, run_spec_from, spec_of
-from engine.runs.users import TaskUsers, users_of_task
+from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs.users import TaskUsers, remove_task, users_of_task
+from engine.runs.verdict import (
+    MEASURED_IMAGES,
+    Measured,
+    Measurements,
+    measurements,
+    order_verdict,
+    request_measurements,
+    single_teacher_runs,
+    single_teacher_specs,
+    unfinished_measurements,
+)
 
 __all__ = [
+    "CHECKPOINT",
     "CURVE_EVENT",
     "DEFAULT_METRIC",
     "KIND",
+    "MEASURED_IMAGES",
     "Candidate",
     "Comparison",
     "Entry",
+    "ExtractionTime",
     "LostRun",
     "MeanRankPlaces",
+    "Measured",
+    "Measurements",
     "MethodMean",
     "MetricPlaces",
     "Place",
@@ -54,6 +82,7 @@ __all__ = [
     "Ranking",
     "Result",
     "RunSpec",
+    "Speed",
     "Suggestion",
     "TaskUsers",
     "TeacherPanel",
@@ -67,24 +96,41 @@ __all__ = [
     "drain",
     "effective_teachers",
     "entries",
+    "estimate_extraction",
+    "estimate_seconds",
     "execute",
     "finished_results",
+    "known_panel",
+    "known_speed",
     "line",
     "list_comparisons",
     "load_comparison",
     "lost_runs",
+    "measurements",
     "method_means",
+    "missing_outputs",
+    "order_verdict",
     "plan",
     "rank",
     "read_result",
     "read_run",
+    "recorded_comparison",
+    "remove_task",
+    "remove_teacher",
+    "request_extraction",
+    "request_measurements",
+    "request_panel",
+    "request_speed",
     "roots",
     "run_again",
     "run_spec_from",
     "runs_root",
+    "single_teacher_runs",
+    "single_teacher_specs",
     "spec_of",
     "start",
     "teacher_panel",
+    "unfinished_measurements",
     "unlabeled_rows",
     "users_of_task",
     "waiting",

@@ -56,11 +56,11 @@ def drain(
     on_change is called in threads of their own, never in two at a time. Raises StorageError if the workspace cannot be
     written; then, as when this is interrupted, all lanes end, and running workers work on.
     """
-    stop, errors, tell = stop or threading.Event(), list[WorkbenchError](), _one_at_a_time(on_change)
+    stop, errors, notify = stop or threading.Event(), list[WorkbenchError](), _one_at_a_time(on_change)
     threads = [
         threading.Thread(
             target=_drain_lane,
-            args=(home, lane, lanes(device), stop, until_empty, tell, errors),
+            args=(home, lane, lanes(device), stop, until_empty, notify, errors),
             name=f"queue of {lane}",
             daemon=True,
         )
@@ -113,12 +113,12 @@ def _drain_lane(
 def _one_at_a_time(on_change: OnChange | None) -> OnChange:
     lock = threading.Lock()
 
-    def tell(job: Job, present: Status) -> None:
+    def notify(job: Job, present: Status) -> None:
         if on_change is not None:
             with lock:
                 on_change(job, present)
 
-    return tell
+    return notify
 
 
 class QueueThread(threading.Thread):

@@ -22,7 +22,7 @@ from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
 from engine.wording import NO_BREAK, signed
 
-IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
+MEASURED_IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
 FEWEST = 4  # teachers below which an order says nothing
 
 
@@ -57,7 +57,13 @@ class Verdict:
 
 
 def single_teacher_specs(
-    task: Task, *, labels_per_class: int, seeds: Sequence[int], device: str, images: int = IMAGES, **changes: Any
+    task: Task,
+    *,
+    labels_per_class: int,
+    seeds: Sequence[int],
+    device: str,
+    images: int = MEASURED_IMAGES,
+    **changes: Any,
 ) -> list[RunSpec]:
     """One run for each teacher that may teach the task, alone, and one of fine-tuning, for each seed.
 
@@ -114,7 +120,7 @@ def measurements(runs: Sequence[Entry]) -> Measurements | None:
     )
 
 
-def verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Verdict:
+def order_verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) -> Verdict:
     """Hold the similarities against the accuracies, for the teachers that have both.
 
     The ranking helped if the rank correlation is above 0 with its whole 95 % interval, and did not if it is not above 0
@@ -150,7 +156,7 @@ def _chance_of_the_same_order(values: Sequence[float]) -> float:
     return math.prod(math.factorial(count) for count in Counter(values).values()) / math.factorial(len(values))
 
 
-def unfinished(runs: Sequence[Entry]) -> list[tuple[Job, Status]]:
+def unfinished_measurements(runs: Sequence[Entry]) -> list[tuple[Job, Status]]:
     """Single-teacher runs that wait or run."""
     return [(e.job, e.status) for e in runs if not e.status.terminal and _teacher_of(e.spec) is not None]
 

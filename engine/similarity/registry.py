@@ -91,7 +91,7 @@ def score_of(name: str, outputs: LabeledOutputs) -> float:
     for names in (*((need,) for need in record.needs), record.needs_one_of):
         if names and all(getattr(outputs, name) is None for name in names):
             raise InvalidInputError(f"{record.title} needs {' or '.join(names)}: pass {' or '.join(names)} to score().")
-    if record.labels_per_class and outputs.labels is not None and _looks_at_labels(record, outputs):
+    if record.labels_per_class and outputs.labels is not None and _uses_labels(record, outputs):
         _require_labels(record, outputs.classes)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what comes of it is checked below
@@ -106,7 +106,7 @@ def score_of(name: str, outputs: LabeledOutputs) -> float:
     return value
 
 
-def _looks_at_labels(record: Metric, outputs: LabeledOutputs) -> bool:
+def _uses_labels(record: Metric, outputs: LabeledOutputs) -> bool:
     return "labels" in record.needs or outputs.features2 is None
 
 

@@ -11,15 +11,26 @@ from engine.teachers.catalogue import (
     teacher_folder,
     teacher_names,
 )
-from engine.teachers.from_checkpoint import add_checkpoint
-from engine.teachers.from_hub import add_from_hub
+from engine.teachers.configured import POOLINGS, timm_configuration
+from engine.teachers.from_checkpoint import add_checkpoint, key_difference, numbers_text, request_checkpoint
+from engine.teachers.from_hub import add_from_hub, request_hub, weights_here
+from engine.teachers.install import stage
 from engine.teachers.model import Network, check_student, cost, create, load_teacher
-from engine.teachers.pretrained import Pretrained, Recommended, recommended, search
+from engine.teachers.pretrained import (
+    Pretrained,
+    Recommended,
+    architectures,
+    get_pretrained,
+    known_licenses,
+    recommended,
+    search,
+)
 from engine.teachers.record import TeacherRecord, WeightSource, relation
 from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
 
 __all__ = [
     "IMAGENET",
+    "POOLINGS",
     "Network",
     "Pretrained",
     "Recommended",
@@ -30,19 +41,29 @@ __all__ = [
     "add_from_hub",
     "added_teachers",
     "all_teachers",
+    "architectures",
     "bundled_names",
     "check_student",
     "cost",
     "create",
     "damaged_teachers",
+    "get_pretrained",
     "get_teacher",
     "imagenet_state",
+    "key_difference",
+    "known_licenses",
     "load_teacher",
+    "numbers_text",
     "recommended",
     "relation",
     "remove_teacher",
+    "request_checkpoint",
+    "request_hub",
     "search",
+    "stage",
     "teacher_folder",
     "teacher_names",
+    "timm_configuration",
     "weight_file",
+    "weights_here",
 ]

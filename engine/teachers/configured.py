@@ -34,7 +34,7 @@ class Configured:
 
 
 @lru_cache(maxsize=64)
-def configured(architecture: str) -> Configured:
+def timm_configuration(architecture: str) -> Configured:
     """timm's configuration of `architecture`, or of weights written as architecture.tag. Raises UnknownNameError, or
     InvalidInputError for one that timm cannot build.
     """
@@ -72,7 +72,7 @@ def pooling_arguments(architecture: str, pooling: str | None) -> dict[str, Any]:
     """
     if pooling is None:
         return {}
-    own = configured(architecture).pooling
+    own = timm_configuration(architecture).pooling
     if pooling == own:
         return {}
     if pooling not in POOLINGS:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.jobs import IMPORT, Job, Reporter, request
+from engine.errors import WorkbenchError
+from engine.jobs import IMPORT, Job, Reporter, read_events, request
 from engine.teachers.about import (
     TeacherDescription,
     checked_classes,
@@ -19,8 +20,8 @@ from engine.teachers.about import (
 )
 from engine.teachers.catalogue import check_free
 from engine.teachers.checkpoint import read_tensors
-from engine.teachers.configured import Configured, configured, pooling_arguments
-from engine.teachers.fitting import MismatchError, as_event, fit
+from engine.teachers.configured import Configured, pooling_arguments, timm_configuration
+from engine.teachers.fitting import KeyDiff, MismatchError, as_event, fit, from_event
 from engine.teachers.hub import Progress, silent
 from engine.teachers.install import checked_record, install_network, job_progress, with_upload
 from engine.teachers.model import build
@@ -56,6 +57,15 @@ def execute_checkpoint(job: Job, report: Reporter) -> None:
         raise
 
 
+def key_difference(job: Job) -> KeyDiff | None:
+    """How the file of a job that adds a checkpoint differs from its architecture; None where nobody found that."""
+    try:
+        found = [event for event in read_events(job).events if event.get("kind") == DIFF_EVENT]
+    except WorkbenchError:
+        return None
+    return from_event(found[-1]) if found else None
+
+
 def add_checkpoint(
     path: Path,
     file_name: str,
@@ -78,18 +88,18 @@ def add_checkpoint(
     the architecture, and the record's notes say so. `prefix` and `ignore` as in `fit`. Raises MismatchError with the
     difference, InvalidInputError, UnknownNameError, DamagedFileError; then nothing is kept.
     """
-    tell = progress or silent
+    progress = progress or silent
     about = completed(about, title=Path(file_name).stem)
     check_free(about.name, about.title)
     names = checked_classes(classes)
-    own = configured(architecture)
+    own = timm_configuration(architecture)
     notes = _as_configured(architecture, own, size, mean, std, pooling)
     size = checked_size(own.size if size is None else size)
     mean, std = checked_normalization(own.mean if mean is None else mean, own.std if std is None else std)
     arguments = {**own.size_arguments(size), **pooling_arguments(architecture, pooling)}
-    tell(0, 3, "steps", "Reading the file")
+    progress(0, 3, "steps", "Reading the file")
     tensors = read_tensors(path, file_name)
-    tell(1, 3, "steps", "Comparing it with the architecture")
+    progress(1, 3, "steps", "Comparing it with the architecture")
     model = build(architecture, len(names), arguments)
     if "fc_norm.weight" in model.state_dict() and "global_pool" in arguments and _normalizes_places(tensors):
         arguments["fc_norm"] = False
@@ -109,7 +119,7 @@ def add_checkpoint(
         origin="checkpoint",
         source=file_name,
         command=_command(file_name, architecture, size, mean, std, pooling, prefix, ignore),
-        tell=tell,
+        progress=progress,
         notes=(*found.notes, *notes),
     )
     return install_network(record, model)
@@ -134,15 +144,15 @@ def _as_configured(
     """A sentence on what was not said and so is as timm configures the architecture."""
     facts = [
         f"input size {own.size} px" if size is None else "",
-        f"mean {shown(own.mean)}" if mean is None else "",
-        f"standard deviation {shown(own.std)}" if std is None else "",
+        f"mean {numbers_text(own.mean)}" if mean is None else "",
+        f"standard deviation {numbers_text(own.std)}" if std is None else "",
         f"pooling {own.pooling}" if pooling is None and own.pooling else "",
     ]
     told = ", ".join(fact for fact in facts if fact)
     return [f"As timm configures {architecture}, since nothing else was said: {told}."] if told else []
 
 
-def shown(numbers: Sequence[float]) -> str:
+def numbers_text(numbers: Sequence[float]) -> str:
     """Mean or standard deviation as a person writes it: "0.485, 0.456, 0.406"."""
     return ", ".join(f"{number:.5g}" for number in numbers)
 

@@ -79,11 +79,11 @@ def add_from_hub(
     own by default, as `pooling`. Raises UnknownNameError, UnavailableError that says what to copy where,
     InvalidInputError, DamagedFileError.
     """
-    tell = progress or silent
+    progress = progress or silent
     known = next((r for r in recommended() if name in (r.name, r.repository)), None)
     bare = name.removeprefix("timm/")
     in_registry = "/" not in name or bare in {entry.name for entry in pretrained()}
-    found = _from_registry(bare) if in_registry else _from_repository(name, tell)
+    found = _from_registry(bare) if in_registry else _from_repository(name, progress)
     collections = known.collections if known else found.collections
     about = completed(
         about,
@@ -96,10 +96,10 @@ def add_from_hub(
     arguments = {**found.arguments, **pooling_arguments(found.architecture, pooling)}
     if found.fixed_size and size != found.size:
         arguments["img_size"] = size
-    path = _weights(found.repository, found.files, tell)
-    tell(0, 3, "steps", "Reading the weights")
+    path = _weights(found.repository, found.files, progress)
+    progress(0, 3, "steps", "Reading the weights")
     state = read_weights(path, path.name)
-    tell(1, 3, "steps", "Building the network")
+    progress(1, 3, "steps", "Building the network")
     model = _loaded(found, state, arguments, path)
     record = checked_record(
         about,
@@ -113,7 +113,7 @@ def add_from_hub(
         origin="timm",
         source=f"https://huggingface.co/{found.repository}",
         command=f"python -m engine teachers add {name} --size {size}" + (f" --pooling {pooling}" if pooling else ""),
-        tell=tell,
+        progress=progress,
     )
     return install_network(record, model)
 
@@ -175,8 +175,8 @@ def _from_registry(name: str) -> _Found:
     )
 
 
-def _from_repository(repository: str, tell: Progress) -> _Found:
-    path = hub_file(repository, CONFIG_FILE, tell)
+def _from_repository(repository: str, progress: Progress) -> _Found:
+    path = hub_file(repository, CONFIG_FILE, progress)
     try:
         if path.stat().st_size > LARGEST_CONFIG:
             raise DamagedFileError(f"{path} is larger than the {LARGEST_CONFIG:,} bytes allowed: copy it again.")
@@ -227,14 +227,14 @@ def _classes_or_numbers(config: Mapping[str, Any]) -> tuple[str, ...]:
     return names if len(names) > 1 else ()
 
 
-def _weights(repository: str, files: Sequence[str], tell: Progress) -> Path:
+def _weights(repository: str, files: Sequence[str], progress: Progress) -> Path:
     """The file with a repository's weights: what is here first, then what can be downloaded."""
     for file in files:
         if (here := local_file(repository, file)) is not None:
             return here
     for file in files:
         try:
-            return hub_file(repository, file, tell)
+            return hub_file(repository, file, progress)
         except NoSuchFileError:
             continue
     raise UnavailableError(

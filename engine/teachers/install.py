@@ -101,14 +101,14 @@ def checked_record(
     origin: str,
     source: str,
     command: str,
-    tell: Progress,
+    progress: Progress,
     notes: Sequence[str] = (),
 ) -> TeacherRecord:
     """The record of a network that has proved on two made-up images that the workbench can use it."""
-    tell(2, 3, "steps", "Trying it on two images")
+    progress(2, 3, "steps", "Trying it on two images")
     trial(Network(model, tuple(mean), tuple(std)), size)
     parameters, gflops = cost(architecture, len(classes), size, arguments)
-    tell(3, 3, "steps", "Keeping it")
+    progress(3, 3, "steps", "Keeping it")
     return new_record(
         about,
         architecture=architecture,
@@ -161,8 +161,8 @@ def with_upload(upload: str, file_name: str, use: Callable[[Path], None]) -> Non
 def job_progress(report: Reporter) -> Progress:
     """Progress of adding as a job tells it; raises CancelledError when the user asked to stop."""
 
-    def tell(done: int, total: int | None, unit: str, stage: str) -> None:
+    def progress(done: int, total: int | None, unit: str, stage: str) -> None:
         report.check_cancelled()
         report.progress(done, total, unit, stage)
 
-    return tell
+    return progress

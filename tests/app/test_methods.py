@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.components.methods import look, title
+from app.components.methods import style_of, title
 from engine.methods import METHODS, place
 
 THEME = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
@@ -25,25 +25,25 @@ def contrast(first, second):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("method", [*METHODS, *(f"distill-weighted({p})" for p in (1, 4, 100))])
 def test_lines_can_be_seen_on_both_themes(method, theme):
-    assert contrast(look(method).color, THEME[theme]["backgroundColor"]) >= 3  # WCAG 1.4.11 for graphics
+    assert contrast(style_of(method).color, THEME[theme]["backgroundColor"]) >= 3  # WCAG 1.4.11 for graphics
 
 
 def test_no_two_methods_share_color_dash_or_marker():
-    for first, second in combinations([look(method) for method in METHODS], 2):
+    for first, second in combinations([style_of(method) for method in METHODS], 2):
         assert first.color != second.color
         assert first.dash != second.dash
         assert first.symbol != second.symbol
 
 
 def test_other_exponents_look_like_their_method_and_differ_from_it():
-    base = look("distill-weighted")
-    others = [look(f"distill-weighted({p})") for p in ("1", "4", "100", "inf")]
+    base = style_of("distill-weighted")
+    others = [style_of(f"distill-weighted({p})") for p in ("1", "4", "100", "inf")]
     assert {found.dash for found in others} == {base.dash}
     assert base.symbol not in {found.symbol for found in others}
 
 
 def test_a_method_of_another_version_still_has_name_look_and_place():
     assert title("distill-from-the-future") == "distill-from-the-future"
-    assert look("distill-from-the-future").symbol == "circle-open"
+    assert style_of("distill-from-the-future").symbol == "circle-open"
     assert place("distill-from-the-future") == len(METHODS)
     assert place("distill-weighted(4)") == place("distill-weighted")

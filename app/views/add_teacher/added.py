@@ -9,9 +9,8 @@ from app.components import origin, wording
 from app.components.escaping import escape
 from app.views.add_teacher.draft import AddTeacherDraft
 from engine.errors import WorkbenchError
-from engine.runs.removal import remove_teacher
-from engine.teachers import TeacherRecord, added_teachers, damaged_teachers
-from engine.teachers.from_checkpoint import shown
+from engine.runs import remove_teacher
+from engine.teachers import TeacherRecord, added_teachers, damaged_teachers, numbers_text
 
 
 def added() -> None:
@@ -67,7 +66,7 @@ def _preparation(record: TeacherRecord) -> dict[str, str]:
     """How the network gets its images and pools them, and what was decided when it was added."""
     if not record.has_network:
         return {}
-    facts = {"Normalization": f"mean {shown(record.mean)}, standard deviation {shown(record.std)}"}
+    facts = {"Normalization": f"mean {numbers_text(record.mean)}, standard deviation {numbers_text(record.std)}"}
     if record.pooling:
         facts["Pooling"] = record.pooling
     if record.notes:

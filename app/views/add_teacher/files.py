@@ -10,12 +10,16 @@ from app import state
 from app.components import page, wording
 from app.components.escaping import escape
 from app.views.add_teacher import job
-from engine.features.precomputed import request_outputs
-from engine.teachers import TeacherDescription
-from engine.teachers.configured import POOLINGS, configured
-from engine.teachers.from_checkpoint import request_checkpoint, shown
-from engine.teachers.install import stage
-from engine.teachers.pretrained import architectures
+from engine.features import request_outputs
+from engine.teachers import (
+    POOLINGS,
+    TeacherDescription,
+    architectures,
+    numbers_text,
+    request_checkpoint,
+    stage,
+    timm_configuration,
+)
 
 POOLING_NAMES = {
     "": "the architecture's own",
@@ -138,7 +142,7 @@ def _as_trained(architecture: str | None) -> dict[str, Any]:
     if architecture is None:
         st.caption("Choose the architecture: its input size, normalization and pooling then stand here, to be changed.")
         return {}
-    own = configured(architecture)
+    own = timm_configuration(architecture)
     fields: dict[str, tuple[Any, Any]] = {}  # as it is in the form, and as timm has it
 
     def key(name: str) -> str:  # another architecture begins with its own values
@@ -154,7 +158,7 @@ def _as_trained(architecture: str | None) -> dict[str, Any]:
     fields["pooling"] = pooling, own.pooling
     left, right = st.columns(2)
     for column, name, label in ((left, "mean", "Mean"), (right, "std", "Standard deviation")):
-        preset = shown(getattr(own, name))
+        preset = numbers_text(getattr(own, name))
         fields[name] = column.text_input(f"{label}, pixels in 0..1", preset, key=key(name)), preset
     st.caption("As timm configures this architecture. Change what your training did otherwise.")
     with st.expander("A file that holds more than the network"):

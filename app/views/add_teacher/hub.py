@@ -16,9 +16,18 @@ from app.views.add_teacher import job
 from app.views.add_teacher.draft import AddTeacherDraft, Wanted
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.teachers import Pretrained, Recommended, TeacherDescription, added_teachers, recommended, search
-from engine.teachers.from_hub import request_hub, weights_here
-from engine.teachers.pretrained import get_pretrained, known_licenses
+from engine.teachers import (
+    Pretrained,
+    Recommended,
+    TeacherDescription,
+    added_teachers,
+    get_pretrained,
+    known_licenses,
+    recommended,
+    request_hub,
+    search,
+    weights_here,
+)
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name
 MOST_SHOWN = 200  # rows of a search; a word more narrows it

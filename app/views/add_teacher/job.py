@@ -10,10 +10,8 @@ from app.components import page, waiting
 from app.components.escaping import escape
 from app.views.add_teacher.draft import AddTeacherDraft
 from engine import jobs
-from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.teachers.fitting import KeyDiff, from_event
-from engine.teachers.from_checkpoint import DIFF_EVENT
+from engine.teachers import key_difference
 
 
 def start(way: str, ask: Callable[[], Job]) -> None:
@@ -40,7 +38,7 @@ def show(way: str, ask: Callable[[], Job] | None) -> None:
             st.markdown(f":material/error: Not added: {escape(now.message or 'it was stopped')}")
     else:
         waiting.wait_for(job, "Adding the teacher", lambda: slot.ask(ask or (lambda: job)))
-    if now.state == "failed" and (found := _difference(job)):
+    if now.state == "failed" and (found := key_difference(job)):
         st.dataframe(
             found.rows(),
             hide_index=True,
@@ -52,11 +50,3 @@ def show(way: str, ask: Callable[[], Job] | None) -> None:
             },
             alt="Tensors of the file that do not fit the architecture",
         )
-
-
-def _difference(job: Job) -> KeyDiff | None:
-    try:
-        found = [event for event in jobs.read_events(job).events if event.get("kind") == DIFF_EVENT]
-    except WorkbenchError:
-        return None
-    return from_event(found[-1]) if found else None

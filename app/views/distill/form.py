@@ -19,8 +19,18 @@ from app.views.distill.draft import DistillDraft
 from engine import devices, jobs
 from engine.jobs import Job
 from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
-from engine.runs import RunSpec, active_weights, defaults, effective_teachers, line, plan
-from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs import (
+    RunSpec,
+    Speed,
+    active_weights,
+    defaults,
+    effective_teachers,
+    estimate_seconds,
+    known_speed,
+    line,
+    plan,
+    request_speed,
+)
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
 from engine.training import TrainSpec
@@ -235,8 +245,8 @@ def _weights_sentence(task: Task, choice: Choice) -> str:
     ranking = state.ranking(task)
     if ranking is None:
         return (
-            f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the teachers have not looked at the "
-            "labeled images yet, and the first run lets them."
+            f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the labeled images' features are not "
+            "extracted yet, and the first run extracts them."
         )
     number = effective_teachers(active_weights(ranking.alpha(state.p())))
     told = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"
@@ -265,7 +275,7 @@ def _draw_time(home: Path, choice: Choice, recipes: Mapping[str, Recipe]) -> Non
         list(recipes.values()),
         choice.device,
         f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
-        "teachers' first look at all images comes on top, once)]",
+        "teachers' features of all images are extracted on top, once)]",
         "Measure again",
     )
 
@@ -305,14 +315,14 @@ def _watch_measurement(job: Job) -> None:
 
     @st.fragment(run_every=MEASURE_POLL)
     @page.guarded
-    def look() -> None:
+    def refresh() -> None:
         now = jobs.status(job)
         if now.terminal:
             st.rerun()
         doing = progress_text(now) if now.state == "running" else _waits(job)
         st.caption(f":material/timer: Measuring how fast the student trains here: {doing}.")
 
-    look()
+    refresh()
 
 
 def _waits(job: Job) -> str:

@@ -13,9 +13,7 @@ from app.components.escaping import escape
 from app.views.importing import brought, channels, encodings, make, place, questions, reading
 from engine import tasks
 from engine.errors import WorkbenchError
-from engine.intake import ImportRequest, Preview
-from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
-from engine.intake.layouts.plain import LAYOUTS
+from engine.intake import FOLDER_CLASSES, FOLDER_LAYOUTS, ImportRequest, Preview
 
 
 def draw(source: ImportRequest) -> None:
@@ -158,7 +156,7 @@ def _classes(found: Preview) -> None:
 def _folders(source: ImportRequest, found: Preview) -> None:
     """Whether folders are classes: people also sort by patient, day or camera."""
     denied = brought.choices(source).columns.get("label") == ""
-    if found.layout not in LAYOUTS.values() or not (found.classes or denied):
+    if found.layout not in FOLDER_LAYOUTS.values() or not (found.classes or denied):
         return
     if any(question.key == FOLDER_CLASSES for question in found.questions):  # it is asked there
         return

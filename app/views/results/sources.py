@@ -22,8 +22,8 @@ from engine.runs import (
     list_comparisons,
     lost_runs,
     method_means,
+    recorded_comparison,
 )
-from engine.runs.recorded import recorded_comparison
 from engine.tasks import Task
 from engine.teachers import get_teacher, teacher_names
 

@@ -14,7 +14,7 @@ from app.views.start.draft import StartDraft
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
 from engine.intake import IMPORT_KIND
-from engine.runs.users import remove_task, users_of_task
+from engine.runs import remove_task, users_of_task
 from engine.tasks import Task, is_own
 
 PICTURES = 18  # on a card: one of each class, as far as they go

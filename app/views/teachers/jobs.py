@@ -12,8 +12,7 @@ from app import state
 from app.components import waiting, wording
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs.extraction_job import ExtractionTime, estimate_extraction, request_extraction
-from engine.runs.panel import request_panel
+from engine.runs import ExtractionTime, estimate_extraction, request_extraction, request_panel
 from engine.tasks import Task
 
 QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for

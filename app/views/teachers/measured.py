@@ -16,18 +16,20 @@ from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine import jobs
 from engine.errors import WorkbenchError
-from engine.runs import Entry, Ranking
-from engine.runs.speed import estimate_seconds, known_speed
-from engine.runs.verdict import (
-    IMAGES,
+from engine.runs import (
+    MEASURED_IMAGES,
+    Entry,
     Measured,
     Measurements,
+    Ranking,
+    estimate_seconds,
+    known_speed,
     measurements,
+    order_verdict,
     request_measurements,
     single_teacher_runs,
     single_teacher_specs,
-    unfinished,
-    verdict,
+    unfinished_measurements,
 )
 from engine.similarity import METRICS
 from engine.tasks import Task
@@ -52,7 +54,7 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
         )
     else:
         _verdict(ranking, found, records, relations)
-    if unfinished(runs):
+    if unfinished_measurements(runs):
         _watch(runs)
     else:
         _offer(task, found)
@@ -63,7 +65,7 @@ def _verdict(
 ) -> None:
     predicted = {r.teacher.name: r.similarity for r in ranking.ranked}
     titles = {record.name: record.title for record in ranking.candidates}
-    held = verdict(predicted, found.teachers)
+    held = order_verdict(predicted, found.teachers)
     icon = {True: ":material/check:", False: ":material/close:", None: ":material/hourglass_empty:"}[held.helped]
     st.markdown(f"{icon} **{escape(held.sentence)}**")
     st.markdown(_in_accuracies(ranking, found, titles))
@@ -162,7 +164,7 @@ def _offer(task: Task, found: Measurements | None) -> None:
             "Image budget of each run",
             100,
             MOST_IMAGES,
-            found.images if found else IMAGES,
+            found.images if found else MEASURED_IMAGES,
             step=1000,
             key="teachers-measure-images",
             persist_state="session",

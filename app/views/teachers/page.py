@@ -61,7 +61,7 @@ def render() -> None:
 
 def _choose_metric(task: Task) -> None:
     budget = state.labels_per_class()
-    looking = [key for key, metric in METRICS.items() if "record" not in metric.needs]
+    on_images = [key for key, metric in METRICS.items() if "record" not in metric.needs]
 
     def name(key: str) -> str:
         needed = METRICS[key].labels_per_class
@@ -70,7 +70,7 @@ def _choose_metric(task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "Similarity metric",
-            looking,
+            on_images,
             format_func=name,
             width=320,
             **state.bound("metric", state.metric(), state.set_metric),

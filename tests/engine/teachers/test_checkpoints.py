@@ -17,7 +17,7 @@ from engine.images.views import WHOLE, render
 from engine.records import record_from
 from engine.teachers import TeacherDescription, TeacherRecord, add_checkpoint, get_teacher, load_teacher
 from engine.teachers.checkpoint import read_tensors
-from engine.teachers.configured import configured
+from engine.teachers.configured import timm_configuration
 from engine.teachers.fitting import MismatchError, fit
 
 NET = "test_resnet"
@@ -184,7 +184,7 @@ def test_what_belongs_to_a_larger_network_is_never_left_out():
 
 
 def test_heads_that_are_not_wanted_are_left_out_and_named():
-    found = fit(network().state_dict(), network(classes=0), "own.pt", NET, heads=configured(NET).heads)
+    found = fit(network().state_dict(), network(classes=0), "own.pt", NET, heads=timm_configuration(NET).heads)
     assert found.notes == ("Left out, as no part of the network: fc.* (2 tensors).",)
 
 
