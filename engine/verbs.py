@@ -49,7 +49,7 @@ def import_images(
     Raises WorkbenchError with what is wrong with the source, BusyError while another process does the same import.
     """
     request = request_for(str(source), title=title, name=name, **wanted)
-    return imported(workspace.path, request, **({"progress": ProgressLine("images")} if progress else {}))
+    return imported(workspace.path, request, progress=ProgressLine("images") if progress else _quiet)
 
 
 def rank(
@@ -79,7 +79,7 @@ def rank(
         teachers=teachers,
         resamples=resamples,
         device=resolve(device),
-        **({"progress": ProgressLine("images × teachers", {SCORING: "scorings"})} if progress else {}),
+        progress=ProgressLine("images × teachers", {SCORING: "scorings"}) if progress else _quiet,
     )
     return panel_document(found, opened, teachers)
 
@@ -151,3 +151,7 @@ def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT)
     if run not in known:
         raise UnknownNameError("run", run, known)
     return export_student(workspace.runs / run, Path(out), form)
+
+
+def _quiet(done: int, total: int, stage: str) -> None:
+    """Progress that nobody wants to see."""
