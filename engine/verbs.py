@@ -49,7 +49,7 @@ def import_images(
     Raises WorkbenchError with what is wrong with the source, BusyError while another process does the same import.
     """
     request = request_for(str(source), title=title, name=name, **wanted)
-    return imported(workspace.path, request, progress=ProgressLine("images") if progress else _quiet)
+    return imported(workspace, request, progress=ProgressLine("images") if progress else _quiet)
 
 
 def rank(
@@ -69,9 +69,9 @@ def rank(
     teachers: names; None = all. resamples: draws of half the labels, for intervals. device: None = the best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
     """
-    opened = open_task(task, workspace.path)
+    opened = open_task(workspace, task)
     found = teacher_panel(
-        workspace.path,
+        workspace,
         opened,
         metrics=None if metric == ALL else [metric],
         labels_per_class=labels_per_class,
@@ -81,7 +81,7 @@ def rank(
         device=resolve(device),
         progress=ProgressLine("images × teachers", {SCORING: "scorings"}) if progress else _quiet,
     )
-    return panel_document(found, opened, teachers)
+    return panel_document(workspace, found, opened, teachers)
 
 
 def compare(
@@ -103,9 +103,10 @@ def compare(
     "failed". An interrupt cancels them; the same call resumes what is not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
-    opened = open_task(task, workspace.path)
+    opened = open_task(workspace, task)
     chosen = preselected() if methods is None else list(methods)
     specs = plan(
+        workspace,
         opened,
         chosen,
         list(seeds),
@@ -115,9 +116,9 @@ def compare(
         teachers=teachers,
         **settings,
     )
-    comparison = start(workspace.path, specs)
+    comparison = start(workspace, specs)
     waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
-    queue = QueueThread(workspace.path, specs[0].device, until_empty=True)
+    queue = QueueThread(workspace, specs[0].device, until_empty=True)
     queue.start()
     try:
         ended = jobs.wait(waited, JobLines(len(waited)) if progress else lambda job, now: None)
@@ -135,10 +136,8 @@ def compare(
         for job, found in ended.items()
         if found.state != "done"
     ]
-    failed += [
-        {"run": one.run, "state": "lost", "message": one.problem} for one in lost_runs(workspace.path, comparison)
-    ]
-    return {**comparison_document(comparison, finished_results(workspace.path, comparison)), "failed": failed}
+    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in lost_runs(workspace, comparison)]
+    return {**comparison_document(comparison, finished_results(workspace, comparison)), "failed": failed}
 
 
 def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT) -> list[Path]:
