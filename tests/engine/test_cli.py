@@ -182,7 +182,7 @@ def test_the_server_takes_the_place_of_the_command_that_starts_it(home, monkeypa
     monkeypatch.setattr(os, "execv", lambda path, command: started.append(command) or sys.exit(0))
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setenv("WORKBENCH_HOSTS", "one.example")
-    monkeypatch.setenv("WORKBENCH_HOME", os.path.relpath(home))
+    monkeypatch.setenv("WORKBENCH_HOME", os.path.relpath(home.path))
     with pytest.raises(SystemExit):
         main(["serve", "--port", "0", "--host-name", "two.example"])
     assert os.environ["WORKBENCH_HOSTS"] == "one.example,two.example"
