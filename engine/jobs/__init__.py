@@ -13,6 +13,7 @@ from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import State, Status, create, remove, request_cancel, resume, status
+from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Reporter",
     "State",
     "Status",
+    "WarmWorker",
     "create",
     "damaged_jobs",
     "drain",
@@ -43,5 +45,6 @@ __all__ = [
     "status",
     "unfinished_jobs",
     "wait",
+    "wait_for_job",
     "worker",
 ]
