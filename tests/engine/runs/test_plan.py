@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import jobs, runs
+from engine import jobs, runs, verbs
 from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.files import canonical_hash
@@ -173,7 +173,7 @@ def test_the_command_line_trains_at_the_size_that_is_asked_for_or_the_tasks_own(
         started.extend(specs)
         raise InvalidInputError("Nothing is to be trained here.")
 
-    monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr(verbs, "start", start)
     assert main(["compare", "--task", "emoji-fluent", *options]) == 1
     assert {spec.train.size for spec in started} == {size}
     assert [spec.method for spec in started] == preselected()
