@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
-from engine.images import converting, decode
+from engine.images import converting
+from engine.images.converting import decode
 from engine.images.views import WHOLE, boxes, render, square
 from engine.review import open_task
 from engine.tasks import add_task_file, bundled_names, task_names, write_revision
