@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.components.methods import look, title
+from app.components.methods import style_of, title
 from engine import jobs
 from engine.cli.program import main
 from engine.errors import InvalidInputError
@@ -60,4 +60,4 @@ def test_it_stands_in_the_lists(capsys):
     last = json.loads(capsys.readouterr().out)["methods"][-1]
     assert (last["method"], last["needs"], last["defaults"]) == ("smoothed", ["labels"], {"smoothing": 0.1})
     assert title("smoothed(smoothing=0.3)") == "Smoothed labels, smoothing 0.3"
-    assert look("smoothed").color
+    assert style_of("smoothed").color
