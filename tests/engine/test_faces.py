@@ -27,7 +27,7 @@ def dotted(folder):
 
 
 def exported(folder):
-    """The names in `__all__` of a package, or all that its `__init__` defines itself without a `_`."""
+    """The names in `__all__` of a package, or those that its `__init__` defines and does not use itself."""
     tree, found = ast.parse((folder / "__init__.py").read_text()), set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -37,6 +37,7 @@ def exported(folder):
             if target == "__all__":
                 return set(ast.literal_eval(node.value))
             found.add(target)
+    found -= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return {name for name in found if not name.startswith("_")}
 
 
