@@ -14,6 +14,7 @@ from pathlib import Path
 from engine import files
 from engine.errors import InvalidInputError
 from engine.jobs import Job, Reporter, drain, worker
+from engine.workspace import Workspace
 
 ROOTS = ("jobs", "runs")
 
@@ -25,7 +26,7 @@ def trace(job: Job, what: str) -> None:
             file.write(f"{what} {job.id} {os.getpid()}\n")
 
 
-def count(job: Job, reporter: Reporter) -> None:
+def count(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Count to `steps` with a checkpoint every second step; die at `die_at`, once or always, if asked to."""
     checkpoint = job.folder / "checkpoint.json"
     kept = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": 0}
@@ -47,17 +48,17 @@ def count(job: Job, reporter: Reporter) -> None:
     trace(job, "end")
 
 
-def mistaken(job: Job, reporter: Reporter) -> None:
+def mistaken(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Fail as a user's mistake does."""
     raise InvalidInputError("row 17: label 'cat ' is not one of cat, dog; trim the space.")
 
 
-def buggy(job: Job, reporter: Reporter) -> None:
+def buggy(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Fail as a bug does."""
     len(job.spec["number"])
 
 
-def busy(job: Job, reporter: Reporter) -> None:
+def busy(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Work on and on without a look at the cancel flag; tell when the stack is unwound."""
     try:
         (job.folder / "ready").touch()
@@ -66,7 +67,7 @@ def busy(job: Job, reporter: Reporter) -> None:
         (job.folder / "unwound").touch()
 
 
-def stubborn(job: Job, reporter: Reporter) -> None:
+def stubborn(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Ignore SIGTERM too, in a child process as well."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() == 0:
@@ -79,7 +80,7 @@ def stubborn(job: Job, reporter: Reporter) -> None:
     time.sleep(3600)
 
 
-def dies_confused(job: Job, reporter: Reporter) -> None:
+def dies_confused(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """See the cancellation, and die of something else because of it."""
     (job.folder / "ready").touch()
     while not (job.folder / "cancel").exists():
@@ -87,7 +88,7 @@ def dies_confused(job: Job, reporter: Reporter) -> None:
     raise ValueError("lost my way")
 
 
-def full_disk(job: Job, reporter: Reporter) -> None:
+def full_disk(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Meet an error on a disk that has no space left even for the error."""
 
     def refuse(descriptor: int) -> None:
@@ -97,18 +98,18 @@ def full_disk(job: Job, reporter: Reporter) -> None:
     raise TypeError("the first error")
 
 
-def out_of_space(job: Job, reporter: Reporter) -> None:
+def out_of_space(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Meet a full disk in somebody else's code."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder / "student.bin"))
 
 
-def exits(job: Job, reporter: Reporter) -> None:
+def exits(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """End without a word."""
     print("segmentation of something", flush=True)
     os._exit(job.spec["code"])
 
 
-def lingers(job: Job, reporter: Reporter) -> None:
+def lingers(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Leave a thread behind that keeps the process alive."""
     import threading
 
@@ -138,8 +139,7 @@ def main(verb: str, folder: Path) -> int:
     """Do one job, or drain a workspace's queue."""
     if verb == "work":
         return worker.run(folder, HANDLERS)
-    roots = [folder / name for name in ROOTS]
-    drain(roots, "cpu", command, workspace=folder, until_empty=True, poll=0.02, grace=0.3, kill_grace=0.3)
+    drain(Workspace(folder), "cpu", command, until_empty=True, poll=0.02, grace=0.3, kill_grace=0.3)
     return 0
 
 
