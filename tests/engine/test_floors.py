@@ -1,6 +1,5 @@
 """The house as docs/architecture.md draws it: floors, no circles, and doors that are used."""
 
-from engine.workspace import Workspace
 import ast
 import re
 import subprocess
@@ -162,7 +161,9 @@ def workspace_and_path(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             arguments = [a for a in ast.walk(node.args) if isinstance(a, ast.arg) and a.annotation]
             kinds = {a.arg: ast.unparse(a.annotation) for a in arguments}
-            paths = {name for name, kind in kinds.items() if re.search(r"\bPath\b", kind) and "Callable" not in kind} - OUTSIDE
+            paths = {
+                name for name, kind in kinds.items() if re.search(r"\bPath\b", kind) and "Callable" not in kind
+            } - OUTSIDE
             if paths and any(re.search(r"\bWorkspace\b", kind) for kind in kinds.values()):
                 yield node.name
 
