@@ -7,6 +7,7 @@ long as the session.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ ALL = "all"  # in place of a number of labels per class: as many as an own task 
 URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
 PARTS = ("images", "check", "label")  # of an own task's page
 LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
+WARM_SETTING = "WORKBENCH_WARM_WORKERS"  # "0": no worker waits for the next job, where memory is short
 SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
 
@@ -422,7 +424,7 @@ class _Queue:
                 self.problem = None
             if self._thread is None or not self._thread.is_alive():
                 self.problem = str(self._thread.error) if self._thread and self._thread.error else None
-                self._thread = QueueThread(self._workspace, self._device)
+                self._thread = QueueThread(self._workspace, self._device, warm=os.environ.get(WARM_SETTING) != "0")
                 self._thread.start()
                 self._started = time.monotonic()
             return self._thread

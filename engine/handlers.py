@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 
 from engine.errors import UnknownNameError
-from engine.jobs import Handler
+from engine.jobs import IMPORT, INTERACTIVE, Handler
 from engine.uncompiled import defer_compiler
 
 _PLACES = {
@@ -22,6 +22,9 @@ _PLACES = {
     "add-checkpoint": "engine.teachers.from_checkpoint:execute_checkpoint",
     "add-outputs": "engine.features.precomputed:execute_outputs",
 }
+
+
+_FIRST = {INTERACTIVE: "extraction", IMPORT: "import"}  # what jobs of a lane need most; of a device's, a run
 
 
 class _Handlers(Mapping[str, Handler]):
@@ -49,3 +52,8 @@ class _Handlers(Mapping[str, Handler]):
 
 
 HANDLERS: Mapping[str, Handler] = _Handlers()
+
+
+def load_for(lane: str) -> None:
+    """Load what the jobs of a lane need, before there is one."""
+    HANDLERS[_FIRST.get(lane, "run")]

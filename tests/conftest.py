@@ -8,6 +8,7 @@ import sys
 from engine.workspace import Workspace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("WORKBENCH_WARM_WORKERS", "0")  # a page that a test draws loads no libraries for a job to come
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
 
 import pyarrow as pa

@@ -23,6 +23,12 @@ def add_parser(verbs: Any) -> None:
     job.set_defaults(run=_job)
     job.add_argument("folder", type=Path)
 
+    text = "load what the jobs of a lane need, and wait for one (the queue calls this)"
+    warm = verbs.add_parser("warm", help=text, description=text)
+    warm.set_defaults(run=_warm)
+    warm.add_argument("lane")
+    warm.add_argument("channel", type=int, help="the file descriptor of the queue's socket")
+
 
 def _work(options: argparse.Namespace) -> int:
     from engine.devices import resolve
@@ -41,3 +47,12 @@ def _job(options: argparse.Namespace) -> int:
 
     processes.give_way()
     return worker.run(options.folder, HANDLERS)
+
+
+def _warm(options: argparse.Namespace) -> int:
+    from engine.handlers import HANDLERS, load_for
+    from engine.jobs import processes, wait_for_job, worker
+
+    processes.give_way()
+    folder = wait_for_job(options.channel, lambda: load_for(options.lane))
+    return worker.run(folder, HANDLERS) if folder else 0

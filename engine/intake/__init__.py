@@ -30,7 +30,7 @@ from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
 from engine.intake.layouts.plain import LAYOUTS as FOLDER_LAYOUTS
 from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.intake.previews import Preview, Sample, preview, read_in_ways
-from engine.intake.request import UPLOAD, ImportRequest, request_from
+from engine.intake.request import UPLOAD, ImportRequest, request_for, request_from
 from engine.intake.uploads import keep_upload, remove_upload, upload_title
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "preview",
     "read_in_ways",
     "remove_upload",
+    "request_for",
     "request_from",
     "request_import",
     "upload_title",

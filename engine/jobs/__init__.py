@@ -13,6 +13,7 @@ from engine.jobs.records import Job, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import Status, create, remove, request_cancel, resume, status
+from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "OnChange",
     "Reporter",
     "Status",
+    "WarmWorker",
     "create",
     "drain",
     "lane_of_device",
@@ -38,5 +40,6 @@ __all__ = [
     "status",
     "unfinished_jobs",
     "wait",
+    "wait_for_job",
     "worker",
 ]

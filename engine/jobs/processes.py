@@ -76,6 +76,13 @@ def send_signal(pid: int, mark: str | None, signal_number: signal.Signals) -> No
             os.kill(pid, signal_number)
 
 
+def kill_group(pid: int) -> None:
+    """End a worker of ours that was not collected yet, which leads its own group, and all that it started."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def _start_from_proc(pid: int) -> str | None:
     """Linux: start time in clock ticks since boot, with the boot it counts from."""
     try:

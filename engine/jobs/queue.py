@@ -22,6 +22,7 @@ from engine.jobs import processes, states
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
+from engine.jobs.warm import WarmWorker
 from engine.workspace import Workspace
 
 if sys.platform != "win32":
@@ -32,6 +33,7 @@ GRACE = (
 )
 KILL_GRACE = 5.0  # s from SIGTERM until SIGKILL: enough to remove half-written files
 LINGER = 30.0  # s that a process may go on after it has said that its job ended
+WARM_AFTER = 1.0  # s that a lane has been empty until a worker is started that waits for its next job
 FORGOTTEN_AFTER = 3600.0  # s; a half-written folder of that age has nobody who still writes it
 
 
@@ -100,6 +102,7 @@ def drain(
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
+    warm: Callable[[], WarmWorker] | None = None,
     grace: float = GRACE,
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
@@ -108,6 +111,8 @@ def drain(
 
     command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
     `processes.worker_environment` makes it.
+    warm() starts a worker that waits for a job: while the lane is held and empty there is one, until it has waited long
+    enough; after the next job there is one again.
     on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
     thread holds the lane, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
     this process dies, a running worker works on and keeps the lane; whoever drains next takes it from there.
@@ -115,7 +120,7 @@ def drain(
     """
     cancellations, roots = _Cancellations(grace, kill_grace), workspace.job_folders
     unfinished = Unfinished(roots, lane)
-    drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll)
+    drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll, warm)
     drainer.tidy()
     for folder in workspace.written_to():
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
@@ -125,6 +130,7 @@ def drain(
             try:
                 drainer.run_all(lock, until_empty)
             finally:
+                drainer.spare.dismiss()
                 lock.release()
         else:
             drainer.look_on()
@@ -153,6 +159,39 @@ class _Cancellations:
             processes.send_signal(present.pid, present.pid_started, signal.SIGTERM)
 
 
+class _Spare:
+    """The worker that waits for the next job of a lane, where one is wanted."""
+
+    def __init__(self, start: Callable[[], WarmWorker] | None) -> None:
+        self._start, self._wanted = start, start is not None
+        self._worker: WarmWorker | None = None
+        self._empty_since: float | None = None
+
+    def keep(self) -> None:
+        """While the lane is empty: see to it that there is one, unless one has waited in vain already."""
+        self._empty_since = self._empty_since or time.monotonic()
+        if self._worker is not None and self._worker.gone:
+            self.dismiss()
+            self._wanted = False
+        if self._start and self._wanted and self._worker is None and time.monotonic() - self._empty_since > WARM_AFTER:
+            try:
+                self._worker = self._start()
+            except OSError:  # such as no memory left: the next job gets a worker of its own, which says what is wrong
+                self._wanted = False
+
+    def take(self, job: Job, log: IO[bytes], lock: DeviceLock) -> subprocess.Popen[bytes] | None:
+        """Hand it the job; None if there is none, or if it cannot take it."""
+        worker, self._worker = self._worker, None
+        self._empty_since, self._wanted = None, self._start is not None
+        return worker.take(job.folder, log.fileno(), lock.fileno()) if worker else None
+
+    def dismiss(self) -> None:
+        """End it, if there is one."""
+        if self._worker is not None:
+            self._worker.dismiss()
+            self._worker = None
+
+
 class _Drainer:
     """What `drain` does, with its settings."""
 
@@ -165,8 +204,10 @@ class _Drainer:
         on_change: OnChange | None,
         cancellations: _Cancellations,
         poll: float,
+        warm: Callable[[], WarmWorker] | None,
     ) -> None:
         self.stop = stop
+        self.spare = _Spare(warm)
         self._roots = list(roots)
         self._jobs = unfinished
         self._command = command
@@ -206,6 +247,7 @@ class _Drainer:
             elif until_empty:
                 return
             else:
+                self.spare.keep()
                 self.stop.wait(self._poll)
 
     def _run(self, job: Job, lock: DeviceLock) -> None:
@@ -229,7 +271,7 @@ class _Drainer:
         with changing(job.folder), _opened_log(job) as log:
             if status(job).state != "queued":
                 return None
-            process = subprocess.Popen(
+            process = self.spare.take(job, log, lock) or subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -241,7 +283,7 @@ class _Drainer:
             try:
                 states.begin_locked(job, process.pid)
             except BaseException:
-                _kill_group(process.pid)
+                processes.kill_group(process.pid)
                 process.wait()
                 raise
             return process
@@ -254,11 +296,11 @@ class _Drainer:
             if present.terminal:
                 ended_since = ended_since or time.monotonic()
                 if time.monotonic() - ended_since > LINGER:
-                    _kill_group(process.pid)
+                    processes.kill_group(process.pid)
             if self.stop.wait(self._poll):
                 threading.Thread(target=process.wait, daemon=True).start()  # collects it whenever it ends
                 return
-        _kill_group(process.pid)  # whatever the worker started and did not end itself
+        processes.kill_group(process.pid)  # whatever the worker started and did not end itself
         self._settle(job, process.returncode)
 
     def _settle(self, job: Job, exit_code: int | None) -> None:
@@ -296,10 +338,3 @@ def _read_exit(exit_code: int | None) -> tuple[str | None, bool]:
     with suppress(ValueError):
         return signal.Signals(number).name, False
     return f"signal {number}", False
-
-
-def _kill_group(pid: int) -> None:
-    """End a worker of ours, which leads its own group, and all that it started."""
-    if sys.platform != "win32":
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)

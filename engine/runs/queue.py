@@ -7,10 +7,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from engine import jobs
 from engine.errors import WorkbenchError
-from engine.jobs import IMPORT, INTERACTIVE, Job, OnChange, Status, lane_of_device
+from engine.installation import FOLDER
+from engine.jobs import IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, lane_of_device
 from engine.workspace import Workspace
 
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
@@ -38,6 +40,17 @@ def worker_command(job: Job) -> list[str]:
     return [sys.executable, "-P", "-m", "engine", "job", str(job.folder)]
 
 
+def warm_worker(lane: str) -> WarmWorker:
+    """A worker of a lane that waits for a job. Raises OSError if it cannot be started."""
+    return WarmWorker([sys.executable, "-P", "-m", "engine", "warm", lane], _program)
+
+
+def _program() -> list[tuple[str, int, int]]:
+    """What changes when the program is changed under a process that has loaded it already."""
+    found = ((str(path), path.stat()) for path in sorted((FOLDER / "engine").rglob("*.py")))
+    return [(name, now.st_mtime_ns, now.st_size) for name, now in found]
+
+
 def drain(
     workspace: Workspace,
     device: str,
@@ -45,8 +58,10 @@ def drain(
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
+    warm: bool = False,
 ) -> None:
     """Run the queued jobs of the `lanes` of a device, the lanes beside each other, as `engine.jobs.drain` does for one.
+    warm: whether a worker waits in each lane for its next job.
 
     on_change is called in threads of their own, never in two at a time. Raises StorageError if the workspace cannot be
     written; then, as when this is interrupted, all lanes end, and running workers work on.
@@ -55,7 +70,7 @@ def drain(
     threads = [
         threading.Thread(
             target=_drain_lane,
-            args=(workspace, lane, lanes(device), stop, until_empty, notify, errors),
+            args=(workspace, lane, lanes(device), stop, until_empty, notify, warm, errors),
             name=f"queue of {lane}",
             daemon=True,
         )
@@ -80,6 +95,7 @@ def _drain_lane(
     stop: threading.Event,
     until_empty: bool,
     on_change: OnChange,
+    warm: bool,
     errors: list[WorkbenchError],
 ) -> None:
     """Drain one lane in this thread; what it raises goes to `errors` and stops the lanes beside it."""
@@ -92,6 +108,7 @@ def _drain_lane(
                 stop=stop,
                 until_empty=until_empty,
                 on_change=on_change,
+                warm=partial(warm_worker, lane) if warm else None,
             )
             if stop.is_set() or not any(jobs.unfinished_jobs(workspace.job_folders, other) for other in beside):
                 return
@@ -118,16 +135,16 @@ def _one_at_a_time(on_change: OnChange | None) -> OnChange:
 class QueueThread(threading.Thread):
     """A background thread that runs the queued jobs of a device's lanes as long as it lives; several compete safely."""
 
-    def __init__(self, workspace: Workspace, device: str, *, until_empty: bool = False) -> None:
+    def __init__(self, workspace: Workspace, device: str, *, until_empty: bool = False, warm: bool = False) -> None:
         super().__init__(name=f"queue of {device}", daemon=True)
-        self.workspace, self.device, self.until_empty = workspace, device, until_empty
+        self.workspace, self.device, self.until_empty, self.warm = workspace, device, until_empty, warm
         self.stopping = threading.Event()
         self.error: WorkbenchError | None = None  # why it ended, when the workspace refused
 
     def run(self) -> None:
         """Drain until stopped."""
         try:
-            drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty)
+            drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
         except WorkbenchError as error:
             self.error = error
 

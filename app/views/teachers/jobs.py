@@ -39,8 +39,8 @@ def extract(task: Task, labels: int | None = None) -> None:
         f"extract {task.name} {wanted} {state.seed()}",
         ask,
         "Extracting the teachers' outputs for the labeled images",
-        f":material/visibility: The teachers' outputs for these labeled images are not there yet: {lacking:,} "
-        f"outputs (images × teachers) are to be extracted, once. {_about(time)}",
+        f":material/visibility: Not ranked yet: {lacking:,} outputs (images × teachers) are to be extracted, once. "
+        f"{_about(time)}",
         "Rank the teachers" if labels is None else f"Rank at {wording.count(wanted, 'label')} per class",
     )
 

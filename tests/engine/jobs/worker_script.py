@@ -1,6 +1,7 @@
 """A worker with small handlers, and a drainer, both run as real processes by the tests of this folder.
 
-`worker_script.py work FOLDER` does one job; `worker_script.py drain WORKSPACE` drains the queue of "cpu".
+`worker_script.py work FOLDER` does one job; `worker_script.py drain WORKSPACE` drains the queue of "cpu", and
+`worker_script.py drain-warm WORKSPACE` does so with a worker that waits: `worker_script.py warm CHANNEL`.
 """
 
 import errno
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from engine import files
 from engine.errors import InvalidInputError
-from engine.jobs import Job, Reporter, drain, worker
+from engine.jobs import Job, Reporter, WarmWorker, drain, wait_for_job, worker
 from engine.workspace import Workspace
 
 ROOTS = ("jobs", "runs")
@@ -135,11 +136,29 @@ def command(job: Job) -> list[str]:
     return [sys.executable, __file__, "work", str(job.folder)]
 
 
+def warm() -> WarmWorker:
+    """A worker that waits for a job."""
+    return WarmWorker([sys.executable, __file__, "warm"], lambda: None)
+
+
 def main(verb: str, folder: Path) -> int:
     """Do one job, or drain a workspace's queue."""
     if verb == "work":
         return worker.run(folder, HANDLERS)
-    drain(Workspace(folder), "cpu", command, until_empty=True, poll=0.02, grace=0.3, kill_grace=0.3)
+    if verb == "warm":
+        handed = wait_for_job(int(folder.name), lambda: None, float(os.environ.get("PATIENCE", "60")))
+        return worker.run(handed, HANDLERS) if handed else 0
+    waiting = verb == "drain-warm"
+    drain(
+        Workspace(folder),
+        "cpu",
+        command,
+        until_empty=not waiting,
+        warm=warm if waiting else None,
+        poll=0.02,
+        grace=0.3,
+        kill_grace=0.3,
+    )
     return 0
 
 
