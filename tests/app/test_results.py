@@ -10,8 +10,9 @@ from app import state
 from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
+from engine.results import results_in
 from engine.review import open_task
-from engine.runs import recorded, recorded_comparison, results_in
+from engine.runs import recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
 from engine.workspace import Workspace
 from tests.app import made_runs

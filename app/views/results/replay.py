@@ -12,7 +12,7 @@ from app.components.charts import Curve
 from app.components.methods import title
 from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
-from engine.runs import RunResult
+from engine.results import RunResult
 
 SPEED = 20
 POLL_SECONDS = 0.6

@@ -13,10 +13,10 @@ from app.components import wording
 from app.components.charts import Curve
 from engine.evaluation import Interval
 from engine.methods import place
+from engine.results import RunResult, results_in
 from engine.runs import (
     Comparison,
     MethodMean,
-    RunResult,
     as_document,
     entries,
     finished_results,
@@ -24,7 +24,6 @@ from engine.runs import (
     lost_runs,
     method_means,
     recorded_comparison,
-    results_in,
 )
 from engine.tasks import Task
 from engine.teachers import get_teacher, teacher_names

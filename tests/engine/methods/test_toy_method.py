@@ -10,9 +10,10 @@ from engine.cli.program import main
 from engine.errors import InvalidInputError
 from engine.jobs import worker
 from engine.methods import METHODS, get_method, register
+from engine.results import read_result
 from engine.review import open_task
-from engine.runs import execute, plan, read_result, run_spec_from, start
-from engine.runs.execution import KIND
+from engine.runs import plan, run_spec_from, start
+from engine.runs.execution import KIND, execute
 from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.methods.toy.smoothing import METHOD

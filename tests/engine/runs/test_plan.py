@@ -11,9 +11,10 @@ from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.files import canonical_hash
 from engine.methods import METHODS, get_method, preselected
+from engine.results import results_in
 from engine.review import open_task
-from engine.runs import common_ground, method_means, plan, results_in, run_spec_from
-from engine.runs.recorded import recorded_comparison
+from engine.runs import method_means, plan, recorded_comparison, run_spec_from
+from engine.runs.comparison import common_ground, read_run
 from engine.runs.spec import as_json, spec_of
 from engine.tasks import Task
 from engine.tasks.task import write_task
@@ -219,6 +220,6 @@ def test_a_flat_run_keeps_its_name_and_its_spec_when_it_is_made_again(home, emoj
     job = jobs.create(home.runs, name, kind="run", spec=flat, device="cpu", lane="cpu")
     assert spec_of(job) == run_spec_from(flat)
     jobs.request_cancel(job)
-    again = runs.run_again(home, runs.read_run(home, name))
+    again = runs.run_again(home, read_run(home, name))
     assert (again.id, again.spec) == (name, flat)
-    assert isinstance(runs.read_run(home, name), runs.Entry)
+    assert isinstance(read_run(home, name), runs.Entry)
