@@ -12,13 +12,14 @@ from engine.errors import BusyError, CancelledError, DamagedFileError, InvalidIn
 from engine.handlers import HANDLERS
 from engine.images.decoder import Decoder, Decoders
 from engine.images.reading import Reading
-from engine.intake import ImportRequest, import_images, ingest, keep_upload, propose, request_import
+from engine.intake import ImportRequest, import_images, ingest, keep_upload, request_import
 from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
 from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
+from tests.engine.tasks.proposing import propose
 
 
 @pytest.fixture
