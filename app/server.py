@@ -11,7 +11,11 @@ from streamlit.starlette import App
 
 from app.hosts import KnownHosts, known_hosts
 from engine.settings import checked_host_names, host_names
+from engine.workspace import Workspace
 
-further = (*host_names(), *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")))
+further = (
+    *host_names(Workspace.from_environment()),
+    *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")),
+)
 hosts = known_hosts(config.get_option("server.address") or "", further)
 app = App(Path(__file__).with_name("main.py"), middleware=[Middleware(KnownHosts, hosts=hosts)])

@@ -19,7 +19,6 @@ import streamlit as st
 
 from engine import devices, intake, review, runs, tasks
 from engine.errors import WorkbenchError
-from engine.files import workspace
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
 from engine.methods import DEFAULT_P
@@ -28,6 +27,7 @@ from engine.runs import QueueThread, Ranking, TeacherPanel, known_panel, missing
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import all_teachers, teacher_names
+from engine.workspace import Workspace
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
 DEFAULT_LABELS = 5
@@ -74,9 +74,9 @@ def _is_budget(text: str | None) -> bool:
     return text is not None and text.isdecimal() and len(text) <= 6 and int(text) > 0
 
 
-def home() -> Path:
-    """The workspace folder."""
-    return workspace()
+def workspace() -> Workspace:
+    """The workspace that the environment names."""
+    return Workspace.from_environment()
 
 
 def task_name() -> str | None:
@@ -96,8 +96,8 @@ def task() -> Task | None:
 def open_task(name: str) -> Task:
     """A task by name, opened once for all sessions as long as its record does not change. Raises as `task`."""
     if not _is_folder_name(name) or not _record(name).exists():
-        review.open_task(name, home())  # copies a bundled task into the workspace
-    return _opened_task(str(home()), name, _record(name).stat().st_mtime_ns)
+        review.open_task(workspace(), name)  # copies a bundled task into the workspace
+    return _opened_task(workspace(), name, _record(name).stat().st_mtime_ns)
 
 
 def task_as_labeled() -> Task | None:
@@ -112,8 +112,8 @@ def task_as_labeled() -> Task | None:
 def open_labels(name: str) -> Task:
     """A task by name as `task_as_labeled`, read once for all sessions as long as its record does not change."""
     if not _is_folder_name(name) or not _record(name).exists():
-        tasks.task_as_labeled(name, home())  # copies a bundled task into the workspace
-    return _labels(str(home()), name, _record(name).stat().st_mtime_ns)
+        tasks.task_as_labeled(workspace(), name)  # copies a bundled task into the workspace
+    return _labels(workspace(), name, _record(name).stat().st_mtime_ns)
 
 
 def set_task(name: str) -> None:
@@ -152,7 +152,7 @@ def checked(task: Task) -> Checked:
 
 def previewed(request: ImportRequest) -> Preview:
     """What an import would make, looked up once for all sessions. Raises as `engine.tasks.preview`."""
-    return _previewed(str(home()), repr(request), request)
+    return _previewed(workspace(), repr(request), request)
 
 
 def read_in_ways(
@@ -162,7 +162,7 @@ def read_in_ways(
 
     Raises as `engine.tasks.read_in_ways`.
     """
-    return _read_in_ways(str(home()), repr(replace(request, reading=None)), names, repr(readings), request, readings)
+    return _read_in_ways(workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings)
 
 
 def labels_per_class() -> int:
@@ -253,7 +253,7 @@ def set_manual_alpha(alpha: Mapping[str, float] | None) -> None:
 def teacher() -> str | None:
     """Name of the chosen teacher; None while none is chosen or the one a link named is not there."""
     chosen = st.session_state.get("teacher")
-    return chosen if chosen in teacher_names() else None
+    return chosen if chosen in teacher_names(workspace()) else None
 
 
 def set_teacher(name: str | None) -> None:
@@ -295,12 +295,12 @@ def bound(name: str, value: Any, setter: Callable[[Any], None]) -> dict[str, Any
 
 def queue(device: str) -> QueueThread:
     """The thread of this server that runs the device's queued jobs; started when first asked for."""
-    return _queue(str(home()), device).running()
+    return _queue(workspace(), device).running()
 
 
 def queue_problem(device: str) -> str | None:
     """Why the device's queue had to be started again, as a sentence; None while all is well."""
-    return _queue(str(home()), device).problem
+    return _queue(workspace(), device).problem
 
 
 def ranking(task: Task, labels: int | None = None) -> Ranking | None:
@@ -310,8 +310,8 @@ def ranking(task: Task, labels: int | None = None) -> Ranking | None:
     task, or the metric gives no number.
     """
     choice = (labels or labels_per_class(), seed())
-    keys = ",".join(record.key for record in all_teachers())
-    arguments = (str(home()), task.name, task.revision, metric(), *choice, keys)
+    keys = ",".join(record.key for record in all_teachers(workspace()))
+    arguments = (workspace(), task.name, task.revision, metric(), *choice, keys)
     try:
         return _ranking(*arguments, task)
     except _MissingOutputsError:
@@ -323,7 +323,7 @@ def missing(task: Task, labels: int | None = None) -> int:
 
     labels: another number of labels per class than the chosen one.
     """
-    return missing_outputs(home(), task, labels_per_class=labels or labels_per_class(), seed=seed())
+    return missing_outputs(workspace(), task, labels_per_class=labels or labels_per_class(), seed=seed())
 
 
 def panel(task: Task) -> TeacherPanel | None:
@@ -331,9 +331,9 @@ def panel(task: Task) -> TeacherPanel | None:
 
     Raises InvalidInputError if no teacher may teach the task.
     """
-    keys = ",".join(record.key for record in all_teachers())
+    keys = ",".join(record.key for record in all_teachers(workspace()))
     try:
-        return _panel(str(home()), task.name, task.revision, labels_per_class(), seed(), keys, task)
+        return _panel(workspace(), task.name, task.revision, labels_per_class(), seed(), keys, task)
     except _MissingOutputsError:
         return None
 
@@ -346,13 +346,13 @@ class _MissingOutputsError(WorkbenchError):
 
 
 @st.cache_resource(max_entries=32, show_spinner="Looking through the labels")
-def _opened_task(home: str, name: str, changed: int) -> Task:
-    return review.open_task(name, Path(home))
+def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
+    return review.open_task(workspace, name)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _labels(home: str, name: str, changed: int) -> Task:
-    return tasks.task_as_labeled(name, Path(home))
+def _labels(workspace: Workspace, name: str, changed: int) -> Task:
+    return tasks.task_as_labeled(workspace, name)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -361,46 +361,58 @@ def _checked(folder: str, changed: int, _task: Task) -> Checked:
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
-def _previewed(home: str, wanted: str, _request: ImportRequest) -> Preview:
-    return intake.preview(_request, Path(home))
+def _previewed(workspace: Workspace, wanted: str, _request: ImportRequest) -> Preview:
+    return intake.preview(workspace, _request)
 
 
 @st.cache_resource(max_entries=32, ttl=900, show_spinner=False)
 def _read_in_ways(
-    home: str, wanted: str, names: tuple[str, ...], ways: str, _request: ImportRequest, _readings: tuple[Reading, ...]
+    workspace: Workspace,
+    wanted: str,
+    names: tuple[str, ...],
+    ways: str,
+    _request: ImportRequest,
+    _readings: tuple[Reading, ...],
 ) -> tuple[tuple[Sample, ...], ...]:
-    return intake.read_in_ways(_request, names, _readings, Path(home))
+    return intake.read_in_ways(workspace, _request, names, _readings)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _ranking(
-    home: str, name: str, revision: str, metric: str, labels_per_class: int, seed: int, teachers: str, _task: Task
+    workspace: Workspace,
+    name: str,
+    revision: str,
+    metric: str,
+    labels_per_class: int,
+    seed: int,
+    teachers: str,
+    _task: Task,
 ) -> Ranking:
-    if missing_outputs(Path(home), _task, labels_per_class=labels_per_class, seed=seed):
+    if missing_outputs(workspace, _task, labels_per_class=labels_per_class, seed=seed):
         raise _MissingOutputsError
-    return runs.rank(Path(home), _task, metric=metric, labels_per_class=labels_per_class, seed=seed)
+    return runs.rank(workspace, _task, metric=metric, labels_per_class=labels_per_class, seed=seed)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _panel(
-    home: str, name: str, revision: str, labels_per_class: int, seed: int, teachers: str, _task: Task
+    workspace: Workspace, name: str, revision: str, labels_per_class: int, seed: int, teachers: str, _task: Task
 ) -> TeacherPanel:
-    found = known_panel(Path(home), _task, labels_per_class=labels_per_class, seed=seed)
+    found = known_panel(workspace, _task, labels_per_class=labels_per_class, seed=seed)
     if found is None:
         raise _MissingOutputsError
     return found
 
 
 @st.cache_resource(show_spinner=False)
-def _queue(home: str, device: str) -> _Queue:
-    return _Queue(Path(home), device)
+def _queue(workspace: Workspace, device: str) -> _Queue:
+    return _Queue(workspace, device)
 
 
 class _Queue:
     """A device's thread, started again if it ended because the workspace refused; why it did is kept."""
 
-    def __init__(self, home: Path, device: str) -> None:
-        self._home, self._device = home, device
+    def __init__(self, workspace: Workspace, device: str) -> None:
+        self._workspace, self._device = workspace, device
         self._thread: QueueThread | None = None
         self._lock = threading.Lock()  # sessions ask at the same time
         self._started = 0.0
@@ -412,14 +424,14 @@ class _Queue:
                 self.problem = None
             if self._thread is None or not self._thread.is_alive():
                 self.problem = str(self._thread.error) if self._thread and self._thread.error else None
-                self._thread = QueueThread(self._home, self._device, warm=os.environ.get(WARM_SETTING) != "0")
+                self._thread = QueueThread(self._workspace, self._device, warm=os.environ.get(WARM_SETTING) != "0")
                 self._thread.start()
                 self._started = time.monotonic()
             return self._thread
 
 
 def _record(name: str) -> Path:
-    return home() / "tasks" / name / "task.json"
+    return workspace().tasks / name / "task.json"
 
 
 def _is_folder_name(name: str) -> bool:

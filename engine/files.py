@@ -21,12 +21,6 @@ TEMPORARY_PREFIX = ".tmp-"  # a file or folder so named is a write that never fi
 _LEFT_BEHIND = ".tmp"  # also what safetensors itself leaves of a write, such as .tmp4rnXbh
 
 
-def workspace() -> Path:
-    """Folder that holds everything a user makes: `WORKBENCH_HOME`, or `~/.distill-workbench`."""
-    home = os.environ.get("WORKBENCH_HOME")
-    return Path(home).expanduser() if home else Path.home() / ".distill-workbench"
-
-
 def storage_error(error: OSError, path: Path, needed: int | None = None) -> StorageError:
     """The sentence for an operating system's refusal to read or write `path`. needed: its bytes, if they are known."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -153,29 +147,6 @@ def remove_temporary(folder: Path, *, older_than: float) -> None:
                 path.unlink()
         except OSError:
             continue
-
-
-def remove_forgotten(home: Path, *, older_than: float) -> None:
-    """Remove what writes that never finished left in the workspace `home`, if it is `older_than` seconds old.
-
-    Jobs and runs are not looked into: a job's own folder is tidied whenever it starts or ends.
-    """
-    for pattern in WRITTEN_TO:
-        for folder in home.glob(pattern):
-            remove_temporary(folder, older_than=older_than)
-
-
-# Folders of the workspace in which single files are replaced. Whole folders that are made there are younger, or are
-# looked after by those who make them: an import goes on with what it left.
-WRITTEN_TO = (
-    "features/*/*/view-*",
-    "maps/*/*",
-    "tasks/*/labels",
-    "tasks/*/splits",
-    "comparisons",
-    "rankings",
-    "speeds",
-)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

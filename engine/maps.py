@@ -24,6 +24,7 @@ from engine.review import open_task
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.tensors import read_tensors, write_tensors
+from engine.workspace import Workspace
 
 ASSETS = bundled("maps")  # of the program's own tasks, so that none waits
 KIND = "map"
@@ -51,32 +52,32 @@ def map_rows(task: Task) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng([SEED, _SAMPLE_STREAM]).choice(rows, LARGEST_MAP, replace=False))
 
 
-def seen_rows(home: Path, task: Task, teacher: str) -> NDArray[np.int64]:
+def seen_rows(workspace: Workspace, task: Task, teacher: str) -> NDArray[np.int64]:
     """Those of `map_rows` whose features are in the cache already, sorted. Raises UnknownNameError."""
     rows = map_rows(task)
-    return np.setdiff1d(rows, FeatureStore(home, task, get_teacher(teacher)).missing(rows, 0))
+    return np.setdiff1d(rows, FeatureStore(workspace, task, get_teacher(workspace, teacher)).missing(rows, 0))
 
 
-def pca_map(home: Path, task: Task, teacher: str) -> Map | None:
+def pca_map(workspace: Workspace, task: Task, teacher: str) -> Map | None:
     """The two directions in which the features seen so far vary most; None while there are fewer than three images.
 
     It takes a second at most, and is not kept on disk. Each image's features are scaled to length 1 first; a
     direction's sign is set so that its largest loading is positive. Raises UnknownNameError.
     """
-    rows = seen_rows(home, task, teacher)
+    rows = seen_rows(workspace, task, teacher)
     if len(rows) < 3:
         return None
-    features = _unit_features(home, task, get_teacher(teacher), rows)
+    features = _unit_features(workspace, task, get_teacher(workspace, teacher), rows)
     return Map("pca", rows, _pca(features, 2))
 
 
-def read_map(home: Path, task: Task, teacher: str, kind: str) -> Map | None:
+def read_map(workspace: Workspace, task: Task, teacher: str, kind: str) -> Map | None:
     """The map of `map_rows` that was made before, in this workspace or for the program's own tasks, or None.
 
     Raises UnknownNameError for a kind that is none.
     """
-    record = get_teacher(teacher)
-    made = _path(home / "maps", task, record, kind)
+    record = get_teacher(workspace, teacher)
+    made = _path(workspace.maps, task, record, kind)
     for path in (made, _path(ASSETS, task, record, kind)):
         try:
             stored = read_tensors(path, "numpy")
@@ -92,21 +93,26 @@ def read_map(home: Path, task: Task, teacher: str, kind: str) -> Map | None:
     return None
 
 
-def write_map(root: Path, task: Task, teacher: str, drawn: Map) -> None:
+def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
     arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
-    write_tensors(_path(root, task, get_teacher(teacher), drawn.kind), arrays)
+    write_tensors(_path(root, task, teacher, drawn.kind), arrays)
 
 
-def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:
+def request_map(workspace: Workspace, task: Task, teacher: str, device: str) -> Job:
     """Queue the job that extracts the features of `map_rows` and draws the UMAP. Asking twice gives the same job; one
     that ended early is queued again.
 
     Raises UnknownNameError or StorageError.
     """
-    spec = {"task": task.name, "task_revision": task.revision, "teacher": teacher, "key": get_teacher(teacher).key}
+    spec = {
+        "task": task.name,
+        "task_revision": task.revision,
+        "teacher": teacher,
+        "key": get_teacher(workspace, teacher).key,
+    }
     return request(
-        home / "jobs",
+        workspace.jobs,
         f"map-{task.name}-{teacher}",
         kind=KIND,
         spec=spec | {"parameters": _parameters()},
@@ -115,10 +121,9 @@ def request_map(home: Path, task: Task, teacher: str, device: str) -> Job:
     )
 
 
-def execute_map(job: Job, report: Reporter) -> None:
+def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind. Raises InvalidInputError if task or teacher have changed since."""
-    home = job.folder.parent.parent
-    task, teacher = open_task(job.spec["task"], home), get_teacher(job.spec["teacher"])
+    task, teacher = open_task(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
     if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
         raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
@@ -126,11 +131,11 @@ def execute_map(job: Job, report: Reporter) -> None:
         report.check_cancelled()
         report.progress(done, total, "images", stage)
 
-    write_map(home / "maps", task, teacher.name, draw_umap(home, task, teacher.name, job.device, progress))
+    write_map(workspace.maps, task, teacher, draw_umap(workspace, task, teacher.name, job.device, progress))
 
 
 def draw_umap(
-    home: Path,
+    workspace: Workspace,
     task: Task,
     teacher: str,
     device: str,
@@ -139,10 +144,10 @@ def draw_umap(
     """Extract what is missing of the features of `map_rows`, and draw their UMAP. Raises as `engine.features.extract`;
     `progress` may raise to stop.
     """
-    rows, record = map_rows(task), get_teacher(teacher)
-    extract(home, task, [record], rows, device=device, progress=progress)
+    rows, record = map_rows(task), get_teacher(workspace, teacher)
+    extract(workspace, task, [record], rows, device=device, progress=progress)
     progress(0, None, f"Drawing the map of {len(rows):,} images")
-    return Map("umap", rows, umap_coordinates(_unit_features(home, task, record, rows)))
+    return Map("umap", rows, umap_coordinates(_unit_features(workspace, task, record, rows)))
 
 
 def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -167,9 +172,11 @@ def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
 _SAMPLE_STREAM = 0x3A9
 
 
-def _unit_features(home: Path, task: Task, teacher: TeacherRecord, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _unit_features(
+    workspace: Workspace, task: Task, teacher: TeacherRecord, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Features `[rows, D]` scaled to length 1, so that near means alike in direction."""
-    features = FeatureStore(home, task, teacher).read_features(rows)
+    features = FeatureStore(workspace, task, teacher).read_features(rows)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     unit: NDArray[np.float32] = features / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit
@@ -198,4 +205,4 @@ def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
     key = canonical_hash([task.revision, _parameters() | {"kind": kind}])
-    return root / task.name / FeatureStore(root, task, teacher).folder.name / f"{kind}-{key}.safetensors"
+    return root / task.name / FeatureStore(task.workspace, task, teacher).folder.name / f"{kind}-{key}.safetensors"

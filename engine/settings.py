@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.files import read_json, workspace
+from engine.files import read_json
+from engine.workspace import Workspace
 
-SETTINGS_FILE = "settings.json"  # in the workspace: {"import": {"roots": ["/data"], "archive_bytes": 1000000000}}
+# settings.json of the workspace: {"import": {"roots": ["/data"], "archive_bytes": 1000000000}}
 
 HOST_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*\.?|\[?[0-9a-fA-F:.]+\]?")
 
@@ -61,24 +62,24 @@ class ImportSettings:
 LARGEST_PIXELS = 64_000_000  # what whoever opens an image later can decode as well
 
 
-def import_settings(home: Path | None = None) -> ImportSettings:
+def import_settings(workspace: Workspace) -> ImportSettings:
     """The settings under "import" in settings.json of the workspace, or the defaults where it says nothing.
 
     Raises InvalidInputError for a setting that does not exist or is no limit, DamagedFileError for a file that is no
     JSON.
     """
-    path = (home or workspace()) / SETTINGS_FILE
+    path = workspace.settings
     if not path.exists():
         return ImportSettings()
     return settings_from(read_json(path), str(path))
 
 
-def host_names(home: Path | None = None) -> tuple[str, ...]:
+def host_names(workspace: Workspace) -> tuple[str, ...]:
     """Names by which browsers may call the workbench beside this machine's own: those of a proxy or container.
 
     The hosts under "serve" in settings.json of the workspace. Raises InvalidInputError or DamagedFileError.
     """
-    path = (home or workspace()) / SETTINGS_FILE
+    path = workspace.settings
     value = read_json(path) if path.exists() else {}
     section = value.get("serve", {}) if isinstance(value, dict) else None
     names = section.get("hosts", []) if isinstance(section, dict) else None

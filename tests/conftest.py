@@ -5,6 +5,8 @@ import gc
 import os
 import sys
 
+from engine.workspace import Workspace
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WORKBENCH_WARM_WORKERS", "0")  # a page that a test draws loads no libraries for a job to come
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
@@ -42,16 +44,16 @@ def home(tmp_path, monkeypatch):
     """An empty workspace."""
     folder = tmp_path / "workspace"
     monkeypatch.setenv("WORKBENCH_HOME", str(folder))
-    return folder
+    return Workspace(folder)
 
 
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory):
     """A workspace that tests share for what they only read, such as extracted features."""
-    return tmp_path_factory.mktemp("shared-workspace")
+    return Workspace(tmp_path_factory.mktemp("shared-workspace"))
 
 
 @pytest.fixture(scope="session")
 def emoji(shared_home):
     """The smallest bundled task."""
-    return open_task("emoji-fluent", shared_home)
+    return open_task(shared_home, "emoji-fluent")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,6 +20,7 @@ from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
 from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, curve, entries, known_speed, lost_runs, run_again
+from engine.workspace import Workspace
 
 POLL_SECONDS = 1.5  # between two refreshes while something can still change
 SILENT = 5.0  # s of work after which a stage without an end in sight says how long it has been
@@ -37,15 +37,15 @@ _BADGES: dict[str, tuple[str, str, Any]] = {  # state -> word, icon, color
 }
 
 
-def draw_runs(home: Path, comparison: Comparison) -> None:
+def draw_runs(workspace: Workspace, comparison: Comparison) -> None:
     """All runs of a comparison, live until the last one has ended; then the whole page is drawn once more."""
-    settled = is_settled(entries(home, comparison))
+    settled = is_settled(entries(workspace, comparison))
 
     @st.fragment(run_every=None if settled else POLL_SECONDS)
     @page.guarded
     def refresh() -> None:
-        found = entries(home, comparison)
-        _draw(home, comparison, found)
+        found = entries(workspace, comparison)
+        _draw(workspace, comparison, found)
         if not settled and is_settled(found):
             st.rerun()
 
@@ -98,19 +98,19 @@ def _pace(found: Sequence[Entry]) -> float:
     """How many times as long as it took last the run that trains takes now; 1 where that is not known."""
     for entry in found:
         if queued.is_training(entry.status) and entry.status.rate:
-            speed = known_speed(state.home(), entry.spec.recipe, entry.spec.device)
+            speed = known_speed(state.workspace(), entry.spec.recipe, entry.spec.device)
             return speed.images_per_second / entry.status.rate if speed else 1.0
     return 1.0
 
 
-def _draw(home: Path, comparison: Comparison, found: Sequence[Entry]) -> None:
-    for lost in lost_runs(home, comparison):
-        _draw_lost(home, lost, found)
+def _draw(workspace: Workspace, comparison: Comparison, found: Sequence[Entry]) -> None:
+    for lost in lost_runs(workspace, comparison):
+        _draw_lost(workspace, lost, found)
     if not found:
         return
     _draw_head(comparison, found)
     waiting = {entry.spec.device: entry.job for entry in found if entry.status.state == "queued"}
-    lines = {device: runs.line(home, job) for device, job in waiting.items()}
+    lines = {device: runs.line(workspace, job) for device, job in waiting.items()}
     for entry in found:
         _draw_run(entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)
@@ -134,13 +134,13 @@ def _draw_head(comparison: Comparison, found: Sequence[Entry]) -> None:
             page.link("results", "See the results", ":material/bar_chart:")
 
 
-def _draw_lost(home: Path, lost: LostRun, found: Sequence[Entry]) -> None:
+def _draw_lost(workspace: Workspace, lost: LostRun, found: Sequence[Entry]) -> None:
     """What is wrong with a run; one whose spec is whole can be made again from here."""
     st.error(escape(lost.problem), icon=":material/error:")
     for entry in found:
         if entry.run == lost.run:
             label = f"Make {title(entry.spec.method)}, seed {entry.spec.seed}, again"
-            _button(label, ":material/restart_alt:", f"again-{entry.run}", partial(_again, home), [entry])
+            _button(label, ":material/restart_alt:", f"again-{entry.run}", partial(_again, workspace), [entry])
 
 
 def _draw_run(entry: Entry, waits_for: str) -> None:
@@ -296,9 +296,9 @@ def _cancel(chosen: Sequence[Job]) -> None:
         jobs.request_cancel(job)
 
 
-def _again(home: Path, chosen: Sequence[Entry]) -> None:
+def _again(workspace: Workspace, chosen: Sequence[Entry]) -> None:
     for entry in chosen:
-        run_again(home, entry)
+        run_again(workspace, entry)
 
 
 def _resume(chosen: Sequence[Job]) -> None:

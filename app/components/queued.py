@@ -65,7 +65,7 @@ def run_seconds(job: Job, now: Status) -> float | None:
         recipe = runs.run_spec_from(job.spec).recipe
     except WorkbenchError:
         return None
-    speed = known_speed(state.home(), recipe, job.device)
+    speed = known_speed(state.workspace(), recipe, job.device)
     return estimate_seconds(speed, recipe.train) if speed else None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from app.components.escaping import escape_chart
 from engine import maps
 from engine.maps import Map
 from engine.tasks import Task
+from engine.workspace import Workspace
 
 LEGEND_CLASSES = 20  # up to so many classes have a legend; more cannot be distinguished by color anyway
 GRAY = "#8d9795"  # classes that are not highlighted, and images whose class is not known
@@ -28,15 +28,15 @@ HIDDEN_AXIS = {"showgrid": False, "zeroline": False, "showticklabels": False}
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # the hues of neighboring class numbers lie far apart
 
 
-def pca(home: Path, task: Task, teacher: str) -> Map | None:
+def pca(workspace: Workspace, task: Task, teacher: str) -> Map | None:
     """The PCA of the features seen so far, computed once for all sessions until more are seen; None without any."""
-    seen = len(maps.seen_rows(home, task, teacher))
-    return _pca(str(home), task.name, task.revision, teacher, seen, task) if seen else None
+    seen = len(maps.seen_rows(workspace, task, teacher))
+    return _pca(workspace, task.name, task.revision, teacher, seen, task) if seen else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _pca(home: str, name: str, revision: str, teacher: str, seen: int, _task: Task) -> Map | None:
-    return maps.pca_map(Path(home), _task, teacher)
+def _pca(workspace: Workspace, name: str, revision: str, teacher: str, seen: int, _task: Task) -> Map | None:
+    return maps.pca_map(workspace, _task, teacher)
 
 
 def point_table(task: Task, drawn: Map, labeled: NDArray[np.int64]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ def warn(task: Task, what: str) -> None:
     """Say so if jobs of the task have not ended: each was asked for as the task was then. `what` changes the task, such
     as "A decision".
     """
-    unfinished = users_of_task(state.home(), task.name).unfinished
+    unfinished = users_of_task(state.workspace(), task.name).unfinished
     if unfinished:
         st.warning(
             f"{wording.count(len(unfinished), 'job')} of this task {'has' if len(unfinished) == 1 else 'have'} not "

@@ -62,4 +62,4 @@ def _where(job: Job, now: Status) -> str:
     if now.state == "running":
         return progress_text(now)
     state.queue(job.device)  # somebody must drain it
-    return queued.waits_for(job, runs.line(state.home(), job))
+    return queued.waits_for(job, runs.line(state.workspace(), job))

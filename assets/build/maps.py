@@ -14,13 +14,14 @@ from engine import maps
 from engine.review import open_task
 from engine.runs import candidates
 from engine.tasks import bundled_names
+from engine.workspace import Workspace
 
 
 def write_maps(home: Path) -> None:
     """Draw what is missing. The workspace `home` keeps the features, so that it can stop and go on."""
     for name in bundled_names():
-        task = open_task(name, home)
-        for candidate in candidates(task):
+        task = open_task(home, name)
+        for candidate in candidates(Workspace.from_environment(), task):
             teacher = candidate.teacher.name
             if candidate.allowed and maps.read_map(home, task, teacher, "umap") is None:
                 maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(home, task, teacher, "cpu"))

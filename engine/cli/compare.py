@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.cli.options import add_task_options, fields, integer, names
 from engine.cli.printing import print_comparison, print_json
-from engine.files import make_folder, workspace
 from engine.progress import JobLines
+from engine.workspace import Workspace
 
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -38,16 +38,17 @@ def _compare(options: argparse.Namespace) -> int:
     from engine import jobs
     from engine.methods import preselected
     from engine.review import open_task
-    from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, runs_root, start
+    from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, start
 
-    home = make_folder(workspace())
-    task = open_task(options.task, home)
+    workspace = Workspace.from_environment()
+    task = open_task(workspace, options.task)
     changes = {
         name: value
         for name in ("images", "architecture", "start", "size", "labeled_share", "views")
         if (value := getattr(options, name)) is not None
     }
     specs = plan(
+        workspace,
         task,
         preselected() if options.methods is None else names(options.methods) or [],
         [integer("--seeds", seed) for seed in names(options.seeds) or []],
@@ -58,9 +59,9 @@ def _compare(options: argparse.Namespace) -> int:
         **changes,
         **fields(options.set),
     )
-    comparison = start(home, specs)
-    waited = [jobs.load(runs_root(home) / run) for run in comparison.runs]
-    queue = QueueThread(home, specs[0].device, until_empty=True)
+    comparison = start(workspace, specs)
+    waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
+    queue = QueueThread(workspace, specs[0].device, until_empty=True)
     queue.start()
     try:
         ended = jobs.wait(waited, JobLines(len(waited)))
@@ -75,9 +76,9 @@ def _compare(options: argparse.Namespace) -> int:
     if queue.error is not None:
         raise queue.error
     failed = {job: found for job, found in ended.items() if found.state != "done"}
-    document = as_document(comparison, finished_results(home, comparison))
+    document = as_document(comparison, finished_results(workspace, comparison))
     document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
-    lost = lost_runs(home, comparison)
+    lost = lost_runs(workspace, comparison)
     document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
     document["failed"] += [{"run": found.run, "state": "lost", "message": found.problem} for found in lost]
     if options.json:

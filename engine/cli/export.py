@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from engine.files import workspace
+from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
@@ -23,11 +23,12 @@ def _export(options: argparse.Namespace) -> int:
     from engine import jobs
     from engine.delivery import DEFAULT, export_student
     from engine.errors import UnknownNameError
-    from engine.runs import runs_root
 
-    known = [job.id for job in jobs.list_jobs(runs_root(workspace()))]
+    known = [job.id for job in jobs.list_jobs(Workspace.from_environment().runs)]
     if options.run_id not in known:
         raise UnknownNameError("run", options.run_id, known)
-    for path in export_student(runs_root(workspace()) / options.run_id, options.out, options.format or DEFAULT):
+    for path in export_student(
+        Workspace.from_environment().runs / options.run_id, options.out, options.format or DEFAULT
+    ):
         print(path)
     return 0

@@ -8,8 +8,9 @@ from typing import Any
 
 from engine.cli.printing import print_json
 from engine.errors import InvalidInputError
-from engine.files import as_utf8, make_folder, workspace
+from engine.files import as_utf8
 from engine.progress import ProgressLine
+from engine.workspace import Workspace
 
 NAMED = 5  # files named under a finding
 
@@ -102,8 +103,8 @@ def run(options: argparse.Namespace) -> int:
     from engine.intake import import_images
     from engine.review import checked
 
-    home = make_folder(workspace())
-    task = import_images(home, request_of(options), progress=ProgressLine("images"))
+    workspace = Workspace.from_environment()
+    task = import_images(workspace, request_of(options), progress=ProgressLine("images"))
     now = checked(task)
     if options.json:
         return print_json(_document(task, now))

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.files import make_folder, workspace
 from engine.progress import JobLines
+from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
@@ -34,10 +34,10 @@ def _work(options: argparse.Namespace) -> int:
     from engine.devices import resolve
     from engine.runs import drain, waiting
 
-    home, device = make_folder(workspace()), resolve(options.device)
-    queued = len(waiting(home, device))
+    workspace, device = Workspace.from_environment(), resolve(options.device)
+    queued = len(waiting(workspace, device))
     print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
-    drain(home, device, until_empty=True, on_change=JobLines(queued))
+    drain(workspace, device, until_empty=True, on_change=JobLines(queued))
     return 0
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.cli.options import add_task_options, names
 from engine.cli.printing import print_json, print_panel, print_ranking
-from engine.files import make_folder, workspace
 from engine.progress import ProgressLine
+from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
@@ -28,10 +28,10 @@ def _rank(options: argparse.Namespace) -> int:
     from engine.review import open_task
     from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
 
-    home, named = make_folder(workspace()), names(options.teachers)
-    task = open_task(options.task, home)
+    workspace, named = Workspace.from_environment(), names(options.teachers)
+    task = open_task(workspace, options.task)
     found = teacher_panel(
-        home,
+        workspace,
         task,
         metrics=None if options.metric == ALL else [options.metric],
         labels_per_class=options.labels_per_class,
@@ -41,7 +41,7 @@ def _rank(options: argparse.Namespace) -> int:
         device=resolve(options.device),
         progress=ProgressLine("images × teachers", {SCORING: "scorings"}),
     )
-    document = as_document(found, task, named)
+    document = as_document(workspace, found, task, named)
     if options.json:
         return print_json(document)
     if len(found.metrics) == 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.cli.printing import print_rows
 from engine.errors import WorkbenchError
-from engine.files import workspace
+from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
@@ -38,10 +38,10 @@ def _tasks(options: argparse.Namespace) -> int:
     from engine.review import open_task
     from engine.tasks import task_names
 
-    home, rows, left_out = workspace(), list[dict[str, Any]](), list[dict[str, str]]()
-    for name in task_names(home):
+    workspace, rows, left_out = Workspace.from_environment(), list[dict[str, Any]](), list[dict[str, str]]()
+    for name in task_names(workspace):
         try:
-            rows.append(_task_row(open_task(name, home)))
+            rows.append(_task_row(open_task(workspace, name)))
         except WorkbenchError as error:  # one task that cannot be opened hides no other
             left_out.append({"name": name, "problem": str(error)})
             print(f"left out: {name}: {error}", file=sys.stderr)
@@ -65,9 +65,9 @@ def _task_row(task: Any) -> dict[str, Any]:
 def _remove(options: argparse.Namespace) -> int:
     from engine.runs.users import remove_task, users_of_task
 
-    home = workspace()
-    finished = users_of_task(home, options.name).finished_runs
-    identifier = remove_task(home, options.name)
+    workspace = Workspace.from_environment()
+    finished = users_of_task(workspace, options.name).finished_runs
+    identifier = remove_task(workspace, options.name)
     print(f"Moved {options.name} to the trash as {identifier}; `tasks restore {options.name}` puts it back.")
     if finished:
         print(f"{finished} finished run{'s' if finished > 1 else ''} used it: results and students stay.")
@@ -77,20 +77,20 @@ def _remove(options: argparse.Namespace) -> int:
 def _trash(options: argparse.Namespace) -> int:
     from engine.tasks import removed_tasks
 
-    rows = [asdict(entry) for entry in removed_tasks(workspace())]
+    rows = [asdict(entry) for entry in removed_tasks(Workspace.from_environment())]
     return print_rows(options, {"removed": rows}, rows, ("name", "removed", "title", "id"))
 
 
 def _restore(options: argparse.Namespace) -> int:
     from engine.tasks import restore_task
 
-    print(f"Put {restore_task(workspace(), options.name)} back.")
+    print(f"Put {restore_task(Workspace.from_environment(), options.name)} back.")
     return 0
 
 
 def _empty(options: argparse.Namespace) -> int:
     from engine.tasks import empty_trash
 
-    count = empty_trash(workspace(), options.names or None)
+    count = empty_trash(Workspace.from_environment(), options.names or None)
     print(f"Deleted {count} removed task{'' if count == 1 else 's'} for good.")
     return 0

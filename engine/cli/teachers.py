@@ -12,9 +12,10 @@ from typing import Any
 
 from engine.cli.printing import print_rows
 from engine.errors import InvalidInputError
-from engine.files import make_folder, storage_error, workspace
+from engine.files import storage_error
 from engine.progress import ProgressLine
 from engine.wording import percent
+from engine.workspace import Workspace
 
 EXAMPLE = "0.485,0.456,0.406"  # a mean
 MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
@@ -74,7 +75,8 @@ def add_parser(verbs: Any) -> None:
 def _list(options: argparse.Namespace) -> int:
     from engine.teachers import all_teachers, damaged_teachers
 
-    records = [asdict(record) for record in all_teachers()]
+    workspace = Workspace.from_environment()
+    records = [asdict(record) for record in all_teachers(workspace)]
     rows = [
         {
             **record,
@@ -86,7 +88,7 @@ def _list(options: argparse.Namespace) -> int:
         for record in records
     ]
     shown = ("name", "origin", "architecture", "classes", "input_size", "accuracy", "million_parameters", "gflops")
-    damaged = damaged_teachers()
+    damaged = damaged_teachers(workspace)
     for problem in damaged.values():
         print(f"left out: {problem}", file=sys.stderr)
     return print_rows(options, {"teachers": records, "damaged": damaged}, rows, (*shown, "collection"))
@@ -135,7 +137,7 @@ def _recommended(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     from engine.teachers import TeacherDescription, add_checkpoint, add_from_hub
 
-    home = make_folder(workspace())
+    workspace = Workspace.from_environment()
     collections = _listed(options.collection or "")
     about = TeacherDescription(
         title=options.title or "",
@@ -151,8 +153,8 @@ def _add(options: argparse.Namespace) -> int:
         from engine.review import open_task
 
         record = add_outputs(
-            home,
-            open_task(options.task, home),
+            workspace,
+            open_task(workspace, options.task),
             _file(path),
             path.name,
             about,
@@ -162,6 +164,7 @@ def _add(options: argparse.Namespace) -> int:
         )
     elif options.architecture:
         record = add_checkpoint(
+            workspace,
             _file(path),
             path.name,
             about,
@@ -184,7 +187,7 @@ def _add(options: argparse.Namespace) -> int:
             "--mean, --std, --prefix and --ignore are about a checkpoint: add its --architecture, or leave them out."
         )
     else:
-        record = add_from_hub(options.what, about, options.size, progress, pooling=options.pooling)
+        record = add_from_hub(workspace, options.what, about, options.size, progress, pooling=options.pooling)
     kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
@@ -203,7 +206,7 @@ def _add(options: argparse.Namespace) -> int:
 def _remove(options: argparse.Namespace) -> int:
     from engine.runs.removal import remove_teacher
 
-    remove_teacher(workspace(), options.name)
+    remove_teacher(Workspace.from_environment(), options.name)
     print(f"Removed {options.name}.")
     return 0
 

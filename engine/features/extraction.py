@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from engine.features.store import SHARD_IMAGES, FeatureStore
 from engine.images.views import boxes, render, square
 from engine.tasks import Task
 from engine.teachers import Network, TeacherRecord, load_teacher
+from engine.workspace import Workspace
 
 BATCH_IMAGES = 128  # decoded and run together
 LOADING = "Loading the teachers"  # a stage, before the first image
@@ -47,7 +47,7 @@ class _Pending:
 
 
 def extract(
-    home: Path,
+    workspace: Workspace,
     task: Task,
     teachers: Sequence[TeacherRecord],
     rows: NDArray[np.int64],
@@ -61,13 +61,15 @@ def extract(
     `progress` is told the (image, teacher, view) triples done, their total, and the view; it may raise to stop, and
     then a later call goes on from the last shard. Raises DamagedFileError for damaged images or weights.
     """
-    plan = [(view, store, store.missing(rows, view)) for view in views for store in _stores(home, task, teachers)]
+    plan = [(view, store, store.missing(rows, view)) for view in views for store in _stores(workspace, task, teachers)]
     total, done = sum(len(missing) for _, _, missing in plan), 0
     if not total:
         return
     place = set_up(device)
     progress(0, total, LOADING)
-    networks = {store.teacher.name: load_teacher(store.teacher, place) for _, store, missing in plan if len(missing)}
+    networks = {
+        store.teacher.name: load_teacher(workspace, store.teacher, place) for _, store, missing in plan if len(missing)
+    }
     for view in views:
         pending = [_Pending(networks[s.teacher.name], s, m) for v, s, m in plan if v == view and len(m)]
         if not pending:
@@ -85,8 +87,8 @@ def extract(
                 p.flush(view)
 
 
-def _stores(home: Path, task: Task, teachers: Sequence[TeacherRecord]) -> list[FeatureStore]:
-    return [FeatureStore(home, task, teacher) for teacher in teachers]
+def _stores(workspace: Workspace, task: Task, teachers: Sequence[TeacherRecord]) -> list[FeatureStore]:
+    return [FeatureStore(workspace, task, teacher) for teacher in teachers]
 
 
 def _run_batch(

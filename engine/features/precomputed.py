@@ -39,6 +39,7 @@ from engine.teachers.catalogue import check_free
 from engine.teachers.hub import Progress, silent
 from engine.teachers.install import install, job_progress, new_record, with_upload
 from engine.teachers.record import TeacherRecord, WeightSource
+from engine.workspace import Workspace
 
 KIND = "add-outputs"
 IMAGE_COLUMNS = ("image_id", "image", "file_name", "filename", "file", "path", "name", "id")
@@ -67,9 +68,9 @@ class OutputColumns:
 
 
 def request_outputs(
-    home: Path,
+    workspace: Workspace,
     task: Task,
-    upload: Path,
+    upload: str,
     file_name: str,
     about: TeacherDescription,
     classes: Sequence[str],
@@ -78,23 +79,23 @@ def request_outputs(
     """Queue the adding of a table that was put into the workspace by `engine.teachers.install.stage`."""
     spec = {
         "task": task.name,
-        "upload": upload.name,
+        "upload": upload,
         "file_name": file_name,
         "about": asdict(about),
         "classes": list(classes),
         "image_column": image_column,
     }
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
+    return request(workspace.jobs, "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
-def execute_outputs(job: Job, report: Reporter) -> None:
+def execute_outputs(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     spec = job.spec
 
     def add(path: Path) -> None:
         add_outputs(
-            job.folder.parent.parent,
-            open_task(spec["task"], job.folder.parent.parent),
+            workspace,
+            open_task(workspace, spec["task"]),
             path,
             spec["file_name"],
             description_from(spec["about"]),
@@ -103,11 +104,11 @@ def execute_outputs(job: Job, report: Reporter) -> None:
             progress=job_progress(report),
         )
 
-    with_upload(spec["upload"], spec["file_name"], add)
+    with_upload(workspace, spec["upload"], spec["file_name"], add)
 
 
 def add_outputs(
-    home: Path,
+    workspace: Workspace,
     task: Task,
     path: Path,
     file_name: str,
@@ -127,7 +128,7 @@ def add_outputs(
     """
     progress = progress or silent
     about = completed(about, title=Path(file_name).stem)
-    check_free(about.name, about.title)
+    check_free(workspace, about.name, about.title)
     table = _opened(path, file_name)
     columns = find_columns(table.schema_arrow, file_name, image_column)
     rows_of, _ = _image_names(task)
@@ -163,7 +164,7 @@ def add_outputs(
             origin="outputs",
             source=file_name,
         )
-        store = FeatureStore(home, task, record)
+        store = FeatureStore(workspace, task, record)
         store.folder = folder / OUTPUTS  # beside the record, and renamed together with it
         for start in range(0, len(rows), SHARD_IMAGES):
             part = slice(start, start + SHARD_IMAGES)
@@ -171,7 +172,7 @@ def add_outputs(
             store.write(rows[part], 0, features[part].astype(np.float16), pseudo_labels[part].astype(np.float16))
         return record
 
-    return install(about.name, fill)
+    return install(workspace, about.name, fill)
 
 
 def describes(teacher: TeacherRecord, task: Task) -> bool:

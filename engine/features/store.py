@@ -23,6 +23,7 @@ from engine.files import storage_error
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 from engine.tensors import read_tensors, reading_tensors, write_tensors
+from engine.workspace import Workspace
 
 SHARD_IMAGES = 4096
 OUTPUTS = "outputs"  # folder of a teacher whose network is not here
@@ -39,14 +40,14 @@ class Outputs:
 class FeatureStore:
     """The cached outputs of one teacher for one task."""
 
-    def __init__(self, home: Path, task: Task, teacher: TeacherRecord) -> None:
+    def __init__(self, workspace: Workspace, task: Task, teacher: TeacherRecord) -> None:
         self.teacher = teacher
         if not teacher.has_network:
-            self.folder = home / "teachers" / teacher.name / OUTPUTS
+            self.folder = workspace.teachers / teacher.name / OUTPUTS
             return
         # The geometry of the task is a part of the transform; its images are not, because the table only grows.
         geometry = task.record.resize + ("-flip" if task.record.flip else "")
-        self.folder = home / "features" / task.name / f"{teacher.name}-{teacher.key}-{geometry}"
+        self.folder = workspace.features / task.name / f"{teacher.name}-{teacher.key}-{geometry}"
 
     def missing(self, rows: NDArray[np.int64], view: int) -> NDArray[np.int64]:
         """Those of `rows` that are not in the cache, sorted."""

@@ -2,24 +2,24 @@
 
 From files to a task, as page and command line use it:
 
-    settings = import_settings(home)            limits and allow-listed roots, from settings.json of the workspace
-    source = keep_upload([(name, file), ...])   what a browser dropped (one ZIP or table, or a folder's files), kept in
+    settings = import_settings(workspace)       limits and allow-listed roots, from settings.json of the workspace
+    source = keep_upload(workspace, files)      what a browser dropped (one ZIP or table, or a folder's files), kept in
                                                 the workspace: "upload:<id>". Or a path (the app: check_allowed first),
                                                 or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
-    found = propose(source)                     an Inventory before anything is decoded: layout_title, items (name,
+    found = propose(workspace, source)          an Inventory before anything is decoded: layout_title, items (name,
                                                 label, split, group), columns in use, all_columns, notes, skipped.
                                                 Call found.close() afterwards: a process of its own reads the source.
                                                 About two seconds for 100,000 files
-    now = preview(ImportRequest(source, ...))   the same in numbers, with some images as they will be read: for a page
-    ways = read_in_ways(wanted, names, readings)  some of them in several Readings, for a choice of how more than 8
+    now = preview(workspace, request)           the same in numbers, with some images as they will be read: for a page
+    ways = read_in_ways(workspace, ...)          some of them in several Readings, for a choice of how more than 8
                                                 bits become 8
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
-                                                check_task_name(wanted.task, task_names(home)) says if it is free
-    job = request_import(home, wanted)          queued in a lane of its own, beside training. Progress, rate, time left,
+                                                check_task_name(wanted.task, task_names(workspace)) says if it is free
+    job = request_import(workspace, wanted)     queued in a lane of its own, beside training. Progress, rate, time left,
                                                 cancel and going on are those of every job. The task appears at the
                                                 end, whole, or never
-    task = import_images(home, wanted)          the same without a queue
+    task = import_images(workspace, wanted)     the same without a queue
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown.
 """

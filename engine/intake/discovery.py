@@ -15,7 +15,6 @@ from typing import Any
 
 from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, libraries, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
-from engine.files import workspace
 from engine.images.reading import reading_as_json, reading_from
 from engine.intake.encodings import NAMES_ENCODING
 from engine.intake.inventory import Columns, Found, Inventory, Item, note_on_contents
@@ -31,20 +30,20 @@ from engine.intake.uploads import in_the_users_words, upload_path
 from engine.settings import ImportSettings, allowed_root, import_settings, settings_from
 from engine.tasks.facts import LINKS
 from engine.tasks.questions import Question, questions_as_json, questions_from
+from engine.workspace import Workspace
 
 CRASHES = 3  # after which a source is not read on: every further one would cost as much as finding its images
 
 
-def propose(source: str, request: ImportRequest | None = None, home: Path | None = None) -> Inventory:
+def propose(workspace: Workspace, source: str, request: ImportRequest | None = None) -> Inventory:
     """What a source holds, before any image is decoded: layout, images with labels, columns, notes. To be closed.
 
     Raises WorkbenchError as `import_images` does.
     """
-    home = home or workspace()
-    return find_images(request or ImportRequest(source=source, title="preview"), home, import_settings(home))
+    return find_images(workspace, request or ImportRequest(source=source, title="preview"), import_settings(workspace))
 
 
-def find_images(request: ImportRequest, home: Path, settings: ImportSettings) -> Inventory:
+def find_images(workspace: Workspace, request: ImportRequest, settings: ImportSettings) -> Inventory:
     """The inventory of an import's source, to be closed. Raises WorkbenchError."""
 
     def words(text: str) -> str:
@@ -52,15 +51,15 @@ def find_images(request: ImportRequest, home: Path, settings: ImportSettings) ->
 
     try:
         if request.source.startswith(TORCHVISION):
-            return torchvision_inventory(request.source.removeprefix(TORCHVISION), home)
-        return _Source(request, home, settings, words).inventory()
+            return torchvision_inventory(workspace, request.source.removeprefix(TORCHVISION))
+        return _Source(workspace, request, settings, words).inventory()
     except WorkbenchError as error:
         error.args = (words(str(error)),)
         raise
 
 
-def _path(source: str, home: Path) -> Path:
-    return upload_path(source, home) if source.startswith(UPLOAD) else Path(source).expanduser()
+def _path(workspace: Workspace, source: str) -> Path:
+    return upload_path(workspace, source) if source.startswith(UPLOAD) else Path(source).expanduser()
 
 
 def _is_table(path: Path) -> bool:
@@ -79,10 +78,10 @@ class _Source:
     """A source in the hands of its process."""
 
     def __init__(
-        self, request: ImportRequest, home: Path, settings: ImportSettings, words: Callable[[str], str]
+        self, workspace: Workspace, request: ImportRequest, settings: ImportSettings, words: Callable[[str], str]
     ) -> None:
-        path = _path(request.source, home)
-        images = _path(request.images, home) if request.images else None
+        path = _path(workspace, request.source)
+        images = _path(workspace, request.images) if request.images else None
         beside = not request.source.startswith(UPLOAD)  # an upload lies beside other people's
         self._asked = {
             "do": "find",

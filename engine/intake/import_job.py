@@ -16,51 +16,52 @@ from engine.jobs import IMPORT, Job, Reporter, request
 from engine.settings import allowed_root, import_settings
 from engine.tasks.catalogue import task_names
 from engine.tasks.names import check_task_name
+from engine.workspace import Workspace
 
 KIND = "import"
 
 
-def request_import(home: Path, wanted: ImportRequest) -> Job:
+def request_import(workspace: Workspace, wanted: ImportRequest) -> Job:
     """Queue an import, in a lane of its own. Asking twice gives the same job; one that was stopped goes on.
 
     Raises InvalidInputError for a name that is taken, or a source outside of the allow-listed roots.
     """
     wanted = with_name(wanted)
-    check_task_name(wanted.task, task_names(home))
-    check_source(wanted, home)
+    check_task_name(wanted.task, task_names(workspace))
+    check_source(workspace, wanted)
     return request(
-        home / "jobs", f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device="cpu", lane=IMPORT
+        workspace.jobs, f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device="cpu", lane=IMPORT
     )
 
 
-def check_source(wanted: ImportRequest, home: Path) -> None:
+def check_source(workspace: Workspace, wanted: ImportRequest) -> None:
     """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
 
     Raises InvalidInputError, UnknownNameError.
     """
     for source in filter(None, (wanted.source, wanted.images)):
         if source.startswith(UPLOAD):
-            upload_path(source, home)
+            upload_path(workspace, source)
         elif not source.startswith(TORCHVISION):
-            check_allowed(source, home)
+            check_allowed(workspace, source)
 
 
-def check_allowed(path: str, home: Path) -> Path:
+def check_allowed(workspace: Workspace, path: str) -> Path:
     """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise."""
-    settings = import_settings(home)
+    settings = import_settings(workspace)
     if "\0" in path or allowed_root(Path(path), settings) is None:
         roots = ", ".join(settings.roots) or "none is set"
         raise InvalidInputError(
             f"{path!r} lies in no folder that this server may import from ({roots}): choose one that does, or "
-            f'add it to "roots" under "import" in {home / "settings.json"}.'
+            f'add it to "roots" under "import" in {workspace.settings}.'
         )
     return Path(path)
 
 
-def offered_sources(home: Path) -> list[str]:
+def offered_sources(workspace: Workspace) -> list[str]:
     """Paths of the server to choose from: the allow-listed roots, and folders, archives and tables right in them."""
     offered: list[str] = []
-    for root in import_settings(home).roots:
+    for root in import_settings(workspace).roots:
         offered.append(root)
         with suppress(OSError):
             inner = sorted(entry.path for entry in os.scandir(root) if _may_be_a_source(entry))
@@ -77,14 +78,13 @@ def _may_be_a_source(entry: os.DirEntry[str]) -> bool:
 _OFFERED = 200  # of one root
 
 
-def execute_import(job: Job, report: Reporter) -> None:
+def execute_import(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    home = job.folder.parent.parent
     wanted = request_from(job.spec)
-    check_source(wanted, home)
+    check_source(workspace, wanted)
 
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()
         report.progress(done, total or None, "images", stage)
 
-    import_images(home, wanted, progress=progress)
+    import_images(workspace, wanted, progress=progress)

@@ -41,6 +41,7 @@ from engine.tasks.facts import LISTED, ImportSummary, write_facts, write_import_
 from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.questions import as_option, refuse_guesses, undecided
 from engine.tasks.task import Task
+from engine.workspace import Workspace
 
 PART_IMAGES = 1000  # of one part: what is done again after a kill
 PART_BYTES = 64_000_000
@@ -49,7 +50,7 @@ Progress = Callable[[int, int, str], None]  # done, total (0: nobody knows), wha
 
 
 def import_images(
-    home: Path,
+    workspace: Workspace,
     request: ImportRequest,
     *,
     progress: Progress = lambda done, total, stage: None,
@@ -63,19 +64,19 @@ def import_images(
     no task is ever overwritten.
     """
     request = with_name(request)
-    check_task_name(request.task, task_names(home))
-    settings = import_settings(home)
+    check_task_name(request.task, task_names(workspace))
+    settings = import_settings(workspace)
     if decoders is not None:
-        return _import(home, request, settings, decoders, progress)
+        return _import(workspace, request, settings, decoders, progress)
     with Decoders(settings) as own:
-        return _import(home, request, settings, own, progress)
+        return _import(workspace, request, settings, own, progress)
 
 
 def _import(
-    home: Path, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
+    workspace: Workspace, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
 ) -> Task:
     progress(0, 0, "Looking at the files")
-    inventory = find_images(request, home, settings)
+    inventory = find_images(workspace, request, settings)
     try:
         if not inventory.items:
             raise InvalidInputError(f"{request.source} holds no images: check what you brought.")
@@ -84,13 +85,13 @@ def _import(
         if not request.classes and all(item.label is None for item in inventory.items):
             raise _without_classes(inventory)  # before every image is read in vain
         key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
-        with _staging(home, key) as staging:
-            task = _Import(home, request, settings, decoders, inventory, staging, progress).run()
+        with _staging(workspace, key):
+            task = _Import(workspace, request, settings, decoders, inventory, key, progress).run()
     finally:
         inventory.close()
     for source in (request.source, request.images):
         if source.startswith(UPLOAD):
-            remove_upload(source, home)
+            remove_upload(workspace, source)
     return task
 
 
@@ -108,16 +109,16 @@ def _without_classes(inventory: Inventory) -> InvalidInputError:
 
 
 @contextmanager
-def _staging(home: Path, key: str) -> Iterator[Path]:
-    """The folder of what this import has done so far; removed when it is done, or fails for good."""
-    root = make_folder(home / "imports")
+def _staging(workspace: Workspace, key: str) -> Iterator[None]:
+    """Holds the folder of what this import has done so far; removed when it is done, or fails for good."""
+    root = make_folder(workspace.imports)
     _remove_abandoned(root)
-    lock = DeviceLock(home, f"import-{key}")
+    lock = DeviceLock(workspace, f"import-{key}")
     if not lock.acquire():
         raise BusyError("The same import is under way already: wait for it to end.")
     folder = make_folder(root / key)
     try:
-        yield folder
+        yield
     except (CancelledError, KeyboardInterrupt):
         raise  # to be taken up again
     except WorkbenchError:
@@ -127,7 +128,7 @@ def _staging(home: Path, key: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         with suppress(OSError):
-            (home / "locks" / f"import-{key}.lock").unlink()  # while it is held, so that nobody takes it in between
+            (workspace.locks / f"import-{key}.lock").unlink()  # while it is held, so that nobody takes it in between
         lock.release()
 
 
@@ -154,16 +155,16 @@ class _Import:
 
     def __init__(
         self,
-        home: Path,
+        workspace: Workspace,
         request: ImportRequest,
         settings: ImportSettings,
         decoders: Decoders,
         inventory: Inventory,
-        staging: Path,
+        key: str,
         progress: Progress,
     ) -> None:
-        self.home, self.request, self.settings, self.decoders = home, request, settings, decoders
-        self.inventory, self.staging, self.progress = inventory, staging, progress
+        self.workspace, self.request, self.settings, self.decoders = workspace, request, settings, decoders
+        self.inventory, self.staging, self.progress = inventory, workspace.imports / key, progress
         self.reading = request.reading or inventory.reading or Reading()
         self.in_place = request.in_place is not False
         if request.in_place and not any(inventory.path(item) for item in inventory.items[:1]):
@@ -184,7 +185,7 @@ class _Import:
         make_folder(folder)
         self._write_task(folder, parts)
         self._publish(folder)
-        return open_task(self.request.task, self.home)
+        return open_task(self.workspace, self.request.task)
 
     def _parts_done(self) -> int:
         """How many items the parts of an earlier attempt cover; parts after a gap are removed."""
@@ -323,9 +324,9 @@ class _Import:
         return f"{upload_title(source)}, uploaded" if source.startswith(UPLOAD) else source
 
     def _publish(self, folder: Path) -> None:
-        check_task_name(self.request.task, task_names(self.home))  # somebody may have been faster
-        shutil.rmtree(self.home / "features" / self.request.task, ignore_errors=True)  # of a task that was removed
-        if not publish_folder(folder, self.home / "tasks" / self.request.task):
+        check_task_name(self.request.task, task_names(self.workspace))  # somebody may have been faster
+        shutil.rmtree(self.workspace.features / self.request.task, ignore_errors=True)  # of a task that was removed
+        if not publish_folder(folder, self.workspace.tasks / self.request.task):
             check_task_name(self.request.task, [self.request.task])
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from PIL import Image
 
 from engine.errors import DamagedFileError
-from engine.files import workspace
 from engine.images.converting import decode
 from engine.images.decoder import Decoders, Looked
 from engine.images.reading import Reading, Values
@@ -21,6 +19,7 @@ from engine.intake.request import ImportRequest
 from engine.settings import import_settings
 from engine.tasks.names import clean_identifier
 from engine.tasks.questions import Question
+from engine.workspace import Workspace
 
 SAMPLES = 12  # images that are decoded; a second or two
 LISTED = 200  # skipped files that are named
@@ -66,17 +65,16 @@ class Preview:
     encodings: Mapping[str, str]  # of what is not UTF-8: "encoding" of the table, "names-encoding" of its files' names
 
 
-def preview(request: ImportRequest, home: Path | None = None, samples: int = SAMPLES) -> Preview:
+def preview(workspace: Workspace, request: ImportRequest, samples: int = SAMPLES) -> Preview:
     """What `request` would make. Nothing is written; images are decoded in processes of their own first.
 
     Raises WorkbenchError as the import itself would, also for a source that the app may not import.
     """
-    home = home or workspace()
-    check_source(request, home)
-    settings = replace(import_settings(home), decoders=1)  # starting a second one takes longer than it would save
+    check_source(workspace, request)
+    settings = replace(import_settings(workspace), decoders=1)  # starting a second one takes longer than it would save
     with Decoders(settings) as decoders:
         decoders.start()
-        inventory = find_images(request, home, settings)
+        inventory = find_images(workspace, request, settings)
         try:
             chosen = _spread(inventory.items, samples)
             reading = request.reading or inventory.reading or Reading()
@@ -87,18 +85,17 @@ def preview(request: ImportRequest, home: Path | None = None, samples: int = SAM
 
 
 def read_in_ways(
-    request: ImportRequest, names: Sequence[str], readings: Sequence[Reading], home: Path | None = None
+    workspace: Workspace, request: ImportRequest, names: Sequence[str], readings: Sequence[Reading]
 ) -> tuple[tuple[Sample, ...], ...]:
     """The images that a preview called `names`, in each of some ways to read them: `[readings][names]`, for a choice.
 
     A name that is not there is left out. Raises as `preview`.
     """
-    home = home or workspace()
-    check_source(request, home)
-    settings = replace(import_settings(home), decoders=1)
+    check_source(workspace, request)
+    settings = replace(import_settings(workspace), decoders=1)
     with Decoders(settings) as decoders:
         decoders.start()
-        inventory = find_images(request, home, settings)
+        inventory = find_images(workspace, request, settings)
         try:
             wanted = set(names)
             chosen = [item for item in inventory.items if clean_identifier(item.name) in wanted][: len(wanted)]

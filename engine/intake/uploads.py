@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.files import TEMPORARY_PREFIX, make_folder, replacing, workspace
+from engine.files import TEMPORARY_PREFIX, make_folder, replacing
 from engine.intake.request import SINGLE_TABLES, TAR_SUFFIXES, UPLOAD
 from engine.settings import ImportSettings, import_settings
 from engine.tasks.names import clean_identifier, clean_text
+from engine.workspace import Workspace
 
 KEPT_DAYS = 2.0  # an upload that nobody imported
 _KEPT_AS = (".zip", ".tar", *SINGLE_TABLES)
@@ -25,7 +26,7 @@ _ID = re.compile(rf"[0-9a-f]{{32}}({'|'.join(map(re.escape, _KEPT_AS))})?")
 _CHUNK = 1 << 20
 
 
-def keep_upload(files: Iterable[tuple[str, IO[bytes]]], home: Path | None = None) -> str:
+def keep_upload(workspace: Workspace, files: Iterable[tuple[str, IO[bytes]]]) -> str:
     """Keep dropped files (name as the browser gives it, content) and give the source to import: "upload:<id> <title>".
 
     The title is what the user sees of it, and never a path.
@@ -33,10 +34,9 @@ def keep_upload(files: Iterable[tuple[str, IO[bytes]]], home: Path | None = None
     One archive or table is kept as it is; anything else (a folder, single images) becomes one archive. Raises
     InvalidInputError for nothing, or for more than the setting upload_bytes.
     """
-    home = home or workspace()
-    settings = import_settings(home)
-    folder = make_folder(home / "uploads")
-    remove_old_uploads(home)
+    settings = import_settings(workspace)
+    folder = make_folder(workspace.uploads)
+    remove_old_uploads(workspace)
     dropped = list(files)
     if not dropped:
         raise InvalidInputError("Nothing was dropped: choose a ZIP, a folder or a table.")
@@ -128,25 +128,25 @@ def _copy(source: IO[bytes], out: IO[bytes], settings: ImportSettings, before: i
     return total
 
 
-def upload_path(source: str, home: Path) -> Path:
+def upload_path(workspace: Workspace, source: str) -> Path:
     """The file of an upload. Raises UnknownNameError if it is not there, or no longer."""
     identifier, _, title = source.removeprefix(UPLOAD).partition(" ")
-    path = home / "uploads" / identifier
+    path = workspace.uploads / identifier
     if not _ID.fullmatch(identifier) or "/" in title or not path.is_file():
         raise UnknownNameError("upload (drop the files again)", identifier[:60], ())
     return path
 
 
-def remove_upload(source: str, home: Path) -> None:
+def remove_upload(workspace: Workspace, source: str) -> None:
     """Forget an upload, if it is there."""
     with suppress(UnknownNameError, OSError):
-        upload_path(source, home).unlink()
+        upload_path(workspace, source).unlink()
 
 
-def remove_old_uploads(home: Path, days: float = KEPT_DAYS) -> None:
+def remove_old_uploads(workspace: Workspace, days: float = KEPT_DAYS) -> None:
     """Forget uploads that nobody imported within some days, and what is left of broken ones."""
     oldest = time.time() - days * 86_400
-    for path in (home / "uploads").glob("*"):
+    for path in (workspace.uploads).glob("*"):
         with suppress(OSError):
             if (_ID.fullmatch(path.name) or path.name.startswith(TEMPORARY_PREFIX)) and path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -23,6 +23,7 @@ from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status
 from engine.jobs.warm import WarmWorker
+from engine.workspace import Workspace
 
 if sys.platform != "win32":
     import fcntl
@@ -43,9 +44,9 @@ class DeviceLock:
     the device stays taken until that worker is gone. Raises StorageError if the lock's file cannot be made.
     """
 
-    def __init__(self, workspace: Path, device: str) -> None:
+    def __init__(self, workspace: Workspace, device: str) -> None:
         self.device = device
-        self._path = workspace / "locks" / (re.sub(r"[^A-Za-z0-9._-]", "-", device) + ".lock")
+        self._path = workspace.locks / (re.sub(r"[^A-Za-z0-9._-]", "-", device) + ".lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
@@ -94,11 +95,10 @@ class DeviceLock:
 
 
 def drain(
-    roots: Sequence[Path],
+    workspace: Workspace,
     lane: str,
     command: Callable[[Job], list[str]],
     *,
-    workspace: Path,
     stop: threading.Event | None = None,
     until_empty: bool = False,
     on_change: OnChange | None = None,
@@ -107,7 +107,7 @@ def drain(
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
 ) -> None:
-    """Run the queued jobs of a lane in `roots`, the oldest first, until `stop` is set or (`until_empty`) none is left.
+    """Run the queued jobs of a lane, the oldest first, until `stop` is set or (`until_empty`) none is left.
 
     command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
     `processes.worker_environment` makes it.
@@ -118,11 +118,12 @@ def drain(
     this process dies, a running worker works on and keeps the lane; whoever drains next takes it from there.
     Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
     """
-    cancellations = _Cancellations(grace, kill_grace)
+    cancellations, roots = _Cancellations(grace, kill_grace), workspace.job_folders
     unfinished = Unfinished(roots, lane)
     drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll, warm)
     drainer.tidy()
-    files.remove_forgotten(workspace, older_than=FORGOTTEN_AFTER)
+    for folder in workspace.written_to():
+        files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
     lock = DeviceLock(workspace, lane)
     while not drainer.stop.is_set():
         if lock.acquire():

@@ -21,8 +21,9 @@ from engine.jobs import states
 from engine.jobs.records import Job, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.states import State, Status
+from engine.workspace import Workspace
 
-Handler = Callable[[Job, Reporter], None]
+Handler = Callable[[Workspace, Job, Reporter], None]
 
 LOADING, BEGINNING = "Loading the libraries", "Beginning"  # the first stages of every job
 DONE, FAILED, CANCELLED, REFUSED, PUT_BACK = 0, 1, 3, 4, 143  # exit codes; 143 is what a shell says of SIGTERM
@@ -67,7 +68,7 @@ def _work(job: Job, running: Status, handlers: Mapping[str, Handler]) -> int:
                 handler = handlers[job.kind]
                 reporter.check_cancelled()
                 reporter.progress(0, None, "", BEGINNING)
-                handler(job, reporter)
+                handler(Workspace.of_job(job.folder), job, reporter)
             finally:
                 last = reporter.latest()
     except _AskedToStop:

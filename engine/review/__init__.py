@@ -1,6 +1,6 @@
 """What was found in a task's images and labels, and what the user decides about it.
 
-task = open_task(name, home)                the task, with split and classes as they follow from all labels
+task = open_task(workspace, name)           the task, with split and classes as they follow from all labels
 now = checked(task)                         Checked: findings, about (notes, unreadable files, what was done to make
                                             RGB), facts (sizes, groups, copies), decisions, split_methods, advice
 for f in now.findings: ...                  Finding: key, severity ("problem", "warning", "note"), title, text,

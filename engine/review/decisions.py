@@ -25,6 +25,7 @@ from engine.tasks.facts import FACTS_FILE, Facts, ImportSummary, read_facts, rea
 from engine.tasks.labels import changing, is_own, write_labels
 from engine.tasks.names import clean_text
 from engine.tasks.task import ChoiceRecord, Task, TaskRecord, load_task, write_revision, write_task
+from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ def checked(task: Task) -> Checked:
     return Checked(about, facts, found, decisions, methods, advise(facts.widths, facts.heights))
 
 
-def open_task(name: str, home: Path | None = None) -> Task:
+def open_task(workspace: Workspace, name: str) -> Task:
     """The task called `name`, labels by hand reviewed. Raises as `task_as_labeled` and `settled`."""
-    return settled(task_as_labeled(name, home))
+    return settled(task_as_labeled(workspace, name))
 
 
 def settled(task: Task) -> Task:
@@ -133,7 +134,7 @@ def decide(
 def _revise(task: Task, record: TaskRecord, decisions: Decisions) -> Task:
     found = _review(task, record, decisions)
     write_review(task.folder, record, task.images.image_ids, found, decisions)
-    return load_task(task.folder)
+    return load_task(task.workspace, task.name)
 
 
 def _review(task: Task, record: TaskRecord, decisions: Decisions) -> Review:

@@ -17,7 +17,6 @@ from engine.runs.comparison import (
     method_means,
     read_run,
     run_again,
-    runs_root,
     start,
 )
 from engine.runs.execution import CHECKPOINT, CURVE_EVENT, KIND, curve, execute
@@ -32,7 +31,7 @@ from engine.runs.panel import (
     request_panel,
     teacher_panel,
 )
-from engine.runs.queue import QueueThread, drain, line, roots, waiting, worker_command
+from engine.runs.queue import QueueThread, drain, line, waiting, worker_command
 from engine.runs.ranking import (
     DEFAULT_METRIC,
     Candidate,
@@ -121,10 +120,8 @@ __all__ = [
     "request_measurements",
     "request_panel",
     "request_speed",
-    "roots",
     "run_again",
     "run_spec_from",
-    "runs_root",
     "single_teacher_runs",
     "single_teacher_specs",
     "spec_of",

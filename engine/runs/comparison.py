@@ -22,6 +22,7 @@ from engine.results import RESULT, Result, read_result
 from engine.runs.execution import KIND
 from engine.runs.spec import RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
+from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,13 @@ class MethodMean:
     at_equal_seconds: float | None
 
 
-def runs_root(home: Path) -> Path:
-    """Folder of all runs."""
-    return home / "runs"
-
-
-def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
+def start(workspace: Workspace, specs: Sequence[RunSpec]) -> Comparison:
     """Queue the runs of a comparison and write it down. A run that is there already is kept: done ones are read again,
     stopped ones resumed.
 
     Raises StorageError if the disk refuses.
     """
-    enqueue(home, specs)
+    enqueue(workspace, specs)
     shared, differs = common_ground(specs)
     run_ids = tuple(spec.run_id for spec in specs)
     comparison = Comparison(
@@ -114,12 +110,14 @@ def start(home: Path, specs: Sequence[RunSpec]) -> Comparison:
         shared=shared,
         differs=differs,
     )
-    if not isinstance(_read(home, comparison.id), Comparison):  # there is none, or it is damaged: its runs are these
-        write_record(_path(home, comparison.id), comparison)
-    return load_comparison(home, comparison.id)
+    if not isinstance(
+        _read(workspace, comparison.id), Comparison
+    ):  # there is none, or it is damaged: its runs are these
+        write_record(_path(workspace, comparison.id), comparison)
+    return load_comparison(workspace, comparison.id)
 
 
-def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
+def enqueue(workspace: Workspace, specs: Sequence[RunSpec]) -> list[Job]:
     """Queue runs, without a comparison of them. Done ones stay as they are, stopped ones are resumed. A measurement for
     the sake of an estimate ends, so that none of them waits for it.
 
@@ -127,25 +125,25 @@ def enqueue(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
     """
     queued = []
     for spec in specs:
-        folder = runs_root(home) / spec.run_id
+        folder = workspace.runs / spec.run_id
         if not folder.exists():
-            queued.append(create(runs_root(home), spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device))
+            queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device))
             continue
         job = load(folder)
         if status(job).state in ("failed", "cancelled", "interrupted"):
             resume(job)
         queued.append(job)
     for device in {job.device for job in queued if not status(job).terminal}:
-        end_measurements(home, device)
+        end_measurements(workspace, device)
     return queued
 
 
-def load_comparison(home: Path, comparison_id: str) -> Comparison:
+def load_comparison(workspace: Workspace, comparison_id: str) -> Comparison:
     """The comparison of that id. Raises UnknownNameError or DamagedFileError."""
-    known = _known(home)
+    known = _known(workspace)
     if comparison_id not in known:
         raise UnknownNameError("comparison", comparison_id, known)
-    path, what = _path(home, comparison_id), f"comparison {comparison_id}"
+    path, what = _path(workspace, comparison_id), f"comparison {comparison_id}"
     way_out = "restore it, or start the same comparison again; its runs stay"
     found = read_record(path, Comparison, what, way_out)
     if not found.id == comparison_id == _id(found.task, found.runs):  # the id is a hash of the runs
@@ -153,33 +151,33 @@ def load_comparison(home: Path, comparison_id: str) -> Comparison:
     return found
 
 
-def list_comparisons(home: Path, task: str | None = None) -> list[Comparison]:
+def list_comparisons(workspace: Workspace, task: str | None = None) -> list[Comparison]:
     """All comparisons, or those of one task, the newest first; `damaged_comparisons` tells of those left out."""
-    found = [c for c in map(partial(_read, home), _known(home)) if isinstance(c, Comparison)]
+    found = [c for c in map(partial(_read, workspace), _known(workspace)) if isinstance(c, Comparison)]
     return sorted((c for c in found if task in (None, c.task)), key=lambda c: c.created, reverse=True)
 
 
-def damaged_comparisons(home: Path, task: str | None = None) -> list[str]:
+def damaged_comparisons(workspace: Workspace, task: str | None = None) -> list[str]:
     """A sentence for each comparison that cannot be read, of all tasks or of one."""
-    known = [name for name in _known(home) if task is None or name.rpartition("-")[0] == task]
-    return [str(error) for error in map(partial(_read, home), known) if isinstance(error, WorkbenchError)]
+    known = [name for name in _known(workspace) if task is None or name.rpartition("-")[0] == task]
+    return [str(error) for error in map(partial(_read, workspace), known) if isinstance(error, WorkbenchError)]
 
 
-def _read(home: Path, comparison_id: str) -> Comparison | WorkbenchError:
+def _read(workspace: Workspace, comparison_id: str) -> Comparison | WorkbenchError:
     try:
-        return load_comparison(home, comparison_id)
+        return load_comparison(workspace, comparison_id)
     except WorkbenchError as error:
         return error
 
 
-def entries(home: Path, comparison: Comparison) -> list[Entry]:
+def entries(workspace: Workspace, comparison: Comparison) -> list[Entry]:
     """The runs of a comparison as they are now; `lost_runs` tells of those left out."""
-    return [entry for run in comparison.runs if isinstance(entry := read_run(home, run), Entry)]
+    return [entry for run in comparison.runs if isinstance(entry := read_run(workspace, run), Entry)]
 
 
-def lost_runs(home: Path, comparison: Comparison) -> list[LostRun]:
+def lost_runs(workspace: Workspace, comparison: Comparison) -> list[LostRun]:
     """The runs of a comparison that are gone or damaged, or done without a result that can be read."""
-    return [lost for run in comparison.runs if (lost := _lost(read_run(home, run))) is not None]
+    return [lost for run in comparison.runs if (lost := _lost(read_run(workspace, run))) is not None]
 
 
 def _lost(found: Entry | LostRun) -> LostRun | None:
@@ -188,9 +186,9 @@ def _lost(found: Entry | LostRun) -> LostRun | None:
     return LostRun(found.run, found.problem) if found.problem else None
 
 
-def read_run(home: Path, run: str) -> Entry | LostRun:
+def read_run(workspace: Workspace, run: str) -> Entry | LostRun:
     """One run as it is now, or why it cannot be read."""
-    folder = runs_root(home) / run
+    folder = workspace.runs / run
     try:
         job = load(folder)
         spec = spec_of(job)
@@ -218,14 +216,14 @@ def _result_of(job: Job, spec: RunSpec) -> Result:
     return found
 
 
-def run_again(home: Path, entry: Entry) -> Job:
+def run_again(workspace: Workspace, entry: Entry) -> Job:
     """Remove a run that has ended, with all that it left, and queue the same one again.
 
     Raises BusyError if it has not ended, StorageError.
     """
     spec = dict(entry.job.spec)  # as it lies there: the run's name is a hash of it
     remove(entry.job)
-    return create(runs_root(home), entry.run, kind=KIND, spec=spec, device=entry.spec.device)
+    return create(workspace.runs, entry.run, kind=KIND, spec=spec, device=entry.spec.device)
 
 
 def common_ground(specs: Sequence[RunSpec]) -> tuple[Shared, tuple[str, ...]]:
@@ -280,9 +278,9 @@ def as_document(comparison: Comparison, results: Sequence[Mapping[str, Any]]) ->
     }
 
 
-def finished_results(home: Path, comparison: Comparison) -> list[dict[str, Any]]:
+def finished_results(workspace: Workspace, comparison: Comparison) -> list[dict[str, Any]]:
     """The results of a comparison's finished runs, each with its run's name."""
-    return [{"run": e.run, **e.result} for e in entries(home, comparison) if e.result is not None]
+    return [{"run": e.run, **e.result} for e in entries(workspace, comparison) if e.result is not None]
 
 
 def _mean(
@@ -321,9 +319,9 @@ def _id(task: str, runs: Sequence[str]) -> str:
     return f"{task}-{canonical_hash(sorted(runs), 8)}"
 
 
-def _known(home: Path) -> list[str]:
-    return sorted(path.stem for path in _path(home, "x").parent.glob("*.json"))
+def _known(workspace: Workspace) -> list[str]:
+    return sorted(path.stem for path in _path(workspace, "x").parent.glob("*.json"))
 
 
-def _path(home: Path, comparison_id: str) -> Path:
-    return home / "comparisons" / f"{comparison_id}.json"
+def _path(workspace: Workspace, comparison_id: str) -> Path:
+    return workspace.comparisons / f"{comparison_id}.json"

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -33,7 +32,7 @@ from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
 from engine.tasks import Task
-from engine.teachers import Network, cost, get_teacher, relation
+from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
 from engine.tensors import reading_tensors, write_tensors
 from engine.training import (
     Checkpoint,
@@ -47,6 +46,7 @@ from engine.training import (
     predict,
     train,
 )
+from engine.workspace import Workspace
 
 KIND = "run"
 CHECKPOINT, CURVE_EVENT = "checkpoint.safetensors", "evaluation"
@@ -64,12 +64,11 @@ class Teaching:
     problem: str | None
 
 
-def execute(job: Job, report: Reporter) -> None:
+def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     """Do the run that a job describes, or what is left of it. Everything it leaves lies in the job's folder."""
-    home = job.folder.parent.parent
     spec = spec_of(job)
     report.progress(0, None, "", "Reading the task")
-    task = open_task(spec.task, home)
+    task = open_task(workspace, spec.task)
     if task.revision != spec.task_revision:
         raise InvalidInputError(
             f"Task {spec.task!r} has changed since this run was made (revision {task.revision}, not "
@@ -78,11 +77,11 @@ def execute(job: Job, report: Reporter) -> None:
     set_up(spec.device, spec.threads)
     began = time.perf_counter()
     labeled = task.labeled_rows(spec.labels_per_class, spec.seed)
-    teaching = _teaching(home, task, spec, report)
-    material = RunMaterial(home, task, labeled, teaching.alpha, spec.threads, spec.device, report)
+    teaching = _teaching(workspace, task, spec, report)
+    material = RunMaterial(workspace, task, labeled, teaching.alpha, spec.threads, spec.device, report)
     objective = spec.settings.prepare(material)
     material.progress("Reading the images")
-    data = _train_data(task, spec, material)
+    data = _train_data(workspace, task, spec, material)
     held_out = _evaluation_data(task, spec)
     preparing = time.perf_counter() - began
 
@@ -92,10 +91,10 @@ def execute(job: Job, report: Reporter) -> None:
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
-    result = _result(task, spec, labeled, teaching, held_out, probabilities, run)
+    result = _result(workspace, task, spec, labeled, teaching, held_out, probabilities, run)
     timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
     done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
-    keep_speed(home, spec.recipe, spec.device, trained.images, trained.seconds)
+    keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
     write_record(job.folder / RESULT, result | done)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -185,21 +184,21 @@ class _Watched:
         self.stage = "Training the student, from the start, as its checkpoint is damaged"
 
 
-def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teaching:
+def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter) -> Teaching:
     method = get_method(spec.method)
     if spec.teachers is None:
         return Teaching({}, {}, {}, ranking_possible=True, problem=None)
     for name, key in spec.teachers.items():
-        if get_teacher(name).key != key:
+        if get_teacher(workspace, name).key != key:
             raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
     if method.weights == "random":
-        alpha = drawn_at_random([get_teacher(name) for name in spec.teachers], spec.seed)
+        alpha = drawn_at_random([get_teacher(workspace, name) for name in spec.teachers], spec.seed)
         return Teaching(alpha, alpha, {}, ranking_possible=True, problem=None)
     if spec.alpha is not None:
         return Teaching(active_weights(dict(spec.alpha)), dict(spec.alpha), {}, ranking_possible=True, problem=None)
     assert spec.p is not None
     ranking: Ranking = rank(
-        home,
+        workspace,
         task,
         metric=spec.metric,
         labels_per_class=spec.labels_per_class,
@@ -213,9 +212,10 @@ def _teaching(home: Path, task: Task, spec: RunSpec, report: Reporter) -> Teachi
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
 
 
-def _train_data(task: Task, spec: RunSpec, material: RunMaterial) -> TrainData:
+def _train_data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial) -> TrainData:
     """The training split as the student sees it. Of all labels, only those of `material` go in."""
     return TrainData(
+        start=partial(imagenet_state, workspace),
         images=_pixels(task, task.train_rows, spec.train.size),
         labeled=torch.from_numpy(material.labeled),
         labels=torch.from_numpy(material.labels),
@@ -235,6 +235,7 @@ def _pixels(task: Task, rows: NDArray[np.int64], size: int) -> torch.Tensor:
 
 
 def _result(
+    workspace: Workspace,
     task: Task,
     spec: RunSpec,
     labeled: NDArray[np.int64],
@@ -265,7 +266,7 @@ def _result(
         "similarities": teaching.similarities,
         "alpha": teaching.all_alpha,
         "active_alpha": teaching.alpha,
-        "related_teachers": [n for n in teaching.alpha if _relation(task, n) == "disjoint"],
+        "related_teachers": [n for n in teaching.alpha if _relation(workspace, task, n) == "disjoint"],
         "effective_teachers": effective_teachers(teaching.alpha) if teaching.alpha else None,
         "ranking_possible": teaching.ranking_possible,
         "ranking_problem": teaching.problem,
@@ -281,5 +282,5 @@ def _result(
     }
 
 
-def _relation(task: Task, teacher: str) -> str:
-    return relation(get_teacher(teacher), task.record.collection, task.record.parts)
+def _relation(workspace: Workspace, task: Task, teacher: str) -> str:
+    return relation(get_teacher(workspace, teacher), task.record.collection, task.record.parts)

@@ -24,6 +24,7 @@ from engine.review import open_task
 from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
+from engine.workspace import Workspace
 
 KIND = "extraction"
 OLD_KIND = "look"  # in workspaces of version 0.1
@@ -49,16 +50,22 @@ class _Pace:
 
 
 def missing_outputs(
-    home: Path, task: Task, *, labels_per_class: int, seed: int, teachers: Sequence[str] | None = None
+    workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, teachers: Sequence[str] | None = None
 ) -> int:
     """How many (image, teacher) pairs a ranking still lacks; with 0 it takes no network to rank."""
     rows = task.labeled_rows(labels_per_class, seed)
-    allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
-    return sum(len(FeatureStore(home, task, teacher).missing(rows, 0)) for teacher in allowed)
+    allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
+    return sum(len(FeatureStore(workspace, task, teacher).missing(rows, 0)) for teacher in allowed)
 
 
 def request_extraction(
-    home: Path, task: Task, *, labels_per_class: int, seed: int, device: str, teachers: Sequence[str] | None = None
+    workspace: Workspace,
+    task: Task,
+    *,
+    labels_per_class: int,
+    seed: int,
+    device: str,
+    teachers: Sequence[str] | None = None,
 ) -> Job:
     """Queue the job that fills what `missing_outputs` counts. Asking twice gives the same job; one that ended early is
     queued again.
@@ -68,16 +75,18 @@ def request_extraction(
         "task_revision": task.revision,
         "labels_per_class": labels_per_class,
         "seed": seed,
-        "teachers": {c.teacher.name: c.teacher.key for c in candidates(task, teachers) if c.allowed},
+        "teachers": {c.teacher.name: c.teacher.key for c in candidates(workspace, task, teachers) if c.allowed},
     }
-    return request(home / "jobs", f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+    return request(workspace.jobs, f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
-def estimate_extraction(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> ExtractionTime:
+def estimate_extraction(
+    workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, device: str
+) -> ExtractionTime:
     """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
     rows = task.labeled_rows(labels_per_class, seed)
-    work = _work(home, task, [c.teacher for c in candidates(task) if c.allowed], rows)
-    for path in (_pace_path(home, device), _pace_path(home, device, OLD_KIND)):
+    work = _work(workspace, task, [c.teacher for c in candidates(workspace, task) if c.allowed], rows)
+    for path in (_pace_path(workspace, device), _pace_path(workspace, device, OLD_KIND)):
         try:
             known = read_record(path, _Pace, "how fast features were extracted here", "remove it")
         except WorkbenchError:  # never measured, or damaged: the next extraction writes it anew
@@ -86,9 +95,9 @@ def estimate_extraction(home: Path, task: Task, *, labels_per_class: int, seed: 
     return ExtractionTime(START_SECONDS + work / IDLE_PACE, None)
 
 
-def task_as_asked(job: Job) -> Task:
+def task_as_asked(workspace: Workspace, job: Job) -> Task:
     """The task that a job names. Raises InvalidInputError if it is no longer the revision that was meant."""
-    task = open_task(job.spec["task"], job.folder.parent.parent)
+    task = open_task(workspace, job.spec["task"])
     if task.revision != job.spec["task_revision"]:
         raise InvalidInputError(f"Task {task.name!r} has changed since this was asked for: ask again.")
     return task
@@ -106,39 +115,38 @@ def progress_to(report: Reporter, units: Mapping[str, str] | None = None) -> Pro
     return progress
 
 
-def execute_extraction(job: Job, report: Reporter) -> None:
+def execute_extraction(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    home = job.folder.parent.parent
     report.progress(0, None, "", "Reading the task")
-    task = task_as_asked(job)
+    task = task_as_asked(workspace, job)
     rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
-    records = [get_teacher(name) for name in job.spec["teachers"]]
-    work, progress = _work(home, task, records, rows), progress_to(report)
+    records = [get_teacher(workspace, name) for name in job.spec["teachers"]]
+    work, progress = _work(workspace, task, records, rows), progress_to(report)
     begun: dict[str, float] = {}  # when each stage began
 
     def timed(done: int, total: int, stage: str) -> None:
         begun.setdefault(stage, time.monotonic())
         progress(done, total, stage)
 
-    extract(home, task, records, rows, device=job.device, progress=timed)
+    extract(workspace, task, records, rows, device=job.device, progress=timed)
     if extracting := [moment for stage, moment in begun.items() if stage != LOADING]:
-        keep_pace(home, job.device, work, time.monotonic() - min(extracting))
+        keep_pace(workspace, job.device, work, time.monotonic() - min(extracting))
 
 
-def keep_pace(home: Path, device: str, work: float, seconds: float) -> None:
+def keep_pace(workspace: Workspace, device: str, work: float, seconds: float) -> None:
     """Note how fast features were extracted: `work` in G multiply-accumulates, without the time that loading teachers
     took. An extraction of few images says nothing about one of many. Raises StorageError if the disk refuses.
     """
     if work >= LEAST_WORK:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        write_record(_pace_path(home, device), _Pace(work / max(seconds, 1e-3), moment))
+        write_record(_pace_path(workspace, device), _Pace(work / max(seconds, 1e-3), moment))
 
 
-def _work(home: Path, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:
+def _work(workspace: Workspace, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64]) -> float:
     """G multiply-accumulates of what these images still lack under these teachers."""
-    lacking = ((teacher, len(FeatureStore(home, task, teacher).missing(rows, 0))) for teacher in teachers)
+    lacking = ((teacher, len(FeatureStore(workspace, task, teacher).missing(rows, 0))) for teacher in teachers)
     return sum(count * teacher.gflops for teacher, count in lacking if teacher.has_network)
 
 
-def _pace_path(home: Path, device: str, kind: str = KIND) -> Path:
-    return home / "speeds" / f"{kind}-{canonical_hash([describe(device)], 10)}.json"
+def _pace_path(workspace: Workspace, device: str, kind: str = KIND) -> Path:
+    return workspace.speeds / f"{kind}-{canonical_hash([describe(device)], 10)}.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from engine.features import FeatureStore
 from engine.runs.ranking import candidates
 from engine.selection import k_center
 from engine.tasks import Task, given_label_numbers, read_small
+from engine.workspace import Workspace
 
 # Ours: half a second of one core with features of 1,280 numbers.
 CONSIDERED = 5_000  # images among which the next ones are looked for; of more, a sample is drawn
@@ -36,7 +36,9 @@ def unlabeled_rows(task: Task) -> NDArray[np.int64]:
     return rows[given_label_numbers(task)[rows] < 0]
 
 
-def worth_a_label(home: Path, task: Task, count: int, *, passed: Collection[int] = (), seed: int = 0) -> Suggestion:
+def worth_a_label(
+    workspace: Workspace, task: Task, count: int, *, passed: Collection[int] = (), seed: int = 0
+) -> Suggestion:
     """The `count` unlabeled training images that cover the others best (k-center), `passed` ones left out.
 
     Features are those of the teacher that has seen the most of them. Raises InvalidInputError, DamagedFileError.
@@ -46,7 +48,7 @@ def worth_a_label(home: Path, task: Task, count: int, *, passed: Collection[int]
     labels = given_label_numbers(task)
     known = _some(task.train_rows[labels[task.train_rows] >= 0], REMEMBERED, seed)
     teacher, features, of = "", None, np.concatenate([rows, known])
-    best = _most_seen(home, task, rows)
+    best = _most_seen(workspace, task, rows)
     if best is not None:
         seen = np.setdiff1d(of, best.missing(of, 0))
         rows, known = rows[np.isin(rows, seen)], known[np.isin(known, seen)]
@@ -62,9 +64,9 @@ def worth_a_label(home: Path, task: Task, count: int, *, passed: Collection[int]
     return Suggestion(np.concatenate([chosen, more]), teacher)
 
 
-def _most_seen(home: Path, task: Task, rows: NDArray[np.int64]) -> FeatureStore | None:
+def _most_seen(workspace: Workspace, task: Task, rows: NDArray[np.int64]) -> FeatureStore | None:
     """The features of the teacher that has seen the most of `rows`, if that is enough of them."""
-    stores = [FeatureStore(home, task, c.teacher) for c in candidates(task) if c.allowed]
+    stores = [FeatureStore(workspace, task, c.teacher) for c in candidates(workspace, task) if c.allowed]
     seen = [len(rows) - len(store.missing(rows, 0)) for store in stores]
     best = int(np.argmax(seen)) if seen else -1
     return stores[best] if best >= 0 and len(rows) and seen[best] >= ENOUGH * len(rows) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,13 +18,14 @@ from engine.jobs import Reporter
 from engine.runs.extraction_job import progress_to
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
+from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class RunMaterial:
     """Of all labels, only those of `labeled_rows` can be read here. Teachers' outputs are computed when asked for."""
 
-    home: Path
+    workspace: Workspace
     task: Task
     labeled_rows: NDArray[np.int64]
     alpha: Mapping[str, float]  # active teachers only
@@ -52,7 +52,9 @@ class RunMaterial:
         """Of whole images."""
         self._extract([0])
         rows = self.task.train_rows
-        return {name: FeatureStore(self.home, self.task, t).read_features(rows) for name, t in self._teachers.items()}
+        return {
+            name: FeatureStore(self.workspace, self.task, t).read_features(rows) for name, t in self._teachers.items()
+        }
 
     def pseudo_labels(self, views: int) -> Mapping[str, Float16[Tensor, "views n Z"]]:
         """Of the first fixed views."""
@@ -60,7 +62,7 @@ class RunMaterial:
         self._extract(chosen)
         self.progress("Reading the pseudo-labels")
         for name, teacher in self._teachers.items():
-            store = FeatureStore(self.home, self.task, teacher)
+            store = FeatureStore(self.workspace, self.task, teacher)
             said = [store.read(self.task.train_rows, view).pseudo_labels for view in chosen]
             found[name] = torch.stack([torch.from_numpy(labels).half() for labels in said])
         return found
@@ -77,10 +79,16 @@ class RunMaterial:
 
     @cached_property
     def _teachers(self) -> Mapping[str, TeacherRecord]:
-        return {name: get_teacher(name) for name in self.alpha}
+        return {name: get_teacher(self.workspace, name) for name in self.alpha}
 
     def _extract(self, views: Sequence[int]) -> None:
         teachers, rows = list(self._teachers.values()), self.task.train_rows
         extract(
-            self.home, self.task, teachers, rows, views=views, device=self.device, progress=progress_to(self.report)
+            self.workspace,
+            self.task,
+            teachers,
+            rows,
+            views=views,
+            device=self.device,
+            progress=progress_to(self.report),
         )

@@ -26,6 +26,7 @@ from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
+from engine.workspace import Workspace
 
 KIND = "panel"
 ALL = "all"  # the name for every metric at once
@@ -90,7 +91,7 @@ class TeacherPanel:
 
 
 def teacher_panel(
-    home: Path,
+    workspace: Workspace,
     task: Task,
     *,
     metrics: Sequence[str] | None = None,
@@ -110,13 +111,13 @@ def teacher_panel(
     keys = [metric(name).key for name in metrics or METRICS]
     if resamples < 0 or resamples == 1:
         raise InvalidInputError(f"{resamples} resamples give no interval: ask for 2 or more, or 0 for none.")
-    records = _allowed(task, teachers)
+    records = _allowed(workspace, task, teachers)
     rows = task.labeled_rows(labels_per_class, seed)
-    extract(home, task, records, rows, device=device, progress=progress)
+    extract(workspace, task, records, rows, device=device, progress=progress)
 
     def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Standings:
         return standings(
-            [_arrays(FeatureStore(home, task, record), rows) for record in among],
+            [_arrays(FeatureStore(workspace, task, record), rows) for record in among],
             task.labels[rows],
             by,
             records=_from_records(among, seed),
@@ -152,12 +153,14 @@ def teacher_panel(
     )
 
 
-def as_document(found: TeacherPanel, task: Task, asked: Sequence[str] | None = None) -> dict[str, Any]:
+def as_document(
+    workspace: Workspace, found: TeacherPanel, task: Task, asked: Sequence[str] | None = None
+) -> dict[str, Any]:
     """One JSON document of a panel for a reader: places with titles, units, collections, and who was left out.
 
     asked: the teachers that were named, None for all.
     """
-    everyone = candidates(task, asked)
+    everyone = candidates(workspace, task, asked)
     about = {c.teacher.name: {"collection": c.teacher.collection, "relation": c.relation} for c in everyone}
     left_out = [
         {"teacher": c.teacher.name, "reason": c.reason or seen_sentence(task.record.title)}
@@ -195,10 +198,10 @@ def seen_sentence(title: str) -> str:
     return f"its training images may include those of {title!r}"
 
 
-def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> TeacherPanel | None:
+def known_panel(workspace: Workspace, task: Task, *, labels_per_class: int, seed: int) -> TeacherPanel | None:
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
-        path = _path(home, _spec(task, labels_per_class, seed))
+        path = _path(workspace, _spec(workspace, task, labels_per_class, seed))
         value = read_value(path, *_FILE)
         if isinstance(value, dict) and "consensus" in value:  # what version 0.1 called it
             value["mean_rank"] = value.pop("consensus")
@@ -207,20 +210,19 @@ def known_panel(home: Path, task: Task, *, labels_per_class: int, seed: int) -> 
         return None
 
 
-def request_panel(home: Path, task: Task, *, labels_per_class: int, seed: int, device: str) -> Job:
+def request_panel(workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, device: str) -> Job:
     """Queue the job that computes the panel of all metrics with intervals. Asking twice gives the same job; one that
     ended early is queued again.
     """
-    spec = _spec(task, labels_per_class, seed)
-    return request(home / "jobs", f"panel-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+    spec = _spec(workspace, task, labels_per_class, seed)
+    return request(workspace.jobs, f"panel-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
-def execute_panel(job: Job, report: Reporter) -> None:
+def execute_panel(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    home = job.folder.parent.parent
-    task = task_as_asked(job)
+    task = task_as_asked(workspace, job)
     found = teacher_panel(
-        home,
+        workspace,
         task,
         metrics=job.spec["metrics"],
         labels_per_class=job.spec["labels_per_class"],
@@ -230,12 +232,12 @@ def execute_panel(job: Job, report: Reporter) -> None:
         device=job.device,
         progress=progress_to(report, {SCORING: "scorings"}),
     )
-    write_record(_path(home, job.spec), found)
+    write_record(_path(workspace, job.spec), found)
 
 
-def _allowed(task: Task, teachers: Sequence[str] | None) -> list[TeacherRecord]:
+def _allowed(workspace: Workspace, task: Task, teachers: Sequence[str] | None) -> list[TeacherRecord]:
     """The teachers that may teach, by name."""
-    return [candidate.teacher for candidate in who_may_teach(task, candidates(task, teachers))]
+    return [candidate.teacher for candidate in who_may_teach(task, candidates(workspace, task, teachers))]
 
 
 def _arrays(store: FeatureStore, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
@@ -256,7 +258,7 @@ def _from_records(records: Sequence[TeacherRecord], seed: int) -> dict[str, list
     return {key: values for key, values in found.items() if len(values) == len(records)}
 
 
-def _spec(task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
+def _spec(workspace: Workspace, task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
     return {
         "task": task.name,
         "task_revision": task.revision,
@@ -264,12 +266,12 @@ def _spec(task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
         "seed": seed,
         "resamples": RESAMPLES,
         "metrics": list(METRICS),
-        "teachers": {record.name: record.key for record in _allowed(task, None)},
+        "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},
     }
 
 
-def _path(home: Path, spec: Mapping[str, Any]) -> Path:
-    return home / "rankings" / f"{spec['task']}-{canonical_hash(dict(spec), 12)}.json"
+def _path(workspace: Workspace, spec: Mapping[str, Any]) -> Path:
+    return workspace.rankings / f"{spec['task']}-{canonical_hash(dict(spec), 12)}.json"
 
 
 def _places(key: str, standing: Standing, names: Sequence[str]) -> MetricPlaces:

@@ -8,19 +8,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.installation import FOLDER
 from engine.jobs import IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, lane_of_device
+from engine.workspace import Workspace
 
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
-
-
-def roots(home: Path) -> list[Path]:
-    """The folders in which jobs lie."""
-    return [home / "jobs", home / "runs"]
 
 
 def lanes(device: str) -> list[str]:
@@ -28,16 +23,16 @@ def lanes(device: str) -> list[str]:
     return [INTERACTIVE, IMPORT, lane_of_device(device)]
 
 
-def waiting(home: Path, device: str) -> list[Job]:
+def waiting(workspace: Workspace, device: str) -> list[Job]:
     """Jobs that wait in the lanes of `device`: lane by lane, in the order in which they will start."""
-    return [job for lane in lanes(device) for job in jobs.queued_jobs(roots(home), lane)]
+    return [job for lane in lanes(device) for job in jobs.queued_jobs(workspace.job_folders, lane)]
 
 
-def line(home: Path, job: Job) -> list[tuple[Job, Status]]:
+def line(workspace: Workspace, job: Job) -> list[tuple[Job, Status]]:
     """What runs in the lane of `job` now, then what waits there in the order in which it will start, `job` with it. A
     job that waits waits for all that stands before it here.
     """
-    return jobs.unfinished_jobs(roots(home), job.lane)
+    return jobs.unfinished_jobs(workspace.job_folders, job.lane)
 
 
 def worker_command(job: Job) -> list[str]:
@@ -57,7 +52,7 @@ def _program() -> list[tuple[str, int, int]]:
 
 
 def drain(
-    home: Path,
+    workspace: Workspace,
     device: str,
     *,
     stop: threading.Event | None = None,
@@ -75,7 +70,7 @@ def drain(
     threads = [
         threading.Thread(
             target=_drain_lane,
-            args=(home, lane, lanes(device), stop, until_empty, notify, warm, errors),
+            args=(workspace, lane, lanes(device), stop, until_empty, notify, warm, errors),
             name=f"queue of {lane}",
             daemon=True,
         )
@@ -94,7 +89,7 @@ def drain(
 
 
 def _drain_lane(
-    home: Path,
+    workspace: Workspace,
     lane: str,
     beside: Sequence[str],
     stop: threading.Event,
@@ -107,16 +102,15 @@ def _drain_lane(
     try:
         while True:
             jobs.drain(
-                roots(home),
+                workspace,
                 lane,
                 worker_command,
-                workspace=home,
                 stop=stop,
                 until_empty=until_empty,
                 on_change=on_change,
                 warm=partial(warm_worker, lane) if warm else None,
             )
-            if stop.is_set() or not any(jobs.unfinished_jobs(roots(home), other) for other in beside):
+            if stop.is_set() or not any(jobs.unfinished_jobs(workspace.job_folders, other) for other in beside):
                 return
             stop.wait(LOOK_AGAIN)  # this lane is empty, another one is not: until that is, something may come
     except WorkbenchError as error:
@@ -141,16 +135,16 @@ def _one_at_a_time(on_change: OnChange | None) -> OnChange:
 class QueueThread(threading.Thread):
     """A background thread that runs the queued jobs of a device's lanes as long as it lives; several compete safely."""
 
-    def __init__(self, home: Path, device: str, *, until_empty: bool = False, warm: bool = False) -> None:
+    def __init__(self, workspace: Workspace, device: str, *, until_empty: bool = False, warm: bool = False) -> None:
         super().__init__(name=f"queue of {device}", daemon=True)
-        self.home, self.device, self.until_empty, self.warm = home, device, until_empty, warm
+        self.workspace, self.device, self.until_empty, self.warm = workspace, device, until_empty, warm
         self.stopping = threading.Event()
         self.error: WorkbenchError | None = None  # why it ended, when the workspace refused
 
     def run(self) -> None:
         """Drain until stopped."""
         try:
-            drain(self.home, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
+            drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
         except WorkbenchError as error:
             self.error = error
 

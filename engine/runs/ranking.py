@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from engine.similarity import METRICS, score
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
 from engine.weighting import active, effective_number, ranking_possible, weights
+from engine.workspace import Workspace
 
 DEFAULT_METRIC = "parc"
 Progress = Callable[[int, int, str], None]
@@ -116,16 +116,16 @@ def _by_features() -> str:
     return ", ".join(key for key, method in METHODS.items() if method.features_suffice)
 
 
-def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
+def candidates(workspace: Workspace, task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
     """All teachers that can look at the task's images, or the named ones, with their relation to the task.
 
     Raises UnknownNameError, or InvalidInputError for a named one that is known by its outputs for another task only.
     """
-    records = all_teachers() if names is None else [get_teacher(name) for name in names]
+    records = all_teachers(workspace) if names is None else [get_teacher(workspace, name) for name in names]
     found = []
     for teacher in records:
         if describes(teacher, task):
-            lacking, damage = (0, None) if teacher.has_network else _lacking(task, teacher)
+            lacking, damage = (0, None) if teacher.has_network else _lacking(workspace, task, teacher)
             related = relation(teacher, task.record.collection, task.record.parts)
             found.append(Candidate(teacher, related, lacking, damage))
         elif names is not None:
@@ -136,10 +136,10 @@ def candidates(task: Task, names: Sequence[str] | None = None) -> list[Candidate
     return found
 
 
-def _lacking(task: Task, teacher: TeacherRecord) -> tuple[int, str | None]:
+def _lacking(workspace: Workspace, task: Task, teacher: TeacherRecord) -> tuple[int, str | None]:
     """Of how many training images a teacher without a network says nothing, or what is wrong with what it says."""
     try:
-        return len(FeatureStore(task.folder.parents[1], task, teacher).missing(task.train_rows, 0)), None
+        return len(FeatureStore(workspace, task, teacher).missing(task.train_rows, 0)), None
     except (DamagedFileError, StorageError) as error:
         return 0, str(error)
 
@@ -156,7 +156,7 @@ def who_may_teach(task: Task, everyone: Sequence[Candidate]) -> list[Candidate]:
 
 
 def rank(
-    home: Path,
+    workspace: Workspace,
     task: Task,
     *,
     metric: str = DEFAULT_METRIC,
@@ -175,11 +175,11 @@ def rank(
         raise UnknownNameError("metric", metric, METRICS)
     if "record" in METRICS[metric].needs:
         raise InvalidInputError(f"The metric {metric!r} does not look at the images: choose another one for weights.")
-    everyone = candidates(task, teachers)
+    everyone = candidates(workspace, task, teachers)
     allowed = who_may_teach(task, everyone)
     rows = task.labeled_rows(labels_per_class, seed)
     wanted = [c.teacher for c in allowed]
-    extract(home, task, wanted, rows, device=device, progress=progress)
+    extract(workspace, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
     problem = None
     scored: list[tuple[Candidate, float]] = []
@@ -187,7 +187,7 @@ def rank(
     try:
         for candidate in allowed:
             try:
-                scored.append((candidate, _similarity(home, task, candidate.teacher, metric, rows)))
+                scored.append((candidate, _similarity(workspace, task, candidate.teacher, metric, rows)))
             except TooFewLabelsError:
                 raise
             except InvalidInputError as error:  # one odd teacher is not to hide all others
@@ -236,11 +236,13 @@ def _in_order(scored: Sequence[tuple[Candidate, float]]) -> tuple[Ranked, ...]:
     return tuple(Ranked(c.teacher, c.relation, s, 1 + sum(other > s for _, other in scored)) for c, s in best_first)
 
 
-def _similarity(home: Path, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]) -> float:
+def _similarity(
+    workspace: Workspace, task: Task, teacher: TeacherRecord, metric: str, rows: NDArray[np.int64]
+) -> float:
     chosen = METRICS[metric]
     if not teacher.has_pseudo_labels and "pseudo_labels" in (*chosen.needs, *chosen.needs_one_of):
         raise InvalidInputError(f"{chosen.title} looks at pseudo-labels, and {teacher.title} has none.")
-    outputs = FeatureStore(home, task, teacher).read(rows)
+    outputs = FeatureStore(workspace, task, teacher).read(rows)
     value = score(
         metric,
         features=outputs.features,

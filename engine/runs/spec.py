@@ -23,6 +23,7 @@ from engine.tasks import Task
 from engine.teachers import check_student
 from engine.training import TrainSpec, made
 from engine.weighting import normalized
+from engine.workspace import Workspace
 
 HASH_LENGTH = 10  # hexadecimal digits, at the end of a run's name
 
@@ -126,6 +127,7 @@ def defaults(task: Task | None, method: Method | None = None) -> dict[str, Any]:
 
 
 def plan(
+    workspace: Workspace,
     task: Task,
     methods: Sequence[str],
     seeds: Sequence[int],
@@ -155,7 +157,7 @@ def plan(
         task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
     if "architecture" in chosen:
         check_student(chosen["architecture"])
-    allowed = [c.teacher for c in candidates(task, teachers) if c.allowed]
+    allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
     specs = []
     for seed in dict.fromkeys(seeds):
         for method in found:

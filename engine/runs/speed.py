@@ -22,6 +22,7 @@ from engine.records import as_value, read_record, write_record
 from engine.runs.spec import recipe_from
 from engine.training import TrainSpec
 from engine.training.throughput import images_per_second
+from engine.workspace import Workspace
 
 KIND = "speed"
 START_SECONDS = 10.0  # of a run beside its steps, about: starting a process, reading images, writing the student
@@ -39,47 +40,47 @@ class Speed:
     in_a_run: bool = False  # over a whole run; otherwise over two seconds
 
 
-def known_speed(home: Path, recipe: Recipe, device: str) -> Speed | None:
+def known_speed(workspace: Workspace, recipe: Recipe, device: str) -> Speed | None:
     """The latest of such a student on this device, or None if there is none."""
     try:
-        return read_record(_path(home, recipe, device), Speed, "a measured speed", "remove it")
+        return read_record(_path(workspace, recipe, device), Speed, "a measured speed", "remove it")
     except WorkbenchError:  # it is measured again
         return None
 
 
-def keep_speed(home: Path, recipe: Recipe, device: str, images: int, seconds: float) -> None:
+def keep_speed(workspace: Workspace, recipe: Recipe, device: str, images: int, seconds: float) -> None:
     """Note how fast a run trained, in the place of what was known before: estimates follow what really happens.
 
     Raises StorageError if the disk refuses.
     """
     if seconds >= SHORTEST:
-        _keep(home, recipe, device, images / seconds, in_a_run=True)
+        _keep(workspace, recipe, device, images / seconds, in_a_run=True)
 
 
-def request_speed(home: Path, recipes: Sequence[Recipe], device: str) -> Job:
+def request_speed(workspace: Workspace, recipes: Sequence[Recipe], device: str) -> Job:
     """Queue the measurement of each of `recipes`; about two seconds each."""
     threads = torch.get_num_threads() if device == "cpu" else None
     spec = {"recipes": [as_value(recipe) for recipe in recipes], "threads": threads}
-    return request(home / "jobs", "speed", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+    return request(workspace.jobs, "speed", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
-def end_measurements(home: Path, device: str) -> None:
+def end_measurements(workspace: Workspace, device: str) -> None:
     """Let measurements on a device end that wait or run: runs were started, and their own speed will be known."""
-    for job in jobs.list_jobs(home / "jobs"):
+    for job in jobs.list_jobs(workspace.jobs):
         if job.kind == KIND and job.device == device and not jobs.status(job).terminal:
             jobs.request_cancel(job)
 
 
-def execute_speed(job: Job, report: Reporter) -> None:
+def execute_speed(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    home, recipes = job.folder.parent.parent, [recipe_from(value) for value in job.spec.get("recipes", ())]
+    recipes = [recipe_from(value) for value in job.spec.get("recipes", ())]
     for i, recipe in enumerate(recipes):
         report.check_cancelled()
         report.progress(i, len(recipes), "methods", "Measuring how fast the student trains here")
         threads: int | None = job.spec["threads"]
         objective = recipe.settings.prepare(MadeUp(threads))
         found = images_per_second(recipe.train, objective, job.device, threads, check=report.check_cancelled)
-        _keep(home, recipe, job.device, found, in_a_run=False)
+        _keep(workspace, recipe, job.device, found, in_a_run=False)
     report.progress(len(recipes), len(recipes), "methods", "Measured")
 
 
@@ -88,14 +89,14 @@ def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
     return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
 
 
-def _keep(home: Path, recipe: Recipe, device: str, images_a_second: float, *, in_a_run: bool) -> None:
+def _keep(workspace: Workspace, recipe: Recipe, device: str, images_a_second: float, *, in_a_run: bool) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    write_record(_path(home, recipe, device), Speed(images_a_second, describe(device), moment, in_a_run))
+    write_record(_path(workspace, recipe, device), Speed(images_a_second, describe(device), moment, in_a_run))
 
 
-def _path(home: Path, recipe: Recipe, device: str) -> Path:
+def _path(workspace: Workspace, recipe: Recipe, device: str) -> Path:
     """One file for each shape of a step; the length of the run and the rates do not matter."""
     spec, settings = recipe.train, recipe.settings
     shape = [type(settings).__name__, *settings.pace, spec.architecture, spec.size, spec.labeled_batch]
     shape += [spec.unlabeled_batch, spec.batch_norm, spec.precision, describe(device)]
-    return home / "speeds" / f"{canonical_hash(shape)}.json"
+    return workspace.speeds / f"{canonical_hash(shape)}.json"

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
@@ -16,11 +15,12 @@ from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
 from engine.methods import REFERENCE, SINGLE
 from engine.records import as_value
-from engine.runs.comparison import Entry, enqueue, read_run, runs_root
+from engine.runs.comparison import Entry, enqueue, read_run
 from engine.runs.ranking import candidates
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
 from engine.wording import NO_BREAK, signed
+from engine.workspace import Workspace
 
 MEASURED_IMAGES = 4_000  # of each run: a quarter of a full one, enough for teachers to differ (ours)
 FEWEST = 4  # teachers below which an order says nothing
@@ -57,6 +57,7 @@ class Verdict:
 
 
 def single_teacher_specs(
+    workspace: Workspace,
     task: Task,
     *,
     labels_per_class: int,
@@ -69,24 +70,24 @@ def single_teacher_specs(
 
     Raises InvalidInputError if no teacher may, or for a budget of less than a step.
     """
-    allowed = [c.teacher.name for c in candidates(task) if c.allowed]
+    allowed = [c.teacher.name for c in candidates(workspace, task) if c.allowed]
     if not allowed:
         raise InvalidInputError(f"No teacher may teach task {task.name!r}: there is nothing to measure.")
     shared = {"labels_per_class": labels_per_class, "device": device, "images": images, **changes}
-    specs = plan(task, [REFERENCE.key], seeds, **shared)
+    specs = plan(workspace, task, [REFERENCE.key], seeds, **shared)
     for name in allowed:
-        specs += plan(task, [SINGLE.key], seeds, teachers=[name], **shared)
+        specs += plan(workspace, task, [SINGLE.key], seeds, teachers=[name], **shared)
     return specs
 
 
-def request_measurements(home: Path, specs: Sequence[RunSpec]) -> list[Job]:
+def request_measurements(workspace: Workspace, specs: Sequence[RunSpec]) -> list[Job]:
     """Queue the runs of `single_teacher_specs`; done ones stay, stopped ones are resumed. They are no comparison."""
-    return enqueue(home, specs)
+    return enqueue(workspace, specs)
 
 
-def single_teacher_runs(home: Path, task: Task, labels_per_class: int) -> list[Entry]:
+def single_teacher_runs(workspace: Workspace, task: Task, labels_per_class: int) -> list[Entry]:
     """All runs on this revision of the task in which one teacher taught alone, and those of fine-tuning."""
-    found = [entry for job in list_jobs(runs_root(home)) if isinstance(entry := read_run(home, job.id), Entry)]
+    found = [entry for job in list_jobs(workspace.runs) if isinstance(entry := read_run(workspace, job.id), Entry)]
     return [
         entry
         for entry in found

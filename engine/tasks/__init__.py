@@ -1,11 +1,11 @@
 """A task: image table, revisions of labels and split, what its import noted, the catalogue of all tasks, the trash.
 
-    task = task_as_labeled(name, home)          as it lies on disk; `engine.review.open_task` reviews labels by hand too
+    task = task_as_labeled(workspace, name)     as it lies on disk; `engine.review.open_task` reviews labels by hand too
     task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
                                                 what given_labels(task) said before. engine.selection.k_center says
                                                 which images are worth a label
-    remove_task(home, name)                     an own task and its features go to the trash; restore_task(home, id),
-                                                removed_tasks(home), empty_trash(home)
+    remove_task(workspace, name)                to the trash with its features, if it is an own one; then
+                                                restore_task(workspace, id), removed_tasks and empty_trash
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
 `is_own(task)`: it takes no labels. `task.splits` may say "out" for an image that takes no part.

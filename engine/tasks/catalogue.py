@@ -11,24 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, UnknownNameError
-from engine.files import (
-    TEMPORARY_PREFIX,
-    read_json,
-    replacing_folder,
-    sha256,
-    workspace,
-)
+from engine.files import TEMPORARY_PREFIX, read_json, replacing_folder, sha256
 from engine.installation import bundled
-from engine.tasks.image_table import write_image_table
-from engine.tasks.task import IMAGES_FILE, TASK_FILE, Task, TaskRecord, load_task, write_task_files
+from engine.tasks.image_table import IMAGES_FILE, write_image_table
+from engine.tasks.task import TASK_FILE, Task, TaskRecord, load_task, write_task_files
+from engine.workspace import Workspace
 
 ASSETS = bundled("tasks")
 
 
-def task_names(home: Path | None = None) -> list[str]:
+def task_names(workspace: Workspace) -> list[str]:
     """Names of all tasks: the bundled ones first, then the workspace's own, each sorted."""
     bundled = bundled_names()
-    folder = (home or workspace()) / "tasks"
+    folder = workspace.tasks
     # One that lost its record is named as well, lest it vanish without a word.
     files = (TASK_FILE, IMAGES_FILE)
     own = {path.parent.name for name in files for path in folder.glob(f"*/{name}")} if folder.is_dir() else set()
@@ -40,18 +35,17 @@ def bundled_names() -> list[str]:
     return sorted(path.stem for path in ASSETS.glob("*.parquet"))
 
 
-def task_as_labeled(name: str, home: Path | None = None) -> Task:
+def task_as_labeled(workspace: Workspace, name: str) -> Task:
     """The task called `name` as it lies on disk: labels by hand may be newer than its split
     (`engine.review.open_task` reviews them). Raises UnknownNameError,
     DamagedFileError or StorageError.
     """
-    home = home or workspace()
-    if name not in task_names(home):
-        raise UnknownNameError("task", name, task_names(home))
-    folder = home / "tasks" / name
+    if name not in task_names(workspace):
+        raise UnknownNameError("task", name, task_names(workspace))
+    folder = workspace.tasks / name
     if not folder.exists():
-        add_task_file(ASSETS / f"{name}.parquet", home)
-    return load_task(folder)
+        add_task_file(workspace, ASSETS / f"{name}.parquet")
+    return load_task(workspace, folder.name)
 
 
 def bundled_record(name: str) -> dict[str, Any]:
@@ -60,7 +54,7 @@ def bundled_record(name: str) -> dict[str, Any]:
     return record
 
 
-def add_task_file(path: Path, home: Path | None = None) -> Task:
+def add_task_file(workspace: Workspace, path: Path) -> Task:
     """Copy a task file (a Parquet file in the Hugging Face image layout with its JSON record beside it) into the
     workspace, as one atomic step.
 
@@ -81,11 +75,11 @@ def add_task_file(path: Path, home: Path | None = None) -> Task:
         )
     except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{path} is not a task file ({error!r}): restore it from the repository.") from error
-    folder = (home or workspace()) / "tasks" / task.name
+    folder = workspace.tasks / task.name
     with replacing_folder(folder) as temporary:
         write_image_table(temporary / "images.parquet", _contents(path, image_ids))
         write_task_files(temporary, task, image_ids, labels, splits)
-    return load_task(folder)
+    return load_task(workspace, folder.name)
 
 
 _COPIED = ("name", "title", "summary", "collection", "resize", "flip", "license", "source", "split_rule")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ from engine.images import views
 from engine.images.converting import decode
 from engine.images.opening import open_file
 from engine.settings import allowed_root, import_settings
+from engine.workspace import Workspace
 
+IMAGES_FILE = "images.parquet"
 ROWS_PER_GROUP = 512  # a row group is the smallest piece that is read from disk
 DECODING_THREADS = 2  # Pillow decodes outside the interpreter's lock
 
@@ -45,11 +47,11 @@ class _Reference:
     size: int
     modified: int  # ns
 
-    def read(self) -> bytes:
+    def read(self, may_read: Callable[[Path], bool]) -> bytes:
         """Its content. Raises DamagedFileError if it is not there any more, or has changed; StorageError for a link."""
         path = Path(self.path)
         try:
-            with os.fdopen(open_file(_without_allowed_link(path)), "rb") as file:
+            with os.fdopen(open_file(_without_allowed_link(path, may_read)), "rb") as file:
                 about = os.fstat(file.fileno())
                 if (about.st_size, about.st_mtime_ns) == (self.size, self.modified):
                     return file.read()
@@ -60,17 +62,20 @@ class _Reference:
         raise DamagedFileError(f"{path} has changed since it was imported: import the images again under a new name.")
 
 
-def _without_allowed_link(path: Path) -> Path:
+def _without_allowed_link(path: Path, may_read: Callable[[Path], bool]) -> Path:
     """Where a link leads, if that is where this server may import from: version 0.1 kept the name of the link."""
     real = Path(os.path.realpath(path))
-    return real if path.is_symlink() and allowed_root(real, import_settings()) else path
+    return real if path.is_symlink() and may_read(real) else path
 
 
 class ImageTable:
-    """The images of a task, in a fixed order: row i is the same image forever, because the table only grows."""
+    """The images of a task, in a fixed order: row i is the same image forever, because the table only grows.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    may_read(path): whether a file of this machine may be read to which a link leads.
+    """
+
+    def __init__(self, path: Path, may_read: Callable[[Path], bool] = lambda real: False) -> None:
+        self.path, self._may_read = path, may_read
         with self._reading():
             self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
             self.image_ids: list[str] = self._file.read(columns=["image_id"])["image_id"].to_pylist()
@@ -104,7 +109,7 @@ class ImageTable:
             column = self._read_group(group)
             self._cached_group = (group, column)
         found, checksum = column[row - int(self._group_starts[group])]
-        content = found.read() if isinstance(found, _Reference) else found
+        content = found.read(self._may_read) if isinstance(found, _Reference) else found
         if hashlib.sha256(content).hexdigest() != checksum:
             where = found.path if isinstance(found, _Reference) else self.path
             raise DamagedFileError(
@@ -170,22 +175,26 @@ class ImageTable:
         )
 
 
-def image_table(path: Path) -> ImageTable:
-    """The image table in a file, opened once as long as the file does not change. Raises as `ImageTable`."""
+def image_table(workspace: Workspace, task: str) -> ImageTable:
+    """The image table of a task, opened once as long as the file does not change. Raises as `ImageTable`."""
+    path = workspace.tasks / task / IMAGES_FILE
     try:
         about = path.stat()
     except FileNotFoundError as error:
         raise DamagedFileError(
-            f"{path} is gone, and with it the images of task {path.parent.name!r}: restore it, or import them again."
+            f"{path} is gone, and with it the images of task {task!r}: restore it, or import them again."
         ) from error
     except OSError as error:
         raise storage_error(error, path) from error
-    return _opened(path, about.st_ino, about.st_mtime_ns, about.st_size)
+    return _opened(workspace, task, about.st_ino, about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=16)  # ours: tasks that are looked at side by side; of each, the ids are in memory
-def _opened(path: Path, *stamps: int) -> ImageTable:
-    return ImageTable(path)
+def _opened(workspace: Workspace, task: str, *stamps: int) -> ImageTable:
+    def may_read(real: Path) -> bool:
+        return allowed_root(real, import_settings(workspace)) is not None
+
+    return ImageTable(workspace.tasks / task / IMAGES_FILE, may_read)
 
 
 def write_image_table(path: Path, items: Iterator[tuple[str, bytes]]) -> int:

@@ -49,7 +49,7 @@ def relabel(task: Task, labels: Mapping[int, str | None]) -> Task:
         revision = write_labels(current.folder, current.images.image_ids, values)
         record = replace(current.record, given_labels=revision, given_classes=tuple(classes))
         write_task(current.folder, record)
-        return load_task(current.folder)
+        return load_task(current.workspace, current.name)
 
 
 def given_labels(task: Task, rows: Sequence[int] | None = None) -> list[str | None]:
@@ -76,15 +76,14 @@ def changing(task: Task) -> Iterator[Task]:
     """The task as it is on disk now, for one change at a time. Raises BusyError if another change takes too long."""
     if not is_own(task):
         raise InvalidInputError(f"Task {task.name!r} came with the program and stays as it is: import your own.")
-    home = task.folder.parent.parent
-    lock = DeviceLock(home, f"task-{task.name}")
+    lock = DeviceLock(task.workspace, f"task-{task.name}")
     deadline = time.monotonic() + _PATIENCE
     while not lock.acquire():
         if time.monotonic() > deadline:
             raise BusyError(f"Task {task.name!r} is being changed by somebody else: try again.")
         time.sleep(0.05)
     try:
-        yield load_task(task.folder)
+        yield load_task(task.workspace, task.name)
     finally:
         lock.release()
 

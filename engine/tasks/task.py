@@ -20,10 +20,11 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import LARGEST_NUMBER, canonical_hash, make_folder, replacing, storage_error
 from engine.images.reading import reading_from
 from engine.records import Count, Positive, Revision, Share, damaged, read_record, write_record
-from engine.tasks.image_table import ImageTable, image_table
+from engine.tasks.image_table import IMAGES_FILE, ImageTable, image_table
+from engine.workspace import Workspace
 
 FORMAT = 1
-TASK_FILE, IMAGES_FILE = "task.json", "images.parquet"
+TASK_FILE = "task.json"
 NO_LABEL = -1
 SPLITS = ("train", "test")
 
@@ -93,13 +94,18 @@ class TaskRecord:
 class Task:
     """A task on disk. Arrays are in the order of the image table: `images` rows."""
 
-    folder: Path
+    workspace: Workspace
     record: TaskRecord
 
     @property
     def name(self) -> str:
         """The task's name, which is its folder's name."""
         return self.record.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.workspace.tasks / self.name
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,7 +120,7 @@ class Task:
     @cached_property
     def images(self) -> ImageTable:
         """The image table."""
-        return image_table(self.folder / IMAGES_FILE)
+        return image_table(self.workspace, self.name)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -198,14 +204,15 @@ class Task:
 _LABEL_STREAM = 0x1ABE1  # keeps the draw of labels apart from every other random stream of the same seed
 
 
-def load_task(folder: Path) -> Task:
-    """The task in a folder. Raises DamagedFileError if task.json is damaged or was changed by hand."""
-    path, what = folder / TASK_FILE, f"task {folder.name!r}"
+def load_task(workspace: Workspace, name: str) -> Task:
+    """The task of that name. Raises DamagedFileError if task.json is damaged or was changed by hand."""
+    folder = workspace.tasks / name
+    path, what = folder / TASK_FILE, f"task {name!r}"
     way_out = f"restore it, or remove the folder {folder} and add the task again"
     record = read_record(path, TaskRecord, what, way_out)
-    if problem := _problem(record, folder.name):
+    if problem := _problem(record, name):
         raise damaged(path, what, problem, way_out)
-    return Task(folder, record)
+    return Task(workspace, record)
 
 
 def _problem(record: TaskRecord, name: str) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.files import TEMPORARY_PREFIX, make_folder, read_json, storage_error
 from engine.tasks.catalogue import bundled_names, task_names
+from engine.workspace import Workspace
 
 FOLDER = "trash"  # of the workspace; below it a folder for each removal, named by its moment and the task
 _ENTRY = re.compile(r"(?P<moment>\d{8}T\d{12}Z)-(?P<name>.+)", re.DOTALL)
@@ -33,69 +34,69 @@ class Removed:
     removed: str  # UTC, ISO 8601
 
 
-def remove_task(home: Path, name: str) -> str:
+def remove_task(workspace: Workspace, name: str) -> str:
     """Move an own task, with what teachers said of its images, to the trash; gives its id there.
 
     A task that is damaged can be removed as well. Raises UnknownNameError, InvalidInputError for a bundled one,
     StorageError.
     """
-    if name not in task_names(home):
-        raise UnknownNameError("task", name, task_names(home))
+    if name not in task_names(workspace):
+        raise UnknownNameError("task", name, task_names(workspace))
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
     identifier = f"{datetime.now(UTC).strftime(_MOMENT)}-{name}"
-    place = make_folder(home / FOLDER / identifier)
-    _move(home / "tasks" / name, place / _TASK)  # one step: it is there, or in the trash
+    place = make_folder(workspace.trash / identifier)
+    _move(workspace.tasks / name, place / _TASK)  # one step: it is there, or in the trash
     for kind in _BESIDE:
-        if (home / kind / name).is_dir():
-            _move(home / kind / name, place / kind)
+        if (workspace.path / kind / name).is_dir():
+            _move(workspace.path / kind / name, place / kind)
     return identifier
 
 
-def removed_tasks(home: Path) -> list[Removed]:
+def removed_tasks(workspace: Workspace) -> list[Removed]:
     """The tasks in the trash, the last one removed first."""
-    folder = home / FOLDER
+    folder = workspace.trash
     found = sorted((path.parent for path in folder.glob(f"*/{_TASK}")), reverse=True) if folder.is_dir() else []
     return [entry for path in found if (entry := _entry(path)) is not None]
 
 
-def restore_task(home: Path, identifier: str) -> str:
+def restore_task(workspace: Workspace, identifier: str) -> str:
     """Put a task of the trash back; gives its name. `identifier` is its id there, or its name if that is there once.
 
     Raises UnknownNameError, InvalidInputError if there is a task of that name by now, StorageError.
     """
-    entry = _wanted(home, identifier)
-    place, target = home / FOLDER / entry.id, home / "tasks" / entry.name
+    entry = _wanted(workspace, identifier)
+    place, target = workspace.trash / entry.id, workspace.tasks / entry.name
     if target.exists():
         raise InvalidInputError(
             f"There is a task named {entry.name!r} by now: remove that one first, then put this one back."
         )
     make_folder(target.parent)
     for kind in _BESIDE:  # before the task, so that a stop in between leaves all of it to be put back
-        if (place / kind).is_dir() and not (home / kind / entry.name).exists():
-            make_folder(home / kind)
-            _move(place / kind, home / kind / entry.name)
+        if (place / kind).is_dir() and not (workspace.path / kind / entry.name).exists():
+            make_folder(workspace.path / kind)
+            _move(place / kind, workspace.path / kind / entry.name)
     _move(place / _TASK, target)
     shutil.rmtree(place, ignore_errors=True)
     return entry.name
 
 
-def empty_trash(home: Path, identifiers: Sequence[str] | None = None) -> int:
+def empty_trash(workspace: Workspace, identifiers: Sequence[str] | None = None) -> int:
     """Delete tasks of the trash for good, all of them unless some are named; gives their number. Raises as
     `restore_task`.
     """
-    entries = removed_tasks(home) if identifiers is None else [_wanted(home, one) for one in identifiers]
+    entries = removed_tasks(workspace) if identifiers is None else [_wanted(workspace, one) for one in identifiers]
     for entry in entries:
-        doomed = home / FOLDER / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
-        _move(home / FOLDER / entry.id, doomed)  # one step, so that no half of a task can be put back
+        doomed = workspace.trash / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
+        _move(workspace.trash / entry.id, doomed)  # one step, so that no half of a task can be put back
         shutil.rmtree(doomed, ignore_errors=True)
-    for left in (home / FOLDER).glob(f"{TEMPORARY_PREFIX}*"):  # of an emptying that was stopped
+    for left in (workspace.trash).glob(f"{TEMPORARY_PREFIX}*"):  # of an emptying that was stopped
         shutil.rmtree(left, ignore_errors=True)
     return len(entries)
 
 
-def _wanted(home: Path, identifier: str) -> Removed:
-    there = removed_tasks(home)
+def _wanted(workspace: Workspace, identifier: str) -> Removed:
+    there = removed_tasks(workspace)
     found = [entry for entry in there if entry.id == identifier] or [e for e in there if e.name == identifier]
     if not found:
         raise UnknownNameError("removed task", identifier, [entry.name for entry in there])

@@ -5,6 +5,7 @@ from engine.teachers.catalogue import (
     added_teachers,
     all_teachers,
     bundled_names,
+    bundled_teacher,
     damaged_teachers,
     get_teacher,
     remove_teacher,
@@ -26,7 +27,7 @@ from engine.teachers.pretrained import (
     search,
 )
 from engine.teachers.record import TeacherRecord, WeightSource, relation
-from engine.teachers.weights import IMAGENET, imagenet_state, weight_file
+from engine.teachers.weights import IMAGENET, bundled_imagenet_state, imagenet_state, weight_file
 
 __all__ = [
     "IMAGENET",
@@ -42,7 +43,9 @@ __all__ = [
     "added_teachers",
     "all_teachers",
     "architectures",
+    "bundled_imagenet_state",
     "bundled_names",
+    "bundled_teacher",
     "check_student",
     "cost",
     "create",

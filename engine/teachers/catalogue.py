@@ -11,19 +11,22 @@ from pathlib import Path
 from torch import nn
 
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
-from engine.files import TEMPORARY_PREFIX, storage_error, workspace
+from engine.files import TEMPORARY_PREFIX, storage_error
 from engine.installation import bundled
 from engine.records import damaged, read_record
 from engine.teachers.record import TeacherRecord
+from engine.workspace import Workspace
 
 ASSETS = bundled("teachers")
 RECORD = "record.json"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 
 
-def teacher_names() -> list[str]:
+def teacher_names(workspace: Workspace) -> list[str]:
     """Names of all teachers, sorted; of the added ones, those whose record can be read."""
-    return sorted([*bundled_names(), *(name for name in _added_names() if _readable(name) is not None)])
+    return sorted(
+        [*bundled_names(), *(name for name in _added_names(workspace) if _readable(workspace, name) is not None)]
+    )
 
 
 def bundled_names() -> list[str]:
@@ -31,40 +34,40 @@ def bundled_names() -> list[str]:
     return sorted(path.stem for path in ASSETS.glob("*.json"))
 
 
-def get_teacher(name: str) -> TeacherRecord:
+def get_teacher(workspace: Workspace, name: str) -> TeacherRecord:
     """The record of the teacher called `name`. Raises UnknownNameError or DamagedFileError."""
     if name in bundled_names():
-        return _bundled(name)
-    if name in _added_names():
-        return _added(name)
-    raise UnknownNameError("teacher", name, teacher_names())
+        return bundled_teacher(name)
+    if name in _added_names(workspace):
+        return _added(workspace, name)
+    raise UnknownNameError("teacher", name, teacher_names(workspace))
 
 
-def all_teachers() -> list[TeacherRecord]:
+def all_teachers(workspace: Workspace) -> list[TeacherRecord]:
     """All records, by name."""
-    return [get_teacher(name) for name in teacher_names()]
+    return [get_teacher(workspace, name) for name in teacher_names(workspace)]
 
 
-def added_teachers() -> list[TeacherRecord]:
+def added_teachers(workspace: Workspace) -> list[TeacherRecord]:
     """The records of those that a user added, by name."""
-    return [record for name in _added_names() if (record := _readable(name)) is not None]
+    return [record for name in _added_names(workspace) if (record := _readable(workspace, name)) is not None]
 
 
-def damaged_teachers() -> dict[str, str]:
+def damaged_teachers(workspace: Workspace) -> dict[str, str]:
     """What is wrong with each added teacher whose record cannot be read, by name. No other function names them."""
     found = {}
-    for name in _added_names():
+    for name in _added_names(workspace):
         try:
-            _added(name)
+            _added(workspace, name)
         except WorkbenchError as error:
             found[name] = str(error)
     return found
 
 
-def teacher_folder(name: str) -> Path:
+def teacher_folder(workspace: Workspace, name: str) -> Path:
     """Where an added teacher lies, or is to lie. Raises InvalidInputError for a name that is no plain one."""
     check_name(name)
-    return workspace() / "teachers" / name
+    return workspace.teachers / name
 
 
 def check_name(name: str) -> None:
@@ -81,18 +84,18 @@ def check_name(name: str) -> None:
         raise InvalidInputError(f"{name!r} cannot name a teacher, because the program uses this word: choose another.")
 
 
-def check_free(name: str, title: str = "") -> None:
+def check_free(workspace: Workspace, name: str, title: str = "") -> None:
     """Raises InvalidInputError if there is a teacher of that name or title already, or as `check_name`."""
-    folder = teacher_folder(name)
+    folder = teacher_folder(workspace, name)
     if name in bundled_names() or folder.exists():
         raise InvalidInputError(f"There is a teacher named {name!r} already: choose another name, or remove it first.")
-    if title and any(title.casefold() == record.title.casefold() for record in all_teachers()):
+    if title and any(title.casefold() == record.title.casefold() for record in all_teachers(workspace)):
         raise InvalidInputError(
             f"There is a teacher titled {title!r} already: choose another title, so that they can be told apart."
         )
 
 
-def remove_teacher(name: str) -> None:
+def remove_teacher(workspace: Workspace, name: str) -> None:
     """Remove an added teacher, its weights, and what it said of images, for good.
 
     Whoever calls this knows that no run needs it. Raises InvalidInputError for one that comes with the program,
@@ -100,10 +103,10 @@ def remove_teacher(name: str) -> None:
     """
     if name in bundled_names():
         raise InvalidInputError(f"The teacher {name!r} comes with the program and cannot be removed.")
-    if name not in _added_names():
-        raise UnknownNameError("added teacher", name, _added_names())
-    record = _readable(name)
-    folder = teacher_folder(name)
+    if name not in _added_names(workspace):
+        raise UnknownNameError("added teacher", name, _added_names(workspace))
+    record = _readable(workspace, name)
+    folder = teacher_folder(workspace, name)
     doomed = folder.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{name}"
     try:
         folder.rename(doomed)  # one step: it is there, or it is not
@@ -111,26 +114,27 @@ def remove_teacher(name: str) -> None:
         raise storage_error(error, folder) from error
     shutil.rmtree(doomed, ignore_errors=True)
     if record is not None:
-        for outputs in (workspace() / "features").glob(f"*/{name}-{record.key}-*"):
+        for outputs in (workspace.features).glob(f"*/{name}-{record.key}-*"):
             shutil.rmtree(outputs, ignore_errors=True)
 
 
-def _added_names() -> list[str]:
+def _added_names(workspace: Workspace) -> list[str]:
     """Folders of the workspace that hold a teacher; what never was finished is none."""
-    folder = workspace() / "teachers"
+    folder = workspace.teachers
     found = (path.parent.name for path in folder.glob(f"*/{RECORD}")) if folder.is_dir() else ()
     taken = set(bundled_names())
     return sorted(name for name in found if NAME.fullmatch(name) and name not in taken)
 
 
 @cache
-def _bundled(name: str) -> TeacherRecord:
+def bundled_teacher(name: str) -> TeacherRecord:
+    """The record of a teacher that comes with the program. Raises DamagedFileError."""
     path = ASSETS / f"{name}.json"
     return read_record(path, TeacherRecord, f"the teacher {name!r}", "restore it from the repository")
 
 
-def _added(name: str) -> TeacherRecord:
-    path = workspace() / "teachers" / name / RECORD
+def _added(workspace: Workspace, name: str) -> TeacherRecord:
+    path = workspace.teachers / name / RECORD
     try:
         changed = path.stat()
     except OSError as error:
@@ -147,8 +151,8 @@ def _read_added(path: Path, _changed: int, _size: int) -> TeacherRecord:
     return record
 
 
-def _readable(name: str) -> TeacherRecord | None:
+def _readable(workspace: Workspace, name: str) -> TeacherRecord | None:
     try:
-        return _added(name)
+        return _added(workspace, name)
     except WorkbenchError:
         return None

@@ -26,32 +26,38 @@ from engine.teachers.hub import Progress, silent
 from engine.teachers.install import checked_record, install_network, job_progress, with_upload
 from engine.teachers.model import build
 from engine.teachers.record import TeacherRecord
+from engine.workspace import Workspace
 
 KIND = "add-checkpoint"
 DIFF_EVENT = "diff"
 
 
 def request_checkpoint(
-    home: Path, upload: Path, file_name: str, about: TeacherDescription, network: Mapping[str, Any]
+    workspace: Workspace, upload: str, file_name: str, about: TeacherDescription, network: Mapping[str, Any]
 ) -> Job:
     """Queue the adding of a checkpoint that was put into the workspace by `stage`. `network` holds the arguments
     architecture and classes of `add_checkpoint`, and those of its others that the user chose.
     """
-    spec = {"upload": upload.name, "file_name": file_name, "about": asdict(about), "network": dict(network)}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
+    spec = {"upload": upload, "file_name": file_name, "about": asdict(about), "network": dict(network)}
+    return request(workspace.jobs, "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
-def execute_checkpoint(job: Job, report: Reporter) -> None:
+def execute_checkpoint(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind. A difference of names is also left as an event."""
     spec = job.spec
 
     def add(path: Path) -> None:
         add_checkpoint(
-            path, spec["file_name"], description_from(spec["about"]), progress=job_progress(report), **spec["network"]
+            workspace,
+            path,
+            spec["file_name"],
+            description_from(spec["about"]),
+            progress=job_progress(report),
+            **spec["network"],
         )
 
     try:
-        with_upload(spec["upload"], spec["file_name"], add)
+        with_upload(workspace, spec["upload"], spec["file_name"], add)
     except MismatchError as error:
         report.event(kind=DIFF_EVENT, **as_event(error.diff))
         raise
@@ -67,6 +73,7 @@ def key_difference(job: Job) -> KeyDiff | None:
 
 
 def add_checkpoint(
+    workspace: Workspace,
     path: Path,
     file_name: str,
     about: TeacherDescription,
@@ -90,7 +97,7 @@ def add_checkpoint(
     """
     progress = progress or silent
     about = completed(about, title=Path(file_name).stem)
-    check_free(about.name, about.title)
+    check_free(workspace, about.name, about.title)
     names = checked_classes(classes)
     own = timm_configuration(architecture)
     notes = _as_configured(architecture, own, size, mean, std, pooling)
@@ -122,7 +129,7 @@ def add_checkpoint(
         progress=progress,
         notes=(*found.notes, *notes),
     )
-    return install_network(record, model)
+    return install_network(workspace, record, model)
 
 
 def _normalizes_places(tensors: Mapping[str, Any]) -> bool:

@@ -30,7 +30,6 @@ from engine.teachers.hub import (
     NoSuchFileError,
     Progress,
     hub_file,
-    hub_folder,
     local_file,
     silent,
 )
@@ -45,27 +44,36 @@ from engine.teachers.pretrained import (
     recommended,
 )
 from engine.teachers.record import TeacherRecord
+from engine.workspace import Workspace
 
 KIND = "add-hub"
 HUB_FILES = (HUB_FILE, "pytorch_model.bin")
 LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,000 classes
 
 
-def request_hub(home: Path, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None) -> Job:
+def request_hub(
+    workspace: Workspace, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None
+) -> Job:
     """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
-    return request(home / "jobs", "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
+    return request(workspace.jobs, "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
 
-def execute_hub(job: Job, report: Reporter) -> None:
+def execute_hub(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     spec = job.spec
     add_from_hub(
-        spec["name"], description_from(spec["about"]), spec["size"], job_progress(report), pooling=spec.get("pooling")
+        workspace,
+        spec["name"],
+        description_from(spec["about"]),
+        spec["size"],
+        job_progress(report),
+        pooling=spec.get("pooling"),
     )
 
 
 def add_from_hub(
+    workspace: Workspace,
     name: str,
     about: TeacherDescription,
     size: int | None = None,
@@ -75,7 +83,7 @@ def add_from_hub(
 ) -> TeacherRecord:
     """Add pretrained weights: `name` is timm's (architecture.tag) or a repository (owner/name) with a timm network.
 
-    The weights come from `hub_folder()`, the hub's cache, or the internet. `size`: pixels at which it will be run; its
+    The weights come from `workspace.hub`, the hub's cache, or the internet. `size`: pixels at which it will be run; its
     own by default, as `pooling`. Raises UnknownNameError, UnavailableError that says what to copy where,
     InvalidInputError, DamagedFileError.
     """
@@ -83,7 +91,7 @@ def add_from_hub(
     known = next((r for r in recommended() if name in (r.name, r.repository)), None)
     bare = name.removeprefix("timm/")
     in_registry = "/" not in name or bare in {entry.name for entry in pretrained()}
-    found = _from_registry(bare) if in_registry else _from_repository(name, progress)
+    found = _from_registry(bare) if in_registry else _from_repository(workspace, name, progress)
     collections = known.collections if known else found.collections
     about = completed(
         about,
@@ -91,12 +99,12 @@ def add_from_hub(
         collections=collections or (f"unknown: {found.name}",),
         license=(known.license if known else "") or found.license or "not stated by timm",
     )
-    check_free(about.name, about.title)
+    check_free(workspace, about.name, about.title)
     size = checked_size(size or found.size)
     arguments = {**found.arguments, **pooling_arguments(found.architecture, pooling)}
     if found.fixed_size and size != found.size:
         arguments["img_size"] = size
-    path = _weights(found.repository, found.files, progress)
+    path = _weights(workspace, found.repository, found.files, progress)
     progress(0, 3, "steps", "Reading the weights")
     state = read_weights(path, path.name)
     progress(1, 3, "steps", "Building the network")
@@ -115,16 +123,19 @@ def add_from_hub(
         command=f"python -m engine teachers add {name} --size {size}" + (f" --pooling {pooling}" if pooling else ""),
         progress=progress,
     )
-    return install_network(record, model)
+    return install_network(workspace, record, model)
 
 
-def weights_here(name: str) -> bool:
+def weights_here(workspace: Workspace, name: str) -> bool:
     """Whether the weights that `add_from_hub` would take are on this machine. Raises as it does for the name."""
     bare = name.removeprefix("timm/")
     if bare not in {entry.name for entry in pretrained()}:
-        return any(local_file(name, file) for file in HUB_FILES) and local_file(name, CONFIG_FILE) is not None
+        return (
+            any(local_file(workspace, name, file) for file in HUB_FILES)
+            and local_file(workspace, name, CONFIG_FILE) is not None
+        )
     found = _from_registry(bare)
-    return any(local_file(found.repository, file) for file in found.files)
+    return any(local_file(workspace, found.repository, file) for file in found.files)
 
 
 @dataclass(frozen=True)
@@ -175,8 +186,8 @@ def _from_registry(name: str) -> _Found:
     )
 
 
-def _from_repository(repository: str, progress: Progress) -> _Found:
-    path = hub_file(repository, CONFIG_FILE, progress)
+def _from_repository(workspace: Workspace, repository: str, progress: Progress) -> _Found:
+    path = hub_file(workspace, repository, CONFIG_FILE, progress)
     try:
         if path.stat().st_size > LARGEST_CONFIG:
             raise DamagedFileError(f"{path} is larger than the {LARGEST_CONFIG:,} bytes allowed: copy it again.")
@@ -227,19 +238,19 @@ def _classes_or_numbers(config: Mapping[str, Any]) -> tuple[str, ...]:
     return names if len(names) > 1 else ()
 
 
-def _weights(repository: str, files: Sequence[str], progress: Progress) -> Path:
+def _weights(workspace: Workspace, repository: str, files: Sequence[str], progress: Progress) -> Path:
     """The file with a repository's weights: what is here first, then what can be downloaded."""
     for file in files:
-        if (here := local_file(repository, file)) is not None:
+        if (here := local_file(workspace, repository, file)) is not None:
             return here
     for file in files:
         try:
-            return hub_file(repository, file, progress)
+            return hub_file(workspace, repository, file, progress)
         except NoSuchFileError:
             continue
     raise UnavailableError(
         f"The repository {repository} has no file {' or '.join(files)}: choose other weights, or copy such a file to "
-        f"{hub_folder() / repository}."
+        f"{workspace.hub / repository}."
     )
 
 

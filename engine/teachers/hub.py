@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import socket
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from tqdm.auto import tqdm
 
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
-from engine.files import workspace
+from engine.workspace import Workspace
 
 HUB_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 Progress = Callable[[int, int | None, str, str], None]  # done, total (None: not known), unit, stage; raises to stop
@@ -28,14 +27,6 @@ def silent(done: int, total: int | None, unit: str, stage: str) -> None:
     """Progress that nobody watches."""
 
 
-def hub_folder() -> Path:
-    """Where files that somebody copied by hand are looked for, as `<owner>/<name>/model.safetensors`:
-    `WORKBENCH_HUB`, or the folder `hub` of the workspace.
-    """
-    folder = os.environ.get("WORKBENCH_HUB")
-    return Path(folder).expanduser() if folder else workspace() / "hub"
-
-
 def check_repository(repository: str) -> None:
     """Raises InvalidInputError unless `repository` is an owner and a name, such as timm/resnet18.a1_in1k."""
     if not REPOSITORY.fullmatch(repository) or ".." in repository:
@@ -44,28 +35,28 @@ def check_repository(repository: str) -> None:
         )
 
 
-def local_file(repository: str, file: str) -> Path | None:
+def local_file(workspace: Workspace, repository: str, file: str) -> Path | None:
     """A file of a repository that is on this machine: copied by hand, or in a cache of the hub's; None if it is not.
 
-    `hub_folder` may also be such a cache (`models--<owner>--<name>/snapshots/...`). Raises InvalidInputError.
+    `workspace.hub` may also be such a cache (`models--<owner>--<name>/snapshots/...`). Raises InvalidInputError.
     """
     check_repository(repository)
-    copied = hub_folder() / repository / file
+    copied = workspace.hub / repository / file
     if copied.is_file():
         return copied
-    for cache in (hub_folder(), None):
+    for cache in (workspace.hub, None):
         found = try_to_load_from_cache(repository, file, cache_dir=cache)
         if isinstance(found, str):
             return Path(found)
     return None
 
 
-def hub_file(repository: str, file: str, progress: Progress = silent) -> Path:
+def hub_file(workspace: Workspace, repository: str, file: str, progress: Progress = silent) -> Path:
     """A file of a repository: from this machine if it is here, else downloaded into the hub's cache.
 
     Raises UnavailableError that says what to copy where, or whatever `progress` raises to stop.
     """
-    if (here := local_file(repository, file)) is not None:
+    if (here := local_file(workspace, repository, file)) is not None:
         return here
     progress(0, None, "bytes", f"Asking the hub for {file}")
     try:
@@ -81,7 +72,7 @@ def hub_file(repository: str, file: str, progress: Progress = silent) -> Path:
         needed = f"{file} and {HUB_FILE}" if file == CONFIG_FILE else file
         raise UnavailableError(
             f"The weights {repository} could not be downloaded ({reason}): connect to the internet, or copy {needed} "
-            f"of that repository to {hub_folder() / repository}."
+            f"of that repository to {workspace.hub / repository}."
         ) from error
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine.errors import InvalidInputError, UnavailableError
-from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256, workspace
+from engine.files import make_folder, remove_temporary, replacing, replacing_folder, sha256
 from engine.jobs import Reporter
 from engine.records import write_record
 from engine.teachers.about import TeacherDescription
@@ -25,6 +25,7 @@ from engine.teachers.hub import Progress
 from engine.teachers.model import Network, cost, trial
 from engine.teachers.record import TeacherRecord, WeightSource
 from engine.tensors import refusals_as_errors
+from engine.workspace import Workspace
 
 WEIGHTS = "weights.safetensors"
 OLD_UPLOAD = 86_400  # s after which an upload that nobody took, or a teacher that was never finished, is removed
@@ -32,24 +33,24 @@ GFLOPS_NOTE = "multiply-accumulates / 1e9 of one image at input_size, convolutio
 NOT_KNOWN = "Nobody has said how well it does on images of its own collection."
 
 
-def install(name: str, fill: Callable[[Path], TeacherRecord]) -> TeacherRecord:
+def install(workspace: Workspace, name: str, fill: Callable[[Path], TeacherRecord]) -> TeacherRecord:
     """Make the folder of the teacher `name` in one step: `fill` writes into it and gives the record.
 
     Raises InvalidInputError if the name is taken, also by somebody who was faster; StorageError.
     """
-    check_free(name)
-    folder = teacher_folder(name)
+    check_free(workspace, name)
+    folder = teacher_folder(workspace, name)
     remove_temporary(folder.parent, older_than=OLD_UPLOAD)  # of one that was killed half-way
     with replacing_folder(folder) as temporary:
         record = fill(temporary)
-        check_free(name, record.title)
+        check_free(workspace, name, record.title)
         write_record(temporary / RECORD, record)
-    if get_teacher(name) != record:
+    if get_teacher(workspace, name) != record:
         raise InvalidInputError(f"There is a teacher named {name!r} already: choose another name, or remove it first.")
     return record
 
 
-def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
+def install_network(workspace: Workspace, record: TeacherRecord, model: nn.Module) -> TeacherRecord:
     """Put a network's weights and its record into the workspace. Raises as `install`."""
 
     def fill(folder: Path) -> TeacherRecord:
@@ -59,7 +60,7 @@ def install_network(record: TeacherRecord, model: nn.Module) -> TeacherRecord:
         weights = WeightSource("added", sha256(folder / WEIGHTS), file=WEIGHTS)
         return TeacherRecord(**{**vars(record), "weights": weights})
 
-    return install(record.name, fill)
+    return install(workspace, record.name, fill)
 
 
 def new_record(about: TeacherDescription, **fields: Any) -> TeacherRecord:
@@ -130,9 +131,9 @@ def checked_record(
     )
 
 
-def stage(content: BinaryIO, home: Path) -> Path:
-    """Keep an upload in the workspace until its job takes it, under a name of our own. Raises StorageError."""
-    folder = make_folder(home / "uploads")
+def stage(workspace: Workspace, content: BinaryIO) -> str:
+    """Keep an upload in the workspace until its job takes it, and give the name under which. Raises StorageError."""
+    folder = make_folder(workspace.uploads)
     for old in folder.iterdir():
         with suppress(OSError):  # somebody else may be faster
             if time.time() - old.stat().st_mtime > OLD_UPLOAD:
@@ -140,14 +141,14 @@ def stage(content: BinaryIO, home: Path) -> Path:
     path = folder / uuid.uuid4().hex
     with replacing(path) as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(content, file)
-    return path
+    return path.name
 
 
-def with_upload(upload: str, file_name: str, use: Callable[[Path], None]) -> None:
+def with_upload(workspace: Workspace, upload: str, file_name: str, use: Callable[[Path], None]) -> None:
     """Use a staged upload and remove it, whatever comes of it but a stopped machine. Raises what `use` raises, or
     UnavailableError if it is gone.
     """
-    path = workspace() / "uploads" / Path(upload).name
+    path = workspace.uploads / Path(upload).name
     if not path.is_file():
         raise UnavailableError(f"The upload {file_name!r} is not there any more: upload it again.")
     try:

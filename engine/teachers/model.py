@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.teachers.record import TeacherRecord
 from engine.teachers.weights import teacher_state
+from engine.workspace import Workspace
 
 LONGEST_NAME = 80  # letters of a name in a message
 
@@ -107,12 +108,12 @@ def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None =
     return model.to(memory_format=torch.channels_last)
 
 
-def load_teacher(record: TeacherRecord, device: torch.device) -> Network:
+def load_teacher(workspace: Workspace, record: TeacherRecord, device: torch.device) -> Network:
     """A teacher, ready to be run: its weights checked and loaded, no gradient, in evaluation mode.
 
     Raises DamagedFileError if the weights do not fit the architecture.
     """
-    state = teacher_state(record)
+    state = teacher_state(workspace, record)
     model = build(record.architecture, len(record.classes), dict(record.model_args))
     try:
         model.load_state_dict(state, strict=True)

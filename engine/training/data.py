@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+from engine.teachers import bundled_imagenet_state
+
+StartWeights = Callable[[str], Mapping[str, Tensor]]  # ImageNet weights of an architecture, under timm's names
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class TrainData:
     labels: Int64[Tensor, " M"]  # of those positions, in 0..classes-1
     classes: int
     flip: bool  # whether augmentation may mirror
+    start: StartWeights = bundled_imagenet_state  # where the student's ImageNet weights come from
 
 
 @dataclass(frozen=True)

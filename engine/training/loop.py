@@ -121,7 +121,9 @@ class _Run:
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        self.student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed).to(self.device)
+        self.student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start).to(
+            self.device
+        )
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
         self.optimizer = torch.optim.SGD(
             _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum

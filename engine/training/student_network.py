@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engine.teachers import Network, create, imagenet_state
+from engine.teachers import Network, create
+from engine.training.data import StartWeights
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
 
@@ -29,16 +30,19 @@ class Student(nn.Module):
         return [head(features) for head in self.heads.values()]
 
 
-def build_student(spec: TrainSpec, classes: int, head_classes: Mapping[str, int], seed: int) -> Student:
+def build_student(
+    spec: TrainSpec, classes: int, head_classes: Mapping[str, int], seed: int, start: StartWeights
+) -> Student:
     """A student before its first step. `head_classes` gives Z_s by teacher.
 
     The head over the task's classes and each teacher's head start from streams of their own, so a head starts alike
-    whichever other heads there are. Raises UnknownNameError for the architecture, UnavailableError for its weights.
+    whichever other heads there are. start(architecture) gives ImageNet
+    weights. Raises UnknownNameError for the architecture, UnavailableError for its weights.
     """
     with _seeded(seed, "body"):
         model = create(spec.architecture, classes)
     if spec.start == "imagenet":
-        _load_body(model, imagenet_state(spec.architecture))
+        _load_body(model, start(spec.architecture))
     width = model.get_classifier().in_features
     with _seeded(seed, "head"):
         model.get_classifier().reset_parameters()

@@ -37,6 +37,6 @@ def imported(tmp_path_factory, decoder):
 @pytest.fixture
 def own(imported, home):
     """An own task in a workspace that a test may change."""
-    shutil.copytree(imported / "tasks", home / "tasks")
-    (folder,) = (home / "tasks").iterdir()
+    shutil.copytree(imported / "tasks", home.tasks)
+    (folder,) = (home.tasks).iterdir()
     return load_task(folder)

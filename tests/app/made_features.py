@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.features import FeatureStore
 from engine.runs import candidates
 from engine.tasks import Task
+from engine.workspace import Workspace
 
 DIMENSIONS = 24
 
@@ -19,7 +20,7 @@ def extracted(
     home: Path, task: Task, rows: NDArray[np.int64], strengths: Mapping[str, float], usual: float = 1.0
 ) -> None:
     """Give every teacher that may teach outputs for `rows`; the larger its strength, the farther apart the classes."""
-    for candidate in candidates(task):
+    for candidate in candidates(Workspace.from_environment(), task):
         if candidate.allowed:
             strength = strengths.get(candidate.teacher.name, usual)
             generator = np.random.default_rng(len(candidate.teacher.name))

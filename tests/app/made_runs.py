@@ -27,10 +27,10 @@ from engine.runs import (
     finished_results,
     plan,
     run_spec_from,
-    runs_root,
     start,
 )
 from engine.tasks import Task
+from engine.workspace import Workspace
 
 TEST_IMAGES = 415
 FINAL = {"fine-tune": 0.50, "fixmatch": 0.53, "distill-nearest": 0.58, "distill-weighted": 0.60}
@@ -40,32 +40,32 @@ POINTS = 6
 
 def planned(home: Path, methods: Sequence[str], seeds: Sequence[int], **changes: Any) -> tuple[Task, Comparison]:
     """A comparison on the smallest bundled task whose runs wait in the queue."""
-    task = open_task("emoji-fluent", home)
-    return task, start(home, plan(task, methods, seeds, device="cpu", **changes))
+    task = open_task(home, "emoji-fluent")
+    return task, start(home, plan(Workspace.from_environment(), task, methods, seeds, device="cpu", **changes))
 
 
 def finish(home: Path, comparison: Comparison) -> None:
     """Let every run end, each with a result, a curve and a student."""
     for run in comparison.runs:
-        if jobs.status(jobs.load(runs_root(home) / run)).state == "done":
+        if jobs.status(jobs.load(home.runs / run)).state == "done":
             continue
-        assert worker.run(runs_root(home) / run, {KIND: _make}) == worker.DONE
+        assert worker.run(home.runs / run, {KIND: _make}) == worker.DONE
 
 
 def fail(home: Path, run: str, message: str) -> None:
     """Let a run end with an error of ours."""
 
-    def broken(job: Job, report: Reporter) -> None:
+    def broken(workspace: Workspace, job: Job, report: Reporter) -> None:
         from engine.errors import UnavailableError
 
         raise UnavailableError(message)
 
-    assert worker.run(runs_root(home) / run, {KIND: broken}) == worker.FAILED
+    assert worker.run(home.runs / run, {KIND: broken}) == worker.FAILED
 
 
 def half_way(home: Path, run: str) -> Job:
     """Leave a run in the middle of its training; this very process counts as its worker."""
-    job = jobs.load(runs_root(home) / run)
+    job = jobs.load(home.runs / run)
     running = states.begin(job, os.getpid())
     assert running is not None
     spec = run_spec_from(job.spec)
@@ -147,7 +147,7 @@ def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[s
     }
 
 
-def _make(job: Job, report: Reporter) -> None:
+def _make(workspace: Workspace, job: Job, report: Reporter) -> None:
     spec = run_spec_from(job.spec)
     points = curve(spec)
     for point in points:

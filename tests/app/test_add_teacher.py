@@ -19,6 +19,7 @@ from engine.review import open_task
 from engine.runs import rank
 from engine.teachers import TeacherDescription, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
+from engine.workspace import Workspace
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -50,7 +51,7 @@ def test_recommended_teachers_have_license_and_source_and_one_click_asks_for_it(
         assert f"https://huggingface.co/{entry.repository}" in text
     assert len([b for b in app.button if b.label == "Add"]) == len(recommended())
     shown(button(app, "Add").click().run())
-    [job] = list_jobs(home / "jobs")
+    [job] = list_jobs(home.jobs)
     assert (job.kind, job.spec["name"]) == ("add-hub", recommended()[0].name)
 
 
@@ -69,14 +70,14 @@ def test_a_repository_of_the_hub_is_asked_for_by_its_name(home):
     shown(app.text_input(key="timm-words").set_value("our-lab/cells_resnet18").run())
     assert "is not in timm's registry" in text_of(app)
     shown(button(app, "Add this repository").click().run())
-    [job] = list_jobs(home / "jobs")
+    [job] = list_jobs(home.jobs)
     assert (job.kind, job.spec["name"]) == ("add-hub", "our-lab/cells_resnet18")
 
 
 def test_a_job_that_failed_says_why_on_the_page(home, monkeypatch):
     app = open_page("add_teacher")
     shown(button(app, "Add").click().run())
-    [job] = list_jobs(home / "jobs")
+    [job] = list_jobs(home.jobs)
     assert worker.run(job.folder, HANDLERS) == worker.FAILED
     app = shown(app.run())
     assert "could not be downloaded" in text_of(app)
@@ -104,12 +105,12 @@ def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
     assert r"\<b\>Bold\</b\> one" in text
     assert "Pretrained" in text
     shown(app.button(key="really remove b-bold-b-one").click().run())
-    assert added_teachers() == []
+    assert added_teachers(Workspace.from_environment()) == []
     assert "No teacher was added yet" in app.info[0].value
 
 
 def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, tmp_path):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     extracted(home, task, task.labeled_rows(5, 0), {}, usual=0.0)  # the bundled ones tell nothing apart
     path = tmp_path / "table.parquet"
     features = np.eye(len(task.classes))[np.maximum(task.labels, 0)].astype(np.float32)

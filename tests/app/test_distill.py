@@ -13,13 +13,14 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import entries, list_comparisons, plan, runs_root
+from engine.runs import entries, list_comparisons, plan
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
 from engine.tasks import Task
 from engine.tasks.task import write_task
 from engine.training import TrainSpec
+from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -146,13 +147,15 @@ def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
 def test_a_form_that_was_left_alone_queues_what_the_command_line_does(home, measured):
     app = open_page("distill", task="emoji-fluent")
     shown(button(app, "Start").click().run())
-    task = open_task("emoji-fluent", home)
-    assert list(list_comparisons(home)[0].runs) == [s.run_id for s in plan(task, preselected(), [0], device="cpu")]
+    task = open_task(home, "emoji-fluent")
+    assert list(list_comparisons(home)[0].runs) == [
+        s.run_id for s in plan(Workspace.from_environment(), task, preselected(), [0], device="cpu")
+    ]
 
 
 @pytest.mark.parametrize(("chosen", "size"), [(64, 64), (None, 96)])
 def test_the_size_that_is_chosen_is_trained_whatever_the_task_has_decided(home, measured, chosen, size):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     write_task(task.folder, replace(task.record, student_size=96))
     app = open_page("distill", task="emoji-fluent")
     if chosen:
@@ -187,10 +190,10 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
     app = open_page("distill", task="emoji-fluent")
     assert "not measured" in list(app.table[0].value["About"])
     assert "How long this takes here is not known yet" in text_of(app)
-    assert not jobs.list_jobs(home / "jobs")
+    assert not jobs.list_jobs(home.jobs)
     shown(button(app, "Measure it").click().run())
     assert "Measuring how fast the student trains here: begins next." in text_of(app)
-    (job,) = jobs.list_jobs(home / "jobs")
+    (job,) = jobs.list_jobs(home.jobs)
     shown(button(app, "Start 4 runs").click().run())
     assert jobs.status(job).state == "cancelled"
 
@@ -198,7 +201,7 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
 def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, measured, monkeypatch):
     monkeypatch.setattr(queued, "known_speed", form.known_speed)
     made_runs.planned(home, ["fixmatch"], [0], images=24_000)
-    request_extraction(home, open_task("fashion-mnist", home), labels_per_class=5, seed=0, device="cpu")
+    request_extraction(home, open_task(home, "fashion-mnist"), labels_per_class=5, seed=0, device="cpu")
     _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
     told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
     assert "waits for FixMatch, seed 0, of Emoji, about" in told
@@ -213,8 +216,8 @@ def test_every_kind_of_job_has_a_name_for_those_who_wait_for_it(kind):
 def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):
     _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
     for run in comparison.runs:
-        jobs.request_cancel(jobs.load(runs_root(home) / run))
-    (runs_root(home) / comparison.runs[0] / CHECKPOINT).write_bytes(b"something")
+        jobs.request_cancel(jobs.load(home.runs / run))
+    (home.runs / comparison.runs[0] / CHECKPOINT).write_bytes(b"something")
     told = text_of(open_page("distill", task="emoji-fluent", comparison=comparison.id))
     assert told.count("it goes on from its last checkpoint") == 1
     assert told.count("it begins at the beginning") == 1
@@ -222,10 +225,10 @@ def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):
 
 def test_a_run_of_a_task_that_has_changed_since_is_not_offered_to_be_resumed(home, monkeypatch):
     task, comparison = made_runs.planned(home, ["fine-tune"], [0])
-    jobs.request_cancel(jobs.load(runs_root(home) / comparison.runs[0]))
+    jobs.request_cancel(jobs.load(home.runs / comparison.runs[0]))
     [entry] = entries(home, comparison)
     assert progress.can_go_on(entry)
-    other = Task(task.folder, replace(task.record, classes=(*task.classes, "one more")))
+    other = Task(task.workspace, replace(task.record, classes=(*task.classes, "one more")))
     monkeypatch.setattr(state, "open_task", lambda name: other)
     assert not progress.can_go_on(entry)
 
@@ -279,7 +282,7 @@ def test_unfinished_comparisons_on_disk_are_offered(home, measured):
 
 def test_a_comparison_whose_runs_were_removed_says_so(home, measured):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
-    job = jobs.load(runs_root(home) / comparison.runs[0])
+    job = jobs.load(home.runs / comparison.runs[0])
     jobs.request_cancel(job)
     jobs.remove(job)
     app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
@@ -295,4 +298,4 @@ def test_a_link_to_a_comparison_that_is_gone_says_so_and_offers_a_new_one(home, 
 def test_nothing_is_measured_while_the_form_is_closed(home):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
     open_page("distill", task="emoji-fluent", comparison=comparison.id)
-    assert not jobs.list_jobs(home / "jobs")
+    assert not jobs.list_jobs(home.jobs)

@@ -22,7 +22,7 @@ def no_queue(monkeypatch):
 def asked(home):
     """A slot, and the job that was asked for in it."""
     slot = JobSlot()
-    job = slot.ask(lambda: jobs.request(home / "jobs", "toy", kind="toy", spec={}, device="cpu"))
+    job = slot.ask(lambda: jobs.request(home.jobs, "toy", kind="toy", spec={}, device="cpu"))
     return slot, job
 
 

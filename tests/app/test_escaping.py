@@ -17,6 +17,7 @@ from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
 from engine.tasks import load_task
 from engine.teachers import TeacherDescription
+from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import open_page
@@ -67,8 +68,8 @@ def made_hostile(tmp_path_factory, decoder):
 
 @pytest.fixture
 def hostile(made_hostile, home, tmp_path, monkeypatch):
-    shutil.copytree(made_hostile / "tasks", home / "tasks")
-    task = load_task(home / "tasks" / "hostile")
+    shutil.copytree(made_hostile / "tasks", home.tasks)
+    task = load_task(home, "hostile")
     path = tmp_path / "outputs.parquet"
     random = np.random.default_rng(0)
     columns = {"features": list(random.normal(size=(len(task.images), 8)).astype(np.float32))}
@@ -156,7 +157,12 @@ PAGES = [
 @pytest.mark.parametrize(("name", "session"), PAGES)
 def test_no_page_reads_what_a_user_wrote(hostile, home, name, session):
     if name in ("distill", "results"):
-        comparison = start(home, plan(hostile, ["fine-tune", "fixmatch"], [0], device="cpu", labels_per_class=3))
+        comparison = start(
+            home,
+            plan(
+                Workspace.from_environment(), hostile, ["fine-tune", "fixmatch"], [0], device="cpu", labels_per_class=3
+            ),
+        )
         made_runs.finish(home, comparison)
     app = open_page(name, session=session, task="hostile")
     assert problems(app) == []

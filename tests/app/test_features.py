@@ -26,7 +26,7 @@ def no_queue(monkeypatch, tmp_path):
 @pytest.fixture
 def task(home):
     """A task at whose labeled images every teacher has looked."""
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     extracted(home, task, task.labeled_rows(5, 0), {TEACHER: 4.0})
     return task
 
@@ -36,7 +36,7 @@ def mapped(home, task):
     """The same, with a finished UMAP in the workspace."""
     rows = maps.map_rows(task)
     coordinates = np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32)
-    maps.write_map(home / "maps", task, TEACHER, Map("umap", rows, coordinates))
+    maps.write_map(home.maps, task, TEACHER, Map("umap", rows, coordinates))
     return task
 
 
@@ -56,13 +56,13 @@ def pick(app, rows, kind="umap"):
 
 def test_pca_of_what_was_seen_is_there_at_once_and_umap_when_it_is_asked_for(home, task):
     app = open_page("features", task="emoji-fluent")
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     assert app.selectbox(key="widget features teacher").value == TEACHER  # the most similar one
     assert sorted(points(app)) == list(task.labeled_rows(5, 0))
     assert "45 training images of 604" in text_of(app)
     shown(button(app, "Draw the UMAP as well").click().run())
     assert progress_of(app) == ["UMAP of 604 images · begins next"]
-    (job,) = list_jobs(home / "jobs")
+    (job,) = list_jobs(home.jobs)
     assert (job.kind, jobs.status(job).state) == ("map", "queued")
 
 
@@ -70,7 +70,7 @@ def test_without_any_features_the_page_offers_a_map_and_queues_nothing(home):
     app = open_page("features", task="emoji-fluent")
     assert not app.get("plotly_chart")
     assert "are not extracted yet. That is done once, for 604 images" in text_of(app)
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     shown(button(app, "Draw the map").click().run())
     assert progress_of(app) == ["UMAP of 604 images · begins next"]
 
@@ -79,24 +79,24 @@ def test_looking_at_teachers_fills_no_queue(home, task):
     app = open_page("features", task="emoji-fluent")
     shown(app.selectbox(key="widget features teacher").set_value("cifar10").run())
     assert app.query_params["teacher"] == "cifar10"
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     shown(button(app, "Draw the UMAP as well").click().run())
-    assert {job.spec["teacher"] for job in list_jobs(home / "jobs")} == {"cifar10"}
+    assert {job.spec["teacher"] for job in list_jobs(home.jobs)} == {"cifar10"}
 
 
 def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     app = open_page("features", task="emoji-fluent")
     assert sorted(points(app)) == list(mapped.train_rows)
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     assert not set(points(app)) & set(mapped.test_rows)
     shown(app.segmented_control(key="widget map kind").set_value("pca").run())
     assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
 
 
 def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home):
-    bare = open_task("emoji-fluent", home)
+    bare = open_task(home, "emoji-fluent")
     rows = maps.map_rows(bare)
-    maps.write_map(home / "maps", bare, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    maps.write_map(home.maps, bare, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     app = open_page("features", session={FeaturesDraft.key(): FeaturesDraft(kind="pca")}, task="emoji-fluent")
     shown(app.selectbox(key="widget features teacher").set_value(TEACHER).run())
     assert not app.get("plotly_chart")

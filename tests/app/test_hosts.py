@@ -8,6 +8,7 @@ from app.hosts import KnownHosts, known_hosts
 from engine.errors import InvalidInputError
 from engine.files import write_json
 from engine.settings import checked_host_names, host_names
+from engine.workspace import Workspace
 
 PLAIN = known_hosts("localhost", ())
 NAMED = known_hosts("192.168.1.5", ("workbench.example.org", "[2001:db8::1]"))
@@ -68,13 +69,13 @@ def test_on_every_network_any_number_is_known_and_no_name():
 
 
 def test_hosts_are_a_setting_and_what_is_none_is_said(home):
-    assert host_names() == ()
-    write_json(home / "settings.json", {"serve": {"hosts": ["workbench.example.org"]}})
-    assert host_names() == ("workbench.example.org",)
+    assert host_names(Workspace.from_environment()) == ()
+    write_json(home.path / "settings.json", {"serve": {"hosts": ["workbench.example.org"]}})
+    assert host_names(Workspace.from_environment()) == ("workbench.example.org",)
     for wrong in ({"serve": {"hosts": "x"}}, {"serve": []}, [], {"serve": {"hosts": [1]}}):
-        write_json(home / "settings.json", wrong)
+        write_json(home.path / "settings.json", wrong)
         with pytest.raises(InvalidInputError, match="hosts"):
-            host_names()
+            host_names(Workspace.from_environment())
     for wrong in ("https://x.org", "x.org:80", "*", "a b"):
         with pytest.raises(InvalidInputError, match="no name of a host"):
             checked_host_names([wrong])

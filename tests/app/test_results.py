@@ -10,8 +10,9 @@ from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
 from engine.review import open_task
-from engine.runs import recorded, runs_root
+from engine.runs import recorded
 from engine.runs import recorded as recorded_module
+from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -109,7 +110,7 @@ def test_an_unknown_comparison_is_not_silently_another_one(home, three_seeds):
 
 
 def test_runs_on_an_older_task_say_what_has_changed(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     now = {"task_revision": task.revision, "split": task.record.split, "size": 64}
     assert sources.what_changed(now, task) == []
     assert sources.what_changed({}, task) == []
@@ -152,7 +153,9 @@ def test_runs_that_do_not_share_a_budget_are_marked(home):
     from engine.runs import plan, start
 
     task, _ = made_runs.planned(home, ["fine-tune"], [0])
-    specs = plan(task, ["fine-tune"], [0], device="cpu") + plan(task, ["fixmatch"], [0], device="cpu", images=8000)
+    specs = plan(Workspace.from_environment(), task, ["fine-tune"], [0], device="cpu") + plan(
+        Workspace.from_environment(), task, ["fixmatch"], [0], device="cpu", images=8000
+    )
     mixed = start(home, specs)
     made_runs.finish(home, mixed)
     app = open_page("results", task="emoji-fluent", comparison=mixed.id)
@@ -237,7 +240,7 @@ def test_a_moment_of_the_replay_holds_only_what_had_happened():
 
 def test_the_student_comes_as_a_zip(home, three_seeds):
     run = three_seeds.runs[2]
-    with zipfile.ZipFile(io.BytesIO(student_archive(runs_root(home) / run))) as archive:
+    with zipfile.ZipFile(io.BytesIO(student_archive(home.runs / run))) as archive:
         names = {"README.md", "result.json", "student.json", "student.safetensors"}
         assert set(archive.namelist()) == {f"{run}/{name}" for name in names}
         assert b"timm.create_model" in archive.read(f"{run}/README.md")

@@ -6,6 +6,7 @@ import pytest
 from app import state
 from engine import jobs, review, tasks
 from engine.tasks import add_task_file, bundled_record
+from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 
 
@@ -25,7 +26,7 @@ def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):
     pictures = [re.findall(r'<img src="data:image/(png|webp);base64,[^"]+" alt="([^"]+)"', h.value) for h in app.html]
     assert len(pictures) == len(tasks.bundled_names())
     assert {alt for _, alt in pictures[0]} == {
-        c.replace("&", "&amp;") for c in review.open_task("emoji-fluent").classes
+        c.replace("&", "&amp;") for c in review.open_task(Workspace.from_environment(), "emoji-fluent").classes
     }
 
 
@@ -50,15 +51,15 @@ def test_tasks_of_the_workspace_are_listed_apart(home, tmp_path):
     record = bundled_record("emoji-fluent") | {"name": "leaves", "title": "Leaves_of *trees*"}
     (own / "leaves.json").write_text(json.dumps(record))
     assert "Your own tasks" not in text_of(open_page("start"))
-    add_task_file(own / "leaves.parquet", home)
+    add_task_file(home, own / "leaves.parquet")
     said = text_of(open_page("start"))
     assert "Your own tasks" in said
     assert r"Leaves\_of \*trees\*" in said  # a title is never markup
 
 
 def test_a_damaged_task_is_a_sentence_on_its_card_and_the_others_can_be_chosen(home):
-    review.open_task("quickdraw", home)
-    (home / "tasks" / "quickdraw" / "task.json").write_text("{")
+    review.open_task(home, "quickdraw")
+    (home.tasks / "quickdraw" / "task.json").write_text("{")
     app = open_page("start")
     assert [error for error in app.error if "is damaged, and with it task" in error.value]
     button(app, "Choose this task").click().run()
@@ -108,7 +109,7 @@ def test_a_removed_task_is_put_back_or_deleted_for_good(own, home):
 
 
 def test_a_task_that_a_job_needs_is_not_removed(own, home):
-    job = jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
+    job = jobs.create(home.jobs, "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = open_page("start")
     shown(app.button(key=f"remove-{own.name}").click().run())
     assert "1 job still needs it" in app.error[0].value

@@ -64,14 +64,14 @@ def test_going_back_in_the_browser_takes_up_the_older_url(home):
 
 def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setenv("WORKBENCH_HOME", str(home))
-    home.mkdir(parents=True)
-    (home / "locks").write_text("a file where a folder should be")
+    monkeypatch.setenv("WORKBENCH_HOME", str(home.path))
+    home.path.mkdir(parents=True)
+    (home.locks).write_text("a file where a folder should be")
     app = open_page("start")
     while not app.error:
         app.run()
     assert "No job can run" in app.error[0].value
-    (home / "locks").unlink()
+    (home.locks).unlink()
     while app.error:
         app.run()
     assert state.queue("cpu").is_alive()
@@ -79,7 +79,7 @@ def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypa
 
 
 def test_a_task_is_opened_again_when_its_record_changes(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     assert state.open_task("emoji-fluent") is state.open_task("emoji-fluent")
     write_task(task.folder, replace(task.record, title="Renamed"))
     assert state.open_task("emoji-fluent").record.title == "Renamed"

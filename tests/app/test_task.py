@@ -77,8 +77,8 @@ def test_one_label_per_class_says_what_it_rules_out(home):
 def test_a_class_with_fewer_labels_than_the_budget_is_named(home):
     app = choose_labels(open_page("task", task="emoji-fluent"), 20)
     assert not app.warning
-    least = open_task("emoji-fluent", home).available_labels()
-    name = open_task("emoji-fluent", home).classes[int(np.argmin(least))]
+    least = open_task(home, "emoji-fluent").available_labels()
+    name = open_task(home, "emoji-fluent").classes[int(np.argmin(least))]
     app = open_page("task", session={"labels_per_class": int(least.min()) + 1}, task="emoji-fluent")
     assert app.warning[0].value.startswith("1 class has fewer labeled images than this budget")
     assert name.replace("&", "").split()[0] in app.warning[0].value
@@ -89,7 +89,7 @@ def test_facts_and_the_counts_of_each_class_are_a_click_away(home):
     assert not app.table  # nothing is computed while it is closed
     app = open_page("task", session={"task facts": True}, task="emoji-fluent")
     facts = app.table[0].value.iloc[:, 0]
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     assert facts["License"] == task.record.license
     assert facts["Source"] == task.record.source
     assert facts["Held-out images"] == task.record.split_rule.replace(" %", "\u00a0%")

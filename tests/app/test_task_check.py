@@ -45,7 +45,7 @@ def test_findings_are_shown_with_their_images_and_names(own, check):
 
 
 def test_a_finding_is_accepted_changed_and_taken_back(own, check):
-    assert int((load_task(own.folder).splits == "out").sum()) == 2
+    assert int((load_task(own.workspace, own.name).splits == "out").sum()) == 2
     shown(check.button(key="decide contradictions keep").click().run())
     assert decided(own) == {"contradictions": "keep"}
     shown(check.button(key="take back contradictions").click().run())
@@ -53,15 +53,15 @@ def test_a_finding_is_accepted_changed_and_taken_back(own, check):
     shown(check.button(key="accept all").click().run())
     assert set(decided(own)) >= {"contradictions", "copies", "unreadable"}
     assert check.success[0].value == "Nothing is left to decide."
-    assert checked(load_task(own.folder)).open_findings == ()
+    assert checked(load_task(own.workspace, own.name)).open_findings == ()
 
 
 def test_the_split_can_be_drawn_anew_and_larger(own, check):
     before = set(own.test_rows)
     shown(button(check, "Draw again").click().run())
-    assert set(load_task(own.folder).test_rows) != before
+    assert set(load_task(own.workspace, own.name).test_rows) != before
     shown(check.selectbox(key="widget test share").set_value(0.5).run())
-    held = len(load_task(own.folder).test_rows)
+    held = len(load_task(own.workspace, own.name).test_rows)
     assert {metric.label: metric.value for metric in check.metric}["Test"] == str(held)
     assert held >= 2 * len(before)
 
@@ -71,7 +71,7 @@ def test_shape_size_and_mirroring_are_decisions_of_the_task(own, check):
     shown(check.button(key="resize pad").click().run())
     shown(check.selectbox(key="widget student size").set_value(96).run())
     shown(check.toggle(key="widget task flip").set_value(False).run())
-    record = load_task(own.folder).record
+    record = load_task(own.workspace, own.name).record
     assert (record.resize, record.student_size, record.flip) == ("pad", 96, False)
 
 
@@ -103,7 +103,7 @@ def test_it_is_said_what_takes_no_part_and_which_groups_test(own):
 
 
 def test_a_job_that_has_not_ended_is_mentioned_before_one_decides(own, home):
-    jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
+    jobs.create(home.jobs, "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = open_page("task", task=own.name, part="check")
     assert "1 job of this task has not ended" in app.warning[0].value
 

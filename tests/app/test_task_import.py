@@ -38,7 +38,7 @@ def metrics(app):
 
 
 def jobs_of(home):
-    return list_jobs(home / "jobs")
+    return list_jobs(home.jobs)
 
 
 def test_a_zip_is_shown_then_made_then_opened(home, tmp_path):
@@ -64,7 +64,7 @@ def test_a_zip_is_shown_then_made_then_opened(home, tmp_path):
     app = shown(app.run())
     assert app.title[0].value == "Кошки 🐈"
     assert app.segmented_control(key="widget task part").value == "check"
-    assert not list((home / "uploads").iterdir())
+    assert not list((home.uploads).iterdir())
 
 
 def test_a_table_and_its_archive_come_together_and_columns_can_be_changed(home, tmp_path):
@@ -99,7 +99,7 @@ def test_images_without_classes_ask_for_two_of_them(home, tmp_path):
     assert worker.run(job.folder, HANDLERS) == 0
     app = shown(app.run())
     assert app.segmented_control(key="widget task part").value == "label"
-    assert open_task(job.spec["name"], home).classes == ("sick", "healthy")
+    assert open_task(home, job.spec["name"]).classes == ("sick", "healthy")
 
 
 def test_what_cannot_be_read_is_a_sentence_with_a_way_back(home):
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_a_sentence_with_a_way_back(home):
     assert not app.metric
     shown(button(app, "Bring something else").click().run())
     assert app.file_uploader
-    assert not list((home / "uploads").iterdir())
+    assert not list((home.uploads).iterdir())
 
 
 def test_a_name_that_is_taken_or_empty_cannot_be_used(home, own, tmp_path):
@@ -129,8 +129,8 @@ def test_a_folder_of_the_server_only_under_a_root(home, tmp_path):
     assert "may not import from its own folders yet" in app.info[0].value
     made.put(tmp_path / "data" / "birds", made.classes_of(4))
     made.put(tmp_path / "private", made.classes_of(4))
-    home.mkdir(exist_ok=True)
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
+    home.path.mkdir(exist_ok=True)
+    (home.path / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
     app = shown(app.run())
     assert app.selectbox[0].options == [str(tmp_path / "data"), str(tmp_path / "data" / "birds")]
     app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))
@@ -202,7 +202,7 @@ def test_more_than_8_bits_can_be_read_in_several_ways(home, tmp_path):
     assert job.spec["reading"]["value_range"] == [0.0, 4000.0]
     assert worker.run(job.folder, HANDLERS) == 0
     assert "0 is black and 4000 white in all images." in reading_in_words(
-        reading_from(open_task(job.spec["name"], home).record.reading)
+        reading_from(open_task(home, job.spec["name"]).record.reading)
     )
 
 
@@ -241,8 +241,8 @@ def test_folders_that_are_patients_need_not_be_classes(home, tmp_path):
 
 def test_a_folder_of_the_server_is_read_in_place_or_copied(home, tmp_path):
     made.put(tmp_path / "data" / "birds", made.classes_of(4))
-    home.mkdir(exist_ok=True)
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
+    home.path.mkdir(exist_ok=True)
+    (home.path / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
     for place, in_place in (("in-place", True), ("copy", False)):
         app = open_page("importing", session={ImportDraft.key(): ImportDraft(way="server")})
         app.selectbox[0].set_value(str(tmp_path / "data" / "birds"))

@@ -8,6 +8,7 @@ from engine import jobs
 from engine.review import open_task
 from engine.runs import unlabeled_rows
 from engine.tasks import given_labels, load_task, relabel
+from engine.workspace import Workspace
 from tests.app.pages import open_page, progress_of, shown, text_of
 
 
@@ -50,14 +51,14 @@ def test_labels_are_kept_at_once_as_a_new_revision_and_undone(own, hands):
     first, second = hands.tiles[0].row, hands.tiles[1].row
     hands.labels = {first: "lion", second: "lion"}
     shown(app.run())
-    now = load_task(own.folder)
+    now = load_task(own.workspace, own.name)
     assert (given_labels(now)[first], given_labels(now)[second]) == ("lion", "lion")
     assert now.record.given_labels != own.record.given_labels
     assert (own.folder / "labels" / f"{own.record.given_labels}.parquet").exists()  # the former revision stays
     assert "2 labels saved" in text_of(app)
     hands.labels[second] = None
     shown(app.run())
-    assert given_labels(load_task(own.folder))[second] is None
+    assert given_labels(load_task(own.workspace, own.name))[second] is None
 
 
 def test_labels_are_reviewed_on_the_next_page_and_not_before(own, hands):
@@ -66,15 +67,15 @@ def test_labels_are_reviewed_on_the_next_page_and_not_before(own, hands):
     shown(app.run())
     hands.more = True
     shown(app.run())
-    assert not load_task(own.folder).is_settled
+    assert not load_task(own.workspace, own.name).is_settled
     shown(app.segmented_control(key="widget task part").set_value("check").run())
-    now = load_task(own.folder)
+    now = load_task(own.workspace, own.name)
     assert now.is_settled
     assert int((now.labels == now.classes.index("lion")).sum()) >= 24
 
 
 def test_a_job_that_has_not_ended_is_mentioned_before_one_labels(own, hands, home):
-    jobs.create(home / "jobs", "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
+    jobs.create(home.jobs, "extraction", kind="extraction", spec={"task": own.name}, device="cpu")
     app = label(own)
     assert "1 job of this task has not ended. A label changes the task" in app.warning[0].value
 
@@ -105,7 +106,7 @@ def test_labels_that_were_given_can_be_looked_through_and_changed(own, hands):
     assert [tile.row for tile in hands.tiles] == [row for row, name in enumerate(given) if name == "lion"]
     hands.labels = {hands.tiles[0].row: "<i>tiger<i>"}
     shown(app.run())
-    assert given_labels(load_task(own.folder))[hands.tiles[0].row] == "<i>tiger<i>"
+    assert given_labels(load_task(own.workspace, own.name))[hands.tiles[0].row] == "<i>tiger<i>"
 
 
 def test_a_class_can_be_added_in_any_script(own, hands):
@@ -115,8 +116,8 @@ def test_a_class_can_be_added_in_any_script(own, hands):
     assert hands.classes[-1] == "豹 🐆"
     hands.labels = {tile.row: "豹 🐆" for tile in hands.tiles[:6]}
     shown(app.run())
-    assert "豹 🐆" in load_task(own.folder).record.given_classes
-    assert "豹 🐆" in open_task(own.name, own.folder.parent.parent).classes
+    assert "豹 🐆" in load_task(own.workspace, own.name).record.given_classes
+    assert "豹 🐆" in open_task(Workspace(own.folder.parent.parent), own.name).classes
 
 
 def test_nothing_left_says_so(own, hands):
@@ -135,7 +136,7 @@ def test_a_task_without_labels_leads_to_labeling(own, hands):
     hands.labels = {hands.tiles[0].row: "lion"}
     shown(app.run())
     assert not app.error
-    assert np.count_nonzero(open_task(own.name, own.folder.parent.parent).labels >= 0) == 1
+    assert np.count_nonzero(open_task(Workspace(own.folder.parent.parent), own.name).labels >= 0) == 1
 
 
 def test_what_the_browser_sends_is_only_taken_for_images_and_classes_that_it_was_shown(monkeypatch):

@@ -12,10 +12,11 @@ from engine.jobs import list_jobs, states, worker
 from engine.records import write_record
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import candidates, rank, run_spec_from, runs_root, teacher_panel
+from engine.runs import candidates, rank, run_spec_from, teacher_panel
 from engine.runs import panel as panels
 from engine.runs.extraction_job import estimate_extraction
 from engine.similarity import METRICS
+from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -31,7 +32,7 @@ def no_queue(monkeypatch):
 @pytest.fixture
 def task(home):
     """A task at whose labeled images of up to two draws every teacher has looked."""
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     extracted(home, task, task.labeled_rows(5, 0), STRENGTHS)
     return task
 
@@ -48,7 +49,7 @@ def weights(app):
 
 def test_a_visit_queues_nothing_and_offers_one_button_with_an_estimate(home):
     app = open_page("teachers", task="emoji-fluent")
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     assert [found.label for found in app.button if found.proto.type == "primary"] == ["Rank the teachers"]
     assert "450 outputs (images × teachers) are to be extracted, once. About **13 s** on an idle" in text_of(app)
 
@@ -56,10 +57,12 @@ def test_a_visit_queues_nothing_and_offers_one_button_with_an_estimate(home):
 def test_a_ranking_that_was_asked_for_can_be_cancelled_and_tried_again(home):
     app = open_page("teachers", task="emoji-fluent")
     shown(button(app, "Rank the teachers").click().run())
-    (job,) = list_jobs(home / "jobs")
+    (job,) = list_jobs(home.jobs)
     assert (job.kind, jobs.status(job).state) == ("extraction", "queued")
     assert progress_of(app) == ["Extracting the teachers' outputs for the labeled images · begins next"]
-    assert len(app.dataframe[0].value) == sum(c.allowed for c in candidates(open_task("emoji-fluent", home)))
+    assert len(app.dataframe[0].value) == sum(
+        c.allowed for c in candidates(Workspace.from_environment(), open_task(home, "emoji-fluent"))
+    )
     shown(button(app, "Cancel").click().run())
     assert jobs.status(job).state == "cancelled"
     app.run()
@@ -71,12 +74,12 @@ def test_the_page_ranks_as_soon_as_the_look_is_done(home):
     """With the real networks: what the job leaves is what the ranking needs."""
     app = open_page("teachers", session={"labels_per_class": 2}, task="emoji-fluent")
     shown(button(app, "Rank the teachers").click().run())
-    (job,) = list_jobs(home / "jobs")
+    (job,) = list_jobs(home.jobs)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     app = shown(app.run())
     assert app.subheader[0].value == "Similarity to the task"
-    task = open_task("emoji-fluent", home)
-    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel", "extraction"], "intervals come with the ranking"
+    task = open_task(home, "emoji-fluent")
+    assert [job.kind for job in list_jobs(home.jobs)] == ["panel", "extraction"], "intervals come with the ranking"
     assert estimate_extraction(home, task, labels_per_class=5, seed=0, device="cpu").measured_at is not None
     ranking = rank(home, task, labels_per_class=2)
     assert list(app.dataframe[0].value["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
@@ -132,7 +135,7 @@ def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
 
 def with_panel(home, task, resamples=6):
     """What the job would leave in the workspace: all metrics with intervals."""
-    spec = panels._spec(task, 5, 0)
+    spec = panels._spec(Workspace.from_environment(), task, 5, 0)
     found = teacher_panel(home, task, resamples=resamples)
     write_record(panels._path(home, spec), found)
     return found
@@ -140,9 +143,9 @@ def with_panel(home, task, resamples=6):
 
 def test_intervals_are_computed_by_a_job_that_is_asked_for_and_the_page_stands_meanwhile(home, task):
     app = open_page("teachers", task="emoji-fluent")
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     shown(button(app, "Compute them").click().run())
-    assert [job.kind for job in list_jobs(home / "jobs")] == ["panel"]
+    assert [job.kind for job in list_jobs(home.jobs)] == ["panel"]
     assert progress_of(app)[0].startswith("How sure is this?")
     assert "PARC" in app.dataframe[0].value.columns
     assert "Low" not in app.dataframe[0].value.columns
@@ -151,7 +154,7 @@ def test_intervals_are_computed_by_a_job_that_is_asked_for_and_the_page_stands_m
 def test_intervals_and_how_sure_the_first_place_is(home, task):
     found = with_panel(home, task)
     app = open_page("teachers", task="emoji-fluent")
-    assert not list_jobs(home / "jobs")
+    assert not list_jobs(home.jobs)
     places = found.under("parc").places
     assert f"stays first in {100 * places[0].probability_first:.0f} % of the resamples" in text_of(app)
     table = app.dataframe[0].value
@@ -180,7 +183,7 @@ def test_the_ranking_at_fewer_labels_is_shown_and_more_are_offered(home, task):
     assert "at 2 **" in text_of(app)
     assert "At 10 and 20 labels per class" in text_of(app)
     shown(button(app, "Rank at 20 labels per class").click().run())
-    assert [job.spec["labels_per_class"] for job in list_jobs(home / "jobs")] == [20]
+    assert [job.spec["labels_per_class"] for job in list_jobs(home.jobs)] == [20]
 
 
 def test_similarity_against_cost(home, task):
@@ -225,8 +228,8 @@ def test_was_it_true_offers_runs_and_then_says_so(home, task):
     app.number_input(key="teachers-measure-images").set_value(400)
     app = shown(app.run())
     app = shown(button(app, "Measure").click().run())
-    queued = list_jobs(runs_root(home))
-    allowed = [c for c in candidates(task) if c.allowed]
+    queued = list_jobs(home.runs)
+    allowed = [c for c in candidates(Workspace.from_environment(), task) if c.allowed]
     assert len(queued) == len(allowed) + 1
     assert {job.spec["train"]["images"] for job in queued} == {400}
     assert progress_of(app)[-1].startswith(f"0 of {len(queued)} runs have ended")
@@ -264,7 +267,7 @@ def test_the_record_of_the_teacher_in_the_url_is_shown(home, task):
 
 
 def test_a_teacher_of_the_same_images_is_listed_with_the_reason(home):
-    task = open_task("openclipart", home)
+    task = open_task(home, "openclipart")
     extracted(home, task, task.labeled_rows(5, 0), {})
     app = open_page("teachers", task="openclipart")
     excluded = app.table[0].value

@@ -26,6 +26,7 @@ from engine.teachers import get_teacher, load_teacher
 from engine.training import Objective, TrainData, TrainSpec, augment, build_student
 from engine.training.loop import _Run
 from engine.training.throughput import made_up
+from engine.workspace import Workspace
 from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7
@@ -137,11 +138,11 @@ def loop(device: str) -> dict:
 
 def extraction(device: str) -> dict:
     """How much of a bare forward pass's speed feature extraction keeps, decoding, resizing and writing included."""
-    images, teacher = 640, get_teacher("imagenet-lite0")
-    network = load_teacher(teacher, set_up(device))
+    images, teacher = 640, get_teacher(Workspace.from_environment(), "imagenet-lite0")
+    network = load_teacher(Workspace.from_environment(), teacher, set_up(device))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        task = open_task("emoji-fluent", home)
+        task = open_task(home, "emoji-fluent")
         rows = task.train_rows[:images]
         pixels = torch.randint(256, (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
 
@@ -151,7 +152,7 @@ def extraction(device: str) -> dict:
                     network(pixels[: len(rows) - start].to(device))[0].cpu()
 
         def whole() -> None:
-            shutil.rmtree(home / "features", ignore_errors=True)
+            shutil.rmtree(home.features, ignore_errors=True)
             extract(home, task, [teacher], rows, device=device)
 
         return {f"{len(rows)} images, {teacher.name}": paired_ratio(bare, whole, 3, device)}

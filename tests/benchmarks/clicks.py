@@ -1,6 +1,7 @@
 """How long clicks take that need no computing, while a run trains: `python -m tests.benchmarks.clicks`.
 
 Starts a workbench of its own, trains a student in it, and clicks in a real browser meanwhile. The time of a click runs
+from engine.workspace import Workspace
 from the click to the moment at which its effect stands on the page. Prints one JSON document; exits with 1 above the
 target.
 """
@@ -96,7 +97,7 @@ def prepare(workbench: Workbench) -> None:
 def ensure_training(workbench: Workbench, server: Server) -> None:
     """Start another run if none trains, and wait until one does."""
     if not training(server):
-        seeds = len(list_comparisons(server.home))
+        seeds = len(list_comparisons(Workspace(server.home)))
         workbench.open(f"distill?task={TASK}")
         budget = workbench.tab.get_by_role("spinbutton", name="Image budget of each run")
         budget.fill(str(200_000 + seeds))  # another budget is another run
@@ -108,7 +109,11 @@ def ensure_training(workbench: Workbench, server: Server) -> None:
 
 def training(server: Server) -> bool:
     """Whether a run is in the middle of its training."""
-    found = [entry for comparison in list_comparisons(server.home) for entry in entries(server.home, comparison)]
+    found = [
+        entry
+        for comparison in list_comparisons(Workspace(server.home))
+        for entry in entries(Workspace(server.home), comparison)
+    ]
     return any(jobs.status(entry.job).stage.startswith("Training") for entry in found)
 
 

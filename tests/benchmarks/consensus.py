@@ -12,10 +12,11 @@ import numpy as np
 
 from engine.consensus import Ensemble, consensus
 from engine.features import FeatureStore, extract
-from engine.files import make_folder, workspace
+from engine.files import make_folder
 from engine.review import open_task
 from engine.runs import active_weights, rank
 from engine.teachers import get_teacher
+from engine.workspace import Workspace
 
 LABELS_PER_CLASS, SEEDS = 5, range(5)
 FULL, ALONE = Ensemble(), Ensemble(neighbors=0)
@@ -40,8 +41,8 @@ PARTS = {  # exponent of the weights, and how the consensus is made
 
 def accuracies(name: str) -> dict[str, list[float]]:
     """Share of unlabeled training images that each variant gets right, by seed."""
-    home = make_folder(workspace())
-    task = open_task(name, home)
+    home = make_folder(Workspace.from_environment())
+    task = open_task(home, name)
     rows, found = task.train_rows, {part: [] for part in PARTS}
     features: dict[str, np.ndarray] = {}
     for seed in SEEDS:
@@ -49,7 +50,8 @@ def accuracies(name: str) -> dict[str, list[float]]:
         if not features:
             extract(home, task, ranking.candidates, rows)
             features = {
-                t.name: FeatureStore(home, task, get_teacher(t.name)).read_features(rows) for t in ranking.candidates
+                t.name: FeatureStore(home, task, get_teacher(Workspace.from_environment(), t.name)).read_features(rows)
+                for t in ranking.candidates
             }
         labeled = np.searchsorted(rows, task.labeled_rows(LABELS_PER_CLASS, seed))
         others = np.setdiff1d(np.arange(len(rows)), labeled)

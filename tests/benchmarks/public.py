@@ -33,8 +33,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.review import open_task
-from engine.runs import plan, runs_root, start
+from engine.runs import plan, start
 from engine.tasks import Task
+from engine.workspace import Workspace
 from tests.benchmarks.public_fixmatch import ARCHITECTURE, LABELED, LABELS_PER_CLASS, OTHERS, SIZE, TASK
 
 STEPS = (4, 20)  # of the run that is subtracted, and of the one it is subtracted from
@@ -83,7 +84,13 @@ def started(command: Sequence[object], folder: Path, home: Path) -> None:
     """Run a command with one thread, and wait for it. Raises RuntimeError with the end of what it printed."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = os.pathsep.join([str(folder), str(ROOT)])
-    environment = {**os.environ, **one, "WORKBENCH_HOME": str(home), "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        **os.environ,
+        **one,
+        "WORKBENCH_HOME": str(home.path),
+        "PYTHONPATH": path,
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     done = subprocess.run([*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{(done.stdout + done.stderr)[-3000:]}")
@@ -103,6 +110,7 @@ def ours(task: Task, home: Path, method: str, images_per_step: int, labels_per_c
 
     def run(steps: int, number: int) -> None:
         [spec] = plan(
+            Workspace.from_environment(),
             task,
             [method],
             [number],
@@ -116,7 +124,7 @@ def ours(task: Task, home: Path, method: str, images_per_step: int, labels_per_c
             **batches,
         )
         [run_id] = start(home, [replace(spec, threads=1)]).runs
-        started([sys.executable, "-c", WORKER, runs_root(home) / run_id], ROOT, home)
+        started([sys.executable, "-c", WORKER, home.runs / run_id], ROOT, home)
 
     return run
 
@@ -175,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
     found = {}
     with tempfile.TemporaryDirectory() as made:
         folder, home = Path(made) / "images", Path(made) / "home"
-        task = open_task(TASK, home)
+        task = open_task(home, TASK)
         if options.timm:
             write_folders(task, folder)
             checkout = options.timm.resolve()

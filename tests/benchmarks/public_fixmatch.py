@@ -65,7 +65,7 @@ def drive(steps: int, seed: int, home: Path) -> None:
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    task = open_task(TASK, home)
+    task = open_task(home, TASK)
     crop = [transforms.RandomHorizontalFlip()]
     crop += [transforms.RandomCrop(size=SIZE, padding=int(SIZE * 0.125), padding_mode="reflect")]
     views = TransformFixMatch(mean=normal_mean, std=normal_std)

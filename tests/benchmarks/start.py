@@ -25,8 +25,9 @@ from engine.intake import ImportRequest, request_import
 from engine.jobs import IMPORT, INTERACTIVE, Job
 from engine.jobs.worker import BEGINNING, LOADING
 from engine.review import open_task
-from engine.runs import QueueThread, plan, runs_root
+from engine.runs import QueueThread, plan
 from engine.runs.extraction_job import request_extraction
+from engine.workspace import Workspace
 
 TASK, TEACHER, DEVICE = "emoji-fluent", "mnist", "cpu"
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 2_000}
@@ -102,20 +103,20 @@ def watch(ask: Callable[[], Job], lane: str, warm: bool) -> dict:
     }
 
 
-def measured(home: Path, warm: bool) -> dict[str, dict]:
+def measured(home: Workspace, warm: bool) -> dict[str, dict]:
     """One job of each kind in a workspace of its own."""
-    source = home.parent / "images"
+    source = home.path.parent / "images"
     for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (IMPORTED, 64, 64, 3), dtype=np.uint8)):
         path = source / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    home.mkdir(exist_ok=True)
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(source)]}}))
-    task = open_task(TASK, home)
+    home.path.mkdir(exist_ok=True)
+    home.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
+    task = open_task(home, TASK)
     [spec] = plan(task, ["fine-tune"], [0], labels_per_class=2, device=DEVICE, **STUDENT)
 
     def run() -> Job:
-        return jobs.load(runs_root(home) / runs.start(home, [spec]).runs[0])
+        return jobs.load(home.runs / runs.start(home, [spec]).runs[0])
 
     kinds: dict[str, tuple[str, Callable[[], Job]]] = {
         "run": (DEVICE, run),

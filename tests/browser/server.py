@@ -17,7 +17,6 @@ from pathlib import Path
 
 from engine import jobs
 from engine.jobs import processes
-from engine.runs import roots
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0  # a busy machine takes its time to import torch
@@ -41,7 +40,7 @@ def serving(home: Path, log: Path) -> Iterator[Server]:
     """
     port = _free_port()
     command = [sys.executable, "-m", "engine", "serve", "--port", str(port)]
-    environment = {**os.environ, "WORKBENCH_HOME": str(home)}
+    environment = {**os.environ, "WORKBENCH_HOME": str(home.path)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -84,7 +83,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _stop_workers(home: Path) -> None:
     """A worker outlives its server on purpose; not the server of a test."""
-    for job in (job for root in roots(home) for job in jobs.list_jobs(root)):
+    for job in (job for root in home.job_folders for job in jobs.list_jobs(root)):
         now = jobs.status(job)
         if now.state == "running" and now.pid is not None:
             processes.send_signal(now.pid, now.pid_started, signal.SIGKILL)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from engine.runs import entries, list_comparisons
+from engine.workspace import Workspace
 from tests.browser.workbench import PAGES, PATIENCE, Workbench
 
 TASK = "emoji-fluent"
@@ -110,8 +111,11 @@ def start_runs(tab: Workbench, server) -> str:
     expect(tab.tab).to_have_url(re.compile("comparison=emoji-fluent-"))
     tab.await_text("of 2 runs done")
     tab.assert_sound()
-    [comparison] = list_comparisons(server.home)
-    assert [entry.spec.method for entry in entries(server.home, comparison)] == ["fine-tune", "distill-nearest"]
+    [comparison] = list_comparisons(Workspace(server.home))
+    assert [entry.spec.method for entry in entries(Workspace(server.home), comparison)] == [
+        "fine-tune",
+        "distill-nearest",
+    ]
     return str(tab.tab.url)
 
 

@@ -18,7 +18,7 @@ SMALL += ["--architecture", "mobilenetv3_small_050", "--start", "random", "--siz
 
 
 def engine(*arguments, home, **options):
-    environment = {**os.environ, "WORKBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "WORKBENCH_HOME": str(home.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "engine", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, **options)
 
@@ -160,7 +160,7 @@ def test_a_full_disk_is_one_sentence(home, monkeypatch, capsys):
     printed = capsys.readouterr().err
     assert "No space left" in printed
     assert "free some space" in printed
-    assert not list((home / "tasks").glob("emoji-fluent/*"))
+    assert not list((home.tasks).glob("emoji-fluent/*"))
 
 
 def test_a_taken_port_is_said(home, capsys):
@@ -192,7 +192,7 @@ def test_the_server_takes_the_place_of_the_command_that_starts_it(home, monkeypa
 
 def test_the_damaged_copy_of_a_task_is_one_sentence(home, capsys):
     assert main(["tasks"]) == 0
-    shutil.copy(ROOT / "LICENSE", home / "tasks" / "emoji-fluent" / "images.parquet")
+    shutil.copy(ROOT / "LICENSE", home.tasks / "emoji-fluent" / "images.parquet")
     capsys.readouterr()
     assert main(["rank", "--task", "emoji-fluent"]) == 1
     assert "is damaged" in capsys.readouterr().err

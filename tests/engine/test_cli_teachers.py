@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from engine.cli import main
 from engine.review import open_task
 from engine.teachers import added_teachers
+from engine.workspace import Workspace
 
 NET = "test_resnet"
 
@@ -42,7 +43,7 @@ def test_a_checkpoint_is_added_listed_and_removed(home, weights, tmp_path, capsy
     add = ["teachers", "add", str(weights), "--architecture", NET, "--size", "32", "--classes", str(names)]
     assert main([*add, "--collection", "clinic,imagenet", "--title", "Cells"]) == 0
     assert "Added cells: Cells (3 classes; collection clinic, imagenet" in capsys.readouterr().out
-    [record] = added_teachers()
+    [record] = added_teachers(Workspace.from_environment())
     assert (record.classes, record.further_collections) == (("round", "square", "другое"), ("imagenet",))
     assert main(["teachers", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["teachers"]}
@@ -50,11 +51,11 @@ def test_a_checkpoint_is_added_listed_and_removed(home, weights, tmp_path, capsy
     assert main(["teachers"]) == 0
     assert "not known" in capsys.readouterr().out
     assert main(["teachers", "remove", "cells"]) == 0
-    assert added_teachers() == []
+    assert added_teachers(Workspace.from_environment()) == []
 
 
 def test_a_table_is_added_for_a_task(home, tmp_path, capsys):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     features = [[float(row), float(row % 7)] for row in range(len(task.images))]
     path = tmp_path / "ours.parquet"
     pq.write_table(pa.table({"image_id": task.images.image_ids, "features": features}), path)

@@ -239,25 +239,3 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     # FIPS 180-4, example B.1
     assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-
-def test_the_workspace_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    assert files.workspace() == tmp_path
-    monkeypatch.setenv("WORKBENCH_HOME", "~/mine")
-    assert files.workspace() == Path.home() / "mine"
-    monkeypatch.delenv("WORKBENCH_HOME")
-    assert files.workspace() == Path.home() / ".distill-workbench"
-
-
-def test_what_a_killed_write_left_is_removed_and_what_is_young_or_an_imports_stays(tmp_path: Path) -> None:
-    view = tmp_path / "features" / "leaves" / "own-123-squash" / "view-0"
-    left = [view / ".tmp-0123-ab.safetensors", view / ".tmp4rnXbh", tmp_path / "comparisons" / ".tmp-1-x.json"]
-    kept = [view / "ab.safetensors", tmp_path / "tasks" / ".tmp-importing" / "part.parquet", view / ".tmp-young"]
-    for path in [*left, *kept]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        os.utime(path, (0, 0) if path.name != ".tmp-young" else None)
-    files.remove_forgotten(tmp_path, older_than=3600)
-    assert [path.exists() for path in left] == [False] * 3
-    assert [path.exists() for path in kept] == [True] * 3

@@ -161,8 +161,10 @@ def workspace_and_path(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             arguments = [a for a in ast.walk(node.args) if isinstance(a, ast.arg) and a.annotation]
             kinds = {a.arg: ast.unparse(a.annotation) for a in arguments}
-            paths = {name for name, kind in kinds.items() if re.search(r"\bPath\b", kind)} - OUTSIDE
-            if paths and any(re.search(r"\bWorkspace\b", kind) for kind in kinds.values()):
+            paths = {
+                name for name, kind in kinds.items() if re.search(r"\bPath\b", kind) and "Callable" not in kind
+            } - OUTSIDE
+            if paths - OUTSIDE and any(re.search(r"\bWorkspace\b", kind) for kind in kinds.values()):
                 yield node.name
 
 

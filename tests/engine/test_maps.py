@@ -12,6 +12,7 @@ from engine.review import open_task
 from engine.tasks import write_revision
 from engine.tasks.task import Task, write_task
 from engine.teachers import get_teacher
+from engine.workspace import Workspace
 
 TEACHER = "mnist"  # the smallest network of the catalogue
 
@@ -23,12 +24,12 @@ def nothing_bundled(monkeypatch, tmp_path):
 
 @pytest.fixture
 def task(home):
-    return open_task("emoji-fluent", home)
+    return open_task(home, "emoji-fluent")
 
 
 def pretend(home, task, rows, features, teacher=TEACHER):
     """Put made-up features into the cache, as if the teacher had looked at `rows`."""
-    record = get_teacher(teacher)
+    record = get_teacher(Workspace.from_environment(), teacher)
     pseudo_labels = np.full((len(rows), len(record.classes)), 1 / len(record.classes), dtype=np.float16)
     FeatureStore(home, task, record).write(rows, 0, features.astype(np.float16), pseudo_labels)
 
@@ -114,7 +115,7 @@ def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypat
 
 
 def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
-    path = maps._path(home / "maps", task, get_teacher(TEACHER), "umap")
+    path = maps._path(home.maps, task, get_teacher(Workspace.from_environment(), TEACHER), "umap")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a map")
     assert maps.read_map(home, task, TEACHER, "umap") is None
@@ -140,7 +141,7 @@ def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):
     write_task(task.folder, dataclasses.replace(task.record, split=split))
     assert run(job) == worker.FAILED
     assert "has changed since" in status(job).message
-    changed = Task(task.folder, dataclasses.replace(task.record, split=split))
+    changed = Task(task.workspace, dataclasses.replace(task.record, split=split))
     assert maps.request_map(home, changed, TEACHER, "cpu").id != job.id
 
 

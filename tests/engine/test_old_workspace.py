@@ -10,10 +10,11 @@ from engine import jobs
 from engine.errors import WorkbenchError
 from engine.features import FeatureStore
 from engine.review import checked, open_task, settled
-from engine.runs import entries, list_comparisons, rank, runs_root
+from engine.runs import entries, list_comparisons, rank
 from engine.runs.removal import runs_that_name
 from engine.tasks import given_labels, task_names
 from engine.teachers import added_teachers, get_teacher
+from engine.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
 
@@ -41,8 +42,8 @@ def opened(old, monkeypatch):
     ],
 )
 def test_its_tasks_open_with_the_same_classes_split_and_revision(old, name, classes, train, test, revision):
-    assert name in task_names(old)
-    task = open_task(name, old)
+    assert name in task_names(Workspace(old))
+    task = open_task(Workspace(old), name)
     assert (task.classes, len(task.train_rows)) == (classes, train)
     assert int((task.splits == "test").sum()) == test
     assert revision in (None, task.revision)
@@ -51,43 +52,53 @@ def test_its_tasks_open_with_the_same_classes_split_and_revision(old, name, clas
 
 
 def test_its_images_are_read_but_for_those_that_lie_elsewhere(old):
-    assert open_task("leaves", old).images.pixels([0, 1], 32, "squash").std() > 10
-    assert open_task("scans", old).images.pixels([0], 32, "squash").std() > 10
+    assert open_task(Workspace(old), "leaves").images.pixels([0, 1], 32, "squash").std() > 10
+    assert open_task(Workspace(old), "scans").images.pixels([0], 32, "squash").std() > 10
     with pytest.raises(WorkbenchError, match="birds"):
-        open_task("birds", old).images.pixels([0], 32, "squash")
+        open_task(Workspace(old), "birds").images.pixels([0], 32, "squash")
 
 
 def test_a_label_that_was_set_by_hand_is_kept(old):
-    task = open_task("cells", old)
+    task = open_task(Workspace(old), "cells")
     unlabeled = [row for row, label in enumerate(given_labels(task)) if label is None]
     assert len(unlabeled) == 7  # 8 came without a label, and one was labeled by hand
 
 
 def test_its_teachers_rank_by_their_cached_features(old):
-    assert sorted(teacher.name for teacher in added_teachers()) == ["own", "table", "test-resnet-r160-in1k"]
-    task = open_task("leaves", old)
+    assert sorted(teacher.name for teacher in added_teachers(Workspace.from_environment())) == [
+        "own",
+        "table",
+        "test-resnet-r160-in1k",
+    ]
+    task = open_task(Workspace(old), "leaves")
     for name in ("own", "test-resnet-r160-in1k", "table"):
         rows = task.labeled_rows(5, 0)
-        assert np.isfinite(FeatureStore(old, task, get_teacher(name)).read_features(rows)).all()
-    ranking = rank(old, task, metric="parc", labels_per_class=5, seed=0, teachers=["own", "table"], device="cpu")
-    result = next(e.result for e in entries(old, finished(old)) if e.spec.method.startswith("distill-weighted"))
+        assert np.isfinite(
+            FeatureStore(Workspace(old), task, get_teacher(Workspace.from_environment(), name)).read_features(rows)
+        ).all()
+    ranking = rank(
+        Workspace(old), task, metric="parc", labels_per_class=5, seed=0, teachers=["own", "table"], device="cpu"
+    )
+    result = next(
+        e.result for e in entries(Workspace(old), finished(old)) if e.spec.method.startswith("distill-weighted")
+    )
     for ranked in ranking.ranked:
         assert ranked.similarity == pytest.approx(result["similarities"][ranked.teacher.name], abs=1e-6)
 
 
 def test_its_comparison_shows_the_same_accuracies(old):
-    accuracies = {e.spec.method: e.result["accuracy"] for e in entries(old, finished(old))}
+    accuracies = {e.spec.method: e.result["accuracy"] for e in entries(Workspace(old), finished(old))}
     assert [round(9 * a) for a in accuracies.values()] == [2, 3, 3]
     assert list(accuracies) == ["fine-tune", "distill-weighted", "distill-consensus"]
-    assert runs_that_name(old, "own")
+    assert runs_that_name(Workspace(old), "own")
 
 
 def test_its_killed_run_can_be_resumed(old):
-    run = next(job for job in jobs.list_jobs(runs_root(old)) if "-s1-" in job.id)
+    run = next(job for job in jobs.list_jobs(Workspace(old).runs) if "-s1-" in job.id)
     assert (run.folder / "checkpoint.safetensors").exists()
     assert jobs.status(run).state in ("interrupted", "running")
     assert len(jobs.read_events(run).events) == 1
 
 
 def finished(old):
-    return next(c for c in list_comparisons(old, "leaves") if len(c.runs) == 3)
+    return next(c for c in list_comparisons(Workspace(old), "leaves") if len(c.runs) == 3)

@@ -38,14 +38,14 @@ class Found:
 def prepared(folder: Path) -> Path:
     """The workspace to be damaged, in `folder`."""
     home = make(folder)
-    os.environ["WORKBENCH_HOME"] = str(home)
+    os.environ["WORKBENCH_HOME"] = str(home.path)
     complete(home)
     return home
 
 
 def examined(home: Path, path: Path, way: Way, pages: list[str], verbs: list[str]) -> Iterator[Look]:
     """What pages and verbs say of a copy of `home` whose file `path` is damaged."""
-    with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=home.path.parent) as folder:
         damaged = copy(home, Path(folder) / "home")
         way.damage(damaged / path)
         os.environ["WORKBENCH_HOME"] = str(damaged)
@@ -66,7 +66,7 @@ def campaign(only: list[str] | None = None) -> dict[str, Found]:
                 continue
             found[kind] = Found()
             verbs = [verb for verb in VERBS if kind in READ_ALONE.get(verb, (kind,))]
-            for way in ways(home / path):
+            for way in ways(home.path / path):
                 if way.name == "closed" and os.geteuid() == 0:  # nothing is closed to root
                     continue
                 _take_in(found[kind], path, way, list(examined(home, path, way, list(PAGES), verbs)))

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 
 from engine import jobs
 from engine.review import open_task
-from engine.runs import QueueThread, plan, runs_root, start
+from engine.runs import QueueThread, plan, start
+from engine.workspace import Workspace
 
 TRIALS, KILLS = 8, 2  # a third death would be the run's last attempt
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 24_000}
@@ -27,8 +28,8 @@ def run(home: Path, kills: int, lot: random.Random) -> dict:
     """Do one run in `home`, killing its worker `kills` times; its final weights."""
     os.environ["WORKBENCH_CHECKPOINT_SECONDS"] = "0.3"
     options = {"labels_per_class": 2, "device": "cpu", "teachers": ["cifar10", "mnist"], **STUDENT}
-    [spec] = plan(open_task("emoji-fluent", home), ["distill-weighted"], [0], **options)
-    job = jobs.load(runs_root(home) / start(home, [spec]).runs[0])
+    [spec] = plan(Workspace.from_environment(), open_task(home, "emoji-fluent"), ["distill-weighted"], [0], **options)
+    job = jobs.load(home.runs / start(home, [spec]).runs[0])
     queue = QueueThread(home, "cpu", until_empty=True)
     queue.start()
     for attempt in range(1, kills + 1):

@@ -70,7 +70,7 @@ def look(home: Path, pages: list[str], verbs: list[str], comparison: str = COMPA
         if pages:
             yield from _pages(pages, comparison)
         for name in verbs:  # what changes the workspace comes last
-            yield _verb(name, [part.replace("{home}", str(home)) for part in VERBS[name]])
+            yield _verb(name, [part.replace("{home}", str(home.path)) for part in VERBS[name]])
 
 
 def _pages(names: list[str], comparison: str) -> Iterator[Look]:

@@ -54,7 +54,7 @@ def home(tmp_path_factory):
 @pytest.mark.parametrize(("kind", "way", "pages", "verbs"), CASES, ids=[f"{kind}: {way}" for kind, way, *_ in CASES])
 def test_one_damaged_file_is_a_sentence_and_takes_nothing_else(home, kind, way, pages, verbs):
     path = workspace.kinds(home)[kind]
-    chosen = next(found for found in ways(home / path) if found.name == way)
+    chosen = next(found for found in ways(home.path / path) if found.name == way)
     looks = list(damage.examined(home, path, chosen, pages, verbs))
     assert {one.name: one.error for one in looks if one.error} == {}
     if kind not in MENDED:

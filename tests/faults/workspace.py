@@ -15,6 +15,7 @@ from engine.review import open_task
 from engine.runs.panel import _path, _spec, teacher_panel
 from engine.tasks import bundled_names
 from engine.tasks.task import write_task
+from engine.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
 TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-a607684c"
@@ -32,13 +33,13 @@ def make(folder: Path) -> Path:
 def complete(home: Path) -> None:
     """Add what version 0.1 left out: the bundled tasks, a task with a seal, a map, and a ranking by all metrics."""
     for name in bundled_names():
-        open_task(name, home)
-    write_task(home / "tasks" / "cells", open_task("cells", home).record)
-    task = open_task(TASK, home)
+        open_task(home, name)
+    write_task(home.tasks / "cells", open_task(home, "cells").record)
+    task = open_task(home, TASK)
     rows = map_rows(task)
-    write_map(home / "maps", task, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    write_map(home.maps, task, TEACHER, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     found = teacher_panel(home, task, teachers=["own", "table", "test-resnet-r160-in1k"], metrics=["parc", "cka"])
-    write_record(_path(home, _spec(task, 5, 0)), found)
+    write_record(_path(home, _spec(Workspace.from_environment(), task, 5, 0)), found)
 
 
 def copy(home: Path, to: Path) -> Path:
@@ -48,10 +49,10 @@ def copy(home: Path, to: Path) -> Path:
 
 def kinds(home: Path) -> dict[str, Path]:
     """Each kind of file and one file of it, relative to the workspace."""
-    [labels] = (home / "tasks" / TASK / "labels").iterdir()
-    split = open_task(TASK, home).record.split
-    one = {name: next(home.glob(pattern)) for name, pattern in _FIRST.items()}
-    made = {name: path for name, pattern in _MADE.items() for path in home.glob(pattern)}
+    [labels] = (home.tasks / TASK / "labels").iterdir()
+    split = open_task(home, TASK).record.split
+    one = {name: next(home.path.glob(pattern)) for name, pattern in _FIRST.items()}
+    made = {name: path for name, pattern in _MADE.items() for path in home.path.glob(pattern)}
     return {
         "settings.json": Path("settings.json"),
         "task.json": Path(f"tasks/{TASK}/task.json"),

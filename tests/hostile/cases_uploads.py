@@ -31,7 +31,7 @@ def uploads() -> Iterator[Case]:
         def bring(folder: Path, name: str = name) -> object:
             def keep(home: Path) -> str:
                 dropped = [(n, io.BytesIO(c)) for n, c in GOOD.items()]
-                return keep_upload([*dropped, (name, io.BytesIO(made.jpg(5)))], home)
+                return keep_upload(home, [*dropped, (name, io.BytesIO(made.jpg(5)))])
 
             return keep
 

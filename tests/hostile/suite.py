@@ -19,6 +19,7 @@ from engine.images.decoder import Decoders
 from engine.intake import ImportRequest, import_images
 from engine.review import checked, open_task
 from engine.settings import ImportSettings
+from engine.workspace import Workspace
 
 LIMITS = {  # small, so that small files reach them
     "images": 150,
@@ -69,10 +70,10 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.root, self.home, self.source = root, root / "around" / "workspace", root / "around" / "source"
-        self.home.mkdir(parents=True)
+        self.home.path.mkdir(parents=True)
         (root / "around" / "canary.txt").write_text("untouched")
         (root / "secret.jpg").write_text("a secret")
-        (self.home / "settings.json").write_text(json.dumps({"import": LIMITS}))
+        (self.home.path / "settings.json").write_text(json.dumps({"import": LIMITS}))
         self.decoders = Decoders(ImportSettings(**LIMITS))
 
     def __enter__(self) -> Bench:
@@ -112,7 +113,7 @@ class Bench:
                 source = source(self.home)
             request = ImportRequest(**{"source": str(source), "title": "hostile", **fields})
             self.surroundings = self._surroundings()
-            task = import_images(self.home, request, decoders=self.decoders)
+            task = import_images(Workspace(self.home), request, decoders=self.decoders)
         except WorkbenchError as error:
             self._check_sentence(str(error))
             if not hasattr(self, "surroundings"):
@@ -120,7 +121,7 @@ class Bench:
             return {"": "refused"}
         for row in range(len(task.images)):
             task.images.open(row)
-        assert open_task(task.name, self.home).revision == task.revision
+        assert open_task(Workspace(self.home), task.name).revision == task.revision
         about = checked(task).about
         for _, reason in (*about.unreadable, *about.skipped):
             self._check_sentence(reason)
@@ -160,11 +161,11 @@ class Bench:
         if self._surroundings() != self.surroundings:
             return "something outside of the workspace was written"
         allowed = {"settings.json", "tasks", "imports", "locks", "uploads"}
-        if strange := {path.name for path in self.home.iterdir()} - allowed:
+        if strange := {path.name for path in self.home.path.iterdir()} - allowed:
             return f"the workspace holds {strange}"
-        if left := [str(p) for part in ("imports", "locks", "uploads") for p in self._paths(self.home / part)]:
+        if left := [str(p) for part in ("imports", "locks", "uploads") for p in self._paths(self.home.path / part)]:
             return f"left behind: {left[:3]}"
-        for folder in (self.home / "tasks").glob("*"):
+        for folder in (self.home.tasks).glob("*"):
             names = {path.name for path in folder.iterdir()}
             if names != {"task.json", "images.parquet", "facts.parquet", "import.json", "labels", "splits"}:
                 return f"a task is half made: {folder.name} holds {sorted(names)}"
@@ -174,7 +175,7 @@ class Bench:
 
     def _tidy(self) -> None:
         for part in ("tasks", "imports", "uploads", "locks"):
-            shutil.rmtree(self.home / part, ignore_errors=True)
+            shutil.rmtree(self.home.path / part, ignore_errors=True)
         self.__dict__.pop("surroundings", None)
 
 

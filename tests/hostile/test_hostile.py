@@ -39,7 +39,7 @@ def test_the_bench_sees_what_it_forbids(bench, tmp_path):
 
     def leaves_something(folder):
         bench.surroundings = bench._surroundings()
-        (bench.home / "tasks" / "half").mkdir(parents=True)
+        (bench.home.tasks / "half").mkdir(parents=True)
         return "/nowhere"
 
     def breaks(folder):

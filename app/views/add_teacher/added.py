@@ -19,7 +19,7 @@ def added() -> None:
     if draft.problem:
         st.error(escape(draft.problem), icon=":material/error:")
         draft.problem = None
-    records, damaged = added_teachers(), damaged_teachers()
+    records, damaged = added_teachers(state.workspace()), damaged_teachers(state.workspace())
     if not records and not damaged:
         st.info("No teacher was added yet: choose one of the ways above.", icon=":material/info:")
     for name, sentence in damaged.items():
@@ -82,6 +82,6 @@ def _remove_button(name: str, title: str) -> None:
 
 def _remove(name: str) -> None:
     try:
-        remove_teacher(state.home(), name)
+        remove_teacher(state.workspace(), name)
     except WorkbenchError as error:
         AddTeacherDraft.current().problem = str(error)

@@ -70,7 +70,9 @@ def checkpoint() -> None:
             }
             job.start(
                 "checkpoint",
-                lambda: request_checkpoint(state.home(), stage(file, state.home()), file.name, about, network),
+                lambda: request_checkpoint(
+                    state.workspace(), stage(state.workspace(), file), file.name, about, network
+                ),
             )
     job.show("checkpoint", None)
     st.caption(
@@ -115,7 +117,13 @@ def outputs() -> None:
             job.start(
                 "outputs",
                 lambda: request_outputs(
-                    state.home(), task, stage(file, state.home()), file.name, about, classes, column.strip() or None
+                    state.workspace(),
+                    task,
+                    stage(state.workspace(), file),
+                    file.name,
+                    about,
+                    classes,
+                    column.strip() or None,
                 ),
             )
     job.show("outputs", None)

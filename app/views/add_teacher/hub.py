@@ -46,7 +46,7 @@ def recommended_teachers() -> None:
         "From fields far apart, because it is hard to know beforehand which one is similar to your images. Source and "
         "license of each were looked up. There is none of documents: no such network with a stated license was found."
     )
-    there = {record.source.removeprefix("https://huggingface.co/") for record in added_teachers()}
+    there = {record.source.removeprefix("https://huggingface.co/") for record in added_teachers(state.workspace())}
     entries = recommended()
     for first in range(0, len(entries), 2):
         for column, entry in zip(st.columns(2), entries[first : first + 2], strict=False):
@@ -210,7 +210,7 @@ def _chosen(entry: Pretrained) -> None:
 
 def _whereabouts(name: str) -> str:
     try:
-        here = weights_here(name)
+        here = weights_here(state.workspace(), name)
     except WorkbenchError as error:
         return escape(str(error))
     return ":material/hard_drive: weights are here" if here else ":material/download: weights will be downloaded"
@@ -228,4 +228,4 @@ def _asked(way: str) -> Callable[[], Job] | None:
     wanted = AddTeacherDraft.current().wanted.get(way)
     if wanted is None:
         return None
-    return lambda: request_hub(state.home(), wanted.name, wanted.about, wanted.size)
+    return lambda: request_hub(state.workspace(), wanted.name, wanted.about, wanted.size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -32,8 +31,9 @@ from engine.runs import (
     request_speed,
 )
 from engine.tasks import Task
-from engine.teachers import IMAGENET, bundled_names, check_student, cost, get_teacher
+from engine.teachers import IMAGENET, bundled_names, bundled_teacher, check_student, cost
 from engine.training import TrainSpec
+from engine.workspace import Workspace
 
 SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
@@ -54,6 +54,7 @@ class Choice:
     def specs(self, task: Task) -> list[RunSpec]:
         """The runs. Raises WorkbenchError for what cannot be run."""
         return plan(
+            state.workspace(),
             task,
             self.methods,
             self.seeds,
@@ -81,7 +82,7 @@ def ask() -> Choice:
     return Choice(methods=methods, seeds=seeds, device=device, alpha=state.manual_alpha(), values=values)
 
 
-def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], home: Path) -> None:
+def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: Workspace) -> None:
     """What the choice comes to, read from the runs that it would start: the student's cost, steps by method, the
     weights, the time. Raises WorkbenchError.
     """
@@ -92,14 +93,14 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], home: Path) 
         f"Student: {parameters / 1e6:.2f} M parameters, {gflops:.3f} G multiply-accumulates per image of "
         f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
     )
-    st.table(_steps_table(home, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
+    st.table(_steps_table(workspace, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
         told = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
         st.markdown(told, width="content")
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
-    _draw_time(home, choice, recipes)
+    _draw_time(workspace, choice, recipes)
 
 
 def _ask_methods() -> tuple[str, ...]:
@@ -190,7 +191,7 @@ def _ask_student(usual: int) -> tuple[str, int]:
 
 
 def _weights_origin(train: TrainSpec) -> str:
-    bundled = map(get_teacher, bundled_names())  # an added teacher never serves as a start
+    bundled = map(bundled_teacher, bundled_names())  # an added teacher never serves as a start
     here = {record.architecture for record in bundled if record.collection == IMAGENET}
     if train.start == "random":
         return "It starts from random weights."
@@ -208,8 +209,8 @@ def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
     return cost(architecture, classes, size)
 
 
-def _steps_table(home: Path, choice: Choice, recipes: Mapping[str, Recipe]) -> dict[str, list[str]]:
-    speeds = {key: known_speed(home, recipe, choice.device) for key, recipe in recipes.items()}
+def _steps_table(workspace: Workspace, choice: Choice, recipes: Mapping[str, Recipe]) -> dict[str, list[str]]:
+    speeds = {key: known_speed(workspace, recipe, choice.device) for key, recipe in recipes.items()}
     return {
         "Method": [get_method(key).title for key in recipes],
         "Steps": [f"{recipe.train.steps:,}" for recipe in recipes.values()],
@@ -260,18 +261,18 @@ def _shown_p() -> str:
     return f"{state.p():g}".replace("inf", "∞")
 
 
-def _draw_time(home: Path, choice: Choice, recipes: Mapping[str, Recipe]) -> None:
+def _draw_time(workspace: Workspace, choice: Choice, recipes: Mapping[str, Recipe]) -> None:
     """How long the runs take, from how fast such runs were here last; otherwise the offer to measure it."""
-    each = {key: known_speed(home, recipe, choice.device) for key, recipe in recipes.items()}
+    each = {key: known_speed(workspace, recipe, choice.device) for key, recipe in recipes.items()}
     missing = [recipe for key, recipe in recipes.items() if each[key] is None]
     if missing:
-        _offer_to_measure(home, missing, choice.device, "How long this takes here is not known yet.", "Measure it")
+        _offer_to_measure(workspace, missing, choice.device, "How long this takes here is not known yet.", "Measure it")
         return
     speeds = [speed for speed in each.values() if speed]
     total = len(choice.seeds) * sum(estimate_seconds(speed, recipes[key].train) for key, speed in each.items() if speed)
     runs = wording.count(len(recipes) * len(choice.seeds), "run")
     _offer_to_measure(
-        home,
+        workspace,
         list(recipes.values()),
         choice.device,
         f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
@@ -288,7 +289,7 @@ def _where_from(speeds: Sequence[Speed]) -> str:
     return f"{how} {when} on {speeds[0].machine}, as busy as it was then"
 
 
-def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: str, label: str) -> None:
+def _offer_to_measure(workspace: Workspace, recipes: Sequence[Recipe], device: str, text: str, label: str) -> None:
     """A text about time, with the button that lets the queue measure; while it does, how far that is."""
     slot = DistillDraft.current().measurement
     job = slot.job()
@@ -299,7 +300,7 @@ def _offer_to_measure(home: Path, recipes: Sequence[Recipe], device: str, text: 
         st.markdown(f":material/timer: {text}", width="content")
         if st.button(label, type="tertiary", icon=":material/speed:", help="Two seconds a method, when nothing waits."):
             wanted = [replace(recipe, train=_of_usual_length(recipe.train)) for recipe in recipes]
-            slot.ask(lambda: request_speed(home, wanted, device))
+            slot.ask(lambda: request_speed(workspace, wanted, device))
             st.rerun()
     if job is not None and jobs.status(job).state == "failed":
         st.caption(f":material/timer_off: No estimate: {escape(jobs.status(job).message or '')}")
@@ -326,4 +327,4 @@ def _watch_measurement(job: Job) -> None:
 
 
 def _waits(job: Job) -> str:
-    return queued.waits_for(job, line(state.home(), job))
+    return queued.waits_for(job, line(state.workspace(), job))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from app import state
@@ -15,6 +13,7 @@ from engine import devices
 from engine.errors import WorkbenchError
 from engine.runs import Comparison, entries, list_comparisons, load_comparison, start
 from engine.tasks import Task
+from engine.workspace import Workspace
 
 LOOKED_AT = 30  # newest comparisons that are searched for unfinished runs
 
@@ -23,8 +22,8 @@ def render() -> None:
     """Draw the page."""
     page.header("Distill", "Train students of the same size with several methods, on the same labels and budget.")
     task = page.required_task()
-    home = state.home()
-    current = _current(home, task)
+    workspace = state.workspace()
+    current = _current(workspace, task)
     expander = st.expander(
         "Set up a comparison" if current is None else "Set up another comparison",
         expanded=current is None,
@@ -34,19 +33,19 @@ def render() -> None:
     )
     if expander.open:
         with expander:
-            _draw_setup(home, task)
+            _draw_setup(workspace, task)
     if current is not None:
-        _draw_current(home, current)
-    _offer_unfinished(home, current)
+        _draw_current(workspace, current)
+    _offer_unfinished(workspace, current)
 
 
-def _current(home: Path, task: Task) -> Comparison | None:
+def _current(workspace: Workspace, task: Task) -> Comparison | None:
     """The comparison that the URL names, if it is one of this task; one that is not there is a sentence."""
     chosen = state.comparison()
     if chosen in (None, RECORDED):
         return None
     try:
-        found = load_comparison(home, chosen)
+        found = load_comparison(workspace, chosen)
     except WorkbenchError as error:
         st.warning(escape(str(error)), icon=":material/link_off:")
         return None
@@ -59,43 +58,43 @@ def _current(home: Path, task: Task) -> Comparison | None:
     return None
 
 
-def _draw_setup(home: Path, task: Task) -> None:
+def _draw_setup(workspace: Workspace, task: Task) -> None:
     choice = form.ask()
     if not choice.methods:
         st.info("Choose at least one method.", icon=":material/info:")
         return
     try:
         specs = choice.specs(task)
-        form.draw_plan(task, choice, specs, home)
+        form.draw_plan(task, choice, specs, workspace)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
         if not len(task.test_rows):
             page.link("task", "To the task", ":material/photo_library:")
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
-        comparison = start(home, specs)
+        comparison = start(workspace, specs)
         state.queue(choice.device)
         state.set_comparison(comparison.id)
         st.rerun()
 
 
-def _draw_current(home: Path, comparison: Comparison) -> None:
+def _draw_current(workspace: Workspace, comparison: Comparison) -> None:
     st.subheader("Runs", anchor=False)
     st.caption(
         f"{wording.described(comparison)}. The runs go on when this page is closed; its address leads back to them."
     )
-    for device in {e.spec.device for e in entries(home, comparison) if not e.status.terminal}:
+    for device in {e.spec.device for e in entries(workspace, comparison) if not e.status.terminal}:
         if device in devices.available():
             state.queue(device)
-    progress.draw_runs(home, comparison)
+    progress.draw_runs(workspace, comparison)
 
 
-def _offer_unfinished(home: Path, current: Comparison | None) -> None:
+def _offer_unfinished(workspace: Workspace, current: Comparison | None) -> None:
     """Comparisons with runs that have not ended, also those of other tasks."""
     others = [
         comparison
-        for comparison in list_comparisons(home)[:LOOKED_AT]
-        if (current is None or comparison.id != current.id) and not progress.is_settled(entries(home, comparison))
+        for comparison in list_comparisons(workspace)[:LOOKED_AT]
+        if (current is None or comparison.id != current.id) and not progress.is_settled(entries(workspace, comparison))
     ]
     if not others:
         return

@@ -42,7 +42,11 @@ def render() -> None:
 
 
 def _choose_teacher(task: Task) -> TeacherRecord | None:
-    allowed = {candidate.teacher.name: candidate.teacher for candidate in candidates(task) if candidate.allowed}
+    allowed = {
+        candidate.teacher.name: candidate.teacher
+        for candidate in candidates(state.workspace(), task)
+        if candidate.allowed
+    }
     if not allowed:
         return None
     ranking = state.ranking(task)
@@ -67,15 +71,15 @@ def _choose_teacher(task: Task) -> TeacherRecord | None:
 @page.guarded
 def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     """Map and picked images; picking, and every control of the map, redraws only this part of the page."""
-    home = state.home()
-    umap = maps.read_map(home, task, teacher.name, "umap")
+    workspace = state.workspace()
+    umap = maps.read_map(workspace, task, teacher.name, "umap")
     if umap is None:
-        _umap_job(task, teacher, nothing_yet=scatter.pca(home, task, teacher.name) is None)
+        _umap_job(task, teacher, nothing_yet=scatter.pca(workspace, task, teacher.name) is None)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _choose_kind(ready=umap is not None)
         lasso = _choose_tool()
         highlighted = _choose_classes(task)
-    drawn = umap if kind == "umap" else scatter.pca(home, task, teacher.name)
+    drawn = umap if kind == "umap" else scatter.pca(workspace, task, teacher.name)
     if drawn is None:
         if umap is not None:
             st.info("There are no features of these images by this teacher yet, so there is no PCA: choose the UMAP.")
@@ -144,7 +148,7 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
     slot = FeaturesDraft.current().slots[task.revision, teacher.name]
 
     def ask() -> Job:
-        return slot.ask(lambda: maps.request_map(state.home(), task, teacher.name, state.device()))
+        return slot.ask(lambda: maps.request_map(state.workspace(), task, teacher.name, state.device()))
 
     mine = slot.not_done()
     if mine is not None:
@@ -152,10 +156,10 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
             mine,
             f"UMAP of {wording.count(len(maps.map_rows(task)), 'image')}",
             ask,
-            half_way=lambda: len(maps.seen_rows(state.home(), task, teacher.name)),
+            half_way=lambda: len(maps.seen_rows(state.workspace(), task, teacher.name)),
         )
         return
-    everyone, seen = len(maps.map_rows(task)), len(maps.seen_rows(state.home(), task, teacher.name))
+    everyone, seen = len(maps.map_rows(task)), len(maps.seen_rows(state.workspace(), task, teacher.name))
     with st.container(border=nothing_yet, horizontal=not nothing_yet, vertical_alignment="center"):
         if nothing_yet:
             st.markdown(

@@ -36,7 +36,7 @@ def let_go(wanted: ImportRequest) -> None:
     """Forget what was brought with its uploaded files, and draw the page once more."""
     for source in (wanted.source, wanted.images):
         if source.startswith(UPLOAD):
-            intake.remove_upload(source, state.home())
+            intake.remove_upload(state.workspace(), source)
     forget()
     st.rerun()
 

@@ -20,7 +20,7 @@ from engine.jobs import Job
 def watch() -> bool:
     """Show imports under way, or that ended while this session was open; whether one of them is this session's own."""
     watched = ImportDraft.current().watched
-    for job in jobs.list_jobs(state.home() / "jobs"):
+    for job in jobs.list_jobs(state.workspace().jobs):
         if job.kind == IMPORT_KIND and not jobs.status(job).terminal and job.folder not in watched:
             watched.append(job.folder)
     mine = False
@@ -40,12 +40,12 @@ def _draw_import(job: Job) -> bool:
     mine = job.folder == asked.folder
     ended = jobs.status(job).state
     if ended == "done":
-        if mine or wanted.task not in tasks.task_names(state.home()):  # it may have been removed meanwhile
+        if mine or wanted.task not in tasks.task_names(state.workspace()):  # it may have been removed meanwhile
             _forget(job.folder)
         if mine:
             asked.clear()
             _open(wanted.task)
-        elif wanted.task in tasks.task_names(state.home()):
+        elif wanted.task in tasks.task_names(state.workspace()):
             _draw_imported(job, wanted)
         return False
     st.subheader(escape(wanted.title), anchor=False)
@@ -81,7 +81,7 @@ def _forget(folder: Path) -> None:
 
 
 def _again(wanted: ImportRequest) -> Job:
-    job = intake.request_import(state.home(), wanted)
+    job = intake.request_import(state.workspace(), wanted)
     state.queue(job.device)
     return job
 
@@ -89,5 +89,5 @@ def _again(wanted: ImportRequest) -> Job:
 def ask(wanted: ImportRequest) -> None:
     """Queue an import that this session waits for. Raises WorkbenchError."""
     draft = ImportDraft.current()
-    job = draft.asked.ask(lambda: intake.request_import(state.home(), wanted))
+    job = draft.asked.ask(lambda: intake.request_import(state.workspace(), wanted))
     draft.watched.append(job.folder)

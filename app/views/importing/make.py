@@ -21,7 +21,7 @@ def draw(wanted: ImportRequest, *, possible: bool) -> None:
     if title:
         wanted = replace(wanted, title=title)
         try:
-            tasks.check_task_name(wanted.task, tasks.task_names(state.home()))
+            tasks.check_task_name(wanted.task, tasks.task_names(state.workspace()))
         except WorkbenchError as error:
             problem = str(error)
         else:
@@ -53,6 +53,6 @@ def _title(proposed: str) -> str:
 
 def _free(title: str) -> str:
     """The title, with a number behind it where a task has its name already and a small number helps."""
-    taken = tasks.task_names(state.home())
+    taken = tasks.task_names(state.workspace())
     numbered = [title, *(f"{title} {number}" for number in range(2, 100))]
     return next((found for found in numbered if tasks.task_name(found) not in taken), title)

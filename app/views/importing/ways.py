@@ -12,7 +12,7 @@ from app import state
 from app.components.escaping import escape
 from app.views.importing import brought, make
 from app.views.importing.draft import ImportDraft
-from engine import intake, settings, tasks
+from engine import intake, tasks
 from engine.errors import WorkbenchError
 from engine.intake import ARCHIVE_SUFFIXES, SINGLE_TABLES, TORCHVISION_SETS, ImportRequest
 
@@ -100,12 +100,12 @@ def _take_up(dropped: Sequence[Any]) -> None:
 
 def _keep(dropped: Sequence[Any]) -> tuple[str, str, str]:
     """The source, where its images lie if a table and an archive came together, and a first title."""
-    home = state.home()
+    workspace = state.workspace()
     of_kind = [[d for d in dropped if d.name.lower().endswith(kind)] for kind in (SINGLE_TABLES, ARCHIVE_SUFFIXES)]
     if len(dropped) == 2 and all(len(found) == 1 for found in of_kind):
-        table, archive = (intake.keep_upload([(found[0].name, found[0])], home) for found in of_kind)
+        table, archive = (intake.keep_upload(workspace, [(found[0].name, found[0])]) for found in of_kind)
         return table, archive, _stem(intake.upload_title(archive))
-    source = intake.keep_upload([(item.name, item) for item in dropped], home)
+    source = intake.keep_upload(workspace, [(item.name, item) for item in dropped])
     title = intake.upload_title(source)
     loose = len(dropped) > 1 and all("/" not in item.name for item in dropped)
     return source, "", "My images" if loose else _stem(title)
@@ -122,11 +122,11 @@ def _stem(name: str) -> str:
 
 
 def _server_folder() -> None:
-    offered = intake.offered_sources(state.home())
+    offered = intake.offered_sources(state.workspace())
     if not offered:
         st.info(
             "This server may not import from its own folders yet. Whoever runs it names some in "
-            f'{escape(str(state.home() / settings.SETTINGS_FILE))}, such as \\{{"import": \\{{"roots": '
+            f'{escape(str(state.workspace().settings))}, such as \\{{"import": \\{{"roots": '
             '\\["/data"\\]\\}\\}. Until then, drop a ZIP or a folder.',
             icon=":material/folder_off:",
         )
@@ -145,7 +145,7 @@ def _server_folder() -> None:
     if st.button("Read it", type="primary", icon=":material/search:", disabled=not path) and path:
         try:
             for named in filter(None, (path, pictures.strip())):
-                intake.check_allowed(named, state.home())
+                intake.check_allowed(state.workspace(), named)
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return

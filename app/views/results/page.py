@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
@@ -18,9 +17,10 @@ from app.views.results.sources import Shown, Source
 from engine.delivery import student_archive
 from engine.evaluation import PairedDifference
 from engine.methods import place, preselected
-from engine.runs import Comparison, damaged_comparisons, runs_root
+from engine.runs import Comparison, damaged_comparisons
 from engine.tasks import Task
 from engine.wording import MINUS
+from engine.workspace import Workspace
 
 POLL_SECONDS = 3.0  # between two refreshes for newly finished runs
 CARDS = 4  # methods that get a number in large type; the table has them all
@@ -30,26 +30,26 @@ def render() -> None:
     """Draw the page."""
     page.header("Results", "How well each student does on images that nobody trained on: higher is better.")
     task = page.required_task()
-    home = state.home()
-    found = sources.sources(home, task.name)
-    for problem in damaged_comparisons(home, task.name):
+    workspace = state.workspace()
+    found = sources.sources(workspace, task.name)
+    for problem in damaged_comparisons(workspace, task.name):
         st.error(escape(problem), icon=":material/error:")
     if not found:
         page.missing("No comparison of this task has been run yet.", "distill", "Start one on Distill")
         return
     source = _choose(found, task)
-    shown = sources.load(home, source, task.name)
+    shown = sources.load(workspace, source, task.name)
     _draw_origin(shown, task)
     for problem in shown.problems:
         st.error(escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
-        _watch(home, source.comparison, shown)
+        _watch(workspace, source.comparison, shown)
     if not shown.results:
         page.missing("No run of this comparison has finished yet.", "distill", "Watch it on Distill")
         return
     _draw_results(shown)
     if source.comparison is not None:
-        _draw_download(home, shown)
+        _draw_download(workspace, shown)
 
 
 def _choose(found: list[Source], task: Task) -> Source:
@@ -99,13 +99,13 @@ def _in_titles(shared: Mapping[str, Any], task: Task) -> dict[str, Any]:
     return {key: named.get(key, value) for key, value in shared.items()}
 
 
-def _watch(home: Path, comparison: Comparison, shown: Shown) -> None:
+def _watch(workspace: Workspace, comparison: Comparison, shown: Shown) -> None:
     """Say how many runs are still to come, and draw the page again when one has finished."""
 
     @st.fragment(run_every=POLL_SECONDS)
     @page.guarded
     def refresh() -> None:
-        if sources.finished_runs(home, comparison) != len(shown.results):
+        if sources.finished_runs(workspace, comparison) != len(shown.results):
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
@@ -227,7 +227,7 @@ def _draw_table(shown: Shown) -> None:
 
 
 def _draw_weights(shown: Shown) -> None:
-    weights = sources.weights_table(shown.results)
+    weights = sources.weights_table(state.workspace(), shown.results)
     if weights.empty:
         return
     st.subheader("Weights of the teachers", anchor=False)
@@ -245,7 +245,7 @@ def _draw_weights(shown: Shown) -> None:
         st.caption(f":material/info: No ranking was possible: {escape(problem)}")
 
 
-def _draw_download(home: Path, shown: Shown) -> None:
+def _draw_download(workspace: Workspace, shown: Shown) -> None:
     st.subheader("Take a student away", anchor=False)
     by_run = {result["run"]: result for result in shown.results}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -260,7 +260,7 @@ def _draw_download(home: Path, shown: Shown) -> None:
         )
         st.download_button(
             "Download (ZIP)",
-            lambda: student_archive(runs_root(home) / run),
+            lambda: student_archive(workspace.runs / run),
             f"{run}.zip",
             "application/zip",
             icon=":material/download:",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,6 +25,7 @@ from engine.runs import (
 )
 from engine.tasks import Task
 from engine.teachers import get_teacher, teacher_names
+from engine.workspace import Workspace
 
 RECORDED = "recorded"  # stands in the URL where the id of an own comparison would
 
@@ -69,9 +69,9 @@ class Shown:
         return found
 
 
-def sources(home: Path, task: str) -> list[Source]:
+def sources(workspace: Workspace, task: str) -> list[Source]:
     """What there is to show: own comparisons, the newest first, then the recorded one."""
-    found = [Source(c.id, wording.described(c), c) for c in list_comparisons(home, task)]
+    found = [Source(c.id, wording.described(c), c) for c in list_comparisons(workspace, task)]
     document = recorded_comparison(task)
     if document is not None:
         when = wording.moment(document.get("created", ""))
@@ -79,14 +79,14 @@ def sources(home: Path, task: str) -> list[Source]:
     return found
 
 
-def load(home: Path, source: Source, task: str) -> Shown:
+def load(workspace: Workspace, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
         unfinished, problems = 0, tuple[str, ...]()
     else:
-        document = as_document(source.comparison, finished_results(home, source.comparison))
-        lost = lost_runs(home, source.comparison)
+        document = as_document(source.comparison, finished_results(workspace, source.comparison))
+        lost = lost_runs(workspace, source.comparison)
         problems = tuple(found.problem for found in lost)
         unfinished = len(source.comparison.runs) - len(document["results"]) - len(lost)
     results = tuple(document.get("results", ()))
@@ -113,9 +113,9 @@ def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
     return changed
 
 
-def finished_runs(home: Path, comparison: Comparison) -> int:
+def finished_runs(workspace: Workspace, comparison: Comparison) -> int:
     """How many runs of a comparison are done now."""
-    return sum(entry.result is not None for entry in entries(home, comparison))
+    return sum(entry.result is not None for entry in entries(workspace, comparison))
 
 
 def table(shown: Shown) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def difference(mean: MethodMean) -> str:
     return f"{wording.points(found.mean)} ({low} to {high}, {wording.count(len(found.seeds), 'seed')})"
 
 
-def weights_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def weights_table(workspace: Workspace, results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The weights with which teachers taught: a row for each teacher, a column for each method, mean over its seeds."""
     alphas: dict[str, list[Mapping[str, float]]] = {}
     for result in results:
@@ -170,7 +170,7 @@ def weights_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}
         for method, found in alphas.items()
     }
-    titles = {name: _teacher_title(name) for name in teachers}
+    titles = {name: _teacher_title(workspace, name) for name in teachers}
     ordered = sorted(teachers, key=lambda name: (-max(column[name] for column in means.values()), name))
     return pd.DataFrame(
         {"Teacher": [titles[name] for name in ordered]}
@@ -181,9 +181,9 @@ def weights_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-def _teacher_title(name: str) -> str:
+def _teacher_title(workspace: Workspace, name: str) -> str:
     """A teacher's title; of one that is not here any more, its name."""
-    return get_teacher(name).title if name in teacher_names() else name
+    return get_teacher(workspace, name).title if name in teacher_names(workspace) else name
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -29,7 +29,7 @@ def render() -> None:
         "well, and everything runs on this machine.",
     )
     bundled = tasks.bundled_names()
-    own = [name for name in tasks.task_names(state.home()) if name not in bundled]
+    own = [name for name in tasks.task_names(state.workspace()) if name not in bundled]
     _own_images()
     if own:
         st.subheader("Your own tasks", anchor=False)
@@ -55,7 +55,7 @@ def _removing(name: str | None) -> None:
 def _asked_to_remove() -> None:
     """The question about the task that was asked to be removed, if it is still there."""
     name = StartDraft.current().removing
-    if name in tasks.task_names(state.home()):
+    if name in tasks.task_names(state.workspace()):
         _ask_to_remove(state.open_labels(name))
 
 
@@ -72,7 +72,7 @@ def _own_images() -> None:
             page.go("importing")
     under_way = [
         job
-        for job in jobs.list_jobs(state.home() / "jobs")
+        for job in jobs.list_jobs(state.workspace().jobs)
         if job.kind == IMPORT_KIND and not jobs.status(job).terminal
     ]
     if under_way:
@@ -140,7 +140,7 @@ def _origin(task: Task) -> str:
 @st.dialog("Remove this task?", on_dismiss=partial(_removing, None))
 def _ask_to_remove(task: Task) -> None:
     """Removing a task asks first, says what becomes of what was made of it, and refuses while something needs it."""
-    users = users_of_task(state.home(), task.name)
+    users = users_of_task(state.workspace(), task.name)
     st.markdown(
         f"**{escape(task.record.title)}**: {wording.count(len(task.images), 'image')} with all labels and "
         "decisions go to the trash, with what teachers said of its images. It can be put back from there, at the end "
@@ -162,7 +162,7 @@ def _ask_to_remove(task: Task) -> None:
     with st.container(horizontal=True):
         if st.button("Remove it", type="primary", icon=":material/delete:"):
             try:
-                remove_task(state.home(), task.name)
+                remove_task(state.workspace(), task.name)
             except WorkbenchError as error:
                 st.error(escape(str(error)), icon=":material/error:")
                 return

@@ -20,7 +20,7 @@ def draw() -> None:
     if draft.trash_problem:
         st.error(escape(draft.trash_problem), icon=":material/error:")
         draft.trash_problem = None
-    removed = tasks.removed_tasks(state.home())
+    removed = tasks.removed_tasks(state.workspace())
     if not removed:
         return
     title = f"Trash: {wording.count(len(removed), 'removed task')}"
@@ -40,13 +40,13 @@ def draw() -> None:
 
 def _restore(identifier: str) -> None:
     try:
-        tasks.restore_task(state.home(), identifier)
+        tasks.restore_task(state.workspace(), identifier)
     except WorkbenchError as error:
         StartDraft.current().trash_problem = str(error)
 
 
 def _empty() -> None:
     try:
-        tasks.empty_trash(state.home())
+        tasks.empty_trash(state.workspace())
     except WorkbenchError as error:
         StartDraft.current().trash_problem = str(error)

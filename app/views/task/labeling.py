@@ -119,10 +119,10 @@ def _next_batch(task: Task, shown: str, passed: Sequence[int]) -> Batch:
     """Rows that were not shown yet; once all were, it begins anew. passed: rows that were shown."""
     if shown == NEW:
         with st.spinner("Choosing images"):
-            found = worth_a_label(state.home(), task, AT_ONCE, passed=passed)
+            found = worth_a_label(state.workspace(), task, AT_ONCE, passed=passed)
             if not len(found.rows) and passed:
                 passed = []
-                found = worth_a_label(state.home(), task, AT_ONCE)
+                found = worth_a_label(state.workspace(), task, AT_ONCE)
         rows, teacher = [int(row) for row in found.rows], found.teacher
     else:
         given = tasks.given_label_numbers(task)
@@ -173,7 +173,7 @@ def _ask_a_teacher(task: Task) -> None:
     held = _of(task)
     job = held.choosing.job()
     if job is None:
-        allowed = sorted((c.teacher for c in candidates(task) if c.allowed), key=lambda t: t.title)
+        allowed = sorted((c.teacher for c in candidates(state.workspace(), task) if c.allowed), key=lambda t: t.title)
         if not allowed or len(unlabeled_rows(task)) <= AT_ONCE:
             return
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -203,6 +203,6 @@ def _ask_a_teacher(task: Task) -> None:
 
 def _extract(task: Task, teacher: str) -> Job:
     def request() -> Job:
-        return maps.request_map(state.home(), state.open_task(task.name), teacher, state.device())
+        return maps.request_map(state.workspace(), state.open_task(task.name), teacher, state.device())
 
     return _of(task).choosing.ask(request)

@@ -28,9 +28,13 @@ def extract(task: Task, labels: int | None = None) -> None:
     def ask() -> Job:
         if labels is None:
             TeachersDraft.current().asked.add(_choice(task))
-        return request_extraction(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
+        return request_extraction(
+            state.workspace(), task, labels_per_class=wanted, seed=state.seed(), device=state.device()
+        )
 
-    time = estimate_extraction(state.home(), task, labels_per_class=wanted, seed=state.seed(), device=state.device())
+    time = estimate_extraction(
+        state.workspace(), task, labels_per_class=wanted, seed=state.seed(), device=state.device()
+    )
     _run(
         f"extract {task.name} {wanted} {state.seed()}",
         ask,
@@ -47,7 +51,7 @@ def resample(task: Task) -> None:
     images = len(task.labeled_rows(budget, seed))
     _run(
         f"panel {task.name} {budget} {seed}",
-        lambda: request_panel(state.home(), task, labels_per_class=budget, seed=seed, device="cpu"),
+        lambda: request_panel(state.workspace(), task, labels_per_class=budget, seed=seed, device="cpu"),
         "How sure is this? Drawing half of the labels again and again",
         f":material/casino: How sure is this? Intervals and the agreement of all metrics on {images:,} images take "
         f"{'a minute or two' if images <= QUICK_PANEL else 'many minutes'}.",

@@ -42,7 +42,7 @@ PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
 
 def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
     """The verdict and its chart as far as runs have ended, and the button that queues them."""
-    runs = single_teacher_runs(state.home(), task, state.labels_per_class())
+    runs = single_teacher_runs(state.workspace(), task, state.labels_per_class())
     for entry in runs:
         if entry.problem:
             st.error(escape(entry.problem), icon=":material/error:")
@@ -172,6 +172,7 @@ def _offer(task: Task, found: Measurements | None) -> None:
             help="Student images with gradient. A small budget is enough to see which teacher teaches better.",
         )
         specs = single_teacher_specs(
+            state.workspace(),
             task,
             labels_per_class=state.labels_per_class(),
             seeds=[state.seed()],
@@ -183,10 +184,10 @@ def _offer(task: Task, found: Measurements | None) -> None:
             type="secondary" if found else "primary",
             icon=":material/play_arrow:",
         ):
-            request_measurements(state.home(), specs)
+            request_measurements(state.workspace(), specs)
             state.queue(state.device())
             st.rerun()
-    speed = known_speed(state.home(), specs[-1].recipe, state.device())
+    speed = known_speed(state.workspace(), specs[-1].recipe, state.device())
     about = f", about {wording.duration(len(specs) * estimate_seconds(speed, specs[-1].train))}" if speed else ""
     st.caption(
         f"{wording.count(len(specs), 'short run')}, one with each teacher alone and one of fine-tuning, on draw "

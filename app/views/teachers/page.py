@@ -28,10 +28,10 @@ def render() -> None:
         "A teacher is a network that was trained on other images. The more similar the task is to what it knows, the "
         "more it can teach the student.",
     )
-    for problem in damaged_teachers().values():
+    for problem in damaged_teachers(state.workspace()).values():
         st.error(escape(problem), icon=":material/error:")
     _choose_metric(task)
-    everyone = candidates(task)
+    everyone = candidates(state.workspace(), task)
     ranking = state.ranking(task)
     if ranking is None:
         jobs.extract(task)

@@ -14,6 +14,7 @@ from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.files import canonical_hash, make_folder
 from engine.intake.inventory import Inventory, Item, first_line
 from engine.tasks.names import clean_text
+from engine.workspace import Workspace
 
 PREFIX = "torchvision:"
 
@@ -52,7 +53,7 @@ SETS: dict[str, _Set] = {
 }
 
 
-def torchvision_inventory(name: str, home: Path) -> Inventory:
+def torchvision_inventory(workspace: Workspace, name: str) -> Inventory:
     """The images of a data set of torchvision, downloaded into the workspace if they are not there.
 
     Raises UnknownNameError, or UnavailableError if it cannot be downloaded.
@@ -62,7 +63,7 @@ def torchvision_inventory(name: str, home: Path) -> Inventory:
     from torchvision import datasets
 
     known = SETS[name]
-    root = make_folder(home / "downloads" / "torchvision")
+    root = make_folder(workspace.downloads / "torchvision")
     parts = [_open(getattr(datasets, name), root, arguments) for _, arguments in known.splits]
     classes = tuple(clean_text(c) for c in getattr(parts[0], "classes", ()))
     items: list[Item] = []

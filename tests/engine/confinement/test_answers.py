@@ -65,14 +65,14 @@ def test_another_answer_of_a_decoder_is_a_crash(answering, wrong):
 def test_another_answer_of_a_parser_is_a_crash(answering, home, wrong):
     answering({**FOUND, **wrong}, ITEMS)
     with pytest.raises(DamagedFileError, match=r"^z\.zip made the process that reads it crash"):
-        find_images(ImportRequest("z.zip", "x"), home, ImportSettings())
+        find_images(home, ImportRequest("z.zip", "x"), ImportSettings())
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b'{"name": ["a"]}', b"[" * 100_000])
 def test_items_that_make_no_sense_are_a_crash(answering, home, payload):
     answering(FOUND, payload)
     with pytest.raises(DamagedFileError, match=r"^z\.zip made the process that reads it crash"):
-        find_images(ImportRequest("z.zip", "x"), home, ImportSettings())
+        find_images(home, ImportRequest("z.zip", "x"), ImportSettings())
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "{root}/../secret", "{root}/link", "a\0b", 7, "relative"])
@@ -82,7 +82,7 @@ def test_a_parser_names_no_file_outside_of_the_allowed_folders(answering, home, 
     (tmp_path / "secret").write_bytes(b"x")
     (root / "link").symlink_to(tmp_path / "secret")
     answering(FOUND, ITEMS)
-    found = find_images(ImportRequest("z.zip", "x"), home, ImportSettings(roots=(str(root),)))
+    found = find_images(home, ImportRequest("z.zip", "x"), ImportSettings(roots=(str(root),)))
     answering({"path": path.format(root=root) if isinstance(path, str) else path})
     assert found.path(Item("a", place=0)) is None
     answering({"path": str(root / "image.jpg")})

@@ -6,27 +6,28 @@ from engine.features import FeatureStore, extract
 from engine.review import open_task
 from engine.tasks import ImageTable
 from engine.teachers import get_teacher
+from engine.workspace import Workspace
 
 SMALL = "mnist"
 
 
 @pytest.fixture
 def task(home):
-    return open_task("emoji-fluent", home)
+    return open_task(home, "emoji-fluent")
 
 
 def small_teachers():
-    return [get_teacher(SMALL), get_teacher("cifar10")]
+    return [get_teacher(Workspace.from_environment(), SMALL), get_teacher(Workspace.from_environment(), "cifar10")]
 
 
 def test_features_come_back_in_the_order_that_was_asked_for(home, task):
     rows = task.train_rows[:40]
-    extract(home, task, [get_teacher(SMALL)], rows)
-    store = FeatureStore(home, task, get_teacher(SMALL))
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
+    store = FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL))
     shuffled = np.random.default_rng(0).permutation(rows)
     straight, mixed = store.read(rows), store.read(shuffled)
     assert np.array_equal(mixed.features, straight.features[np.searchsorted(rows, shuffled)])
-    assert straight.pseudo_labels.shape == (40, len(get_teacher(SMALL).classes))
+    assert straight.pseudo_labels.shape == (40, len(get_teacher(Workspace.from_environment(), SMALL).classes))
     assert np.allclose(straight.pseudo_labels.sum(1), 1, atol=1e-6)
 
 
@@ -41,12 +42,18 @@ def test_each_image_is_decoded_once_for_all_teachers(home, task, monkeypatch):
 
 def test_what_is_there_is_not_computed_again(home, task, monkeypatch):
     rows = task.train_rows[:30]
-    extract(home, task, [get_teacher(SMALL)], rows[:20])
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows[:20])
     told = []
-    extract(home, task, [get_teacher(SMALL)], rows, progress=lambda done, total, stage: told.append((done, total)))
+    extract(
+        home,
+        task,
+        [get_teacher(Workspace.from_environment(), SMALL)],
+        rows,
+        progress=lambda done, total, stage: told.append((done, total)),
+    )
     assert told[-1] == (10, 10)
     monkeypatch.setattr("engine.features.extraction.load_teacher", lambda *_: pytest.fail("a network was loaded"))
-    extract(home, task, [get_teacher(SMALL)], rows)
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
 
 
 def test_stopped_extraction_keeps_what_it_has_and_goes_on(home, task):
@@ -57,44 +64,49 @@ def test_stopped_extraction_keeps_what_it_has_and_goes_on(home, task):
             raise CancelledError("enough")
 
     with pytest.raises(CancelledError):
-        extract(home, task, [get_teacher(SMALL)], rows, progress=stop)
-    store = FeatureStore(home, task, get_teacher(SMALL))
+        extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows, progress=stop)
+    store = FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL))
     assert len(store.missing(rows, 0)) == 300 - 128
-    extract(home, task, [get_teacher(SMALL)], rows)
-    whole_home = home.parent / "whole"
-    extract(whole_home, open_task("emoji-fluent", whole_home), [get_teacher(SMALL)], rows)
-    whole = FeatureStore(whole_home, task, get_teacher(SMALL)).read(rows)
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
+    whole_home = home.path.parent / "whole"
+    extract(
+        Workspace(whole_home),
+        open_task(Workspace(whole_home), "emoji-fluent"),
+        [get_teacher(Workspace.from_environment(), SMALL)],
+        rows,
+    )
+    whole = FeatureStore(Workspace(whole_home), task, get_teacher(Workspace.from_environment(), SMALL)).read(rows)
     assert np.allclose(store.read(rows).features, whole.features, rtol=1e-2, atol=1e-2)
 
 
 def test_a_damaged_shard_is_made_again(home, task):
     rows = task.train_rows[:10]
-    extract(home, task, [get_teacher(SMALL)], rows)
-    store = FeatureStore(home, task, get_teacher(SMALL))
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
+    store = FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL))
     before = store.read(rows)
     [shard] = (store.folder / "view-0").iterdir()
     shard.write_bytes(shard.read_bytes()[:50])
     assert store.missing(rows, 0).tolist() == rows.tolist()
-    extract(home, task, [get_teacher(SMALL)], rows)
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
     assert np.array_equal(store.read(rows).features, before.features)
 
 
 def test_reading_what_was_never_extracted_says_so(home, task):
     with pytest.raises(InvalidInputError, match="3 of 3 images have no features"):
-        FeatureStore(home, task, get_teacher(SMALL)).read(task.train_rows[:3])
+        FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL)).read(task.train_rows[:3])
 
 
 def test_views_differ_and_are_kept_apart(home, task):
     rows = task.train_rows[:5]
-    extract(home, task, [get_teacher(SMALL)], rows, views=(0, 1))
-    store = FeatureStore(home, task, get_teacher(SMALL))
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows, views=(0, 1))
+    store = FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL))
     assert not np.array_equal(store.read(rows, 0).features, store.read(rows, 1).features)
 
 
 def test_the_cache_never_holds_labels(home, task):
     rows = task.train_rows[:5]
-    extract(home, task, [get_teacher(SMALL)], rows)
-    [shard] = (FeatureStore(home, task, get_teacher(SMALL)).folder / "view-0").iterdir()
+    extract(home, task, [get_teacher(Workspace.from_environment(), SMALL)], rows)
+    [shard] = (FeatureStore(home, task, get_teacher(Workspace.from_environment(), SMALL)).folder / "view-0").iterdir()
     from safetensors import safe_open
 
     with safe_open(shard, framework="numpy") as file:

@@ -18,11 +18,12 @@ from engine.jobs import worker
 from engine.review import open_task
 from engine.teachers import TeacherDescription, added_teachers, get_teacher, load_teacher
 from engine.teachers.install import stage
+from engine.workspace import Workspace
 
 
 @pytest.fixture
 def task(home):
-    return open_task("emoji-fluent", home)
+    return open_task(home, "emoji-fluent")
 
 
 def said(task, width=6, classes=3):
@@ -57,7 +58,9 @@ def test_features_and_pseudo_labels_are_kept_image_by_image(home, task, tmp_path
     record = add(home, task, path, classes=["cat", "dog", "fish"])
     assert (record.origin, record.classes, record.parameters) == ("outputs", ("cat", "dog", "fish"), 0)
     assert "Columns left alone: 'label'" in record.accuracy_note
-    read = FeatureStore(home, task, get_teacher(record.name)).read(task.train_rows, view=0)
+    read = FeatureStore(home, task, get_teacher(Workspace.from_environment(), record.name)).read(
+        task.train_rows, view=0
+    )
     assert np.allclose(read.features, features[task.train_rows], rtol=1e-3, atol=1e-3)  # half precision
     assert np.allclose(read.pseudo_labels, pseudo_labels[task.train_rows], atol=1e-3)
     later = FeatureStore(home, task, record).read(task.train_rows, view=3)
@@ -81,7 +84,7 @@ def test_file_names_match_however_their_letters_are_written(home, task, tmp_path
     monkeypatch.setattr(task.images, "image_ids", [whole, *task.images.image_ids[1:]])
     features, _ = said(task)
     record = add(home, task, written(tmp_path, image=[apart, *task.images.image_ids[1:]], features=list(features)))
-    read = FeatureStore(home, task, get_teacher(record.name)).read(np.array([0]), view=0)
+    read = FeatureStore(home, task, get_teacher(Workspace.from_environment(), record.name)).read(np.array([0]), view=0)
     assert np.allclose(read.features, features[:1], rtol=1e-3, atol=1e-3)
 
 
@@ -104,7 +107,7 @@ def test_missing_training_images_are_counted_and_named(home, task, tmp_path):
     first = task.images.image_ids[task.train_rows[0]]
     with pytest.raises(InvalidInputError, match=f"nothing of 5 of the {len(task.train_rows):,} training.*{first}"):
         add(home, task, path)
-    assert added_teachers() == []
+    assert added_teachers(Workspace.from_environment()) == []
 
 
 def test_held_out_images_are_not_needed_and_strangers_are_left_out(home, task, tmp_path):
@@ -120,11 +123,11 @@ def test_it_says_nothing_of_other_tasks_or_other_images(home, task, tmp_path):
     features, _ = said(task)
     record = add(home, task, written(tmp_path, image_id=task.images.image_ids, features=list(features)))
     assert describes(record, task)
-    assert not describes(record, open_task("quickdraw", home))
+    assert not describes(record, open_task(home, "quickdraw"))
     other = dataclasses.replace(record, weights=dataclasses.replace(record.weights, image_ids="0" * 16))
     assert not describes(other, task)  # a task of the same name with other images
     with pytest.raises(UnavailableError, match="has no network here"):
-        load_teacher(record, "cpu")
+        load_teacher(Workspace.from_environment(), record, "cpu")
     extract(home, task, [record], task.train_rows, views=(0, 1))  # nothing is missing, so no network is asked for
 
 
@@ -142,10 +145,10 @@ def test_damaged_outputs_are_said_not_thrown_away(home, task, tmp_path):
 def test_a_job_adds_a_table(home, task, tmp_path):
     features, _ = said(task)
     path = written(tmp_path, image_id=task.images.image_ids, features=list(features))
-    upload = stage(io.BytesIO(path.read_bytes()), home)
+    upload = stage(home, io.BytesIO(path.read_bytes()))
     job = request_outputs(
         home, task, upload, "table.parquet", TeacherDescription(title="By a job", collection="clinic"), [], None
     )
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
-    assert get_teacher("by-a-job").weights.task == task.name
+    assert get_teacher(Workspace.from_environment(), "by-a-job").weights.task == task.name
     assert not upload.exists()

@@ -30,7 +30,7 @@ def test_a_cancelled_job_is_queued_again(tmp_path):
 
 
 def test_a_failed_job_is_queued_again_and_a_done_one_begins_anew(tmp_path):
-    def refuses(job, report):
+    def refuses(workspace, job, report):
         raise InvalidInputError("no")
 
     job = ask(tmp_path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from engine import files
 from engine.errors import InvalidInputError
 from engine.jobs import Job, Reporter, WarmWorker, drain, wait_for_job, worker
+from engine.workspace import Workspace
 
 ROOTS = ("jobs", "runs")
 
@@ -26,7 +27,7 @@ def trace(job: Job, what: str) -> None:
             file.write(f"{what} {job.id} {os.getpid()}\n")
 
 
-def count(job: Job, reporter: Reporter) -> None:
+def count(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Count to `steps` with a checkpoint every second step; die at `die_at`, once or always, if asked to."""
     checkpoint = job.folder / "checkpoint.json"
     kept = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"step": 0}
@@ -48,17 +49,17 @@ def count(job: Job, reporter: Reporter) -> None:
     trace(job, "end")
 
 
-def mistaken(job: Job, reporter: Reporter) -> None:
+def mistaken(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Fail as a user's mistake does."""
     raise InvalidInputError("row 17: label 'cat ' is not one of cat, dog; trim the space.")
 
 
-def buggy(job: Job, reporter: Reporter) -> None:
+def buggy(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Fail as a bug does."""
     len(job.spec["number"])
 
 
-def busy(job: Job, reporter: Reporter) -> None:
+def busy(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Work on and on without a look at the cancel flag; tell when the stack is unwound."""
     try:
         (job.folder / "ready").touch()
@@ -67,7 +68,7 @@ def busy(job: Job, reporter: Reporter) -> None:
         (job.folder / "unwound").touch()
 
 
-def stubborn(job: Job, reporter: Reporter) -> None:
+def stubborn(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Ignore SIGTERM too, in a child process as well."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() == 0:
@@ -80,7 +81,7 @@ def stubborn(job: Job, reporter: Reporter) -> None:
     time.sleep(3600)
 
 
-def dies_confused(job: Job, reporter: Reporter) -> None:
+def dies_confused(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """See the cancellation, and die of something else because of it."""
     (job.folder / "ready").touch()
     while not (job.folder / "cancel").exists():
@@ -88,7 +89,7 @@ def dies_confused(job: Job, reporter: Reporter) -> None:
     raise ValueError("lost my way")
 
 
-def full_disk(job: Job, reporter: Reporter) -> None:
+def full_disk(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Meet an error on a disk that has no space left even for the error."""
 
     def refuse(descriptor: int) -> None:
@@ -98,18 +99,18 @@ def full_disk(job: Job, reporter: Reporter) -> None:
     raise TypeError("the first error")
 
 
-def out_of_space(job: Job, reporter: Reporter) -> None:
+def out_of_space(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Meet a full disk in somebody else's code."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder / "student.bin"))
 
 
-def exits(job: Job, reporter: Reporter) -> None:
+def exits(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """End without a word."""
     print("segmentation of something", flush=True)
     os._exit(job.spec["code"])
 
 
-def lingers(job: Job, reporter: Reporter) -> None:
+def lingers(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """Leave a thread behind that keeps the process alive."""
     import threading
 
@@ -147,12 +148,11 @@ def main(verb: str, folder: Path) -> int:
     if verb == "warm":
         handed = wait_for_job(int(folder.name), lambda: None, float(os.environ.get("PATIENCE", "60")))
         return worker.run(handed, HANDLERS) if handed else 0
-    roots, waiting = [folder / name for name in ROOTS], verb == "drain-warm"
+    waiting = verb == "drain-warm"
     drain(
-        roots,
+        Workspace(folder),
         "cpu",
         command,
-        workspace=folder,
         until_empty=not waiting,
         warm=warm if waiting else None,
         poll=0.02,

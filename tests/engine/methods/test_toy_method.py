@@ -11,8 +11,9 @@ from engine.errors import InvalidInputError
 from engine.jobs import worker
 from engine.methods import METHODS, get_method, register
 from engine.review import open_task
-from engine.runs import execute, plan, read_result, run_spec_from, runs_root, start
+from engine.runs import execute, plan, read_result, run_spec_from, start
 from engine.runs.execution import KIND
+from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.methods.toy.smoothing import METHOD
 
@@ -27,10 +28,12 @@ def registered():
 
 
 def test_it_trains(home):
-    task = open_task("emoji-fluent", home)
-    [spec] = plan(task, ["smoothed"], [0], labels_per_class=2, device="cpu", smoothing=0.2, **TINY)
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(
+        Workspace.from_environment(), task, ["smoothed"], [0], labels_per_class=2, device="cpu", smoothing=0.2, **TINY
+    )
     [run] = start(home, [spec]).runs
-    folder = runs_root(home) / run
+    folder = home.runs / run
     assert run_spec_from(jobs.load(folder).spec) == spec
     assert spec.settings.smoothing == 0.2
     assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message

@@ -12,15 +12,16 @@ from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.results import read_result
 from engine.review import open_task
-from engine.runs import candidates, plan, rank, runs_root, start
+from engine.runs import candidates, plan, rank, start
 from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
 from engine.runs.removal import remove_teacher, runs_that_name
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
+from engine.workspace import Workspace
 
 
 @pytest.fixture
 def task(home):
-    return open_task("emoji-fluent", home)
+    return open_task(home, "emoji-fluent")
 
 
 def told(home, task, tmp_path, title, *, features=None, pseudo_labels=None, collection="clinic"):
@@ -61,10 +62,10 @@ def test_one_without_pseudo_labels_is_ranked_but_not_weighed_nor_planned(home, t
     assert alone.alpha(12.0, features_suffice=True) == {"silent": 1.0}
     with pytest.raises(InvalidInputError, match="No teacher that was ranked has pseudo-labels"):
         alone.alpha(12.0)
-    [spec] = plan(task, ["distill-weighted"], [0], teachers=["mnist", "silent"])
+    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], teachers=["mnist", "silent"])
     assert set(spec.teachers) == {"mnist"}
     with pytest.raises(InvalidInputError, match="No teacher may teach"):
-        plan(task, ["distill-weighted"], [0], teachers=["silent"])
+        plan(Workspace.from_environment(), task, ["distill-weighted"], [0], teachers=["silent"])
     by_classes = rank(home, task, metric="nce", teachers=["mnist", "silent"])
     assert [r.teacher.name for r in by_classes.ranked] == ["mnist"]
     [left] = by_classes.unranked
@@ -75,9 +76,11 @@ def test_one_without_pseudo_labels_is_heard_where_features_suffice(home, task, t
     features, _ = knowing(task)
     told(home, task, tmp_path, "Silent", features=features)
     assert rank(home, task, teachers=["mnist", "silent"]).alpha(6.0, features_suffice=True)["silent"] > 0.9
-    [spec] = plan(task, ["distill-consensus"], [0], teachers=["mnist", "silent"])
+    [spec] = plan(Workspace.from_environment(), task, ["distill-consensus"], [0], teachers=["mnist", "silent"])
     assert set(spec.teachers) == {"mnist", "silent"}
-    [joined] = plan(task, ["distill-consensus(teachers_share=0.3)"], [0], teachers=["mnist", "silent"])
+    [joined] = plan(
+        Workspace.from_environment(), task, ["distill-consensus(teachers_share=0.3)"], [0], teachers=["mnist", "silent"]
+    )
     assert set(joined.teachers) == {"mnist"}
 
 
@@ -93,20 +96,20 @@ def test_one_that_cannot_be_judged_hides_no_other(home, task, tmp_path):
 def test_it_belongs_to_its_task_and_to_no_collection_of_the_task(home, task, tmp_path):
     features, pseudo_labels = knowing(task)
     told(home, task, tmp_path, "Saw emoji", features=features, pseudo_labels=pseudo_labels, collection="emoji")
-    [seen] = candidates(task, ["saw-emoji"])
+    [seen] = candidates(Workspace.from_environment(), task, ["saw-emoji"])
     assert (seen.relation, seen.allowed) == ("same", False)
-    other = open_task("openclipart", home)
-    assert "saw-emoji" not in [c.teacher.name for c in candidates(other)]
+    other = open_task(home, "openclipart")
+    assert "saw-emoji" not in [c.teacher.name for c in candidates(Workspace.from_environment(), other)]
     with pytest.raises(InvalidInputError, match="only what it says of the images of task 'emoji-fluent'"):
-        candidates(other, ["saw-emoji"])
+        candidates(Workspace.from_environment(), other, ["saw-emoji"])
 
 
 def test_one_whose_outputs_are_damaged_is_left_out_with_the_reason(home, task, tmp_path):
     features, _ = knowing(task)
     record = told(home, task, tmp_path, "Torn", features=features)
-    for shard in (home / "teachers" / record.name / "outputs" / "view-0").iterdir():
+    for shard in (home.teachers / record.name / "outputs" / "view-0").iterdir():
         shard.write_bytes(b"torn")
-    [torn] = candidates(task, ["torn"])
+    [torn] = candidates(Workspace.from_environment(), task, ["torn"])
     assert not torn.allowed
     assert ".safetensors is damaged" in torn.reason
 
@@ -115,19 +118,28 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     features, pseudo_labels = knowing(task)
     told(home, task, tmp_path, "Knows all", features=features, pseudo_labels=pseudo_labels)
     changes = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 160, "views": 2}
-    specs = plan(task, ["distill-nearest"], [0], teachers=["knows-all"], device="cpu", evaluations=1, **changes)
+    specs = plan(
+        Workspace.from_environment(),
+        task,
+        ["distill-nearest"],
+        [0],
+        teachers=["knows-all"],
+        device="cpu",
+        evaluations=1,
+        **changes,
+    )
     comparison = start(home, specs)
-    folder = runs_root(home) / comparison.runs[0]
+    folder = home.runs / comparison.runs[0]
     assert worker.run(folder, HANDLERS) == worker.DONE, jobs.status(jobs.load(folder)).message
     assert read_result(folder)["active_alpha"] == {"knows-all": 1.0}
     assert runs_that_name(home, "knows-all") == [comparison.runs[0]]
     with pytest.raises(InvalidInputError, match=f"takes part in 1 run, such as {comparison.runs[0]}, and stays"):
         remove_teacher(home, "knows-all")
-    assert get_teacher("knows-all") in added_teachers()
+    assert get_teacher(Workspace.from_environment(), "knows-all") in added_teachers(Workspace.from_environment())
     jobs.remove(jobs.load(folder))
     remove_teacher(home, "knows-all")
     with pytest.raises(UnknownNameError):
-        get_teacher("knows-all")
+        get_teacher(Workspace.from_environment(), "knows-all")
 
 
 def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tmp_path):
@@ -139,5 +151,7 @@ def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tm
     assert {place.teacher for place in found.under("nce").places} == {"mnist", "cifar10"}
     assert found.under("static").problem == UNKNOWN_SIZE
     assert found.under("parc").places[0].teacher == "silent"
-    document = as_document(teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers)
+    document = as_document(
+        Workspace.from_environment(), teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers
+    )
     assert [left["teacher"] for left in document["unranked"]] == ["silent"]

@@ -30,13 +30,13 @@ from engine.runs import (
     plan,
     queue,
     read_result,
-    runs_root,
     start,
 )
 from engine.runs.execution import CHECKPOINT, KIND
 from engine.tasks import Task, write_revision
 from engine.tasks.task import write_task
 from engine.teachers import create, get_teacher
+from engine.workspace import Workspace
 from tests.engine.runs.conftest import TEACHERS
 
 DYING = Path(__file__).parent / "dying_worker.py"
@@ -46,30 +46,30 @@ DYING = Path(__file__).parent / "dying_worker.py"
 def looked(tmp_path_factory):
     """A workspace in which the teachers have been run over all training images."""
     folder = tmp_path_factory.mktemp("looked")
-    task = open_task("emoji-fluent", folder)
-    teachers = [get_teacher(name) for name in TEACHERS]
-    extract(folder, task, teachers, task.train_rows, views=[0], device="cpu")
+    task = open_task(Workspace(folder), "emoji-fluent")
+    teachers = [get_teacher(Workspace.from_environment(), name) for name in TEACHERS]
+    extract(Workspace(folder), task, teachers, task.train_rows, views=[0], device="cpu")
     return folder
 
 
 @pytest.fixture
 def home(home, looked):
     """A workspace with those features."""
-    shutil.copytree(looked, home)
+    shutil.copytree(looked, home.path)
     return home
 
 
 def run_here(home, spec):
     """Do one run in this process and return its folder."""
     comparison = start(home, [spec])
-    folder = runs_root(home) / comparison.runs[0]
+    folder = home.runs / comparison.runs[0]
     assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message
     return folder
 
 
 def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_path):
-    task = open_task("emoji-fluent", home)
-    [spec] = plan(task, ["distill-weighted"], [0], **small)
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], **small)
     folder = run_here(home, spec)
     result = read_result(folder)
     assert 0 <= result["accuracy"] <= 1
@@ -98,13 +98,13 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
 
 def relabeled(looked, home, rows):
     """The task in another workspace, with the labels of `rows` all wrong."""
-    shutil.copytree(looked, home)
-    task = open_task("emoji-fluent", home)
+    shutil.copytree(looked, home.path)
+    task = open_task(home, "emoji-fluent")
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
     write_task(task.folder, replace(task.record, labels=revision))
-    return open_task("emoji-fluent", home)
+    return open_task(home, "emoji-fluent")
 
 
 LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "distill-consensus"])
@@ -113,18 +113,18 @@ LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "di
 @LEARN_FROM_TEACHERS
 def test_test_labels_never_reach_the_student(home, looked, small, tmp_path, method):
     """The same task with every test label changed trains the same student, bit for bit."""
-    task = open_task("emoji-fluent", home)
-    other_home = tmp_path / "other"
+    task = open_task(home, "emoji-fluent")
+    other_home = Workspace(tmp_path / "other")
     students = []
     for place, t in ((home, task), (other_home, relabeled(looked, other_home, task.test_rows))):
-        [spec] = plan(t, [method], [0], **small)
+        [spec] = plan(Workspace.from_environment(), t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
 
 
 def test_test_images_never_reach_training(home, small, monkeypatch):
     """What training is given are the images of the training split, and nothing else."""
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     given = []
     original = execution.train
 
@@ -133,7 +133,7 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
         return original(spec, objective, data, *rest, **options)
 
     monkeypatch.setattr(execution, "train", remember)
-    [spec] = plan(task, ["distill-nearest"], [0], **{**small, "images": 80})
+    [spec] = plan(Workspace.from_environment(), task, ["distill-nearest"], [0], **{**small, "images": 80})
     run_here(home, spec)
     expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
     [(objective, data)] = given
@@ -145,22 +145,22 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
 @LEARN_FROM_TEACHERS
 def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, tmp_path, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     drawn = task.labeled_rows(2, 0)
     hidden = np.setdiff1d(task.train_rows, drawn)
-    other_home = tmp_path / "other"
+    other_home = Workspace(tmp_path / "other")
     other = relabeled(looked, other_home, hidden)
     monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
-        [spec] = plan(t, [method], [0], **small)
+        [spec] = plan(Workspace.from_environment(), t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
 
 
 def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeypatch):
     """The teachers' consensus is made from the training split's features and the labeled subset's labels alone."""
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     given = []
     original = distill_consensus.consensus
 
@@ -169,7 +169,7 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
         return original(features, alpha, labeled, labels, *rest)
 
     monkeypatch.setattr(distill_consensus, "consensus", remember)
-    [spec] = plan(task, ["distill-consensus"], [0], **{**small, "images": 80})
+    [spec] = plan(Workspace.from_environment(), task, ["distill-consensus"], [0], **{**small, "images": 80})
     run_here(home, spec)
     [(features, labeled, labels)] = given
     assert {len(f) for f in features.values()} == {len(task.train_rows)}
@@ -178,10 +178,10 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
 
 
 def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     ends = {}
     for method in ("distill-equal", "distill-weighted(0)", "distill-nearest", "distill-weighted(inf)"):
-        [spec] = plan(task, [method], [0], **{**small, "images": 160})
+        [spec] = plan(Workspace.from_environment(), task, [method], [0], **{**small, "images": 160})
         ends[method] = load_file(run_here(home, spec) / "student.safetensors")
     for first, second in (("distill-equal", "distill-weighted(0)"), ("distill-nearest", "distill-weighted(inf)")):
         assert all(torch.equal(ends[first][n], ends[second][n]) for n in ends[first])
@@ -189,16 +189,16 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
 
 
 def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, tmp_path, monkeypatch):
-    task = open_task("emoji-fluent", home)
-    [spec] = plan(task, ["distill-weighted"], [0], **small)
-    undisturbed_home = tmp_path / "undisturbed"
-    shutil.copytree(looked, undisturbed_home)
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(Workspace.from_environment(), task, ["distill-weighted"], [0], **small)
+    undisturbed_home = Workspace(tmp_path / "undisturbed")
+    shutil.copytree(looked, undisturbed_home.path)
     expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
 
     monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0")
     monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, str(DYING), str(job.folder)])
     comparison = start(home, [spec])
-    folder = runs_root(home) / comparison.runs[0]
+    folder = home.runs / comparison.runs[0]
     draining = QueueThread(home, "cpu", until_empty=True)
     draining.run()
     assert draining.error is None
@@ -212,11 +212,11 @@ def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, 
 
 
 def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
-    task = open_task("emoji-fluent", home)
-    specs = plan(task, ["fine-tune", "distill-nearest"], [0], **{**small, "images": 160})
+    task = open_task(home, "emoji-fluent")
+    specs = plan(Workspace.from_environment(), task, ["fine-tune", "distill-nearest"], [0], **{**small, "images": 160})
     comparison = start(home, specs)
     for run in comparison.runs:
-        assert worker.run(runs_root(home) / run, {KIND: execute}) == 0
+        assert worker.run(home.runs / run, {KIND: execute}) == 0
     finished = [e.result["finished"] for e in entries(home, comparison)]
     again = start(home, specs)
     assert again == comparison
@@ -231,10 +231,10 @@ def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
 
 
 def test_a_run_of_a_task_that_has_changed_says_so(home, small):
-    task = open_task("emoji-fluent", home)
-    [spec] = plan(task, ["fine-tune"], [0], **small)
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(Workspace.from_environment(), task, ["fine-tune"], [0], **small)
     comparison = start(home, [spec])
     write_task(task.folder, replace(task.record, flip=True))
-    folder = runs_root(home) / comparison.runs[0]
+    folder = home.runs / comparison.runs[0]
     assert worker.run(folder, {KIND: execute}) != 0
     assert "has changed since this run was made" in jobs.status(jobs.load(folder)).message

@@ -9,6 +9,7 @@ from engine.jobs import create, request_cancel
 from engine.review import settled
 from engine.runs import candidates, unlabeled_rows, users_of_task, worth_a_label
 from engine.tasks import load_task, relabel
+from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 
 
@@ -17,14 +18,14 @@ def imported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labeling")
     files = made.classes_of(4, prefix="labeled/") | {f"unlabeled/{i}.jpg": made.jpg(100 + i) for i in range(20)}
     files["unlabeled/twin.jpg"] = files["unlabeled/0.jpg"]
-    import_images(folder / "home", ImportRequest(str(made.put(folder / "pets", files)), "Pets"))
+    import_images(Workspace(folder / "home"), ImportRequest(str(made.put(folder / "pets", files)), "Pets"))
     return folder / "home"
 
 
 @pytest.fixture
 def task(imported, home):
-    shutil.copytree(imported / "tasks", home / "tasks")
-    return load_task(home / "tasks" / "pets")
+    shutil.copytree(imported / "tasks", home.tasks)
+    return load_task(home, "pets")
 
 
 def test_only_unlabeled_training_images_are_suggested_and_copies_last(home, task):
@@ -39,7 +40,7 @@ def test_only_unlabeled_training_images_are_suggested_and_copies_last(home, task
 
 
 def test_a_teachers_features_choose_what_is_far_from_all_that_is_labeled(home, task):
-    teacher = next(c.teacher for c in candidates(task) if c.allowed)
+    teacher = next(c.teacher for c in candidates(Workspace.from_environment(), task) if c.allowed)
     rows = task.train_rows
     features = np.tile(np.array([1.0, 0.0, 0.0]), (len(rows), 1))
     far, farther = unlabeled_rows(task)[[3, 8]]
@@ -64,8 +65,8 @@ def test_the_first_labels_of_a_task_without_any_are_accepted_one_by_one(task):
 
 
 def test_who_still_needs_a_task(home, task):
-    job = create(home / "jobs", "a", kind="map", spec={"task": "pets"}, device="cpu")
-    create(home / "jobs", "b", kind="map", spec={"task": "other"}, device="cpu")
+    job = create(home.jobs, "a", kind="map", spec={"task": "pets"}, device="cpu")
+    create(home.jobs, "b", kind="map", spec={"task": "other"}, device="cpu")
     assert [found.id for found in users_of_task(home, "pets").unfinished] == ["a"]
     request_cancel(job)
     assert users_of_task(home, "pets").unfinished == ()

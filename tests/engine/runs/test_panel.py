@@ -12,6 +12,7 @@ from engine.runs import panel as panels
 from engine.runs import rank, teacher_panel
 from engine.runs.panel import TeacherPanel, known_panel, request_panel
 from engine.similarity import METRICS
+from engine.workspace import Workspace
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
 
@@ -57,7 +58,7 @@ def test_test_images_take_no_part(shared_home, emoji, monkeypatch):
 
 def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
     monkeypatch.setattr(panels, "RESAMPLES", 3)
-    task, choice = open_task("emoji-fluent", shared_home), {"labels_per_class": 4, "seed": 0}
+    task, choice = open_task(shared_home, "emoji-fluent"), {"labels_per_class": 4, "seed": 0}
     assert known_panel(shared_home, task, **choice) is None
     job = request_panel(shared_home, task, device="cpu", **choice)
     assert request_panel(shared_home, task, device="cpu", **choice) == job
@@ -70,8 +71,8 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
 
 
 def test_a_ranking_of_version_0_1_is_read(shared_home, found):
-    task, choice = open_task("emoji-fluent", shared_home), {"labels_per_class": 4, "seed": 7}
-    path = panels._path(shared_home, panels._spec(task, **choice))
+    task, choice = open_task(shared_home, "emoji-fluent"), {"labels_per_class": 4, "seed": 7}
+    path = panels._path(shared_home, panels._spec(Workspace.from_environment(), task, **choice))
     value = as_value(found)
     value["consensus"] = value.pop("mean_rank")
     write_json(path, value)
@@ -80,7 +81,7 @@ def test_a_ranking_of_version_0_1_is_read(shared_home, found):
 
 def test_a_damaged_file_is_as_none(shared_home, monkeypatch):
     monkeypatch.setattr(panels, "read_value", lambda *rest: (_ for _ in ()).throw(DamagedFileError("torn")))
-    task = open_task("emoji-fluent", shared_home)
+    task = open_task(shared_home, "emoji-fluent")
     assert known_panel(shared_home, task, labels_per_class=4, seed=0) is None
 
 
@@ -88,7 +89,7 @@ def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
     with pytest.raises(InvalidInputError, match="1 resamples give no interval"):
         teacher_panel(shared_home, emoji, resamples=1)
     with pytest.raises(InvalidInputError, match="has seen its images"):
-        teacher_panel(shared_home, open_task("openclipart", shared_home), teachers=["openclipart"])
+        teacher_panel(shared_home, open_task(shared_home, "openclipart"), teachers=["openclipart"])
     one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=1, resamples=3)
     assert "label" in one.under("parc").problem
     assert one.mean_rank is None

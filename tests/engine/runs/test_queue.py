@@ -16,12 +16,13 @@ from engine.runs.comparison import enqueue
 from engine.runs.extraction_job import START_SECONDS, estimate_extraction, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
+from engine.workspace import Workspace
 from tests.app import made_runs
 
 
 def add(home, kind, root="jobs", device="cpu", lane=None):
-    name = f"{kind}-{len(list(home.glob('*/*')))}"
-    return create(home / root, name, kind=kind, spec={}, device=device, lane=lane)
+    name = f"{kind}-{len(list(home.path.glob('*/*')))}"
+    return create(home.path / root, name, kind=kind, spec={}, device=device, lane=lane)
 
 
 def test_a_job_waits_for_what_is_before_it_in_its_lane_alone(home):
@@ -68,17 +69,17 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from engine.jobs import worker
-def train(job, reporter):
+def train(workspace, job, reporter):
     while not Path({looked!r}).exists():
         time.sleep(0.01)
-def look(job, reporter):
+def look(workspace, job, reporter):
     Path({looked!r}).touch()
 sys.exit(worker.run(Path(sys.argv[1]), {{"run": train, "look": look}}))
 """
 
 
 def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, monkeypatch):
-    script = WORKER.format(looked=str(home / "looked"))
+    script = WORKER.format(looked=str(home.path / "looked"))
     monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, "-c", script, str(job.folder)])
     monkeypatch.setattr(queue, "LOOK_AGAIN", 0.01)
     run, seen = add(home, "run", "runs"), []
@@ -95,8 +96,8 @@ def test_short_work_that_comes_while_a_student_trains_is_done_beside_it(home, mo
 
 
 def test_a_workspace_that_refuses_ends_all_lanes(home):
-    home.mkdir(exist_ok=True)
-    (home / "locks").write_text("a file where the folder of locks should be")
+    home.path.mkdir(exist_ok=True)
+    (home.locks).write_text("a file where the folder of locks should be")
     with pytest.raises(StorageError):
         queue.drain(home, "cpu")
 
@@ -116,7 +117,7 @@ def test_no_lane_goes_on_when_another_has_died_of_an_error_in_the_program(home, 
 
 def test_a_started_run_ends_measurements(home, emoji):
     waits = request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
-    runs_ = [job for job in enqueue(home, plan(emoji, ["fine-tune"], [0], device="cpu"))]
+    runs_ = [job for job in enqueue(home, plan(Workspace.from_environment(), emoji, ["fine-tune"], [0], device="cpu"))]
     assert status(waits).state == "cancelled"
     assert [status(job).state for job in runs_] == ["queued"]
     assert [job.id for job in runs.waiting(home, "cpu")] == [job.id for job in runs_]
@@ -133,7 +134,7 @@ def test_runs_that_are_done_already_end_no_measurement(home):
 def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
     _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
     specs = [entry.spec for entry in runs.entries(home, comparison)]
-    (home / "comparisons" / f"{comparison.id}.json").write_text("{")
+    (home.comparisons / f"{comparison.id}.json").write_text("{")
     assert runs.damaged_comparisons(home)
     assert runs.start(home, specs).runs == comparison.runs
     assert not runs.damaged_comparisons(home)
@@ -165,7 +166,7 @@ def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_
     found = estimate()
     assert found.seconds - START_SECONDS == pytest.approx(2 * (guess.seconds - START_SECONDS))
     assert (guess.measured_at, found.measured_at is None) == (None, False)
-    measured = next((home / "speeds").glob("extraction-*"))
+    measured = next((home.speeds).glob("extraction-*"))
     measured.rename(measured.with_name(measured.name.replace("extraction", "look")))  # as version 0.1 called it
     assert estimate() == found
 

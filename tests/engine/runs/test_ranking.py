@@ -11,6 +11,7 @@ from engine.runs.extraction_job import missing_outputs, request_extraction
 from engine.runs.ranking import candidates, drawn_at_random
 from engine.similarity import score
 from engine.teachers import get_teacher
+from engine.workspace import Workspace
 
 
 def test_a_ranking_is_the_metric_of_each_teacher_on_the_labeled_images(shared_home, emoji):
@@ -25,15 +26,17 @@ def test_a_ranking_is_the_metric_of_each_teacher_on_the_labeled_images(shared_ho
 
 
 def test_teachers_that_saw_the_images_are_left_out_and_disjoint_ones_are_marked(shared_home):
-    task = open_task("openclipart", shared_home)
-    assert {c.teacher.name for c in candidates(task) if not c.allowed} == {"openclipart"}
-    emoji = open_task("emoji-fluent", shared_home)
-    assert {c.teacher.name: c.relation for c in candidates(emoji)}["emoji-google"] == "disjoint"
+    task = open_task(shared_home, "openclipart")
+    assert {c.teacher.name for c in candidates(Workspace.from_environment(), task) if not c.allowed} == {"openclipart"}
+    emoji = open_task(shared_home, "emoji-fluent")
+    assert {c.teacher.name: c.relation for c in candidates(Workspace.from_environment(), emoji)}[
+        "emoji-google"
+    ] == "disjoint"
 
 
 def test_a_task_whose_only_teacher_saw_it_has_none(shared_home):
     with pytest.raises(InvalidInputError, match="has seen its images"):
-        rank(shared_home, open_task("openclipart", shared_home), teachers=["openclipart"])
+        rank(shared_home, open_task(shared_home, "openclipart"), teachers=["openclipart"])
 
 
 def test_with_one_label_a_class_there_is_no_ranking_and_equal_shares(shared_home, emoji):
@@ -57,7 +60,7 @@ def test_weights_of_a_ranking(shared_home, emoji):
 
 
 def test_the_lot_is_the_seed_s():
-    teachers = [get_teacher(name) for name in ("cifar10", "mnist", "openclipart")]
+    teachers = [get_teacher(Workspace.from_environment(), name) for name in ("cifar10", "mnist", "openclipart")]
     drawn = [next(iter(drawn_at_random(teachers, seed))) for seed in range(30)]
     assert len(set(drawn)) == 3
     assert drawn == [next(iter(drawn_at_random(teachers[::-1], seed))) for seed in range(30)]
@@ -82,7 +85,7 @@ def test_a_job_of_version_0_1_is_still_done():
 
 
 def test_an_extraction_is_asked_for_once(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     options = {"labels_per_class": 2, "seed": 0, "teachers": ["mnist"]}
     assert missing_outputs(home, task, **options) == 2 * len(task.classes)
     first = request_extraction(home, task, device="cpu", **options)

@@ -11,7 +11,7 @@ from engine.jobs import states
 from engine.records import write_record
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import read_run, run_spec_from, runs_root
+from engine.runs import read_run, run_spec_from
 from engine.runs.verdict import (
     Measured,
     measurements,
@@ -21,6 +21,7 @@ from engine.runs.verdict import (
     single_teacher_specs,
     unfinished_measurements,
 )
+from engine.workspace import Workspace
 from tests.app import made_runs
 
 MEASURED_IMAGES = 400
@@ -88,22 +89,24 @@ def finish(job, accuracy):
 
 
 def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     options = {"labels_per_class": 2, "device": "cpu"}
-    specs = single_teacher_specs(task, seeds=[0], images=MEASURED_IMAGES, **options)
+    specs = single_teacher_specs(Workspace.from_environment(), task, seeds=[0], images=MEASURED_IMAGES, **options)
     assert [spec.method for spec in specs] == ["fine-tune"] + ["distill-nearest"] * (len(specs) - 1)
     assert len({tuple(spec.teachers) for spec in specs[1:]}) == len(specs) - 1
     assert all(len(spec.teachers) == 1 and spec.train.images == MEASURED_IMAGES for spec in specs[1:])
     jobs = request_measurements(home, specs)
     assert request_measurements(home, specs) == jobs
-    assert not list((home / "comparisons").glob("*"))  # no comparison would know the teachers apart
+    assert not list((home.comparisons).glob("*"))  # no comparison would know the teachers apart
 
     assert measurements(single_teacher_runs(home, task, 2)) is None
     for number, job in enumerate(jobs[:4]):
         finish(job, 0.25 + 0.1 * number)
-    other = single_teacher_specs(task, seeds=[0], images=2 * MEASURED_IMAGES, **options)
+    other = single_teacher_specs(Workspace.from_environment(), task, seeds=[0], images=2 * MEASURED_IMAGES, **options)
     finish(request_measurements(home, other[1:2])[0], 0.9)
-    quicker = single_teacher_specs(task, seeds=[1], images=MEASURED_IMAGES, learning_rate=0.5, **options)
+    quicker = single_teacher_specs(
+        Workspace.from_environment(), task, seeds=[1], images=MEASURED_IMAGES, learning_rate=0.5, **options
+    )
     finish(request_measurements(home, quicker[:1])[0], 0.99)  # fine-tuning with other settings is no reference
     runs = single_teacher_runs(home, task, 2)
     found = measurements(runs)
@@ -117,8 +120,10 @@ def test_runs_are_queued_once_and_grouped_by_what_they_share(home):
 
 
 def test_several_seeds_are_averaged(home):
-    task = open_task("emoji-fluent", home)
-    specs = single_teacher_specs(task, labels_per_class=2, seeds=[0, 1], device="cpu", images=MEASURED_IMAGES)
+    task = open_task(home, "emoji-fluent")
+    specs = single_teacher_specs(
+        Workspace.from_environment(), task, labels_per_class=2, seeds=[0, 1], device="cpu", images=MEASURED_IMAGES
+    )
     for job, accuracy in zip(request_measurements(home, specs[2:4]), (0.3, 0.5), strict=True):
         finish(job, accuracy)
     [found] = measurements(single_teacher_runs(home, task, 2)).teachers
@@ -128,16 +133,19 @@ def test_several_seeds_are_averaged(home):
 
 
 def test_a_task_without_a_teacher_is_a_sentence(home, monkeypatch):
-    task = open_task("emoji-fluent", home)
-    monkeypatch.setattr("engine.runs.verdict.candidates", lambda task: [SimpleNamespace(allowed=False)])
+    task = open_task(home, "emoji-fluent")
+    monkeypatch.setattr("engine.runs.verdict.candidates", lambda workspace, task: [SimpleNamespace(allowed=False)])
     with pytest.raises(InvalidInputError, match="nothing to measure"):
-        single_teacher_specs(task, labels_per_class=2, seeds=[0], device="cpu")
+        single_teacher_specs(Workspace.from_environment(), task, labels_per_class=2, seeds=[0], device="cpu")
 
 
 def test_an_entry_is_read_as_a_comparison_reads_it(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     [job] = request_measurements(
-        home, single_teacher_specs(task, labels_per_class=2, seeds=[0], device="cpu", images=MEASURED_IMAGES)[1:2]
+        home,
+        single_teacher_specs(
+            Workspace.from_environment(), task, labels_per_class=2, seeds=[0], device="cpu", images=MEASURED_IMAGES
+        )[1:2],
     )
     assert single_teacher_runs(home, task, 2) == [read_run(home, job.id)]
-    assert job.folder.parent == runs_root(home)
+    assert job.folder.parent == home.runs

@@ -13,7 +13,7 @@ from engine.tasks.image_table import write_reference_table
 
 def task_of(home, images, classes=20, labeled=0.5):
     """A task of `images` images of 64 by 64, half of them labeled, one in a hundred a copy of the one before it."""
-    folder = home / "tasks" / "large"
+    folder = home.tasks / "large"
     folder.mkdir(parents=True)
     ids = [f"class {row % classes:02d}/image {row:07d}.png" for row in range(images)]
     rows = (
@@ -43,4 +43,4 @@ def task_of(home, images, classes=20, labeled=0.5):
         np.full(images, "", dtype="<U5"),
         {},
     )
-    return task_as_labeled("large", home)
+    return task_as_labeled(home, "large")

@@ -14,6 +14,7 @@ from engine.review.geometry import advise, check_size, relative_cost
 from engine.review.splitting import hold_out, joined_units
 from engine.tasks import given_labels, relabel, task_as_labeled
 from engine.tasks.facts import Facts, ImportSummary
+from engine.workspace import Workspace
 from tests.engine.tasks import made_large
 from tests.engine.tasks import made_sources as made
 
@@ -425,7 +426,7 @@ def test_accepting_is_deciding_for_what_holds(pets):
 
 def test_geometry_split_and_title_are_decisions(pets):
     task = decide(pets, resize="pad", student_size=96, flip=False, title=" Two <b>pets</b> ", test_share=0.4, seed=7)
-    record = open_task(pets.name, pets.folder.parent.parent).record
+    record = open_task(Workspace(pets.folder.parent.parent), pets.name).record
     assert (record.resize, record.student_size, record.flip, record.title) == ("pad", 96, False, "Two <b>pets</b>")
     assert len(task.test_rows) > len(pets.test_rows)
 
@@ -440,7 +441,7 @@ def test_a_wrong_decision_changes_nothing(pets):
     ):
         with pytest.raises((InvalidInputError, UnknownNameError)):
             decide(pets, **wrong)
-    assert open_task(pets.name, pets.folder.parent.parent).revision == pets.revision
+    assert open_task(Workspace(pets.folder.parent.parent), pets.name).revision == pets.revision
 
 
 def test_bundled_tasks_take_no_decisions(emoji):
@@ -468,15 +469,15 @@ def test_labels_are_written_at_once_and_reviewed_when_somebody_asks(pets):
     task = relabel(relabel(pets, {2: "bird"}), {3: "bird"})
     assert given_labels(task, [3, 2, 4]) == ["bird", "bird", "cat"]
     assert (pets.folder / "labels" / f"{first}.parquet").exists()
-    assert task_as_labeled("mine", home).record == task.record
+    assert task_as_labeled(home, "mine").record == task.record
     assert not task.is_settled
     assert (task.classes, task.revision) == (pets.classes, pets.revision)  # those of the last review
     assert list((pets.folder / "splits").iterdir()) == names
-    reviewed = open_task("mine", home)
+    reviewed = open_task(home, "mine")
     assert reviewed.is_settled
     assert reviewed.classes == ("cat", "dog", "bird")
     assert reviewed.labels[[2, 3]].tolist() == [2, 2]
-    assert reviewed.record == task_as_labeled("mine", home).record
+    assert reviewed.record == task_as_labeled(home, "mine").record
     assert checked(task).review.labels.tolist() == reviewed.labels.tolist()
     assert count_open(reviewed) == len(checked(reviewed).open_findings)
 
@@ -488,7 +489,7 @@ def test_a_review_is_computed_once(pets, monkeypatch):
     checked(task)
     checked(decide(task, findings={"copies": "keep"}))
     assert len(calls) == 2  # one for the label, one for the decision
-    checked(open_task("mine", pets.folder.parent.parent))
+    checked(open_task(Workspace(pets.folder.parent.parent), "mine"))
     assert len(calls) == 2
 
 
@@ -497,11 +498,11 @@ def test_labels_of_which_nothing_can_be_learned_are_kept_and_refused(pets):
     names = given_labels(pets)
     relabel(pets, dict.fromkeys(range(len(names)), "cat"))
     with pytest.raises(InvalidInputError, match="at least two classes"):
-        open_task("mine", home)
-    task = task_as_labeled("mine", home)
+        open_task(home, "mine")
+    task = task_as_labeled(home, "mine")
     assert set(given_labels(task)) == {"cat"}
     relabel(task, dict(enumerate(names)))
-    assert open_task("mine", home).revision == pets.revision
+    assert open_task(home, "mine").revision == pets.revision
 
 
 def test_a_label_costs_a_small_part_of_a_review(home):
@@ -512,8 +513,8 @@ def test_a_label_costs_a_small_part_of_a_review(home):
 
     task = made_large.task_of(home, 100_000)
     label = min(seconds(lambda row=row: relabel(task, {row: "class 03"})) for row in range(5))
-    reviewing = seconds(lambda: open_task("large", home))
-    assert open_task("large", home).labels[4] == 3
+    reviewing = seconds(lambda: open_task(home, "large"))
+    assert open_task(home, "large").labels[4] == 3
     assert label < reviewing / 4  # measured: a tenth
     assert sum(path.stat().st_size for path in (task.folder / "labels").iterdir()) < 8 * 400_000
 

@@ -44,7 +44,7 @@ def started(monkeypatch):
 
 
 def test_a_source_is_parsed_in_another_process_and_read_there(home, pets, started):
-    found = propose(str(pets), home=home)
+    found = propose(home, str(pets))
     (process,) = started
     assert process.poll() is None
     assert [found.read(item) for item in found.items] == [made.classes_of(4)[item.name] for item in found.items]
@@ -56,25 +56,25 @@ def test_a_source_is_parsed_in_another_process_and_read_there(home, pets, starte
 def test_a_crash_over_a_source_is_a_sentence(home, pets, started, crash):
     started.signal = crash
     with pytest.raises(DamagedFileError, match=r"^pets\.zip made the process that reads it crash: .*pack it again"):
-        propose(str(pets), home=home)
+        propose(home, str(pets))
     started.signal = 0
-    found = propose(str(pets), home=home)  # and the next one goes well
+    found = propose(home, str(pets))  # and the next one goes well
     assert len(found.items) == 8
     found.close()
 
 
 def test_a_crash_over_an_upload_names_it_as_the_user_does(home, pets, started):
     with pets.open("rb") as file:
-        source = keep_upload([("Grüße.zip", file)], home)
+        source = keep_upload(home, [("Grüße.zip", file)])
     started.signal = signal.SIGSEGV
     with pytest.raises(DamagedFileError, match=r"^Grüße\.zip made the process that reads it crash"):
-        preview(ImportRequest(source, "x"), home)
+        preview(home, ImportRequest(source, "x"))
 
 
 def test_a_source_that_takes_too_long_is_a_sentence(home, pets, started):
     started.signal = signal.SIGSTOP
     with pytest.raises(InvalidInputError, match=r"pets\.zip was still being read after 0\.2 s: .* source_seconds"):
-        find_images(ImportRequest(str(pets), "x"), home, ImportSettings(source_seconds=0.2))
+        find_images(home, ImportRequest(str(pets), "x"), ImportSettings(source_seconds=0.2))
     assert started[0].poll() is not None
 
 
@@ -84,11 +84,11 @@ def test_a_source_that_wants_too_much_memory_is_a_sentence(home, tmp_path):
     assert path.stat().st_size < 100_000
     limits = ImportSettings(source_bytes=400_000_000)
     with pytest.raises(DamagedFileError, match=r"large\.parquet .*more memory than is allowed"):
-        find_images(ImportRequest(str(path), "x"), home, limits)
+        find_images(home, ImportRequest(str(path), "x"), limits)
 
 
 def test_a_crash_over_one_image_costs_that_image(home, pets, started):
-    found = propose(str(pets), home=home)
+    found = propose(home, str(pets))
     started.signal = signal.SIGSEGV
     with pytest.raises(DamagedFileError, match=r"cat/0\.jpg made the process that reads it crash"):
         found.read(found.items[0])
@@ -99,7 +99,7 @@ def test_a_crash_over_one_image_costs_that_image(home, pets, started):
 
 
 def test_a_source_that_crashes_its_reader_again_and_again_is_given_up(home, pets, started):
-    found = propose(str(pets), home=home)
+    found = propose(home, str(pets))
     for item in found.items[:3]:
         started[-1].kill()
         started[-1].wait()
@@ -116,13 +116,13 @@ def test_a_source_that_crashes_its_reader_again_and_again_is_given_up(home, pets
 def test_refusals_keep_their_kind_and_words(home, tmp_path):
     (tmp_path / "t.csv").write_text("path,label\na.jpg,x\n")
     with pytest.raises(UnknownNameError, match=r"There is no column in t\.csv named 'kind'"):
-        propose("", ImportRequest(str(tmp_path / "t.csv"), "x", columns=Columns(label="kind")), home)
+        propose(home, "", ImportRequest(str(tmp_path / "t.csv"), "x", columns=Columns(label="kind")))
 
 
 def test_names_that_are_no_text_and_large_numbers_of_labels_come_through(home, tmp_path):
     folder = made.put(tmp_path / "odd", made.classes_of(2))
     os.rename(folder / "cat" / "0.jpg", os.fsencode(folder / "cat") + b"/\xff\xfe.jpg")
-    found = propose(str(folder), home=home)
+    found = propose(home, str(folder))
     on_disk = {path.stat().st_size for path in folder.rglob("*.jpg")}
     assert {len(found.read(item)) for item in found.items} == on_disk
     assert json.dumps([item.name for item in found.items])

@@ -29,6 +29,7 @@ from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
+from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 
 
@@ -42,10 +43,10 @@ def own(home):
 
 
 def test_a_proposal_decodes_nothing_and_writes_nothing(home, pets):
-    found = propose(str(pets), home=home)
+    found = propose(home, str(pets))
     assert (found.layout, len(found.items)) == ("class-folders", 16)
     assert {item.label for item in found.items} == {"cat", "dog"}
-    assert not home.exists()
+    assert not home.path.exists()
 
 
 def test_unreadable_images_are_listed_and_skipped(bring, pets):
@@ -62,7 +63,7 @@ def test_nothing_readable_leaves_nothing(bring, home, tmp_path):
     with pytest.raises(InvalidInputError, match="None of the 6 images can be read"):
         bring(folder)
     assert own(home) == []
-    assert not list((home / "imports").iterdir())
+    assert not list((home.imports).iterdir())
 
 
 def test_no_task_is_ever_overwritten(bring, pets):
@@ -71,18 +72,18 @@ def test_no_task_is_ever_overwritten(bring, pets):
         bring(pets)
     with pytest.raises(InvalidInputError, match="already"):
         bring(pets, title="Quickdraw", name="quickdraw")
-    assert open_task("mine", first.folder.parent.parent).revision == first.revision
+    assert open_task(Workspace(first.folder.parent.parent), "mine").revision == first.revision
 
 
 def test_a_task_that_appears_during_an_import_is_kept(home, decoders, pets):
     def somebody_else(done, total, stage):
         if stage == "Checking":
-            made.put(home / "tasks" / "mine", {"task.json": "{}"})
+            made.put(home.tasks / "mine", {"task.json": "{}"})
 
     with pytest.raises(InvalidInputError, match="already"):
         import_images(home, ImportRequest(source=str(pets), title="mine"), decoders=decoders, progress=somebody_else)
-    assert (home / "tasks" / "mine" / "task.json").read_text() == "{}"
-    assert not list((home / "imports").iterdir())
+    assert (home.tasks / "mine" / "task.json").read_text() == "{}"
+    assert not list((home.imports).iterdir())
 
 
 class StoppedError(CancelledError):
@@ -113,7 +114,7 @@ def test_a_stopped_import_goes_on_after_its_last_part(home, decoders, pets, monk
     assert task.images.image_ids == whole.images.image_ids
     assert task.labels.tolist() == whole.labels.tolist()
     assert task.images.content_hash == whole.images.content_hash
-    assert not list((home / "imports").iterdir())
+    assert not list((home.imports).iterdir())
 
 
 def test_a_damaged_part_is_done_again(home, decoders, pets, monkeypatch):
@@ -121,7 +122,7 @@ def test_a_damaged_part_is_done_again(home, decoders, pets, monkeypatch):
     request = ImportRequest(source=str(pets), title="mine")
     with pytest.raises(StoppedError):
         import_images(home, request, decoders=decoders, progress=stopping_at(10))
-    part = next((home / "imports").glob("*/part-00000.parquet"))
+    part = next((home.imports).glob("*/part-00000.parquet"))
     part.write_bytes(b"half")
     assert len(import_images(home, request, decoders=decoders).images) == 16
 
@@ -136,7 +137,7 @@ def test_changed_sources_are_not_taken_up_halfway(home, decoders, pets, monkeypa
 
 
 def test_what_was_left_of_old_imports_is_removed(home, bring, pets):
-    old = home / "imports" / "0123456789abcdef"
+    old = home.imports / "0123456789abcdef"
     old.mkdir(parents=True)
     os.utime(old, (time.time() - 8 * 86_400,) * 2)
     bring(pets)
@@ -145,15 +146,15 @@ def test_what_was_left_of_old_imports_is_removed(home, bring, pets):
 
 def test_the_same_import_twice_at_once_is_refused(home, decoders, pets):
     request = ingest.with_name(ImportRequest(source=str(pets), title="mine"))
-    found = propose(str(pets), home=home)
+    found = propose(home, str(pets))
     key = ingest.canonical_hash([ingest.request_as_json(request), found.fingerprint], 16)
     with DeviceLock(home, f"import-{key}"), pytest.raises(BusyError, match="under way"):
         import_images(home, request, decoders=decoders)
 
 
 def settings_of(home, **values):
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "settings.json").write_text(json.dumps({"import": values}))
+    home.path.mkdir(parents=True, exist_ok=True)
+    (home.path / "settings.json").write_text(json.dumps({"import": values}))
 
 
 def test_folders_in_an_allow_listed_root_are_read_in_place(home, bring, pets, tmp_path):
@@ -165,10 +166,10 @@ def test_folders_in_an_allow_listed_root_are_read_in_place(home, bring, pets, tm
     name = task.images.image_ids[0]
     (pets / name).write_bytes(made.jpg(12345))
     with pytest.raises(DamagedFileError, match="has changed since it was imported"):
-        open_task("mine", home).images.open(0)
+        open_task(home, "mine").images.open(0)
     (pets / name).unlink()
     with pytest.raises(DamagedFileError, match="not there any more"):
-        open_task("mine", home).images.open(0)
+        open_task(home, "mine").images.open(0)
 
 
 def test_copies_from_an_allow_listed_root_outlive_its_files(home, bring, pets, tmp_path):
@@ -221,7 +222,7 @@ def test_a_job_imports_in_its_own_process_and_only_once(home, pets, tmp_path):
     found = jobs.status(job)
     assert (found.state, found.done, found.unit) == ("done", 16, "images")
     assert own(home) == ["grusse"]
-    assert open_task("grusse", home).record.title == "Grüße 猫"
+    assert open_task(home, "grusse").record.title == "Grüße 猫"
     with pytest.raises(InvalidInputError, match="already"):
         request_import(home, request)
 
@@ -320,8 +321,8 @@ def test_limits_are_told(home, bring, pets):
 
 
 def test_an_upload_is_never_a_path(home, tmp_path):
-    source = keep_upload([("../../etc/cron.d/x.jpg", io.BytesIO(b"a")), ("C:\\y.jpg", io.BytesIO(b"b"))], home)
-    assert [path.parent for path in home.rglob("*") if path.is_file()] == [home / "uploads"]
+    source = keep_upload(home, [("../../etc/cron.d/x.jpg", io.BytesIO(b"a")), ("C:\\y.jpg", io.BytesIO(b"b"))])
+    assert [path.parent for path in home.path.rglob("*") if path.is_file()] == [home.uploads]
     for wrong in ("upload:../../etc/passwd", "upload:", "upload:" + "0" * 32, source + "/x"):
         with pytest.raises(UnknownNameError, match="drop the files again"):
             request_import(home, ImportRequest(source=wrong, title="x"))
@@ -329,11 +330,10 @@ def test_an_upload_is_never_a_path(home, tmp_path):
 
 @pytest.mark.parametrize("suffix", [*ARCHIVE_SUFFIXES, *SINGLE_TABLES])
 def test_archives_and_tables_are_known_by_their_names_wherever_they_come_from(home, tmp_path, suffix):
-    upload = keep_upload([(f"Birds{suffix.upper()}", io.BytesIO(b"bytes"))], home)
-    assert upload_path(upload, home).read_bytes() == b"bytes"  # kept as it is, and not packed with others
+    upload = keep_upload(home, [(f"Birds{suffix.upper()}", io.BytesIO(b"bytes"))])
+    assert upload_path(home, upload).read_bytes() == b"bytes"  # kept as it is, and not packed with others
     (tmp_path / f"birds{suffix}").write_bytes(b"bytes")
-    home.mkdir(exist_ok=True)
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
+    home.settings.write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
     assert str(tmp_path / f"birds{suffix}") in offered_sources(home)
 
 
@@ -342,17 +342,17 @@ def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(home):
 
     settings_of(home, upload_bytes=10)
     with pytest.raises(InvalidInputError, match="More than 10 bytes were dropped"):
-        keep_upload([("a.zip", io.BytesIO(b"x" * 11))], home)
-    assert not list((home / "uploads").iterdir())
+        keep_upload(home, [("a.zip", io.BytesIO(b"x" * 11))])
+    assert not list((home.uploads).iterdir())
 
 
 def test_a_dropped_table_sees_no_other_uploads(home, decoders):
     import io
 
-    other = made.zipped(home.parent / "other.zip", made.classes_of(3))
+    other = made.zipped(home.path.parent / "other.zip", made.classes_of(3))
     with other.open("rb") as file:
-        keep_upload([("other.zip", file)], home)
-    source = keep_upload([("x.csv", io.BytesIO(b"path,label\ncat/0.jpg,a\n"))], home)
+        keep_upload(home, [("other.zip", file)])
+    source = keep_upload(home, [("x.csv", io.BytesIO(b"path,label\ncat/0.jpg,a\n"))])
     with pytest.raises(InvalidInputError, match="none of the images it names is there"):
         import_images(home, ImportRequest(source=source, title="x"), decoders=decoders)
 

@@ -259,7 +259,7 @@ def test_cifar_pixels_are_those_of_the_batch(bring, tmp_path):
 def test_torchvision_sets_that_are_there_need_no_internet(bring, home):
     import struct
 
-    raw = home / "downloads/torchvision/MNIST/raw"
+    raw = home.path / "downloads/torchvision/MNIST/raw"
     for part, count in (("train", 40), ("t10k", 20)):
         pixels = np.stack([np.asarray(made.picture(count + i, (28, 28)).convert("L")) for i in range(count)])
         made.put(
@@ -289,20 +289,20 @@ def test_a_torchvision_set_without_internet_is_a_sentence(bring, monkeypatch):
 
 def test_an_upload_of_a_folder_and_of_a_zip(home, decoders, tmp_path):
     dropped = [(f"pets/{name}", io.BytesIO(content)) for name, content in made.classes_of(5).items()]
-    source = keep_upload(dropped, home)
+    source = keep_upload(home, dropped)
     task = import_images(home, ImportRequest(source=source, title="dropped"), decoders=decoders)
     assert labels(task) == {"cat": 5, "dog": 5}
-    assert not list((home / "uploads").iterdir())  # it is in the task now
+    assert not list((home.uploads).iterdir())  # it is in the task now
     path = made.zipped(tmp_path / "x.zip", made.classes_of(5))
     with path.open("rb") as file:
-        source = keep_upload([("x.zip", file)], home)
+        source = keep_upload(home, [("x.zip", file)])
     assert request_import(home, ImportRequest(source=source, title="dropped too")).spec["name"] == "dropped-too"
 
 
 def test_dropped_files_of_one_name_stay_apart_in_their_folder(home):
     names = ["cat/1.jpg", "cat/1.jpg", "cat/1 (2).jpg", "cat/1.jpg"]
-    source = keep_upload([(name, io.BytesIO(name.encode())) for name in names], home)
-    with zipfile.ZipFile(upload_path(source, home)) as archive:
+    source = keep_upload(home, [(name, io.BytesIO(name.encode())) for name in names])
+    with zipfile.ZipFile(upload_path(home, source)) as archive:
         kept = [name.removeprefix("cat/") for name in archive.namelist()]
     assert kept == ["1.jpg", "1 (2).jpg", "1 (2) (2).jpg", "1 (3).jpg"]
 

@@ -108,7 +108,7 @@ def test_a_file_read_in_place_is_not_read_through_a_link_of_its_age_and_size(fol
     replace_by_link(path, secret)
     with pytest.raises(StorageError, match="reached by a link"):
         table.content(0)
-    write_json(home / "settings.json", {"import": {"roots": [str(folder.parent)]}})
+    write_json(home.path / "settings.json", {"import": {"roots": [str(folder.parent)]}})
     assert table.content(0) == b"a cat"  # version 0.1 wrote links into such folders by their own name
 
 

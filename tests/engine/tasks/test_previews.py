@@ -18,7 +18,7 @@ def one_decoder(monkeypatch, decoders):
 
 
 def uploaded(home, name, content):
-    return keep_upload([(name, io.BytesIO(content))], home)
+    return keep_upload(home, [(name, io.BytesIO(content))])
 
 
 def zipped(tmp_path, files):
@@ -28,19 +28,19 @@ def zipped(tmp_path, files):
 def test_a_preview_counts_and_shows_what_the_import_would_make(home, tmp_path):
     files = made.classes_of(9, prefix="train/") | made.classes_of(2, prefix="test/", first=500)
     files |= {"train/cat/broken.jpg": b"no", "train/readme.exe": b"x"}
-    seen = preview(ImportRequest(uploaded(home, "pets.zip", zipped(tmp_path, files)), "x"), home)
+    seen = preview(home, ImportRequest(uploaded(home, "pets.zip", zipped(tmp_path, files)), "x"))
     assert dict(seen.classes) == {"cat": 12, "dog": 11}
     assert (seen.images, seen.unlabeled, seen.test, seen.groups) == (23, 0, 4, 0)
     assert [name for name, _ in seen.skipped] == ["train/readme.exe"]
     assert len(seen.samples) == 12
     assert {sample.label for sample in seen.samples} == {"cat", "dog"}
     assert all(sample.size == (24, 24) for sample in seen.samples if sample.image)
-    assert not (home / "tasks").exists()
+    assert not (home.tasks).exists()
 
 
 def test_a_sample_that_cannot_be_read_says_why(home, tmp_path):
     source = uploaded(home, "a.zip", zipped(tmp_path, {"a/1.jpg": b"no", "b/2.jpg": made.jpg(1)}))
-    broken, fine = preview(ImportRequest(source, "x"), home).samples
+    broken, fine = preview(home, ImportRequest(source, "x")).samples
     assert broken.image is None
     assert "a/1.jpg is no readable image" in broken.problem
     assert np.asarray(fine.image).shape == (24, 24, 3)
@@ -54,10 +54,10 @@ def test_channels_to_choose_from_and_their_choice(home, tmp_path):
     stream = io.BytesIO()
     tifffile.imwrite(stream, bands.transpose(1, 2, 0), photometric="minisblack", planarconfig="contig")
     source = uploaded(home, "b.zip", zipped(tmp_path, {f"{c}/1.tif": stream.getvalue() for c in "ab"}))
-    seen = preview(ImportRequest(source, "x"), home).samples[0]
+    seen = preview(home, ImportRequest(source, "x")).samples[0]
     assert seen.channels == 5
     assert "5 channels: 1, 2, 3 as red, green, blue" in seen.steps
-    chosen = preview(ImportRequest(source, "x", reading=Reading(channels=(5, 1, 2))), home).samples[0]
+    chosen = preview(home, ImportRequest(source, "x", reading=Reading(channels=(5, 1, 2)))).samples[0]
     assert np.asarray(chosen.image)[0, 0].tolist() == [255, 0, 0]
 
 
@@ -66,14 +66,14 @@ def test_a_table_and_an_archive_that_were_dropped_together(home, tmp_path, decod
     table = uploaded(home, "my list.csv", made.table(rows).encode())
     archive = uploaded(home, "pics.zip", zipped(tmp_path, {f"{i}.jpg": made.jpg(i) for i in range(6)}))
     wanted = ImportRequest(table, "Both", images=archive)
-    seen = preview(wanted, home)
+    seen = preview(home, wanted)
     assert seen.layout_title == "a table (my list.csv) and images"
     assert seen.columns == Columns("file", "kind", "", "")
     assert seen.all_columns == ("file", "kind")
     task = import_images(home, wanted, decoders=decoders)
     assert len(task.images) == 6
     assert task.record.source == "my list.csv, uploaded"
-    assert not list((home / "uploads").iterdir())
+    assert not list((home.uploads).iterdir())
 
 
 def test_an_upload_is_called_what_the_user_calls_it(home):
@@ -82,22 +82,22 @@ def test_an_upload_is_called_what_the_user_calls_it(home):
     identifier = source.split(":")[1].split(" ")[0]
     assert in_the_users_words(source, f"{identifier} is a damaged archive") == "Ünï <b>.zip is a damaged archive"
     with pytest.raises(InvalidInputError, match=r"Ünï <b>\.zip is called an archive, but what is in it is none"):
-        preview(ImportRequest(source, "x"), home)
+        preview(home, ImportRequest(source, "x"))
 
 
 def test_the_folder_that_was_dropped_is_no_class(home):
     flat = [(f"scans/{i}.jpg", io.BytesIO(made.jpg(i))) for i in range(3)]
-    seen = preview(ImportRequest(keep_upload(flat, home), "x"), home)
+    seen = preview(home, ImportRequest(keep_upload(home, flat), "x"))
     assert (dict(seen.classes), seen.unlabeled) == ({}, 3)
     nested = [(f"pets/{name}", io.BytesIO(content)) for name, content in made.classes_of(2).items()]
-    source = keep_upload(nested, home)
+    source = keep_upload(home, nested)
     assert upload_title(source) == "pets"
-    assert dict(preview(ImportRequest(source, "x"), home).classes) == {"cat": 2, "dog": 2}
+    assert dict(preview(home, ImportRequest(source, "x")).classes) == {"cat": 2, "dog": 2}
 
 
 def test_one_folder_alone_is_no_class(home, tmp_path):
     files = {f"batch 7/{i}.jpg": made.jpg(i) for i in range(4)}
-    seen = preview(ImportRequest(uploaded(home, "a.zip", zipped(tmp_path, files)), "x"), home)
+    seen = preview(home, ImportRequest(uploaded(home, "a.zip", zipped(tmp_path, files)), "x"))
     assert (dict(seen.classes), seen.unlabeled) == ({}, 4)
     assert any("'batch 7'" in note for note in seen.notes)
 

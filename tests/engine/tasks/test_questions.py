@@ -23,7 +23,7 @@ def two_columns(folder):
 
 
 def asked(source, home, **fields):
-    found = propose(str(source), ImportRequest(str(source), "x", **fields), home)
+    found = propose(home, str(source), ImportRequest(str(source), "x", **fields))
     found.close()
     return found
 
@@ -78,7 +78,7 @@ def test_the_command_line_says_what_to_check_and_refuses_when_strict(home, tmp_p
     assert "say which: --labels color (The column 'color' holds the labels); or --labels shape" in (
         " ".join(capsys.readouterr().err.split())
     )
-    assert not (home / "tasks" / "guessed").exists()
+    assert not (home.tasks / "guessed").exists()
     assert cli.main(["import", folder, "--name", "guessed"]) == 0
     said = capsys.readouterr().out
     assert "please check: It is not certain which column of list.csv holds the labels." in said

@@ -183,14 +183,14 @@ def test_an_import_reads_by_the_choice_and_remembers_it(bring, tmp_path):
 
 def test_a_choice_between_ways_is_shown_on_images_of_the_source(home, tmp_path):
     wanted = ImportRequest(str(folder_of_16_bits(tmp_path / "cells")), "cells")
-    home.mkdir()
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
-    seen = preview(wanted, home)
+    home.path.mkdir()
+    (home.path / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
+    seen = preview(home, wanted)
     assert seen.reading == Reading()
     assert {sample.values.high for sample in seen.samples} == {1000, 3000}
     assert all(sample.converted for sample in seen.samples)
     names = [seen.samples[0].name, seen.samples[-1].name, "not there"]
-    own, fixed = read_in_ways(wanted, names, [Reading(), Reading(value_range=(0, 4000))], home)
+    own, fixed = read_in_ways(home, wanted, names, [Reading(), Reading(value_range=(0, 4000))])
     assert [sample.name for sample in own] == [sample.name for sample in fixed] == names[:2]
     assert [np.asarray(sample.image).max() for sample in own] == [255, 255]
     assert sorted(np.asarray(sample.image).max() for sample in fixed) == [64, 191]
@@ -214,7 +214,7 @@ def test_the_command_line_copies_or_reads_in_place(home, tmp_path, capsys):
     folder = made.put(tmp_path / "pets", made.classes_of(6))
     assert cli.main(["import", str(folder), "--name", "a", "--in-place"]) == 1
     assert "only from a folder in an allow-listed root" in capsys.readouterr().err
-    (home / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
+    (home.path / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
     for name, options, in_place in (("b", [], True), ("c", ["--in-place"], True), ("d", ["--copy"], False)):
         assert cli.main(["import", str(folder), "--name", name, "--json", *options]) == 0
         assert json.loads(capsys.readouterr().out)["read_in_place"] is in_place

@@ -108,8 +108,8 @@ def test_two_entries_of_one_name_are_one_file_or_a_sentence(tmp_path, pack, agai
 
 def test_dropped_files_of_one_name_keep_their_folder(home):
     dropped = [(f"{label}/{name}", io.BytesIO(JPEG)) for label in ("cat", "dog") for name in ("1.jpg", "1.jpg", "2")]
-    source = keep_upload([*dropped, ("dog/2", io.BytesIO(JPEG))], home)
-    found = find(upload_path(source, home))
+    source = keep_upload(home, [*dropped, ("dog/2", io.BytesIO(JPEG))])
+    found = find(upload_path(home, source))
     assert [(item.name, item.label) for item in found.items] == [
         *[("cat/1.jpg", "cat"), ("cat/1 (2).jpg", "cat"), ("cat/2", "cat")],
         *[("dog/1.jpg", "dog"), ("dog/1 (2).jpg", "dog"), ("dog/2", "dog"), ("dog/2 (2)", "dog")],

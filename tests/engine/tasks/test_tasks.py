@@ -21,7 +21,7 @@ from engine.tasks.task import write_task
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_every_bundled_task_opens_and_has_a_train_and_a_test_split(name, shared_home):
-    task = open_task(name, shared_home)
+    task = open_task(shared_home, name)
     assert len(task.images) == len(task.train_rows) + len(task.test_rows)
     assert not set(task.train_rows) & set(task.test_rows)
     assert set(task.labels) == set(range(len(task.classes)))
@@ -53,33 +53,33 @@ def test_a_budget_of_nothing_is_refused(emoji):
 
 def test_an_unknown_task_names_the_known_ones(home):
     with pytest.raises(UnknownNameError, match="did you mean quickdraw"):
-        open_task("quickdrw", home)
+        open_task(home, "quickdrw")
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "emoji-fluent/../x", ""])
 def test_a_name_is_never_a_path(name, home):
     with pytest.raises(UnknownNameError):
-        open_task(name, home)
+        open_task(home, name)
 
 
 def test_new_labels_are_a_new_revision_and_change_the_task(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     labels = task.labels.copy()
     labels[0] = -1
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
     write_task(task.folder, replace(task.record, labels=revision))
-    changed = open_task("emoji-fluent", home)
+    changed = open_task(home, "emoji-fluent")
     assert changed.revision != task.revision
     assert changed.labels[0] == -1
     assert (task.folder / "labels" / f"{task.record.labels}.parquet").exists()
 
 
 def test_images_that_came_after_a_revision_are_unlabeled_and_trained_on(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     ids, labels = task.images.image_ids[:-1], task.labels[:-1]
     revision = write_revision(task.folder / "labels", "label", ids, pa.array(labels, pa.int32()))
     write_task(task.folder, replace(task.record, labels=revision))
-    assert open_task("emoji-fluent", home).labels[-1] == -1
+    assert open_task(home, "emoji-fluent").labels[-1] == -1
 
 
 @pytest.mark.parametrize(
@@ -87,23 +87,23 @@ def test_images_that_came_after_a_revision_are_unlabeled_and_trained_on(home):
     [("resize", "crop"), ("flip", True), ("classes", ["x"]), ("student_size", 512), ("split", "784431e99ce7")],
 )
 def test_a_value_that_was_changed_by_hand_is_no_other_task_without_a_word(home, field, value):
-    path = open_task("emoji-fluent", home).folder / "task.json"
+    path = open_task(home, "emoji-fluent").folder / "task.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     with pytest.raises(DamagedFileError, match=r"emoji-fluent.*no longer what was written.*line .seal."):
-        open_task("emoji-fluent", home)
+        open_task(home, "emoji-fluent")
 
 
 def test_a_record_of_an_old_version_has_no_seal_and_one_may_be_taken_away(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     value = json.loads((task.folder / "task.json").read_text())
     assert value.pop("seal")
     (task.folder / "task.json").write_text(json.dumps(value | {"title": "Renamed"}))
-    assert open_task("emoji-fluent", home).record == replace(task.record, title="Renamed")
+    assert open_task(home, "emoji-fluent").record == replace(task.record, title="Renamed")
 
 
 @pytest.mark.parametrize("change", ["other labels", "other ids", "other column", "gone", "cut", "a folder"])
 def test_labels_are_what_their_revision_says(home, change):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     path = task.folder / "labels" / f"{task.record.labels}.parquet"
     ids, labels = task.images.image_ids, task.labels.copy()
     path.unlink()
@@ -117,20 +117,20 @@ def test_labels_are_what_their_revision_says(home, change):
         if change == "cut":
             path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WorkbenchError, match=path.name):
-        _ = open_task("emoji-fluent", home).labels
+        _ = open_task(home, "emoji-fluent").labels
 
 
 def test_labels_of_other_images_than_the_table_holds_are_named(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     ids = list(reversed(task.images.image_ids))
     revision = write_revision(task.folder / "labels", "label", ids, pa.array(task.labels, pa.int32()))
     write_task(task.folder, replace(task.record, labels=revision))
     with pytest.raises(DamagedFileError, match=r"about other images than .*images\.parquet holds"):
-        _ = open_task("emoji-fluent", home).labels
+        _ = open_task(home, "emoji-fluent").labels
 
 
 def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     content = task.images.content(7)
     path = task.folder / "images.parquet"
     whole = bytearray(path.read_bytes())
@@ -139,7 +139,7 @@ def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
     whole[at + 10] ^= 1
     path.write_bytes(whole)
     with pytest.raises(DamagedFileError, match=r"images\.parquet is damaged"):
-        open_task("emoji-fluent", home).images.content(7)
+        open_task(home, "emoji-fluent").images.content(7)
 
 
 @pytest.fixture
@@ -158,8 +158,8 @@ def test_a_damaged_task_file_is_refused_and_leaves_nothing(assets, home):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(DamagedFileError, match="does not match its checksum"):
-        open_task("emoji-fluent", home)
-    assert not list((home / "tasks").glob("*")) if (home / "tasks").exists() else True
+        open_task(home, "emoji-fluent")
+    assert not list((home.tasks).glob("*")) if (home.tasks).exists() else True
 
 
 def test_a_file_that_is_no_parquet_but_has_its_checksum_is_refused(assets, home):
@@ -169,21 +169,21 @@ def test_a_file_that_is_no_parquet_but_has_its_checksum_is_refused(assets, home)
     record["sha256"] = task_catalogue.sha256(path)
     (assets / "emoji-fluent.json").write_text(json.dumps(record))
     with pytest.raises(DamagedFileError, match="is not a task file"):
-        add_task_file(path, home)
+        add_task_file(home, path)
 
 
 def test_a_corrupt_image_table_in_the_workspace_is_a_sentence(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     (task.folder / "images.parquet").write_bytes(b"PAR1 nonsense")
     with pytest.raises(DamagedFileError, match="is damaged"):
-        len(open_task("emoji-fluent", home).images)
+        len(open_task(home, "emoji-fluent").images)
 
 
 def test_a_damaged_task_record_is_a_sentence(home):
-    task = open_task("emoji-fluent", home)
+    task = open_task(home, "emoji-fluent")
     (task.folder / "task.json").write_text('{"name": "emoji-fluent"}')
     with pytest.raises(DamagedFileError, match=r"task\.json is damaged, and with it task 'emoji-fluent'"):
-        open_task("emoji-fluent", home)
+        open_task(home, "emoji-fluent")
     assert "emoji-fluent" in task_names(home)
 
 

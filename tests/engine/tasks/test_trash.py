@@ -13,23 +13,23 @@ from tests.engine.tasks import made_sources as made
 @pytest.fixture
 def task(home):
     """A folder that is called a task: what is in it matters to nobody here."""
-    made.put(home / "tasks" / "mine", {"task.json": json.dumps({"title": "Löwen"}), "images.parquet": "images"})
-    made.put(home / "features" / "mine" / "x", {"y": "z"})
-    return home / "tasks" / "mine"
+    made.put(home.tasks / "mine", {"task.json": json.dumps({"title": "Löwen"}), "images.parquet": "images"})
+    made.put(home.features / "mine" / "x", {"y": "z"})
+    return home.tasks / "mine"
 
 
 def test_a_removed_task_takes_its_features_along_and_both_come_back(home, task):
     identifier = remove_task(home, "mine")
     assert "mine" not in task_names(home)
-    assert not (home / "features" / "mine").exists()
+    assert not (home.features / "mine").exists()
     [entry] = removed_tasks(home)
     assert (entry.id, entry.name, entry.title) == (identifier, "mine", "Löwen")
     assert entry.removed.endswith("+00:00")
     assert restore_task(home, "mine") == "mine"
     assert (task / "images.parquet").read_text() == "images"
-    assert (home / "features" / "mine" / "x" / "y").read_text() == "z"
+    assert (home.features / "mine" / "x" / "y").read_text() == "z"
     assert removed_tasks(home) == []
-    assert list((home / "trash").iterdir()) == []
+    assert list((home.trash).iterdir()) == []
 
 
 def test_a_task_never_takes_the_place_of_another_one(home, task):
@@ -47,12 +47,12 @@ def test_a_task_never_takes_the_place_of_another_one(home, task):
 
 def test_the_trash_is_emptied_in_parts_or_as_a_whole(home, task):
     remove_task(home, "mine")
-    made.put(home / "tasks" / "other", {"task.json": "{}"})
+    made.put(home.tasks / "other", {"task.json": "{}"})
     remove_task(home, "other")
     assert empty_trash(home, ["mine"]) == 1
     assert [entry.name for entry in removed_tasks(home)] == ["other"]
     assert empty_trash(home) == 1
-    assert list((home / "trash").iterdir()) == []
+    assert list((home.trash).iterdir()) == []
     with pytest.raises(UnknownNameError, match="removed task"):
         empty_trash(home, ["../tasks"])
 
@@ -60,13 +60,13 @@ def test_the_trash_is_emptied_in_parts_or_as_a_whole(home, task):
 def test_what_a_killed_removal_left_is_whole(home, task):
     """Killed after the task was moved, before its features were: both are there again once it is put back."""
     identifier = remove_task(home, "mine")
-    (home / "trash" / identifier / "features").rename(home / "features" / "mine")
+    (home.trash / identifier / "features").rename(home.features / "mine")
     assert restore_task(home, identifier) == "mine"
-    assert (home / "features" / "mine" / "x" / "y").read_text() == "z"
+    assert (home.features / "mine" / "x" / "y").read_text() == "z"
 
 
 def test_folders_that_no_removal_made_are_left_alone(home, task):
-    made.put(home / "trash" / "99999999T999999999999Z-mine" / "task", {"task.json": "{}"})
+    made.put(home.trash / "99999999T999999999999Z-mine" / "task", {"task.json": "{}"})
     assert removed_tasks(home) == []
 
 

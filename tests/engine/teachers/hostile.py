@@ -29,6 +29,7 @@ from engine.errors import WorkbenchError
 from engine.review import open_task
 from engine.tasks import Task
 from engine.teachers import TeacherDescription, TeacherRecord, add_from_hub, get_teacher, remove_teacher
+from engine.workspace import Workspace
 from tests.engine.teachers.hostile_making import (
     ARCHITECTURE,
     SIZE,
@@ -84,9 +85,9 @@ def attempt(case: Case, task: Task, around: Path) -> Outcome:
         except Exception as error:
             return Outcome(False, "", f"{type(error).__name__}: {error}")
         problem = _traces(around, before, record.name)
-        if problem is None and get_teacher(record.name) != record:
+        if problem is None and get_teacher(Workspace.from_environment(), record.name) != record:
             problem = "the record is not what was added"
-        remove_teacher(record.name)
+        remove_teacher(Workspace.from_environment(), record.name)
         return Outcome(True, f"added {record.name}", problem or _traces(around, before, None))
     finally:
         for path in sorted(folder.rglob("*"), reverse=True):
@@ -380,7 +381,9 @@ def _repositories() -> Iterator[Case]:
         before = os.environ.get("WORKBENCH_HUB")
         os.environ["WORKBENCH_HUB"] = str(folder)
         try:
-            return add_from_hub("someone/network", TeacherDescription(collection="nowhere"))
+            return add_from_hub(
+                Workspace.from_environment(), "someone/network", TeacherDescription(collection="nowhere")
+            )
         finally:
             if before is None:
                 del os.environ["WORKBENCH_HUB"]
@@ -409,7 +412,12 @@ def _repositories() -> Iterator[Case]:
     yield Case("repository's configuration", "a list", partial(repository, b"[]"))
     yield Case("repository's configuration", "nested without end", partial(repository, b'{"a":' * 50_000))
     for name in ("../..", "a/../b", "/etc/passwd", "a/b/c", "a\\b/c", "timm/", "x" * 5_000, "a/b?x=1", "", " "):
-        add = partial(lambda folder, task, n: add_from_hub(n, TeacherDescription(collection="nowhere")), n=name)
+        add = partial(
+            lambda folder, task, n: add_from_hub(
+                Workspace.from_environment(), n, TeacherDescription(collection="nowhere")
+            ),
+            n=name,
+        )
         yield Case("repository's name", repr(name[:20]), add)
 
 
@@ -422,7 +430,7 @@ def main(found: list[Case]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         around = Path(folder)
         os.environ["WORKBENCH_HOME"] = str(around / "workspace")
-        task = open_task(TASK, around / "workspace")
+        task = open_task(Workspace(around / "workspace"), TASK)
         for case in found:
             outcome = attempt(case, task, around)
             counts[case.mechanism, "accepted" if outcome.accepted else "refused"] += 1

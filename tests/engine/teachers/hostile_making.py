@@ -19,6 +19,7 @@ from safetensors.torch import save
 from engine.features import add_outputs
 from engine.tasks import Task
 from engine.teachers import TeacherDescription, TeacherRecord, add_checkpoint
+from engine.workspace import Workspace
 
 ARCHITECTURE = "test_resnet"  # timm's own for tests: 0.4 M parameters
 CLASSES = ("round", "square", "other")
@@ -56,7 +57,7 @@ def checkpoint(
     words = {key: changes.pop(key) for key in ("title", "name", "collection", "license") if key in changes}
     about = TeacherDescription(**{"title": "A hostile teacher", "collection": "nowhere", **words})
     options = {"architecture": ARCHITECTURE, "classes": CLASSES, "size": SIZE, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return add_checkpoint(path, file_name, about, **{**options, **changes})
+    return add_checkpoint(Workspace.from_environment(), path, file_name, about, **{**options, **changes})
 
 
 def state(change: Callable[[dict[str, torch.Tensor]], Any], folder: Path, task: Task) -> TeacherRecord:
@@ -83,7 +84,7 @@ def table(columns: Callable[[Task], dict[str, Any]], folder: Path, task: Task, *
 def outputs(path: Path, folder: Path, task: Task, **options: Any) -> TeacherRecord:
     """Add a Parquet file."""
     about = TeacherDescription(title="A hostile table", collection="nowhere")
-    return add_outputs(task.folder.parents[1], task, path, "table.parquet", about, **options)
+    return add_outputs(Workspace(task.folder.parents[1]), task, path, "table.parquet", about, **options)
 
 
 def good_columns(task: Task) -> dict[str, Any]:

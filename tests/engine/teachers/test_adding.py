@@ -37,6 +37,7 @@ from engine.teachers.fitting import MismatchError, from_event
 from engine.teachers.from_checkpoint import DIFF_EVENT, request_checkpoint
 from engine.teachers.from_hub import request_hub, weights_here
 from engine.teachers.install import stage
+from engine.workspace import Workspace
 
 NET = "test_resnet"
 TIMM = "test_resnet.r160_in1k"
@@ -69,23 +70,23 @@ def own(tmp_path, state=None, name="own.safetensors"):
 def add_own(path, **changes):
     about = TeacherDescription(title=changes.pop("title", "My cells"), collection=changes.pop("collection", "clinic"))
     options = {"architecture": NET, "classes": CLASSES, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return add_checkpoint(path, path.name, about, **{**options, **changes})
+    return add_checkpoint(Workspace.from_environment(), path, path.name, about, **{**options, **changes})
 
 
 def outputs(teacher, size=32):
     pixels = torch.randint(256, (2, 3, size, size), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
     with torch.inference_mode():
-        return load_teacher(teacher, CPU)(pixels)
+        return load_teacher(Workspace.from_environment(), teacher, CPU)(pixels)
 
 
 def test_timms_weights_are_added_from_a_folder_and_give_what_timm_gives(hub):
-    assert weights_here(TIMM)
-    record = add_from_hub(TIMM, TeacherDescription())
+    assert weights_here(Workspace.from_environment(), TIMM)
+    record = add_from_hub(Workspace.from_environment(), TIMM, TeacherDescription())
     assert (record.origin, record.collection, record.license) == ("timm", "imagenet", "apache-2.0")
     assert (len(record.classes), record.classes[0]) == (1000, "tench, Tinca tinca")
     config = timm.get_pretrained_cfg(TIMM)
     assert (record.mean, record.std) == (tuple(config.mean), tuple(config.std))
-    features, logits = outputs(get_teacher(record.name), 160)
+    features, logits = outputs(get_teacher(Workspace.from_environment(), record.name), 160)
     pixels = torch.randint(256, (2, 3, 160, 160), generator=torch.Generator().manual_seed(1)).float() / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))
     with torch.inference_mode():
@@ -100,16 +101,21 @@ def test_a_cache_of_the_hub_serves_as_well(home, tmp_path, monkeypatch):
     (commit.parents[1] / "refs").mkdir()
     (commit.parents[1] / "refs" / "main").write_text("a" * 40)
     monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
-    assert add_from_hub(f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")).name == "cached"
+    assert (
+        add_from_hub(
+            Workspace.from_environment(), f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")
+        ).name
+        == "cached"
+    )
 
 
 def test_weights_that_are_not_here_are_asked_for_in_one_sentence(hub):
-    assert not weights_here("resnet18.a1_in1k")
+    assert not weights_here(Workspace.from_environment(), "resnet18.a1_in1k")
     with pytest.raises(UnavailableError, match=rf"copy model\.safetensors of that repository to {hub}/timm/resnet18"):
-        add_from_hub("resnet18.a1_in1k", TeacherDescription())
+        add_from_hub(Workspace.from_environment(), "resnet18.a1_in1k", TeacherDescription())
     with pytest.raises(UnavailableError, match=r"copy config\.json and model\.safetensors"):
-        add_from_hub("someone/network", TeacherDescription())
-    assert added_teachers() == []
+        add_from_hub(Workspace.from_environment(), "someone/network", TeacherDescription())
+    assert added_teachers(Workspace.from_environment()) == []
 
 
 def test_a_repository_with_a_timm_network_names_its_classes(hub):
@@ -119,7 +125,11 @@ def test_a_repository_with_a_timm_network_names_its_classes(hub):
     config = {"architecture": NET, "num_classes": 3, "label_names": list(CLASSES)}
     config["pretrained_cfg"] = {"input_size": [3, 48, 48], "mean": [0.1] * 3, "std": [0.2] * 3, "license": "mit"}
     (place / "config.json").write_text(json.dumps(config))
-    record = add_from_hub("someone/network", TeacherDescription(collection="theirs", further_collections=("imagenet",)))
+    record = add_from_hub(
+        Workspace.from_environment(),
+        "someone/network",
+        TeacherDescription(collection="theirs", further_collections=("imagenet",)),
+    )
     assert (record.classes, record.input_size, record.license) == (CLASSES, 48, "mit")
     assert (record.mean, record.std) == ((0.1,) * 3, (0.2,) * 3)
     assert outputs(record, 48)[1].shape == (2, 3)
@@ -131,9 +141,9 @@ def test_networks_without_classes_and_of_a_fixed_size_are_added_at_another_size(
     save_file(network(0, "test_vit").state_dict(), place / "model.safetensors")
     config = {"architecture": "test_vit", "num_classes": 0, "pretrained_cfg": {"fixed_input_size": True}}
     (place / "config.json").write_text(json.dumps(config))
-    record = add_from_hub("someone/vit", TeacherDescription(collection="theirs"), size=64)
+    record = add_from_hub(Workspace.from_environment(), "someone/vit", TeacherDescription(collection="theirs"), size=64)
     assert (record.classes, record.has_pseudo_labels, dict(record.model_args)) == ((), False, {"img_size": 64})
-    features, logits = outputs(get_teacher(record.name), 64)
+    features, logits = outputs(get_teacher(Workspace.from_environment(), record.name), 64)
     assert (features.shape[0], logits.shape) == (2, (2, 0))
 
 
@@ -149,7 +159,9 @@ def test_a_download_tells_its_progress_and_can_be_stopped(monkeypatch, tmp_path,
 
     monkeypatch.setattr(hub_files, "hf_hub_download", client)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub_files.hub_file("timm/x", "model.safetensors", lambda *progress: told.append(progress))
+    hub_files.hub_file(
+        Workspace.from_environment(), "timm/x", "model.safetensors", lambda *progress: told.append(progress)
+    )
     assert told[0] == (0, None, "bytes", "Asking the hub for model.safetensors")
     assert [step[:3] for step in told[1:]] == [(10, 30, "bytes"), (20, 30, "bytes"), (30, 30, "bytes")]
 
@@ -158,7 +170,7 @@ def test_a_download_tells_its_progress_and_can_be_stopped(monkeypatch, tmp_path,
             raise CancelledError("stopped")
 
     with pytest.raises(CancelledError):
-        hub_files.hub_file("timm/x", "model.safetensors", stop)
+        hub_files.hub_file(Workspace.from_environment(), "timm/x", "model.safetensors", stop)
 
 
 def test_a_checkpoint_is_added_and_survives(home, tmp_path):
@@ -170,14 +182,14 @@ def test_a_checkpoint_is_added_and_survives(home, tmp_path):
         CLASSES,
     )
     assert record.parameters == sum(p.numel() for p in network(3).parameters())
-    assert get_teacher("my-cells") == record
-    assert record in all_teachers()
-    assert "my-cells" in teacher_names()
+    assert get_teacher(Workspace.from_environment(), "my-cells") == record
+    assert record in all_teachers(Workspace.from_environment())
+    assert "my-cells" in teacher_names(Workspace.from_environment())
     expected = network(3).eval()
     pixels = torch.randint(256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(1)).float() / 127.5 - 1
     with torch.inference_mode():
         assert torch.allclose(outputs(record)[1], expected(pixels), atol=1e-5)
-    assert sorted(path.name for path in (home / "teachers" / "my-cells").iterdir()) == [
+    assert sorted(path.name for path in (home.teachers / "my-cells").iterdir()) == [
         "record.json",
         "weights.safetensors",
     ]
@@ -220,7 +232,7 @@ def test_names_and_shapes_that_do_not_fit_are_told_one_by_one(home, tmp_path):
     assert "instead of 3 ×" in str(caught.value)
     problems = [row["problem"] for row in found.rows()]
     assert list(dict.fromkeys(problems)) == ["another shape", "only in the file", "only in the architecture"]
-    assert added_teachers() == []
+    assert added_teachers(Workspace.from_environment()) == []
 
 
 def test_no_name_or_title_is_taken_twice(home, tmp_path):
@@ -244,38 +256,38 @@ def test_a_teacher_that_saw_a_task_s_collection_may_not_teach_it(home, tmp_path)
     assert relation(add_own(path, collection="emoji"), "emoji", ("emoji-a",)) == "same"
     about = TeacherDescription(title="Two", collection="clinic", further_collections=("emoji",))
     options = {"architecture": NET, "classes": CLASSES, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    record = add_checkpoint(path, "own", about, **options)
+    record = add_checkpoint(Workspace.from_environment(), path, "own", about, **options)
     assert relation(record, "emoji", ("emoji-a",)) == "same"
     assert relation(record, "quickdraw", ()) == "other"
 
 
 def test_an_added_network_never_becomes_a_student_s_imagenet_start(home, tmp_path):
-    before = imagenet_state("tf_efficientnet_lite0")
+    before = imagenet_state(Workspace.from_environment(), "tf_efficientnet_lite0")
     path = own(tmp_path, network(3, "tf_efficientnet_lite0").state_dict())
     add_own(path, architecture="tf_efficientnet_lite0", collection="imagenet")
-    after = imagenet_state("tf_efficientnet_lite0")
+    after = imagenet_state(Workspace.from_environment(), "tf_efficientnet_lite0")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_removing_takes_everything_and_spares_the_program_s_own(home, tmp_path):
     record = add_own(own(tmp_path))
-    cached = home / "features" / "emoji-fluent" / f"{record.name}-{record.key}-pad" / "view-0"
+    cached = home.features / "emoji-fluent" / f"{record.name}-{record.key}-pad" / "view-0"
     cached.mkdir(parents=True)
-    remove_teacher(record.name)
-    assert added_teachers() == []
-    assert list((home / "teachers").iterdir()) == []
+    remove_teacher(Workspace.from_environment(), record.name)
+    assert added_teachers(Workspace.from_environment()) == []
+    assert list((home.teachers).iterdir()) == []
     assert not cached.parent.exists()
     with pytest.raises(UnknownNameError):
-        remove_teacher(record.name)
+        remove_teacher(Workspace.from_environment(), record.name)
     with pytest.raises(InvalidInputError, match="comes with the program"):
-        remove_teacher("cifar10")
+        remove_teacher(Workspace.from_environment(), "cifar10")
 
 
 def test_what_a_killed_adding_left_is_no_teacher_and_goes_after_a_day(home, tmp_path):
-    left = home / "teachers" / ".tmp-0123456789ab-half"
+    left = home.teachers / ".tmp-0123456789ab-half"
     left.mkdir(parents=True)
     (left / "record.json").write_text("{}")
-    assert (added_teachers(), damaged_teachers()) == ([], {})
+    assert (added_teachers(Workspace.from_environment()), damaged_teachers(Workspace.from_environment())) == ([], {})
     add_own(own(tmp_path))
     assert left.exists()  # it might be somebody else's, at work just now
     os.utime(left, (0, 0))
@@ -285,28 +297,31 @@ def test_what_a_killed_adding_left_is_no_teacher_and_goes_after_a_day(home, tmp_
 
 def test_a_damaged_record_hides_its_teacher_alone(home, tmp_path):
     record = add_own(own(tmp_path))
-    path = home / "teachers" / record.name / "record.json"
+    path = home.teachers / record.name / "record.json"
     path.write_text("{")
-    assert record.name not in teacher_names()
-    assert f"is damaged, and with it the teacher {record.name!r}" in damaged_teachers()[record.name]
-    remove_teacher(record.name)
-    assert damaged_teachers() == {}
+    assert record.name not in teacher_names(Workspace.from_environment())
+    assert (
+        f"is damaged, and with it the teacher {record.name!r}"
+        in damaged_teachers(Workspace.from_environment())[record.name]
+    )
+    remove_teacher(Workspace.from_environment(), record.name)
+    assert damaged_teachers(Workspace.from_environment()) == {}
 
 
 def test_weights_that_were_changed_afterwards_are_refused(home, tmp_path):
     record = add_own(own(tmp_path))
-    path = home / "teachers" / record.name / "weights.safetensors"
+    path = home.teachers / record.name / "weights.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(DamagedFileError, match="remove this teacher, and add it again"):
-        weight_file(record)
+        weight_file(Workspace.from_environment(), record)
 
 
 def test_a_job_adds_from_the_hub_and_one_that_fails_says_why(hub, home):
     job = request_hub(home, TIMM, TeacherDescription(title="By a job"), None)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
-    assert get_teacher("by-a-job").origin == "timm"
+    assert get_teacher(Workspace.from_environment(), "by-a-job").origin == "timm"
     shutil.rmtree(hub)
     failed = request_hub(home, TIMM, TeacherDescription(title="Again"), None)
     assert worker.run(failed.folder, HANDLERS) == worker.FAILED
@@ -316,16 +331,16 @@ def test_a_job_adds_from_the_hub_and_one_that_fails_says_why(hub, home):
 def test_a_job_takes_an_upload_and_leaves_none(home, tmp_path):
     wanted = {"architecture": NET, "classes": list(CLASSES), "size": 32, "mean": ["0.5"] * 3, "std": [0.5] * 3}
     about = TeacherDescription(title="Uploaded", collection="clinic")
-    upload = stage(io.BytesIO(own(tmp_path).read_bytes()), home)
+    upload = stage(home, io.BytesIO(own(tmp_path).read_bytes()))
     job = request_checkpoint(home, upload, "own.pt", about, wanted)
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
-    assert get_teacher("uploaded").source == "own.pt"
+    assert get_teacher(Workspace.from_environment(), "uploaded").source == "own.pt"
 
-    upload = stage(io.BytesIO(own(tmp_path).read_bytes()), home)
+    upload = stage(home, io.BytesIO(own(tmp_path).read_bytes()))
     wrong = {**wanted, "classes": ["a", "b"]}
     job = request_checkpoint(home, upload, "own.pt", TeacherDescription(title="Wrong", collection="clinic"), wrong)
     assert worker.run(job.folder, HANDLERS) == worker.FAILED
     assert "does not fit" in jobs.status(job).message
     event = next(event for event in jobs.read_events(job).events if event["kind"] == DIFF_EVENT)
     assert [name for name, _, _ in from_event(event).wrong_shape] == ["fc.weight", "fc.bias"]
-    assert list((home / "uploads").iterdir()) == []
+    assert list((home.uploads).iterdir()) == []

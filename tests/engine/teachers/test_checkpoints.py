@@ -19,6 +19,7 @@ from engine.teachers import TeacherDescription, TeacherRecord, add_checkpoint, g
 from engine.teachers.checkpoint import read_tensors
 from engine.teachers.configured import timm_configuration
 from engine.teachers.fitting import MismatchError, fit
+from engine.workspace import Workspace
 
 NET = "test_resnet"
 CLASSES = ("round", "square", "other")
@@ -34,7 +35,13 @@ def add(tmp_path, model, architecture=NET, **options):
     path = tmp_path / "own.safetensors"
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path)
     about = TeacherDescription(title="Mine", collection="clinic")
-    return add_checkpoint(path, path.name, about, **{"architecture": architecture, "classes": CLASSES, **options})
+    return add_checkpoint(
+        Workspace.from_environment(),
+        path,
+        path.name,
+        about,
+        **{"architecture": architecture, "classes": CLASSES, **options},
+    )
 
 
 @pytest.mark.parametrize("architecture", [NET, "test_vit", "mobilevit_xxs"])
@@ -50,7 +57,9 @@ def test_without_options_a_network_gives_what_timm_s_own_preprocessing_gives(hom
     wanted = create_transform(**{**config, "crop_pct": 1.0})(Image.fromarray(pixels))[None]
     given = torch.from_numpy(render(Image.fromarray(pixels), np.array(WHOLE, np.float32), size)).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        features, logits = load_teacher(get_teacher(record.name), CPU)(given)
+        features, logits = load_teacher(
+            Workspace.from_environment(), get_teacher(Workspace.from_environment(), record.name), CPU
+        )(given)
         assert torch.allclose(logits, model(wanted), atol=1e-4)
         assert torch.allclose(features, model.forward_head(model.forward_features(wanted), pre_logits=True), atol=1e-4)
 
@@ -69,7 +78,7 @@ def test_pooling_is_part_of_what_is_added(home, tmp_path, architecture, pooling)
     record = add(tmp_path, model, architecture, pooling=pooling, size=160)
     assert record.pooling == pooling
     pixels = torch.randint(256, (2, 3, 160, 160), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    loaded = load_teacher(record, CPU)
+    loaded = load_teacher(Workspace.from_environment(), record, CPU)
     places = model.forward_features(pixels * loaded.scale - loaded.shift)
     pooled = {"max": lambda p: p.amax((2, 3)), "avg": lambda p: p[:, 1:].mean(1), "token": lambda p: p[:, 0]}
     with torch.inference_mode():

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from engine.review import open_task
+from engine.workspace import Workspace
 from tests.engine.teachers.hostile import TASK, attempt, cases, harmed, main
 
 CASES = cases()
@@ -26,7 +27,7 @@ def around(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def task(around):
-    return open_task(TASK, around / "workspace")
+    return open_task(Workspace(around / "workspace"), TASK)
 
 
 def test_there_are_many_cases_of_many_mechanisms():
