@@ -34,7 +34,15 @@ from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
 from engine.intake.layouts.plain import LAYOUTS as FOLDER_LAYOUTS
 from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.intake.previews import Preview, Sample, preview, read_in_ways
-from engine.intake.request import ARCHIVE_SUFFIXES, SINGLE_TABLES, UPLOAD, ImportRequest, request_from, with_changes
+from engine.intake.request import (
+    ARCHIVE_SUFFIXES,
+    SINGLE_TABLES,
+    UPLOAD,
+    ImportRequest,
+    request_for,
+    request_from,
+    with_changes,
+)
 from engine.intake.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
 
 __all__ = [
@@ -63,6 +71,7 @@ __all__ = [
     "propose",
     "read_in_ways",
     "remove_upload",
+    "request_for",
     "request_from",
     "request_import",
     "upload_title",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
+from engine.files import as_utf8
 from engine.images.reading import Reading, reading_from
 from engine.images.views import RESIZES
 from engine.intake.inventory import Columns
+from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.review.findings import Decisions
 from engine.review.geometry import check_size
 from engine.review.splitting import TEST_SHARE
@@ -65,6 +68,34 @@ class ImportRequest:
     def decisions(self) -> Decisions:
         """What was decided ahead."""
         return Decisions(dict(self.findings), self.split, self.test_share, self.seed)
+
+
+def request_for(source: str, *, title: str = "", name: str = "", images: str = "", **wanted: Any) -> ImportRequest:
+    """The request for a source as a user writes it: paths may be relative, title and name are made from the source if
+    they are not given. wanted: other fields. Raises InvalidInputError.
+    """
+    known = source.startswith(TORCHVISION)
+    as_utf8(source)  # a name that is none would be refused once all images are read
+    as_utf8(images)
+    title = title or name or (source.removeprefix(TORCHVISION) if known else _stem(source))
+    return ImportRequest(
+        source=source if known else _absolute(source),
+        title=title,
+        name=name or task_name(title),
+        images=_absolute(images) if images else "",
+        **wanted,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _stem(source: str) -> str:
+    path = Path(_absolute(source))
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl") and path.parent.name:
+        return path.parent.name  # a table is called labels.csv, whatever its images are
+    return path.name.split(".")[0] or path.name
 
 
 def request_as_json(request: ImportRequest) -> dict[str, Any]:
