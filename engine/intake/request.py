@@ -131,9 +131,3 @@ def may_flip(classes: tuple[str, ...], *, dicom: bool) -> bool:
 def with_name(request: ImportRequest) -> ImportRequest:
     """The same request with its task's name spelled out."""
     return replace(request, name=request.task)
-
-
-def with_changes(request: ImportRequest, changes: Mapping[str, Any]) -> ImportRequest:
-    """The request that chooses an interpretation of a question, by its `changes`."""
-    columns = replace(request.columns, **changes.get("columns", {}))
-    return replace(request, columns=columns, answers={**request.answers, **changes.get("answers", {})})

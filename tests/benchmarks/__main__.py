@@ -23,8 +23,9 @@ from engine.methods import get_method
 from engine.methods.made_up import MadeUp
 from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
-from engine.training import Objective, TrainData, TrainSpec, augment, build_student
+from engine.training import Objective, TrainData, TrainSpec, augment
 from engine.training.loop import _Run
+from engine.training.student_network import build_student
 from engine.training.throughput import made_up
 from engine.workspace import Workspace
 from tests.benchmarks.ranking import few_labels, many_images

@@ -9,7 +9,8 @@ import pytest
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.features import FeatureStore
-from engine.review import checked, open_task, settled
+from engine.review import checked, open_task
+from engine.review.decisions import settled
 from engine.runs import entries, list_comparisons, rank
 from engine.runs.removal import runs_that_name
 from engine.tasks import given_labels, task_names

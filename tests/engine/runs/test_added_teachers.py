@@ -13,8 +13,9 @@ from engine.jobs import worker
 from engine.results import read_result
 from engine.review import open_task
 from engine.runs import candidates, plan, rank, start
-from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
+from engine.runs.panel import as_document, teacher_panel
 from engine.runs.removal import remove_teacher, runs_that_name
+from engine.similarity import METRICS
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
 from engine.workspace import Workspace
 
@@ -149,7 +150,7 @@ def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tm
     found = teacher_panel(home, task, metrics=["parc", "nce", "static"], teachers=teachers)
     assert {place.teacher for place in found.under("parc").places} == set(teachers)
     assert {place.teacher for place in found.under("nce").places} == {"mnist", "cifar10"}
-    assert found.under("static").problem == UNKNOWN_SIZE
+    assert found.under("static").problem == METRICS["static"].unknown
     assert found.under("parc").places[0].teacher == "silent"
     document = as_document(
         Workspace.from_environment(), teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers

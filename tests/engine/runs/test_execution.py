@@ -18,23 +18,22 @@ from engine.errors import InvalidInputError
 from engine.features import extract
 from engine.jobs import worker
 from engine.methods import distill_consensus
+from engine.results import read_result
 from engine.review import open_task
 from engine.runs import (
     QueueThread,
     as_document,
     entries,
-    execute,
     execution,
     finished_results,
     list_comparisons,
     plan,
     queue,
-    read_result,
     start,
 )
-from engine.runs.execution import CHECKPOINT, KIND
-from engine.tasks import Task, write_revision
-from engine.tasks.task import write_task
+from engine.runs.execution import CHECKPOINT, KIND, execute
+from engine.tasks import Task
+from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
 from engine.workspace import Workspace
 from tests.engine.runs.conftest import TEACHERS

@@ -10,7 +10,8 @@ from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, get_method, preselected
 from engine.review import open_task
-from engine.runs import common_ground, method_means, plan, run_spec_from
+from engine.runs import method_means, plan, run_spec_from
+from engine.runs.comparison import common_ground
 from engine.runs.spec import as_json
 from engine.tasks import Task
 from engine.tasks.task import write_task

@@ -20,10 +20,9 @@ from engine.intake import (
     import_images,
     ingest,
     keep_upload,
-    offered_sources,
-    propose,
     request_import,
 )
+from engine.intake.import_job import offered_sources
 from engine.intake.uploads import upload_path
 from engine.jobs import DeviceLock
 from engine.review import checked, open_task
@@ -31,6 +30,7 @@ from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
 from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
+from tests.engine.tasks.proposing import propose
 
 
 @pytest.fixture

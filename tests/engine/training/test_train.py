@@ -8,18 +8,9 @@ import torch
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, distill_consensus, get_method
-from engine.training import (
-    EvaluationData,
-    Hooks,
-    TrainData,
-    TrainSpec,
-    UnfitCheckpointError,
-    build_student,
-    made,
-    predict,
-    train,
-)
+from engine.training import EvaluationData, Hooks, TrainData, TrainSpec, UnfitCheckpointError, made, predict, train
 from engine.training.loop import ema_decay, evaluation_steps, learning_rate
+from engine.training.student_network import build_student
 
 CLASSES, N, S = 4, 96, 32
 TINY = {"architecture": "mobilenetv3_small_050", "start": "random", "size": S, "images": 320, "evaluations": 2}
