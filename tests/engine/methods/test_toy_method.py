@@ -38,7 +38,7 @@ def test_it_trains(home):
     assert run_spec_from(jobs.load(folder).spec) == spec
     assert spec.settings.smoothing == 0.2
     assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message
-    assert read_result(folder)["title"] == "Smoothed labels"
+    assert read_result(folder).title == "Smoothed labels"
 
 
 def test_it_has_its_variants_and_its_errors():

@@ -132,7 +132,7 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     comparison = start(home, specs)
     folder = home.runs / comparison.runs[0]
     assert worker.run(folder, HANDLERS) == worker.DONE, jobs.status(jobs.load(folder)).message
-    assert read_result(folder)["active_alpha"] == {"knows-all": 1.0}
+    assert read_result(folder).active_alpha == {"knows-all": 1.0}
     assert runs_that_name(home, "knows-all") == [comparison.runs[0]]
     with pytest.raises(InvalidInputError, match=f"takes part in 1 run, such as {comparison.runs[0]}, and stays"):
         remove_teacher(home, "knows-all")
