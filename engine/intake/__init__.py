@@ -30,14 +30,16 @@ from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
 from engine.intake.layouts.plain import LAYOUTS as FOLDER_LAYOUTS
 from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.intake.previews import Preview, Sample, preview, read_in_ways
-from engine.intake.request import UPLOAD, ImportRequest, request_for, request_from
+from engine.intake.request import ARCHIVE_SUFFIXES, SINGLE_TABLES, UPLOAD, ImportRequest, request_for, request_from
 from engine.intake.uploads import keep_upload, remove_upload, upload_title
 
 __all__ = [
+    "ARCHIVE_SUFFIXES",
     "ENCODINGS",
     "FOLDER_CLASSES",
     "FOLDER_LAYOUTS",
     "IMPORT_KIND",
+    "SINGLE_TABLES",
     "TORCHVISION_SETS",
     "UPLOAD",
     "Columns",

@@ -19,6 +19,9 @@ from engine.review.geometry import check_size
 from engine.review.splitting import TEST_SHARE
 from engine.tasks.names import clean_text, task_name
 
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
+ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)  # what is taken for an archive by its name
+SINGLE_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # tables that come as one file
 UPLOAD = "upload:"  # a source that was uploaded: "upload:" and its id
 
 

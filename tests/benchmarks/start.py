@@ -113,7 +113,7 @@ def measured(home: Workspace, warm: bool) -> dict[str, dict]:
     home.path.mkdir(exist_ok=True)
     home.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
     task = open_task(home, TASK)
-    [spec] = plan(task, ["fine-tune"], [0], labels_per_class=2, device=DEVICE, **STUDENT)
+    [spec] = plan(home, task, ["fine-tune"], [0], labels_per_class=2, device=DEVICE, **STUDENT)
 
     def run() -> Job:
         return jobs.load(home.runs / runs.start(home, [spec]).runs[0])
@@ -141,7 +141,7 @@ def main(as_json: bool) -> int:
     found: dict[str, dict] = {"machine": {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}}
     for name, warm in (("cold", False), ("warm", True)):
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = measured(Path(folder) / "workspace", warm)
+            found[name] = measured(Workspace(Path(folder) / "workspace"), warm)
     if as_json:
         print(json.dumps(found, indent=2))
         return 0
