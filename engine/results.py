@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from engine.records import Count, Positive, Seconds, Share, read_record
+from engine.records import Count, Positive, Seconds, Share, read_record, record_from
 
 RESULT = "result.json"
 
@@ -23,7 +25,8 @@ class CurvePoint(TypedDict):
     accuracy: Share
 
 
-class IntervalRecord(TypedDict):
+@dataclass(frozen=True)
+class IntervalRecord:
     """An interval of an accuracy."""
 
     low: Share
@@ -32,7 +35,8 @@ class IntervalRecord(TypedDict):
     method: str
 
 
-class StudentCost(TypedDict):
+@dataclass(frozen=True)
+class StudentCost:
     """What the student is, and what it costs."""
 
     architecture: str
@@ -41,33 +45,38 @@ class StudentCost(TypedDict):
     gflops: Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Result(TypedDict):
-    """Everything that a run reports. Accuracies are shares of held-out images, 0 to 1; weights sum to 1."""
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Everything that a run reports. Accuracies are shares of held-out images, 0 to 1; weights sum to 1.
 
+    Fields with a default were not always written.
+    """
+
+    run: str = ""  # its name
     task: str
     method: str
     title: str
     seed: Count
     accuracy: Share
     interval: IntervalRecord
-    per_class_accuracy: NotRequired[list[Share | None]]
+    per_class_accuracy: tuple[Share | None, ...] = ()  # None for a class without a held-out image
     test_images: Positive
     labeled_images: Count
     train_images: Count
     labels_per_class: Count
-    metric: NotRequired[str | None]
-    p: NotRequired[float | Literal["inf"] | None]
+    metric: str | None = None
+    p: float | Literal["inf"] | None = None
     similarities: dict[str, float]
-    alpha: dict[str, Share]
+    alpha: dict[str, Share]  # before small weights were dropped
     active_alpha: dict[str, Share]
-    related_teachers: NotRequired[list[str]]
+    related_teachers: tuple[str, ...] = ()  # those that saw other parts of the task's own collection
     effective_teachers: float | None
     ranking_possible: bool
     ranking_problem: str | None
-    student: NotRequired[StudentCost]
+    student: StudentCost | None = None
     machine: str
-    versions: NotRequired[dict[str, str]]
-    finished: NotRequired[str]
+    versions: dict[str, str] = field(default_factory=dict)
+    finished: str = ""
     steps: Count
     images: Count
     seconds: Seconds  # of training
@@ -76,7 +85,15 @@ class Result(TypedDict):
     curve: list[CurvePoint]
 
 
-def read_result(folder: Path) -> Result:
+def read_result(folder: Path) -> RunResult:
     """The result of the finished run in `folder`. Raises DamagedFileError if it is gone or damaged, StorageError."""
     way_out = f"restore it, or remove the folder {folder} and start the same run again"
-    return read_record(folder / RESULT, Result, f"the result of run {folder.name}", way_out)
+    found = read_record(folder / RESULT, RunResult, f"the result of run {folder.name}", way_out)
+    return replace(found, run=folder.name)
+
+
+def results_in(document: Mapping[str, Any], path: Path) -> list[RunResult]:
+    """The results in a comparison's document, which lies in `path`. Raises DamagedFileError."""
+    way_out = "make it again with `compare --json`"
+    found = record_from(document.get("results", []), list[RunResult], path, "the results of a comparison", way_out)
+    return [replace(result) for result in found]  # msgspec leaves out what it is not told: defaults

@@ -56,7 +56,7 @@ def test_its_version_and_requirements_have_one_source(wheel):
     assert metadata["Version"] == engine.__version__
     lines = (ROOT / "requirements.txt").read_text().split()
     assert len(metadata.get_all("Requires-Dist")) == len(lines)
-    assert "\n## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\n## [{engine.__version__}] - " in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_an_installed_one_works_from_any_folder(wheel, tmp_path):

@@ -60,7 +60,7 @@ def is_settled(found: Sequence[Entry]) -> bool:
 def curve_of(entry: Entry) -> Curve:
     """A run's curve as far as it has come, from its result or its events."""
     if entry.result is not None:
-        points = entry.result["curve"]
+        points = entry.result.curve
     else:
         try:
             points = curve(entry.job)
@@ -195,11 +195,11 @@ def progress_text(now: Status) -> str:
 def _detail(entry: Entry, waits_for: str) -> str:
     """What there is to say about a run that is not running."""
     if entry.result is not None:
-        low, high = entry.result["interval"]["low"], entry.result["interval"]["high"]
+        low, high = entry.result.interval.low, entry.result.interval.high
         return (
-            f"{wording.percent(entry.result['accuracy'])} held out "
+            f"{wording.percent(entry.result.accuracy)} held out "
             f":gray[({100 * low:.1f} to {100 * high:.1f} over test images) · "
-            f"{wording.duration(entry.result['seconds'])} of training]"
+            f"{wording.duration(entry.result.seconds)} of training]"
         )
     if entry.status.state == "queued":
         return f":gray[{waits_for}]"

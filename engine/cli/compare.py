@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection, Sequence
+from inspect import signature
 from typing import Any
 
 from engine.cli.options import add_task_options, fields, integer, names
 from engine.cli.printing import print_comparison, print_json
-from engine.progress import JobLines
-from engine.workspace import Workspace
+from engine.errors import InvalidInputError
 
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -35,58 +36,45 @@ def add_parser(verbs: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from engine import jobs
-    from engine.methods import preselected
-    from engine.review import open_task
-    from engine.runs import QueueThread, as_document, finished_results, lost_runs, plan, start
+    from engine.runs import plan
+    from engine.verbs import compare, open_workspace
 
-    workspace = Workspace.from_environment()
-    task = open_task(workspace, options.task)
-    changes = {
+    settings = {
         name: value
         for name in ("images", "architecture", "start", "size", "labeled_share", "views")
         if (value := getattr(options, name)) is not None
     }
-    specs = plan(
-        workspace,
-        task,
-        preselected() if options.methods is None else names(options.methods) or [],
-        [integer("--seeds", seed) for seed in names(options.seeds) or []],
-        labels_per_class=options.labels_per_class,
-        device=options.device,
-        metric=options.metric,
-        teachers=names(options.teachers),
-        **changes,
-        **fields(options.set),
-    )
-    comparison = start(workspace, specs)
-    waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
-    queue = QueueThread(workspace, specs[0].device, until_empty=True)
-    queue.start()
+    settings |= _training(options.set, {*signature(compare).parameters, *signature(plan).parameters})
     try:
-        ended = jobs.wait(waited, JobLines(len(waited)))
+        document = compare(
+            open_workspace(),
+            options.task,
+            names(options.methods),
+            seeds=[integer("--seeds", seed) for seed in names(options.seeds) or []],
+            labels_per_class=options.labels_per_class,
+            metric=options.metric,
+            teachers=names(options.teachers),
+            device=options.device,
+            **settings,
+        )
     except KeyboardInterrupt:
-        for job in waited:
-            jobs.request_cancel(job)
         print("Cancelled; the same command resumes the runs.", file=sys.stderr)
         return CANCELLED
-    finally:
-        queue.stop()
-        queue.join(5)
-    if queue.error is not None:
-        raise queue.error
-    failed = {job: found for job, found in ended.items() if found.state != "done"}
-    document = as_document(comparison, finished_results(workspace, comparison))
-    document["command"] = " ".join(["python -m engine", *sys.argv[1:]])
-    lost = lost_runs(workspace, comparison)
-    document["failed"] = [{"run": job.id, "state": s.state, "message": s.message} for job, s in failed.items()]
-    document["failed"] += [{"run": found.run, "state": "lost", "message": found.problem} for found in lost]
+    failed = document.pop("failed")
+    document |= {"command": " ".join(["python -m engine", *sys.argv[1:]]), "failed": failed}
     if options.json:
         print_json(document)
     else:
         print_comparison(document)
-    for job, found in failed.items():
-        print(f"error: {job.id} is {found.state}: {found.message}", file=sys.stderr)
-    for missing in lost:
-        print(f"error: {missing.problem}", file=sys.stderr)
-    return 1 if failed or lost else 0
+    for one in failed:
+        text = one["message"] if one["state"] == "lost" else f"{one['run']} is {one['state']}: {one['message']}"
+        print(f"error: {text}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _training(settings: Sequence[str], options: Collection[str]) -> dict[str, Any]:
+    """What `--set` says of training. Raises InvalidInputError for what has an option of its own."""
+    chosen = fields(settings)
+    if wrong := sorted(set(chosen) & set(options)):
+        raise InvalidInputError(f"--set {wrong[0]}: this is no field of training; `compare --help` has its option.")
+    return chosen

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from engine.workspace import Workspace
-
 
 def add_parser(verbs: Any) -> None:
     """Add `export` to the command line."""
@@ -20,15 +18,9 @@ def add_parser(verbs: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from engine import jobs
-    from engine.delivery import DEFAULT, export_student
-    from engine.errors import UnknownNameError
+    from engine.delivery import DEFAULT
+    from engine.verbs import export, open_workspace
 
-    known = [job.id for job in jobs.list_jobs(Workspace.from_environment().runs)]
-    if options.run_id not in known:
-        raise UnknownNameError("run", options.run_id, known)
-    for path in export_student(
-        Workspace.from_environment().runs / options.run_id, options.out, options.format or DEFAULT
-    ):
+    for path in export(open_workspace(), options.run_id, options.out, options.format or DEFAULT):
         print(path)
     return 0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from engine.cli.printing import print_json
 from engine.errors import InvalidInputError
-from engine.files import as_utf8
 from engine.progress import ProgressLine
 from engine.workspace import Workspace
 
@@ -115,14 +113,8 @@ def run(options: argparse.Namespace) -> int:
 def request_of(options: argparse.Namespace) -> Any:
     """The ImportRequest that the options describe. Raises InvalidInputError."""
     from engine.images import Reading
-    from engine.intake import Columns, ImportRequest
-    from engine.tasks import task_name
+    from engine.intake import Columns, request_for
 
-    source: str = options.path
-    for path in (source, options.images or ""):
-        as_utf8(path)  # what is none would be refused once all images are read
-    known = source.startswith("torchvision:")
-    title = options.title or options.name or (source.split(":")[1] if known else _stem(source))
     reading = None
     if any((options.channels, options.range, options.window, options.percentiles)):
         reading = Reading(
@@ -131,11 +123,11 @@ def request_of(options: argparse.Namespace) -> Any:
             window=_pair("--window", options.window),
             percentiles=_pair("--percentiles", options.percentiles),
         )
-    return ImportRequest(
-        source=source if known else str(Path(source).expanduser().absolute()),
-        title=title,
-        name=options.name or task_name(title),
-        images=str(Path(options.images).expanduser().absolute()) if options.images else "",
+    return request_for(
+        options.path,
+        title=options.title or "",
+        name=options.name or "",
+        images=options.images or "",
         columns=Columns(options.paths, options.labels, options.groups, options.split_column),
         classes=tuple(name.strip() for name in options.classes.split(",") if name.strip()),
         reading=reading,
@@ -153,13 +145,6 @@ def request_of(options: argparse.Namespace) -> Any:
         strict=options.strict,
         in_place=False if options.copy else options.in_place or None,
     )
-
-
-def _stem(source: str) -> str:
-    path = Path(source).expanduser().absolute()
-    if path.suffix.lower() in (".csv", ".tsv", ".jsonl") and path.parent.name:
-        return path.parent.name  # a table is called labels.csv, whatever its images are
-    return path.name.split(".")[0] or path.name
 
 
 def _numbers(option: str, text: str | None) -> list[float]:

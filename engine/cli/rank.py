@@ -7,8 +7,6 @@ from typing import Any
 
 from engine.cli.options import add_task_options, names
 from engine.cli.printing import print_json, print_panel, print_ranking
-from engine.progress import ProgressLine
-from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
@@ -24,27 +22,21 @@ def add_parser(verbs: Any) -> None:
 
 
 def _rank(options: argparse.Namespace) -> int:
-    from engine.devices import resolve
-    from engine.review import open_task
-    from engine.runs.panel import ALL, SCORING, as_document, teacher_panel
+    from engine.verbs import open_workspace, rank
 
-    workspace, named = Workspace.from_environment(), names(options.teachers)
-    task = open_task(workspace, options.task)
-    found = teacher_panel(
-        workspace,
-        task,
-        metrics=None if options.metric == ALL else [options.metric],
+    document = rank(
+        open_workspace(),
+        options.task,
+        metric=options.metric,
         labels_per_class=options.labels_per_class,
         seed=options.seed,
-        teachers=named,
+        teachers=names(options.teachers),
         resamples=options.resamples,
-        device=resolve(options.device),
-        progress=ProgressLine("images × teachers", {SCORING: "scorings"}),
+        device=options.device,
     )
-    document = as_document(workspace, found, task, named)
     if options.json:
         return print_json(document)
-    if len(found.metrics) == 1:
+    if "ranking" in document:
         print_ranking(document)
     else:
         print_panel(document)

@@ -3,7 +3,7 @@
 `Confined` starts one and asks it; `serve` is what runs in it. `protections` says what the system at hand denies them.
 """
 
-from engine.confinement.lockdown import ACTS, Protections, as_json
+from engine.confinement.lockdown import as_json
 from engine.confinement.process import (
     NONSENSE,
     Answer,
@@ -16,12 +16,10 @@ from engine.confinement.process import (
 )
 
 __all__ = [
-    "ACTS",
     "NONSENSE",
     "Answer",
     "Confined",
     "DiedError",
-    "Protections",
     "TookTooLongError",
     "as_json",
     "libraries",

@@ -12,6 +12,7 @@ from engine.delivery.format import FinishedStudent
 from engine.delivery.formats import DEFAULT, FORMATS
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import replacing_folder, write_json
+from engine.records import as_value
 from engine.results import RESULT, read_result
 from engine.student import RECORD, WEIGHTS, check_student, read_student
 
@@ -32,7 +33,7 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT) -> list[Pat
     check_student(run_folder)
     with replacing_folder(out) as temporary:
         shutil.copyfile(run_folder / RECORD, temporary / RECORD)
-        write_json(temporary / RESULT, student.result)
+        write_json(temporary / RESULT, as_value(student.result))
         FORMATS[form].write(student, temporary)
     return sorted(out.iterdir())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.results import Result
+from engine.results import RunResult
 from engine.student import StudentRecord
 
 
@@ -16,7 +16,7 @@ class FinishedStudent:
 
     weights: Path  # safetensors, under timm's names
     record: StudentRecord
-    result: Result
+    result: RunResult
 
 
 @dataclass(frozen=True)

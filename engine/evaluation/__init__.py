@@ -15,7 +15,6 @@ from engine.evaluation.intervals import (
     bootstrap_over_targets,
     mean_over_targets,
     paired_difference,
-    t_interval,
     wilson_interval,
 )
 
@@ -33,7 +32,6 @@ __all__ = [
     "paired_difference",
     "per_class_accuracy",
     "spearman",
-    "t_interval",
     "weighted_kendall",
     "wilson_interval",
 ]

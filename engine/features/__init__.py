@@ -2,6 +2,6 @@
 
 from engine.features.extraction import extract
 from engine.features.precomputed import add_outputs, describes, request_outputs
-from engine.features.store import FeatureStore, Outputs
+from engine.features.store import FeatureStore
 
-__all__ = ["FeatureStore", "Outputs", "add_outputs", "describes", "extract", "request_outputs"]
+__all__ = ["FeatureStore", "add_outputs", "describes", "extract", "request_outputs"]

@@ -1,9 +1,8 @@
 """From bytes to pixels: decoding (plain files, TIFF, DICOM), more than 8 bits, fixed views.
 
-`decode` reads bytes that a task keeps; bytes of a stranger go through `engine.images.decoder`, a process of its own.
+`converting.decode` reads bytes that a task keeps; those of a stranger go through `decoder`, a process of its own.
 """
 
-from engine.images.converting import decode
 from engine.images.reading import WHOLE_RANGE, WITHOUT_EXTREMES, Reading, Values, reading_from, reading_in_words
 from engine.images.views import square
 
@@ -12,7 +11,6 @@ __all__ = [
     "WITHOUT_EXTREMES",
     "Reading",
     "Values",
-    "decode",
     "reading_from",
     "reading_in_words",
     "square",

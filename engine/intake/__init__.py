@@ -6,12 +6,9 @@ From files to a task, as page and command line use it:
     source = keep_upload(workspace, files)      what a browser dropped (one ZIP or table, or a folder's files), kept in
                                                 the workspace: "upload:<id>". Or a path (the app: check_allowed first),
                                                 or "torchvision:CIFAR10" (the names are in TORCHVISION_SETS)
-    found = propose(workspace, source)          an Inventory before anything is decoded: layout_title, items (name,
-                                                label, split, group), columns in use, all_columns, notes, skipped.
-                                                Call found.close() afterwards: a process of its own reads the source.
-                                                About two seconds for 100,000 files
-    now = preview(workspace, request)           the same in numbers, with some images as they will be read: for a page
-    ways = read_in_ways(workspace, ...)          some of them in several Readings, for a choice of how more than 8
+    now = preview(workspace, request)           what it holds, in numbers, and some images as they will be read: for
+                                                a page
+    ways = read_in_ways(workspace, ...)         some of them in several Readings, for a choice of how more than 8
                                                 bits become 8
     wanted = ImportRequest(source, title, ...)  every other field has a default: columns, classes, reading (channels,
                                                 range, window), split, geometry. wanted.task is the task's name;
@@ -24,45 +21,41 @@ From files to a task, as page and command line use it:
 Every function raises WorkbenchErrors alone, each a sentence to be shown.
 """
 
-from engine.intake.discovery import propose
 from engine.intake.encodings import ENCODINGS, encoding_title
 from engine.intake.import_job import KIND as IMPORT_KIND
-from engine.intake.import_job import check_allowed, execute_import, offered_sources, request_import
+from engine.intake.import_job import check_allowed, offered_sources, request_import
 from engine.intake.ingest import import_images
-from engine.intake.inventory import Columns, Inventory, Item
+from engine.intake.inventory import Columns
 from engine.intake.layouts.folder_arranging import FOLDER_CLASSES
 from engine.intake.layouts.plain import LAYOUTS as FOLDER_LAYOUTS
 from engine.intake.layouts.torchvision_sets import SETS as TORCHVISION_SETS
 from engine.intake.previews import Preview, Sample, preview, read_in_ways
-from engine.intake.request import UPLOAD, ImportRequest, request_from, with_changes
-from engine.intake.uploads import in_the_users_words, keep_upload, remove_upload, upload_title
+from engine.intake.request import ARCHIVE_SUFFIXES, SINGLE_TABLES, UPLOAD, ImportRequest, request_for, request_from
+from engine.intake.uploads import keep_upload, remove_upload, upload_title
 
 __all__ = [
+    "ARCHIVE_SUFFIXES",
     "ENCODINGS",
     "FOLDER_CLASSES",
     "FOLDER_LAYOUTS",
     "IMPORT_KIND",
+    "SINGLE_TABLES",
     "TORCHVISION_SETS",
     "UPLOAD",
     "Columns",
     "ImportRequest",
-    "Inventory",
-    "Item",
     "Preview",
     "Sample",
     "check_allowed",
     "encoding_title",
-    "execute_import",
     "import_images",
-    "in_the_users_words",
     "keep_upload",
     "offered_sources",
     "preview",
-    "propose",
     "read_in_ways",
     "remove_upload",
+    "request_for",
     "request_from",
     "request_import",
     "upload_title",
-    "with_changes",
 ]

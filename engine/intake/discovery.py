@@ -27,20 +27,12 @@ from engine.intake.request import UPLOAD, ImportRequest
 from engine.intake.sources import FolderTree, Skipped, Tree, open_tree
 from engine.intake.tables import TABLE_SUFFIXES
 from engine.intake.uploads import in_the_users_words, upload_path
-from engine.settings import ImportSettings, allowed_root, import_settings, settings_from
+from engine.settings import ImportSettings, allowed_root, settings_from
 from engine.tasks.facts import LINKS
 from engine.tasks.questions import Question, questions_as_json, questions_from
 from engine.workspace import Workspace
 
 CRASHES = 3  # after which a source is not read on: every further one would cost as much as finding its images
-
-
-def propose(workspace: Workspace, source: str, request: ImportRequest | None = None) -> Inventory:
-    """What a source holds, before any image is decoded: layout, images with labels, columns, notes. To be closed.
-
-    Raises WorkbenchError as `import_images` does.
-    """
-    return find_images(workspace, request or ImportRequest(source=source, title="preview"), import_settings(workspace))
 
 
 def find_images(workspace: Workspace, request: ImportRequest, settings: ImportSettings) -> Inventory:

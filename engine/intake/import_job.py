@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import InvalidInputError
 from engine.intake.ingest import import_images
 from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
-from engine.intake.request import UPLOAD, ImportRequest, request_as_json, request_from, with_name
+from engine.intake.request import ARCHIVE_SUFFIXES, UPLOAD, ImportRequest, request_as_json, request_from, with_name
 from engine.intake.tables import TABLE_SUFFIXES
 from engine.intake.uploads import upload_path
 from engine.jobs import IMPORT, Job, Reporter, request
@@ -72,7 +72,7 @@ def offered_sources(workspace: Workspace) -> list[str]:
 def _may_be_a_source(entry: os.DirEntry[str]) -> bool:
     if entry.name.startswith("."):
         return False
-    return entry.is_dir() or entry.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", *TABLE_SUFFIXES))
+    return entry.is_dir() or entry.name.lower().endswith((*ARCHIVE_SUFFIXES, *TABLE_SUFFIXES))
 
 
 _OFFERED = 200  # of one root

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError
+from engine.files import as_utf8
 from engine.images.reading import Reading, reading_from
 from engine.images.views import RESIZES
 from engine.intake.inventory import Columns
+from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.review.findings import Decisions
 from engine.review.geometry import check_size
 from engine.review.splitting import TEST_SHARE
 from engine.tasks.names import clean_text, task_name
 
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
+ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)  # what is taken for an archive by its name
+SINGLE_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # tables that come as one file
 UPLOAD = "upload:"  # a source that was uploaded: "upload:" and its id
 
 
@@ -64,6 +70,34 @@ class ImportRequest:
         return Decisions(dict(self.findings), self.split, self.test_share, self.seed)
 
 
+def request_for(source: str, *, title: str = "", name: str = "", images: str = "", **wanted: Any) -> ImportRequest:
+    """The request for a source as a user writes it: paths may be relative, title and name are made from the source if
+    they are not given. wanted: other fields. Raises InvalidInputError.
+    """
+    known = source.startswith(TORCHVISION)
+    as_utf8(source)  # a name that is none would be refused once all images are read
+    as_utf8(images)
+    title = title or name or (source.removeprefix(TORCHVISION) if known else _stem(source))
+    return ImportRequest(
+        source=source if known else _absolute(source),
+        title=title,
+        name=name or task_name(title),
+        images=_absolute(images) if images else "",
+        **wanted,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _stem(source: str) -> str:
+    path = Path(_absolute(source))
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl") and path.parent.name:
+        return path.parent.name  # a table is called labels.csv, whatever its images are
+    return path.name.split(".")[0] or path.name
+
+
 def request_as_json(request: ImportRequest) -> dict[str, Any]:
     """The JSON value of a request."""
     return {**asdict(request), "findings": dict(request.findings), "answers": dict(request.answers)}
@@ -97,9 +131,3 @@ def may_flip(classes: tuple[str, ...], *, dicom: bool) -> bool:
 def with_name(request: ImportRequest) -> ImportRequest:
     """The same request with its task's name spelled out."""
     return replace(request, name=request.task)
-
-
-def with_changes(request: ImportRequest, changes: Mapping[str, Any]) -> ImportRequest:
-    """The request that chooses an interpretation of a question, by its `changes`."""
-    columns = replace(request.columns, **changes.get("columns", {}))
-    return replace(request, columns=columns, answers={**request.answers, **changes.get("answers", {})})

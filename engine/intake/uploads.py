@@ -15,13 +15,14 @@ from typing import IO
 
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import TEMPORARY_PREFIX, make_folder, replacing
-from engine.intake.request import UPLOAD
+from engine.intake.request import SINGLE_TABLES, TAR_SUFFIXES, UPLOAD
 from engine.settings import ImportSettings, import_settings
 from engine.tasks.names import clean_identifier, clean_text
 from engine.workspace import Workspace
 
 KEPT_DAYS = 2.0  # an upload that nobody imported
-_ID = re.compile(r"[0-9a-f]{32}(\.(zip|tar|csv|tsv|parquet))?")
+_KEPT_AS = (".zip", ".tar", *SINGLE_TABLES)
+_ID = re.compile(rf"[0-9a-f]{{32}}({'|'.join(map(re.escape, _KEPT_AS))})?")
 _CHUNK = 1 << 20
 
 
@@ -75,9 +76,9 @@ def in_the_users_words(source: str, text: str) -> str:
 
 def _single_kind(name: str) -> str:
     lower = name.lower()
-    if lower.endswith((".zip", ".csv", ".tsv", ".jsonl", ".parquet")):
-        return "." + lower.rsplit(".", 1)[1]
-    return ".tar" if lower.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2")) else ""
+    if lower.endswith(TAR_SUFFIXES):
+        return ".tar"
+    return next((suffix for suffix in _KEPT_AS if lower.endswith(suffix)), "")
 
 
 def _pack(dropped: list[tuple[str, IO[bytes]]], path: Path, settings: ImportSettings) -> None:

@@ -5,32 +5,28 @@ the work is: `worker.run` is given a handler for each kind of job.
 """
 
 from engine.jobs import worker
-from engine.jobs.events import EventPage, read_events, replace_events
+from engine.jobs.events import read_events
 from engine.jobs.lanes import IMPORT, INTERACTIVE, lane_of_device
 from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import DeviceLock, drain
-from engine.jobs.records import DamagedJob, Job, damaged_jobs, list_jobs, load
+from engine.jobs.records import Job, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
-from engine.jobs.states import State, Status, create, remove, request_cancel, resume, status
+from engine.jobs.states import Status, create, remove, request_cancel, resume, status
 from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
 __all__ = [
     "IMPORT",
     "INTERACTIVE",
-    "DamagedJob",
     "DeviceLock",
-    "EventPage",
     "Handler",
     "Job",
     "OnChange",
     "Reporter",
-    "State",
     "Status",
     "WarmWorker",
     "create",
-    "damaged_jobs",
     "drain",
     "lane_of_device",
     "list_jobs",
@@ -38,7 +34,6 @@ __all__ = [
     "queued_jobs",
     "read_events",
     "remove",
-    "replace_events",
     "request",
     "request_cancel",
     "resume",

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,14 +67,6 @@ class _Record:
     lane: str = ""  # of a job of version 0.1
 
 
-@dataclass(frozen=True)
-class DamagedJob:
-    """A folder among the jobs that cannot be read as one, and a sentence that says why."""
-
-    folder: Path
-    message: str
-
-
 def now() -> datetime:
     """This moment in UTC."""
     return datetime.now(UTC)
@@ -124,22 +116,14 @@ def job_folders(root: Path) -> list[Path]:
 
 
 def list_jobs(root: Path) -> list[Job]:
-    """Jobs of `root`, newest first. Temporary and damaged folders are left out; `damaged_jobs` tells of the latter."""
-    return sorted((job for job in _loaded(root) if isinstance(job, Job)), key=_age, reverse=True)
+    """Jobs of `root`, newest first. Temporary and damaged folders are left out; `load` says what is wrong with one."""
+    return sorted(_loaded(root), key=_age, reverse=True)
 
 
-def damaged_jobs(root: Path) -> list[DamagedJob]:
-    """Folders of `root` that `list_jobs` leaves out, each with a sentence for the user."""
-    return [job for job in _loaded(root) if isinstance(job, DamagedJob)]
-
-
-def _loaded(root: Path) -> Iterator[Job | DamagedJob]:
+def _loaded(root: Path) -> Iterator[Job]:
     for folder in job_folders(root):
-        try:
+        with suppress(WorkbenchError):
             yield load(folder)
-        except WorkbenchError as error:
-            if os.path.isdir(folder):  # otherwise it was removed while the list was read
-                yield DamagedJob(folder, str(error))
 
 
 def _age(job: Job) -> tuple[datetime, str]:

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from engine.errors import UnknownNameError
 from engine.methods.distill_weighted import DEFAULT_P
-from engine.methods.method import Material, Method, Need, Recipe, Settings, names_of
+from engine.methods.method import Material, Method, Recipe, Settings, names_of
 from engine.methods.variants import FORMER, variant, with_p
 
 FILES = (  # in the order of every list and chart
@@ -72,7 +72,6 @@ __all__ = [
     "SINGLE",
     "Material",
     "Method",
-    "Need",
     "Recipe",
     "Settings",
     "get_method",

@@ -53,8 +53,8 @@ class Distilling(Settings):
         int,
         number(
             "K, views of the teachers",
-            "Teachers describe each image in K fixed crops, and the student learns on those. They look K times as long "
-            "before the first run; what they saw is kept.",
+            "Teachers describe each image in K fixed crops, and the student learns on those. Extraction takes K times "
+            "as long before the first run; what it found is kept.",
             least=1,
             choices={1: "1", 4: "4", 8: "8"},
         ),

@@ -11,22 +11,17 @@ task = decide(task, findings={"copies": "keep"}, split="by-group", test_share=.3
                                             decision back. Accepting a finding is deciding for its choice in force
 """
 
-from engine.review.decisions import Checked, checked, count_open, decide, open_task, settled
-from engine.review.findings import Decisions, Finding, Remedy, Review
-from engine.review.geometry import STUDENT_SIZES, GeometryAdvice, relative_cost
+from engine.review.decisions import Checked, checked, count_open, decide, open_task
+from engine.review.findings import Finding
+from engine.review.geometry import STUDENT_SIZES, relative_cost
 
 __all__ = [
     "STUDENT_SIZES",
     "Checked",
-    "Decisions",
     "Finding",
-    "GeometryAdvice",
-    "Remedy",
-    "Review",
     "checked",
     "count_open",
     "decide",
     "open_task",
     "relative_cost",
-    "settled",
 ]

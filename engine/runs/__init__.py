@@ -1,13 +1,11 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
-from engine.results import Result, read_result
 from engine.runs.comparison import (
     Comparison,
     Entry,
     LostRun,
     MethodMean,
     as_document,
-    common_ground,
     damaged_comparisons,
     entries,
     finished_results,
@@ -15,38 +13,20 @@ from engine.runs.comparison import (
     load_comparison,
     lost_runs,
     method_means,
-    read_run,
     run_again,
     start,
 )
-from engine.runs.execution import CHECKPOINT, CURVE_EVENT, KIND, curve, execute
+from engine.runs.execution import CHECKPOINT, KIND, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
-from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
-from engine.runs.panel import (
-    MeanRankPlaces,
-    MetricPlaces,
-    Place,
-    TeacherPanel,
-    known_panel,
-    request_panel,
-    teacher_panel,
-)
-from engine.runs.queue import QueueThread, drain, line, waiting, worker_command
-from engine.runs.ranking import (
-    DEFAULT_METRIC,
-    Candidate,
-    Ranked,
-    Ranking,
-    active_weights,
-    candidates,
-    effective_teachers,
-    rank,
-)
+from engine.runs.labeling import unlabeled_rows, worth_a_label
+from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
+from engine.runs.queue import QueueThread, drain, line, waiting
+from engine.runs.ranking import DEFAULT_METRIC, Candidate, Ranking, active_weights, candidates, effective_teachers, rank
 from engine.runs.recorded import recorded_comparison
 from engine.runs.removal import remove_teacher
-from engine.runs.spec import RunSpec, defaults, plan, run_spec_from, spec_of
+from engine.runs.spec import RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
-from engine.runs.users import TaskUsers, remove_task, users_of_task
+from engine.runs.users import remove_task, users_of_task
 from engine.runs.verdict import (
     MEASURED_IMAGES,
     Measured,
@@ -61,7 +41,6 @@ from engine.runs.verdict import (
 
 __all__ = [
     "CHECKPOINT",
-    "CURVE_EVENT",
     "DEFAULT_METRIC",
     "KIND",
     "MEASURED_IMAGES",
@@ -77,18 +56,13 @@ __all__ = [
     "MetricPlaces",
     "Place",
     "QueueThread",
-    "Ranked",
     "Ranking",
-    "Result",
     "RunSpec",
     "Speed",
-    "Suggestion",
-    "TaskUsers",
     "TeacherPanel",
     "active_weights",
     "as_document",
     "candidates",
-    "common_ground",
     "curve",
     "damaged_comparisons",
     "defaults",
@@ -97,7 +71,6 @@ __all__ = [
     "entries",
     "estimate_extraction",
     "estimate_seconds",
-    "execute",
     "finished_results",
     "known_panel",
     "known_speed",
@@ -111,8 +84,6 @@ __all__ = [
     "order_verdict",
     "plan",
     "rank",
-    "read_result",
-    "read_run",
     "recorded_comparison",
     "remove_task",
     "remove_teacher",
@@ -124,13 +95,10 @@ __all__ = [
     "run_spec_from",
     "single_teacher_runs",
     "single_teacher_specs",
-    "spec_of",
     "start",
-    "teacher_panel",
     "unfinished_measurements",
     "unlabeled_rows",
     "users_of_task",
     "waiting",
-    "worker_command",
     "worth_a_label",
 ]

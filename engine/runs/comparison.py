@@ -17,8 +17,8 @@ from engine.evaluation import Interval, PairedDifference, accuracy_interval, pai
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
-from engine.records import Count, damaged, read_record, write_record
-from engine.results import RESULT, Result, read_result
+from engine.records import Count, as_value, damaged, read_record, write_record
+from engine.results import RESULT, RunResult, read_result
 from engine.runs.execution import KIND
 from engine.runs.spec import RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
@@ -60,7 +60,7 @@ class Entry:
     spec: RunSpec
     job: Job
     status: Status
-    result: Result | None
+    result: RunResult | None
     problem: str | None = None
 
 
@@ -207,10 +207,10 @@ def read_run(workspace: Workspace, run: str) -> Entry | LostRun:
         return Entry(run, spec, job, now, None, str(error))
 
 
-def _result_of(job: Job, spec: RunSpec) -> Result:
+def _result_of(job: Job, spec: RunSpec) -> RunResult:
     """The result of a run that is done. Raises DamagedFileError, also for the result of another run; StorageError."""
     found = read_result(job.folder)
-    if (found["task"], found["method"], found["seed"]) != (spec.task, spec.method, spec.seed):
+    if (found.task, found.method, found.seed) != (spec.task, spec.method, spec.seed):
         way_out = f"restore it, or remove the folder {job.folder} and start the same run again"
         raise damaged(job.folder / RESULT, f"the result of run {job.id}", "it is that of another run", way_out)
     return found
@@ -252,42 +252,42 @@ def common_ground(specs: Sequence[RunSpec]) -> tuple[Shared, tuple[str, ...]]:
     return shared, tuple(differs)
 
 
-def method_means(results: Sequence[Mapping[str, Any]]) -> list[MethodMean]:
-    """Results by method, in the order in which methods first occur. `results` are what runs left in result.json."""
-    by_method: dict[str, dict[int, Mapping[str, Any]]] = {}
+def method_means(results: Sequence[RunResult]) -> list[MethodMean]:
+    """Results by method, in the order in which methods first occur."""
+    by_method: dict[str, dict[int, RunResult]] = {}
     for result in results:
-        by_method.setdefault(result["method"], {})[result["seed"]] = result
-    reference = {seed: r["accuracy"] for seed, r in by_method.get(REFERENCE.key, {}).items()}
+        by_method.setdefault(result.method, {})[result.seed] = result
+    reference = {seed: r.accuracy for seed, r in by_method.get(REFERENCE.key, {}).items()}
     quickest = {
-        seed: min(m[seed]["seconds"] for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
+        seed: min(m[seed].seconds for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
     }
     return [_mean(method, found, reference, quickest) for method, found in by_method.items()]
 
 
-def as_document(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def as_document(comparison: Comparison, results: Sequence[RunResult]) -> dict[str, Any]:
     """One JSON document of a comparison: its results and their means with intervals. Accuracies are shares, 0..1."""
     return {
         "comparison": comparison.id,
         "task": comparison.task,
         "created": comparison.created,
-        "machine": "; ".join(sorted({result["machine"] for result in results})),
+        "machine": "; ".join(sorted({result.machine for result in results})),
         "shared": dict(comparison.shared),
         "differs": list(comparison.differs),
-        "results": [dict(result) for result in results],
+        "results": [as_value(result) for result in results],
         "means": [asdict(mean) for mean in method_means(results)],
     }
 
 
-def finished_results(workspace: Workspace, comparison: Comparison) -> list[dict[str, Any]]:
-    """The results of a comparison's finished runs, each with its run's name."""
-    return [{"run": e.run, **e.result} for e in entries(workspace, comparison) if e.result is not None]
+def finished_results(workspace: Workspace, comparison: Comparison) -> list[RunResult]:
+    """The results of a comparison's finished runs."""
+    return [e.result for e in entries(workspace, comparison) if e.result is not None]
 
 
 def _mean(
-    method: str, by_seed: Mapping[int, Mapping[str, Any]], reference: Mapping[int, float], quickest: Mapping[int, float]
+    method: str, by_seed: Mapping[int, RunResult], reference: Mapping[int, float], quickest: Mapping[int, float]
 ) -> MethodMean:
     seeds = tuple(sorted(by_seed))
-    accuracies = [by_seed[seed]["accuracy"] for seed in seeds]
+    accuracies = [by_seed[seed].accuracy for seed in seeds]
     first = by_seed[seeds[0]]
     paired = set(seeds) & set(reference) if method != REFERENCE.key else set()
     return MethodMean(
@@ -295,23 +295,23 @@ def _mean(
         title=get_method(method).title,
         seeds=seeds,
         accuracy=sum(accuracies) / len(accuracies),
-        interval=accuracy_interval(accuracies, first["test_images"]),
-        images=first["images"],
-        seconds=sum(by_seed[seed]["seconds"] for seed in seeds) / len(seeds),
-        test_images=first["test_images"],
+        interval=accuracy_interval(accuracies, first.test_images),
+        images=first.images,
+        seconds=sum(by_seed[seed].seconds for seed in seeds) / len(seeds),
+        test_images=first.test_images,
         difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
         at_equal_seconds=_at_seconds(by_seed, quickest),
     )
 
 
-def _at_seconds(by_seed: Mapping[int, Mapping[str, Any]], moments: Mapping[int, float]) -> float | None:
+def _at_seconds(by_seed: Mapping[int, RunResult], moments: Mapping[int, float]) -> float | None:
     """Mean over seeds of the accuracy at each seed's moment, on straight lines between the points of its curve."""
     found = []
     for seed, result in by_seed.items():
-        seconds = [point["seconds"] for point in result.get("curve", ())]
+        seconds = [point["seconds"] for point in result.curve]
         if len(seconds) < 2 or seconds[0] > moments[seed]:
             return None
-        found.append(float(np.interp(moments[seed], seconds, [point["accuracy"] for point in result["curve"]])))
+        found.append(float(np.interp(moments[seed], seconds, [point["accuracy"] for point in result.curve])))
     return sum(found) / len(found)
 
 

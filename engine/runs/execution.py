@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -23,12 +24,12 @@ from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
-from engine.results import RESULT, CurvePoint
+from engine.results import RESULT, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.material import RunMaterial
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
-from engine.runs.spec import RunSpec, as_json, check_held_out, spec_of
+from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
 from engine.tasks import Task
@@ -91,11 +92,10 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
-    result = _result(workspace, task, spec, labeled, teaching, held_out, probabilities, run)
-    timing = {"seconds": trained.seconds, "prepare_seconds": preparing, "evaluate_seconds": run.evaluating}
-    done = {"steps": trained.steps, "images": trained.images, **timing, "curve": run.points}
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    write_record(job.folder / RESULT, result | done)
+    labels = held_out.labels.numpy()
+    result = _result(workspace, task, spec, labeled, teaching, probabilities, labels, trained, preparing, run)
+    write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -240,46 +240,48 @@ def _result(
     spec: RunSpec,
     labeled: NDArray[np.int64],
     teaching: Teaching,
-    held_out: EvaluationData,
     probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    trained: Trained,
+    preparing: float,
     run: _Watched,
-) -> dict[str, Any]:
-    labels = held_out.labels.numpy()
+) -> RunResult:
     predicted = probabilities.argmax(1)
     right = int((predicted == labels).sum())
-    by_class = per_class_accuracy(predicted, labels, len(task.classes))
     parameters, gflops = cost(spec.train.architecture, len(task.classes), spec.train.size)
-    return {
-        "task": task.name,
-        "method": spec.method,
-        "title": get_method(spec.method).title,
-        "seed": spec.seed,
-        "accuracy": accuracy(predicted, labels),
-        "interval": asdict(wilson_interval(right, len(labels))),
-        "per_class_accuracy": by_class,
-        "test_images": len(labels),
-        "labeled_images": len(labeled),
-        "train_images": len(task.train_rows),
-        "labels_per_class": spec.labels_per_class,
-        "metric": spec.metric if teaching.similarities else None,
-        "p": as_json(spec)["p"],
-        "similarities": teaching.similarities,
-        "alpha": teaching.all_alpha,
-        "active_alpha": teaching.alpha,
-        "related_teachers": [n for n in teaching.alpha if _relation(workspace, task, n) == "disjoint"],
-        "effective_teachers": effective_teachers(teaching.alpha) if teaching.alpha else None,
-        "ranking_possible": teaching.ranking_possible,
-        "ranking_problem": teaching.problem,
-        "student": {
-            "architecture": spec.train.architecture,
-            "size": spec.train.size,
-            "parameters": parameters,
-            "gflops": gflops,
-        },
-        "machine": describe(spec.device),
-        "versions": {"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return RunResult(
+        run=run.job.id,
+        task=task.name,
+        method=spec.method,
+        title=get_method(spec.method).title,
+        seed=spec.seed,
+        accuracy=accuracy(predicted, labels),
+        interval=IntervalRecord(**asdict(wilson_interval(right, len(labels)))),
+        per_class_accuracy=tuple(per_class_accuracy(predicted, labels, len(task.classes))),
+        test_images=len(labels),
+        labeled_images=len(labeled),
+        train_images=len(task.train_rows),
+        labels_per_class=spec.labels_per_class,
+        metric=spec.metric if teaching.similarities else None,
+        p="inf" if spec.p == math.inf else spec.p,
+        similarities=teaching.similarities,
+        alpha=teaching.all_alpha,
+        active_alpha=teaching.alpha,
+        related_teachers=tuple(n for n in teaching.alpha if _relation(workspace, task, n) == "disjoint"),
+        effective_teachers=effective_teachers(teaching.alpha) if teaching.alpha else None,
+        ranking_possible=teaching.ranking_possible,
+        ranking_problem=teaching.problem,
+        student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
+        machine=describe(spec.device),
+        versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        steps=trained.steps,
+        images=trained.images,
+        seconds=trained.seconds,
+        prepare_seconds=preparing,
+        evaluate_seconds=run.evaluating,
+        curve=run.points,
+    )
 
 
 def _relation(workspace: Workspace, task: Task, teacher: str) -> str:

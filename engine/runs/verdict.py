@@ -178,7 +178,7 @@ def _same_student(first: RunSpec, second: RunSpec) -> bool:
 
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
     results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
-    accuracies = [result["accuracy"] for result in results.values()]
-    images = next(iter(results.values()))["test_images"]
+    accuracies = [result.accuracy for result in results.values()]
+    images = next(iter(results.values())).test_images
     interval = accuracy_interval(accuracies, images)
     return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))

@@ -11,36 +11,27 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 `is_own(task)`: it takes no labels. `task.splits` may say "out" for an image that takes no part.
 """
 
-from engine.tasks.catalogue import add_task_file, bundled_names, bundled_record, task_as_labeled, task_names
-from engine.tasks.facts import Facts, ImportSummary, read_import_summary, read_small
-from engine.tasks.image_table import ImageTable, write_image_table
+from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
+from engine.tasks.facts import read_import_summary, read_small
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
-from engine.tasks.task import NO_LABEL, Task, TaskRecord, load_task, write_revision, write_task_files
-from engine.tasks.trash import Removed, empty_trash, remove_task, removed_tasks, restore_task
+from engine.tasks.task import NO_LABEL, Task
+from engine.tasks.trash import empty_trash, remove_task, removed_tasks, restore_task
 
 __all__ = [
     "NO_LABEL",
-    "Facts",
-    "ImageTable",
-    "ImportSummary",
     "Interpretation",
     "Question",
-    "Removed",
     "Task",
-    "TaskRecord",
-    "add_task_file",
     "as_option",
     "bundled_names",
-    "bundled_record",
     "check_task_name",
     "clean_text",
     "empty_trash",
     "given_label_numbers",
     "given_labels",
     "is_own",
-    "load_task",
     "read_import_summary",
     "read_small",
     "relabel",
@@ -51,7 +42,4 @@ __all__ = [
     "task_name",
     "task_names",
     "undecided",
-    "write_image_table",
-    "write_revision",
-    "write_task_files",
 ]

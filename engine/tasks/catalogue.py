@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,12 +45,6 @@ def task_as_labeled(workspace: Workspace, name: str) -> Task:
     if not folder.exists():
         add_task_file(workspace, ASSETS / f"{name}.parquet")
     return load_task(workspace, folder.name)
-
-
-def bundled_record(name: str) -> dict[str, Any]:
-    """What is known of a bundled task without opening it: the content of its JSON file."""
-    record: dict[str, Any] = read_json(ASSETS / f"{name}.json")
-    return record
 
 
 def add_task_file(workspace: Workspace, path: Path) -> Task:

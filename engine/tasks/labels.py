@@ -1,7 +1,7 @@
 """Labels by hand, as new revisions of an own task.
 
 A label by hand is only written down: what it means for findings, split and classes is reviewed when somebody needs to
-know (`engine.review.settled`), once for many labels.
+know (`engine.review.decisions.settled`), once for many labels.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ from engine.teachers.catalogue import (
     bundled_teacher,
     damaged_teachers,
     get_teacher,
-    remove_teacher,
-    teacher_folder,
     teacher_names,
 )
 from engine.teachers.configured import POOLINGS, timm_configuration
@@ -26,8 +24,8 @@ from engine.teachers.pretrained import (
     recommended,
     search,
 )
-from engine.teachers.record import TeacherRecord, WeightSource, relation
-from engine.teachers.weights import IMAGENET, bundled_imagenet_state, imagenet_state, weight_file
+from engine.teachers.record import TeacherRecord, relation
+from engine.teachers.weights import IMAGENET, bundled_imagenet_state, imagenet_state
 
 __all__ = [
     "IMAGENET",
@@ -37,7 +35,6 @@ __all__ = [
     "Recommended",
     "TeacherDescription",
     "TeacherRecord",
-    "WeightSource",
     "add_checkpoint",
     "add_from_hub",
     "added_teachers",
@@ -59,14 +56,11 @@ __all__ = [
     "numbers_text",
     "recommended",
     "relation",
-    "remove_teacher",
     "request_checkpoint",
     "request_hub",
     "search",
     "stage",
-    "teacher_folder",
     "teacher_names",
     "timm_configuration",
-    "weight_file",
     "weights_here",
 ]

@@ -6,7 +6,7 @@ from engine.training.fields import Field, NumberInput, choice, made, number, own
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, features_of_both
 from engine.training.spec import TrainSpec
-from engine.training.student_network import Student, build_student, input_statistics
+from engine.training.student_network import Student, input_statistics
 
 __all__ = [
     "Batches",
@@ -24,7 +24,6 @@ __all__ = [
     "TrainSpec",
     "Trained",
     "UnfitCheckpointError",
-    "build_student",
     "choice",
     "features_of_both",
     "input_statistics",

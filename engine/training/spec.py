@@ -29,14 +29,6 @@ class TrainSpec:
     architecture: Annotated[str, choice("Student", "Any timm architecture.")] = (
         "tf_efficientnet_lite0"  # runs on phones; its ImageNet weights are here offline
     )
-    start: Annotated[
-        Start,
-        choice(
-            "The student starts from",
-            "ImageNet weights are the strong start that the methods are compared from.",
-            {"imagenet": "ImageNet weights", "random": "random weights"},
-        ),
-    ] = "imagenet"
     size: Annotated[int, number("Image size", "Of the student's input, in pixels.", least=1)] = (
         64  # ours: trains at hundreds of images a second on two cores
     )
@@ -83,11 +75,19 @@ class TrainSpec:
             {"joint": "joint", "separate": "separate", "frozen": "frozen"},
         ),
     ] = "joint"  # ours
+    start: Annotated[
+        Start,
+        choice(
+            "The student starts from",
+            "ImageNet weights are the strong start that the methods are compared from.",
+            {"imagenet": "ImageNet weights", "random": "random weights"},
+        ),
+    ] = "imagenet"
     evaluations: Annotated[
         int,
         number(
             "Points of the curve",
-            "How often the held-out accuracy is looked at during a run. It does not touch training.",
+            "How often the held-out accuracy is measured during a run. It does not touch training.",
             least=1,
             shown=NumberInput(1, 200, 1, "%d"),
         ),

@@ -8,7 +8,7 @@ import pytest
 from engine.images.decoder import Decoders
 from engine.intake import ingest, previews
 from engine.settings import ImportSettings
-from engine.tasks import load_task
+from engine.tasks.task import load_task
 from engine.workspace import Workspace
 from tests.app import made_tasks
 

@@ -18,17 +18,8 @@ from engine.jobs import Job, Reporter, states, worker
 from engine.methods import get_method
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import (
-    CURVE_EVENT,
-    KIND,
-    Comparison,
-    RunSpec,
-    as_document,
-    finished_results,
-    plan,
-    run_spec_from,
-    start,
-)
+from engine.runs import KIND, Comparison, RunSpec, as_document, finished_results, plan, run_spec_from, start
+from engine.runs.execution import CURVE_EVENT
 from engine.tasks import Task
 from engine.workspace import Workspace
 

@@ -171,7 +171,7 @@ def test_an_empty_learning_rate_is_each_methods_own(home, measured):
     rate = app.number_input(key="distill-learning_rate")
     assert rate.value is None
     assert rate.placeholder == "0.0200"
-    assert rate.help.endswith("Default 0.02; Linear probe 0.1.")
+    assert rate.help.endswith("Left empty: 0.02; Linear probe 0.1.")
     shown(button(shown(app.run()), "Start").click().run())
     specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
     assert {s.method: s.train.learning_rate for s in specs if s.train.learning_rate != 0.02} == {"linear-probe": 0.1}
@@ -209,7 +209,7 @@ def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, mea
 
 @pytest.mark.parametrize("kind", HANDLERS)
 def test_every_kind_of_job_has_a_name_for_those_who_wait_for_it(kind):
-    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", "cpu", {}, datetime.now(UTC))) != "1-x"
+    assert queued.name(Job(Path("1-x"), "1-x", kind, "cpu", {}, datetime.now(UTC), "cpu")) != "1-x"
 
 
 def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):

@@ -15,7 +15,7 @@ from app.views.add_teacher.draft import AddTeacherDraft
 from engine.features import add_outputs
 from engine.intake import ImportRequest, import_images
 from engine.runs import plan, start
-from engine.tasks import load_task
+from engine.tasks.task import load_task
 from engine.teachers import TeacherDescription
 from engine.workspace import Workspace
 from tests.app import made_runs

@@ -2,6 +2,7 @@ import io
 import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,9 @@ from app import state
 from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
+from engine.results import results_in
 from engine.review import open_task
-from engine.runs import recorded
+from engine.runs import recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -182,7 +184,7 @@ def test_a_comparison_in_the_making_shows_what_is_there(home):
 
 
 def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home, quiet, tmp_path):
-    made_runs.recorded(tmp_path / "elsewhere", quiet)
+    made_runs.recorded(Workspace(tmp_path / "elsewhere"), quiet)
     app = open_page("results", task="emoji-fluent")
     told = text_of(app).replace("\\", "")
     assert "Recorded" in told
@@ -193,7 +195,7 @@ def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home
 
 
 def test_own_comparisons_come_first_and_the_recorded_one_stays_at_hand(home, quiet, tmp_path, three_seeds):
-    made_runs.recorded(tmp_path / "elsewhere", quiet)
+    made_runs.recorded(Workspace(tmp_path / "elsewhere"), quiet)
     app = open_page("results", task="emoji-fluent")
     choice = app.selectbox[0]
     assert choice.value == three_seeds.id
@@ -222,14 +224,9 @@ def test_the_replay_plays_the_runs_own_events_twenty_times_as_fast(home, three_s
 
 def test_a_moment_of_the_replay_holds_only_what_had_happened():
     point = {"losses": {}, "accuracy": 0.5}
-    runs = tuple(
-        {
-            "method": m,
-            "seed": 0,
-            "curve": [{"seconds": 5.0, "images": 10} | point, {"seconds": 10.0, "images": 20} | point],
-        }
-        for m in ("fine-tune", "fixmatch")
-    )
+    curve = [{"seconds": 5.0, "images": 10} | point, {"seconds": 10.0, "images": 20} | point]
+    any_result = results_in(recorded_comparison("emoji-fluent"), Path("recorded"))[0]
+    runs = tuple(replace(any_result, method=method, seed=0, curve=curve) for method in ("fine-tune", "fixmatch"))
     now = replay.at(runs, 16.0)
     assert [len(curve.points) for curve in now.curves] == [2, 1]
     assert now.shares == [1.0, 0.6]

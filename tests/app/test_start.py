@@ -5,7 +5,8 @@ import pytest
 
 from app import state
 from engine import jobs, review, tasks
-from engine.tasks import add_task_file, bundled_record
+from engine.files import read_json
+from engine.tasks.catalogue import ASSETS, add_task_file
 from tests.app.pages import button, open_page, shown, text_of
 
 
@@ -18,7 +19,7 @@ def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):
     app = open_page("start")
     said = text_of(app)
     for name in tasks.bundled_names():
-        record = bundled_record(name)
+        record = read_json(ASSETS / f"{name}.json")
         assert record["title"] in said
         assert record["summary"] in said
     assert "9 classes · 840 images, of which 236 are held out" in said
@@ -45,9 +46,9 @@ def test_the_chosen_task_says_so(home):
 def test_tasks_of_the_workspace_are_listed_apart(home, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
-    content = (tasks.catalogue.ASSETS / "emoji-fluent.parquet").read_bytes()
+    content = (ASSETS / "emoji-fluent.parquet").read_bytes()
     (own / "leaves.parquet").write_bytes(content)
-    record = bundled_record("emoji-fluent") | {"name": "leaves", "title": "Leaves_of *trees*"}
+    record = read_json(ASSETS / "emoji-fluent.json") | {"name": "leaves", "title": "Leaves_of *trees*"}
     (own / "leaves.json").write_text(json.dumps(record))
     assert "Your own tasks" not in text_of(open_page("start"))
     add_task_file(home, own / "leaves.parquet")

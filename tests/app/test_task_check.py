@@ -8,8 +8,8 @@ import pytest
 from app import state
 from engine import jobs
 from engine.review import checked, decide
-from engine.tasks import load_task
 from engine.tasks.facts import read_facts, write_facts
+from engine.tasks.task import load_task
 from tests.app.made_tasks import TITLE
 from tests.app.pages import button, open_page, shown, text_of
 

@@ -7,7 +7,8 @@ from app.components.labeler import Labeled
 from engine import jobs
 from engine.review import open_task
 from engine.runs import unlabeled_rows
-from engine.tasks import given_labels, load_task, relabel
+from engine.tasks import given_labels, relabel
+from engine.tasks.task import load_task
 from engine.workspace import Workspace
 from tests.app.pages import open_page, progress_of, shown, text_of
 

@@ -10,7 +10,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app.components.escaping import JOINER
-from engine.tasks import catalogue, given_labels, load_task
+from engine.tasks import catalogue, given_labels
+from engine.tasks.task import load_task
 from tests.browser.workbench import PAGES, PATIENCE, Workbench
 
 CLASSES = {"Animals & Nature": "動物 🐾", "Flags": "<b>flags www.evil.example", "Food & Drink": "طعام"}

@@ -66,7 +66,8 @@ def test_compare_prints_one_document_and_progress_elsewhere_and_export_gives_the
         (["compare", "--task", "emoji-fluent", "--methods", "magic"], "no method named 'magic'"),
         (["compare", "--task", "emoji-fluent", "--architecture", "resnet1"], "no timm architecture named 'resnet1'"),
         (["compare", "--task", "emoji-fluent", "--seeds", "a"], "'a' is not a whole number"),
-        (["compare", "--task", "emoji-fluent", "--set", "colour=1"], "no field colour"),
+        (["compare", "--task", "emoji-fluent", "--set", "colour=1"], "no training field colour"),
+        (["compare", "--task", "emoji-fluent", "--set", "metric=1"], "--set metric: this is no field of training"),
         (["export", "nothing", "--out", "x"], "no run named 'nothing'"),
     ],
 )
@@ -181,7 +182,7 @@ def test_the_server_takes_the_place_of_the_command_that_starts_it(home, monkeypa
     monkeypatch.setattr(os, "execv", lambda path, command: started.append(command) or sys.exit(0))
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setenv("WORKBENCH_HOSTS", "one.example")
-    monkeypatch.setenv("WORKBENCH_HOME", os.path.relpath(home))
+    monkeypatch.setenv("WORKBENCH_HOME", os.path.relpath(home.path))
     with pytest.raises(SystemExit):
         main(["serve", "--port", "0", "--host-name", "two.example"])
     assert os.environ["WORKBENCH_HOSTS"] == "one.example,two.example"

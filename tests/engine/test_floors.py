@@ -164,7 +164,7 @@ def workspace_and_path(source):
             paths = {
                 name for name, kind in kinds.items() if re.search(r"\bPath\b", kind) and "Callable" not in kind
             } - OUTSIDE
-            if paths - OUTSIDE and any(re.search(r"\bWorkspace\b", kind) for kind in kinds.values()):
+            if paths and any(re.search(r"\bWorkspace\b", kind) for kind in kinds.values()):
                 yield node.name
 
 

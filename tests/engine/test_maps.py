@@ -9,8 +9,7 @@ from engine.errors import UnknownNameError
 from engine.features import FeatureStore
 from engine.jobs import status, worker
 from engine.review import open_task
-from engine.tasks import write_revision
-from engine.tasks.task import Task, write_task
+from engine.tasks.task import Task, write_revision, write_task
 from engine.teachers import get_teacher
 
 TEACHER = "mnist"  # the smallest network of the catalogue

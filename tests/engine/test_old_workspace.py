@@ -5,15 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.features import FeatureStore
-from engine.review import checked, open_task, settled
+from engine.review import checked, open_task
+from engine.review.decisions import settled
 from engine.runs import entries, list_comparisons, rank
+from engine.runs.comparison import read_run
 from engine.runs.removal import runs_that_name
 from engine.tasks import given_labels, task_names
 from engine.teachers import added_teachers, get_teacher
+from engine.training import Checkpoint, TrainData
+from engine.training.loop import _Run
 from engine.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
@@ -83,11 +89,11 @@ def test_its_teachers_rank_by_their_cached_features(old):
         e.result for e in entries(Workspace(old), finished(old)) if e.spec.method.startswith("distill-weighted")
     )
     for ranked in ranking.ranked:
-        assert ranked.similarity == pytest.approx(result["similarities"][ranked.teacher.name], abs=1e-6)
+        assert ranked.similarity == pytest.approx(result.similarities[ranked.teacher.name], abs=1e-6)
 
 
 def test_its_comparison_shows_the_same_accuracies(old):
-    accuracies = {e.spec.method: e.result["accuracy"] for e in entries(Workspace(old), finished(old))}
+    accuracies = {e.spec.method: e.result.accuracy for e in entries(Workspace(old), finished(old))}
     assert [round(9 * a) for a in accuracies.values()] == [2, 3, 3]
     assert list(accuracies) == ["fine-tune", "distill-weighted", "distill-consensus"]
     assert runs_that_name(Workspace(old), "own")
@@ -98,6 +104,16 @@ def test_its_killed_run_can_be_resumed(old):
     assert (run.folder / "checkpoint.safetensors").exists()
     assert jobs.status(run).state in ("interrupted", "running")
     assert len(jobs.read_events(run).events) == 1
+
+
+def test_the_checkpoint_of_its_killed_run_fits_the_student_of_its_spec(old):
+    entry = next(read_run(Workspace(old), job.id) for job in jobs.list_jobs(Workspace(old).runs) if "-s1-" in job.id)
+    task, recipe = open_task(Workspace(old), "leaves"), entry.spec.recipe
+    blank = TrainData(torch.zeros(1, 3, 8, 8), torch.zeros(1), torch.zeros(1), len(task.classes), flip=False)
+    run = _Run(recipe.train, recipe.settings.prepare(None), blank, entry.spec.seed, torch.device("cpu"))
+    tensors = load_file(entry.job.folder / "checkpoint.safetensors")
+    run.restore(Checkpoint(tensors, 1, 1.0))
+    assert all(torch.equal(run.checkpoint().tensors[name], value) for name, value in tensors.items())
 
 
 def finished(old):

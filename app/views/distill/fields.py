@@ -60,7 +60,7 @@ def _ask(field: Field, default: Any) -> Any:
         )
     assert field.shown is not None
     others = {m.title: m.shared[field.name] for m in METHODS.values() if field.name in m.shared}
-    told = "".join(f"; {title} {value:g}" for title, value in others.items())
+    own = "".join(f"; {title} {value:g}" for title, value in others.items())
     kind = type(field.shown.step)  # whole numbers stay whole
     return st.number_input(
         field.label,
@@ -70,7 +70,7 @@ def _ask(field: Field, default: Any) -> Any:
         field.shown.step,
         field.shown.form,
         key=key,
-        help=f"{field.meaning} Default {default:g}{told}.",
+        help=f"{field.meaning} {'Left empty:' if others else 'Default'} {default:g}{own}.",
         placeholder=field.shown.form % default,
         persist_state="session",
     )

@@ -14,7 +14,7 @@ from app.views.importing import brought, make
 from app.views.importing.draft import ImportDraft
 from engine import intake, tasks
 from engine.errors import WorkbenchError
-from engine.intake import TORCHVISION_SETS, ImportRequest
+from engine.intake import ARCHIVE_SUFFIXES, SINGLE_TABLES, TORCHVISION_SETS, ImportRequest
 
 WAYS = {
     "files": ":material/upload_file: Drop files",
@@ -23,9 +23,7 @@ WAYS = {
     "public": ":material/public: Public data set",
 }
 UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kept
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
 TEXT_TABLES = (".csv", ".tsv", ".jsonl")
-TABLES = (*TEXT_TABLES, ".parquet")
 
 
 def draw() -> None:
@@ -103,7 +101,7 @@ def _take_up(dropped: Sequence[Any]) -> None:
 def _keep(dropped: Sequence[Any]) -> tuple[str, str, str]:
     """The source, where its images lie if a table and an archive came together, and a first title."""
     workspace = state.workspace()
-    of_kind = [[d for d in dropped if d.name.lower().endswith(kind)] for kind in (TABLES, ARCHIVES)]
+    of_kind = [[d for d in dropped if d.name.lower().endswith(kind)] for kind in (SINGLE_TABLES, ARCHIVE_SUFFIXES)]
     if len(dropped) == 2 and all(len(found) == 1 for found in of_kind):
         table, archive = (intake.keep_upload(workspace, [(found[0].name, found[0])]) for found in of_kind)
         return table, archive, _stem(intake.upload_title(archive))
@@ -116,7 +114,7 @@ def _keep(dropped: Sequence[Any]) -> tuple[str, str, str]:
 def _stem(name: str) -> str:
     """A first title from a file's name: "Leaves_2026.tar.gz" -> "Leaves 2026"."""
     plain = name.rstrip("/").rsplit("/", 1)[-1]
-    for suffix in sorted((*ARCHIVES, *TABLES), key=len, reverse=True):
+    for suffix in sorted((*ARCHIVE_SUFFIXES, *SINGLE_TABLES), key=len, reverse=True):
         if plain.lower().endswith(suffix):
             plain = plain[: -len(suffix)]
             break

@@ -234,26 +234,26 @@ def _draw_weights(shown: Shown) -> None:
     st.dataframe(weights, hide_index=True, alt="Weight of each teacher by method, mean over seeds")
     effective: dict[str, list[float]] = {}
     for result in shown.results:
-        if result.get("effective_teachers"):
-            effective.setdefault(result["title"], []).append(result["effective_teachers"])
+        if result.effective_teachers:
+            effective.setdefault(result.title, []).append(result.effective_teachers)
     said = [f"{name} {sum(found) / len(found):.1f}" for name, found in effective.items()]
     st.caption(
         f"Shares of the distillation loss, mean over seeds with smallest and largest; they sum to 1. Effective number "
         f"of teachers: {wording.listed(said)}."
     )
-    for problem in sorted({result["ranking_problem"] for result in shown.results if result.get("ranking_problem")}):
+    for problem in sorted({result.ranking_problem for result in shown.results if result.ranking_problem}):
         st.caption(f":material/info: No ranking was possible: {escape(problem)}")
 
 
 def _draw_download(workspace: Workspace, shown: Shown) -> None:
     st.subheader("Take a student away", anchor=False)
-    by_run = {result["run"]: result for result in shown.results}
+    by_run = {result.run: result for result in shown.results}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = st.selectbox(
             "Student",
-            sorted(by_run, key=lambda key: (by_run[key]["method"] != _favorite(shown), by_run[key]["seed"])),
+            sorted(by_run, key=lambda key: (by_run[key].method != _favorite(shown), by_run[key].seed)),
             format_func=lambda key: (
-                f"{by_run[key]['title']}, seed {by_run[key]['seed']} · {wording.percent(by_run[key]['accuracy'])}"
+                f"{by_run[key].title}, seed {by_run[key].seed} · {wording.percent(by_run[key].accuracy)}"
             ),
             key=f"results-student-{shown.id}",
             width=420,
@@ -277,7 +277,7 @@ def _favorite(shown: Shown) -> str:
     """The method offered first, whatever its accuracy: of those that teachers took part in the last one that a
     comparison takes unless told otherwise, or the first one.
     """
-    taught = [result["method"] for result in shown.results if result.get("active_alpha")]
+    taught = [result.method for result in shown.results if result.active_alpha]
     favored = (method for key in reversed(preselected()) for method in taught if place(method) == place(key))
     return str(next(favored, (taught or [""])[0]))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -14,6 +12,7 @@ from app.components.charts import Curve
 from app.components.methods import title
 from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
+from engine.results import RunResult
 
 SPEED = 20
 POLL_SECONDS = 0.6
@@ -28,13 +27,13 @@ class ReplayFrame:
     running: int | None
 
 
-def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> ReplayFrame:
+def at(results: tuple[RunResult, ...], seconds: float) -> ReplayFrame:
     """What was there `seconds` of training after the first run began; the runs were made one after the other."""
     curves, shares, running, began = [], [], None, 0.0
     for i, result in enumerate(results):
         inside = seconds - began
-        length = result["curve"][-1]["seconds"]
-        curves.append(Curve(result["method"], result["seed"], [p for p in result["curve"] if p["seconds"] <= inside]))
+        length = result.curve[-1]["seconds"]
+        curves.append(Curve(result.method, result.seed, [p for p in result.curve if p["seconds"] <= inside]))
         shares.append(min(1.0, max(0.0, inside / length)) if length > 0 else 1.0)
         if running is None and shares[-1] < 1:
             running = i
@@ -42,9 +41,9 @@ def at(results: tuple[Mapping[str, Any], ...], seconds: float) -> ReplayFrame:
     return ReplayFrame(curves, shares, running)
 
 
-def total_seconds(results: tuple[Mapping[str, Any], ...]) -> float:
+def total_seconds(results: tuple[RunResult, ...]) -> float:
     """Training seconds of all runs, one after the other."""
-    return float(sum(result["curve"][-1]["seconds"] for result in results))
+    return float(sum(result.curve[-1]["seconds"] for result in results))
 
 
 def draw(shown: Shown) -> None:
@@ -67,8 +66,8 @@ def draw(shown: Shown) -> None:
 
 def _play(shown: Shown, began: float) -> None:
     limits = (
-        max(result["curve"][-1]["images"] for result in shown.results),
-        max(point["accuracy"] for result in shown.results for point in result["curve"]),
+        max(result.curve[-1]["images"] for result in shown.results),
+        max(point["accuracy"] for result in shown.results for point in result.curve),
     )
     ended = (time.time() - began) * SPEED >= total_seconds(shown.results)
 
@@ -88,7 +87,7 @@ def _draw_frame(shown: Shown, now: ReplayFrame, limits: tuple[float, float]) -> 
     text = f"{done} of {wording.count(len(now.shares), 'run')} replayed"
     if now.running is not None:
         result = shown.results[now.running]
-        images = int(now.shares[now.running] * result["images"])
-        text += f" · {title(result['method'])}, seed {result['seed']} · {images:,} of {result['images']:,} images"
+        images = int(now.shares[now.running] * result.images)
+        text += f" · {title(result.method)}, seed {result.seed} · {images:,} of {result.images:,} images"
     st.progress(sum(now.shares) / len(now.shares), text=text)
     charts.draw_curves(now.curves, "images", "replay-curves", limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from app.components import wording
 from app.components.charts import Curve
 from engine.evaluation import Interval
 from engine.methods import place
+from engine.results import RunResult, results_in
 from engine.runs import (
     Comparison,
     MethodMean,
@@ -45,7 +47,7 @@ class Shown:
 
     id: str
     document: Mapping[str, Any]
-    results: tuple[Mapping[str, Any], ...]
+    results: tuple[RunResult, ...]
     means: tuple[MethodMean, ...]
     unfinished: int = 0
     problems: tuple[str, ...] = ()
@@ -58,14 +60,14 @@ class Shown:
     @property
     def curves(self) -> list[Curve]:
         """Each run's curve, in the order in which the runs were made."""
-        return [Curve(result["method"], result["seed"], result["curve"]) for result in self.results]
+        return [Curve(result.method, result.seed, result.curve) for result in self.results]
 
     @property
     def by_seed(self) -> dict[str, list[float]]:
         """Accuracies of each method's seeds."""
         found: dict[str, list[float]] = {}
         for result in self.results:
-            found.setdefault(result["method"], []).append(result["accuracy"])
+            found.setdefault(result.method, []).append(result.accuracy)
         return found
 
 
@@ -83,15 +85,16 @@ def load(workspace: Workspace, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
         document = recorded_comparison(task) or {}
+        results = results_in(document, Path(f"{task}.json"))
         unfinished, problems = 0, tuple[str, ...]()
     else:
-        document = as_document(source.comparison, finished_results(workspace, source.comparison))
+        results = finished_results(workspace, source.comparison)
+        document = as_document(source.comparison, results)
         lost = lost_runs(workspace, source.comparison)
         problems = tuple(found.problem for found in lost)
-        unfinished = len(source.comparison.runs) - len(document["results"]) - len(lost)
-    results = tuple(document.get("results", ()))
+        unfinished = len(source.comparison.runs) - len(results) - len(lost)
     means = sorted(method_means(results), key=lambda mean: (place(mean.method), mean.method))
-    return Shown(source.id, document, results, tuple(means), unfinished, problems)
+    return Shown(source.id, document, tuple(results), tuple(means), unfinished, problems)
 
 
 def machine(document: Mapping[str, Any]) -> str:
@@ -120,7 +123,7 @@ def finished_runs(workspace: Workspace, comparison: Comparison) -> int:
 
 def table(shown: Shown) -> pd.DataFrame:
     """One row for each method: what the bars show, and what it rests on. Accuracies in percent, higher is better."""
-    steps = {result["method"]: result["steps"] for result in shown.results}
+    steps = {result.method: result.steps for result in shown.results}
     rows = [
         {
             "Method": mean.title,
@@ -159,12 +162,12 @@ def difference(mean: MethodMean) -> str:
     return f"{wording.points(found.mean)} ({low} to {high}, {wording.count(len(found.seeds), 'seed')})"
 
 
-def weights_table(workspace: Workspace, results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def weights_table(workspace: Workspace, results: Sequence[RunResult]) -> pd.DataFrame:
     """The weights with which teachers taught: a row for each teacher, a column for each method, mean over its seeds."""
     alphas: dict[str, list[Mapping[str, float]]] = {}
     for result in results:
-        if result.get("active_alpha"):
-            alphas.setdefault(result["title"], []).append(result["active_alpha"])
+        if result.active_alpha:
+            alphas.setdefault(result.title, []).append(result.active_alpha)
     teachers = {name for found in alphas.values() for alpha in found for name in alpha}
     means = {
         method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}

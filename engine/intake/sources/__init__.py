@@ -3,9 +3,8 @@
 Nothing is unpacked: a file's name is a key, never a path that is written to.
 """
 
-from engine.intake.sources.archive import open_archive
 from engine.intake.sources.detection import open_tree
 from engine.intake.sources.folder import FolderTree
 from engine.intake.sources.tree import Skipped, Tree
 
-__all__ = ["FolderTree", "Skipped", "Tree", "open_archive", "open_tree"]
+__all__ = ["FolderTree", "Skipped", "Tree", "open_tree"]

@@ -14,10 +14,11 @@ import pytest
 
 from engine import cli
 from engine.cli import serve
-from engine.confinement import ACTS as PROMISES
-from engine.confinement import Confined, DiedError, Protections, TookTooLongError, landlock, libraries, seccomp
+from engine.confinement import Confined, DiedError, TookTooLongError, landlock, libraries, seccomp
 from engine.confinement import process as process_module
 from engine.confinement.linux import AARCH64, X86_64, machine
+from engine.confinement.lockdown import ACTS as PROMISES
+from engine.confinement.lockdown import Protections
 from engine.errors import DamagedFileError
 from engine.jobs.processes import start_mark
 from tests.engine.confinement import acts

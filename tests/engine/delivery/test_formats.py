@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.delivery import FORMATS, export_student, student_archive
+from engine.delivery import export_student, student_archive
+from engine.delivery.formats import FORMATS
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.records import write_record
 from engine.results import RESULT

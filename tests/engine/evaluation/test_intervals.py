@@ -3,13 +3,8 @@ import pytest
 from scipy import stats
 
 from engine.errors import InvalidInputError
-from engine.evaluation import (
-    bootstrap_over_targets,
-    mean_over_targets,
-    paired_difference,
-    t_interval,
-    wilson_interval,
-)
+from engine.evaluation import bootstrap_over_targets, mean_over_targets, paired_difference, wilson_interval
+from engine.evaluation.intervals import t_interval
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (81, 263), (10, 10)])

@@ -4,7 +4,7 @@ import pytest
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract
 from engine.review import open_task
-from engine.tasks import ImageTable
+from engine.tasks.image_table import ImageTable
 from engine.teachers import get_teacher
 from engine.workspace import Workspace
 

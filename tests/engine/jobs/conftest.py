@@ -24,6 +24,7 @@ def as_nobody() -> Callable[[str], str]:
     def run(code: str) -> str:
         become = "import os\nif os.getuid() == 0:\n    os.setgid(65534)\n    os.setuid(65534)\n"
         imports = "from pathlib import Path\nfrom engine import files, jobs\nfrom engine.errors import *\n"
+        imports += "from engine.workspace import Workspace\n"
         done = subprocess.run(
             [sys.executable, "-c", imports + become + code],
             cwd=REPOSITORY,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import workspace
 from engine.jobs import Job, Status, create, drain, status
 
 SCRIPT = Path(__file__).parent / "worker_script.py"
@@ -32,8 +33,8 @@ class Workspace:
     _ids: itertools.count = field(default_factory=itertools.count)
 
     @property
-    def roots(self) -> list[Path]:
-        return [self.path / "jobs", self.path / "runs"]
+    def place(self) -> workspace.Workspace:
+        return workspace.Workspace(self.path)
 
     @property
     def trace_path(self) -> Path:
@@ -47,10 +48,9 @@ class Workspace:
     def drain(self, **options: Any) -> None:
         settings = {"until_empty": True, "poll": 0.02, "grace": 0.3, "kill_grace": 0.3} | options
         drain(
-            self.roots,
+            self.place,
             "cpu",
             command,
-            workspace=self.path,
             on_change=lambda job, now: self.changes.append((job.id, now.state)),
             **settings,
         )

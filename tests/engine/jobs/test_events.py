@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DamagedFileError, StorageError
-from engine.jobs import Job, Reporter, create, read_events, replace_events
-from engine.jobs.events import append_event
+from engine.jobs import Job, Reporter, create, read_events
+from engine.jobs.events import append_event, replace_events
 from engine.jobs.states import begin
 
 

@@ -67,7 +67,7 @@ def test_a_signal_that_a_shell_passed_on_counts_as_one(workspace: Workspace) -> 
 
 def test_a_worker_that_cannot_be_started_is_a_sentence(workspace: Workspace) -> None:
     job = workspace.add()
-    drain(workspace.roots, "cpu", lambda _: ["/no/such/python"], workspace=workspace.path, until_empty=True)
+    drain(workspace.place, "cpu", lambda _: ["/no/such/python"], until_empty=True)
     assert status(job).state == "failed"
     assert "could not be started ([Errno 2] No such file" in (status(job).message or "")
 
@@ -77,7 +77,7 @@ def test_a_command_that_refuses_its_job_is_a_sentence(workspace: Workspace) -> N
         raise InvalidInputError(f"{job.id} needs a device that is not here.")
 
     job = workspace.add()
-    drain(workspace.roots, "cpu", refuse, workspace=workspace.path, until_empty=True)
+    drain(workspace.place, "cpu", refuse, until_empty=True)
     assert (status(job).state, status(job).message) == ("failed", f"{job.id} needs a device that is not here.")
 
 
@@ -115,7 +115,7 @@ def test_a_killed_drainer_s_worker_keeps_the_device(workspace: Workspace) -> Non
     drainer.kill()
     drainer.wait()
     assert status(first).state == "running"
-    assert not DeviceLock(workspace.path, "cpu").acquire()
+    assert not DeviceLock(workspace.place, "cpu").acquire()
     workspace.drain()
     assert [status(job).state for job in (first, second)] == ["done", "done"]
     assert status(first).attempts == 1  # it was not disturbed
@@ -152,7 +152,7 @@ def test_stopping_a_drainer_leaves_its_worker_at_work(workspace: Workspace) -> N
     stop.set()
     thread.join()
     assert status(job).state == "running"
-    with pytest.raises(BusyError, match="worked on by another process"), DeviceLock(workspace.path, "cpu"):
+    with pytest.raises(BusyError, match="worked on by another process"), DeviceLock(workspace.place, "cpu"):
         pass
     assert wait([job], poll=0.02)[job].state == "done"
     assert status(job).attempts == 1
@@ -244,7 +244,7 @@ def test_a_full_disk_stops_the_queue_and_starts_nothing(workspace: Workspace, mo
             request_cancel(job)
     assert status(job).state == "queued"
     assert not (job.folder / "unwound").exists()
-    assert DeviceLock(workspace.path, "cpu").acquire()
+    assert DeviceLock(workspace.place, "cpu").acquire()
 
 
 def test_a_full_disk_leaves_no_half_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,8 +272,10 @@ def test_the_lock_is_exclusive_per_device_and_ends_with_its_holder(workspace: Wo
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from engine.jobs import DeviceLock\n"
-            "assert DeviceLock(Path(sys.argv[1]), 'cuda:0').acquire(); print('held', flush=True); time.sleep(60)",
+            "import sys, time; from pathlib import Path\n"
+            "from engine.jobs import DeviceLock; from engine.workspace import Workspace\n"
+            "assert DeviceLock(Workspace(Path(sys.argv[1])), 'cuda:0').acquire()\n"
+            "print('held', flush=True); time.sleep(60)",
             str(workspace.path),
         ],
         stdout=subprocess.PIPE,
@@ -281,18 +283,18 @@ def test_the_lock_is_exclusive_per_device_and_ends_with_its_holder(workspace: Wo
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    lock = DeviceLock(workspace.path, "cuda:0")
+    lock = DeviceLock(workspace.place, "cuda:0")
     with pytest.raises(BusyError, match="is not held"):
         lock.fileno()
     assert not lock.acquire()
-    with DeviceLock(workspace.path, "cpu"):
+    with DeviceLock(workspace.place, "cpu"):
         pass
     holder.kill()
     holder.communicate()
     with lock:
         assert lock.acquire()  # it is held already
-        assert not DeviceLock(workspace.path, "cuda:0").acquire()
-    assert DeviceLock(workspace.path, "cuda:0").acquire()
+        assert not DeviceLock(workspace.place, "cuda:0").acquire()
+    assert DeviceLock(workspace.place, "cuda:0").acquire()
 
 
 def test_waiting_tells_of_changes_and_gives_the_ends(workspace: Workspace) -> None:
@@ -327,8 +329,8 @@ def test_an_ordinary_user_is_told_of_a_workspace_that_may_not_be_written(as_nobo
             "    lambda: jobs.create(root, 'two', kind='count', spec={}, device='cpu'),\n"
             "    lambda: jobs.request_cancel(job),\n"
             "    lambda: jobs.remove(job),\n"
-            "    lambda: jobs.DeviceLock(root.parent, 'cpu').acquire(),\n"
-            "    lambda: jobs.drain([root], 'cpu', lambda job: [], workspace=root.parent, until_empty=True),\n"
+            "    lambda: jobs.DeviceLock(Workspace(root.parent), 'cpu').acquire(),\n"
+            "    lambda: jobs.drain(Workspace(root.parent), 'cpu', lambda job: [], until_empty=True),\n"
             "):\n"
             "    try:\n"
             "        attempt()\n"

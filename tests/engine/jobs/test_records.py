@@ -8,7 +8,6 @@ from engine.errors import BusyError, DamagedFileError, InvalidInputError
 from engine.jobs import (
     Job,
     create,
-    damaged_jobs,
     list_jobs,
     load,
     queued_jobs,
@@ -80,13 +79,12 @@ def test_the_list_is_newest_first_and_leaves_out_temporary_and_damaged_folders(t
     wrong.mkdir()
     (wrong / "job.json").write_text('["not", "a", "job"]')
     assert list_jobs(tmp_path) == jobs[::-1]
-    messages = {job.folder.name: job.message for job in damaged_jobs(tmp_path)}
-    assert sorted(messages) == ["empty", "torn", "wrong"]
-    assert "torn/job.json is damaged, and with it what was asked for as torn" in messages["torn"]
-    assert "Expected object, got array" in messages["wrong"]
-    assert "There is no job" in messages["empty"]
-    with pytest.raises(DamagedFileError, match="remove its folder"):
+    with pytest.raises(DamagedFileError, match=r"torn/job\.json is damaged, and with it what was asked for as torn"):
+        load(torn)
+    with pytest.raises(DamagedFileError, match=r"Expected object, got array.*remove its folder"):
         load(wrong)
+    with pytest.raises(InvalidInputError, match="There is no job"):
+        load(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ import json
 
 import pytest
 
-from app.components.methods import look, title
+from app.components.methods import style_of, title
 from engine import jobs
 from engine.cli.program import main
 from engine.errors import InvalidInputError
 from engine.jobs import worker
 from engine.methods import METHODS, get_method, register
+from engine.results import read_result
 from engine.review import open_task
-from engine.runs import execute, plan, read_result, run_spec_from, start
-from engine.runs.execution import KIND
+from engine.runs import plan, run_spec_from, start
+from engine.runs.execution import KIND, execute
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.methods.toy.smoothing import METHOD
 
@@ -34,7 +35,7 @@ def test_it_trains(home):
     assert run_spec_from(jobs.load(folder).spec) == spec
     assert spec.settings.smoothing == 0.2
     assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message
-    assert read_result(folder)["title"] == "Smoothed labels"
+    assert read_result(folder).title == "Smoothed labels"
 
 
 def test_it_has_its_variants_and_its_errors():
@@ -60,4 +61,4 @@ def test_it_stands_in_the_lists(capsys):
     last = json.loads(capsys.readouterr().out)["methods"][-1]
     assert (last["method"], last["needs"], last["defaults"]) == ("smoothed", ["labels"], {"smoothing": 0.1})
     assert title("smoothed(smoothing=0.3)") == "Smoothed labels, smoothing 0.3"
-    assert look("smoothed").color
+    assert style_of("smoothed").color

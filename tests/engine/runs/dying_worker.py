@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from engine.jobs import worker
-from engine.runs import execute, execution
+from engine.runs import execution
+from engine.runs.execution import execute
 
 
 class Dying(execution._Watched):

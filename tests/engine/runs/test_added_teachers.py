@@ -13,8 +13,9 @@ from engine.jobs import worker
 from engine.results import read_result
 from engine.review import open_task
 from engine.runs import candidates, plan, rank, start
-from engine.runs.panel import UNKNOWN_SIZE, as_document, teacher_panel
+from engine.runs.panel import as_document, teacher_panel
 from engine.runs.removal import remove_teacher, runs_that_name
+from engine.similarity import METRICS
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
 
 
@@ -128,7 +129,7 @@ def test_a_student_learns_from_it_and_the_run_keeps_it(home, task, tmp_path):
     comparison = start(home, specs)
     folder = home.runs / comparison.runs[0]
     assert worker.run(folder, HANDLERS) == worker.DONE, jobs.status(jobs.load(folder)).message
-    assert read_result(folder)["active_alpha"] == {"knows-all": 1.0}
+    assert read_result(folder).active_alpha == {"knows-all": 1.0}
     assert runs_that_name(home, "knows-all") == [comparison.runs[0]]
     with pytest.raises(InvalidInputError, match=f"takes part in 1 run, such as {comparison.runs[0]}, and stays"):
         remove_teacher(home, "knows-all")
@@ -146,7 +147,7 @@ def test_the_panel_ranks_each_under_the_metrics_that_can_judge_it(home, task, tm
     found = teacher_panel(home, task, metrics=["parc", "nce", "static"], teachers=teachers)
     assert {place.teacher for place in found.under("parc").places} == set(teachers)
     assert {place.teacher for place in found.under("nce").places} == {"mnist", "cifar10"}
-    assert found.under("static").problem == UNKNOWN_SIZE
+    assert found.under("static").problem == METRICS["static"].unknown
     assert found.under("parc").places[0].teacher == "silent"
     document = as_document(home, teacher_panel(home, task, metrics=["nce"], teachers=teachers), task, teachers)
     assert [left["teacher"] for left in document["unranked"]] == ["silent"]

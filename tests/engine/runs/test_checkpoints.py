@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from engine import jobs
 from engine.jobs import Reporter, states
-from engine.runs import CURVE_EVENT, execution
-from engine.runs.execution import CHECKPOINT, _Watched
+from engine.runs import execution
+from engine.runs.execution import CHECKPOINT, CURVE_EVENT, _Watched
 from engine.training import Checkpoint, Point, TrainSpec, UnfitCheckpointError
 
 TENSORS = {"student.a": torch.arange(3000.0), "momentum.a": torch.ones(3000)}

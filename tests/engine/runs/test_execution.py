@@ -18,23 +18,22 @@ from engine.errors import InvalidInputError
 from engine.features import extract
 from engine.jobs import worker
 from engine.methods import distill_consensus
+from engine.results import read_result
 from engine.review import open_task
 from engine.runs import (
     QueueThread,
     as_document,
     entries,
-    execute,
     execution,
     finished_results,
     list_comparisons,
     plan,
     queue,
-    read_result,
     start,
 )
-from engine.runs.execution import CHECKPOINT, KIND
-from engine.tasks import Task, write_revision
-from engine.tasks.task import write_task
+from engine.runs.execution import CHECKPOINT, KIND, execute
+from engine.tasks import Task
+from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
 from engine.workspace import Workspace
 from tests.engine.runs.conftest import TEACHERS
@@ -72,14 +71,14 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
     [spec] = plan(home, task, ["distill-weighted"], [0], **small)
     folder = run_here(home, spec)
     result = read_result(folder)
-    assert 0 <= result["accuracy"] <= 1
-    assert result["interval"]["low"] <= result["accuracy"] <= result["interval"]["high"]
-    assert result["images"] == 640
-    assert result["steps"] == 8
-    assert result["test_images"] == len(task.test_rows)
-    assert sum(result["active_alpha"].values()) == pytest.approx(1)
-    assert len(result["curve"]) == 4
-    assert result["curve"][-1]["accuracy"] == result["accuracy"]
+    assert 0 <= result.accuracy <= 1
+    assert result.interval.low <= result.accuracy <= result.interval.high
+    assert result.images == 640
+    assert result.steps == 8
+    assert result.test_images == len(task.test_rows)
+    assert sum(result.active_alpha.values()) == pytest.approx(1)
+    assert len(result.curve) == 4
+    assert result.curve[-1]["accuracy"] == result.accuracy
     assert not (folder / CHECKPOINT).exists()
 
     out = tmp_path / "student"
@@ -91,7 +90,7 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
     mean, std = (torch.tensor(record[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
     with torch.inference_mode():
         predicted = model.eval()((pixels / 255 - mean) / std).argmax(1).numpy()
-    assert (predicted == task.labels[task.test_rows]).mean() == pytest.approx(result["accuracy"], abs=0.01)
+    assert (predicted == task.labels[task.test_rows]).mean() == pytest.approx(result.accuracy, abs=0.01)
     with pytest.raises(InvalidInputError, match="exists already"):
         export_student(folder, out)
 
@@ -208,7 +207,7 @@ def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, 
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     events = jobs.read_events(jobs.load(folder)).events
     images = [event["images"] for event in events]
-    assert images == sorted(set(images)) == [point["images"] for point in read_result(folder)["curve"]]
+    assert images == sorted(set(images)) == [point["images"] for point in read_result(folder).curve]
 
 
 def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
@@ -217,11 +216,11 @@ def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
     comparison = start(home, specs)
     for run in comparison.runs:
         assert worker.run(home.runs / run, {KIND: execute}) == 0
-    finished = [e.result["finished"] for e in entries(home, comparison)]
+    finished = [e.result.finished for e in entries(home, comparison)]
     again = start(home, specs)
     assert again == comparison
     assert [e.status.state for e in entries(home, again)] == ["done", "done"]
-    assert [e.result["finished"] for e in entries(home, again)] == finished
+    assert [e.result.finished for e in entries(home, again)] == finished
     assert list_comparisons(home, "emoji-fluent") == [comparison]
     document = as_document(comparison, finished_results(home, comparison))
     nearest = document["means"][1]

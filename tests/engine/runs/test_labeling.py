@@ -6,9 +6,10 @@ import pytest
 from engine.features import FeatureStore
 from engine.intake import ImportRequest, import_images
 from engine.jobs import create, request_cancel
-from engine.review import settled
+from engine.review.decisions import settled
 from engine.runs import candidates, unlabeled_rows, users_of_task, worth_a_label
-from engine.tasks import load_task, relabel
+from engine.tasks import relabel
+from engine.tasks.task import load_task
 from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 

@@ -9,8 +9,8 @@ from engine.jobs import worker
 from engine.records import as_value, read_record, write_record
 from engine.review import open_task
 from engine.runs import panel as panels
-from engine.runs import rank, teacher_panel
-from engine.runs.panel import TeacherPanel, known_panel, request_panel
+from engine.runs import rank
+from engine.runs.panel import TeacherPanel, known_panel, request_panel, teacher_panel
 from engine.similarity import METRICS
 from engine.workspace import Workspace
 

@@ -1,17 +1,21 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine import runs
+from engine import jobs, runs, verbs
 from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
+from engine.files import canonical_hash
 from engine.methods import METHODS, get_method, preselected
+from engine.results import results_in
 from engine.review import open_task
-from engine.runs import common_ground, method_means, plan, run_spec_from
-from engine.runs.spec import as_json
+from engine.runs import method_means, plan, recorded_comparison, run_spec_from
+from engine.runs.comparison import common_ground, read_run
+from engine.runs.spec import as_json, spec_of
 from engine.tasks import Task
 from engine.tasks.task import write_task
 from engine.workspace import Workspace
@@ -144,10 +148,12 @@ def test_weights_set_by_hand_sum_to_1(emoji, small):
 
 
 def test_accuracy_at_equal_seconds_is_read_off_the_curves():
+    any_result = results_in(recorded_comparison("emoji-fluent"), Path("recorded"))[0]
+
     def result(method, seed, points):
         curve = [{"seconds": seconds, "accuracy": accuracy} for seconds, accuracy in points]
         last = {"seconds": points[-1][0], "accuracy": points[-1][1], "images": 10, "test_images": 100}
-        return {"method": method, "seed": seed, "curve": curve, **last}
+        return replace(any_result, method=method, seed=seed, curve=curve, **last)
 
     quick = [result("fine-tune", 0, [(5, 0.2), (10, 0.4)]), result("fine-tune", 1, [(5, 0.3), (20, 0.5)])]
     slow = [result("fixmatch", 0, [(8, 0.1), (16, 0.5)]), result("fixmatch", 1, [(20, 0.3), (30, 0.9)])]
@@ -168,7 +174,7 @@ def test_the_command_line_trains_at_the_size_that_is_asked_for_or_the_tasks_own(
         started.extend(specs)
         raise InvalidInputError("Nothing is to be trained here.")
 
-    monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr(verbs, "start", start)
     assert main(["compare", "--task", "emoji-fluent", *options]) == 1
     assert {spec.train.size for spec in started} == {size}
     assert [spec.method for spec in started] == preselected()
@@ -204,3 +210,16 @@ def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, o
     assert (found.train, found.settings) == (today.train, today.settings)
     with pytest.raises(InvalidInputError, match="lacks or does not know colour"):
         run_spec_from({**flat, "train": {**flat["train"], "colour": 1}})
+
+
+def test_a_flat_run_keeps_its_name_and_its_spec_when_it_is_made_again(home, emoji, small):
+    [spec] = plan(home, emoji, ["distill-equal"], [0], **small)
+    flat = {**as_json(spec), "train": {**FLAT, "objective": "distill"}}
+    del flat["settings"]
+    name = f"emoji-fluent-distill-equal-s0-{canonical_hash(flat, 10)}"
+    job = jobs.create(home.runs, name, kind="run", spec=flat, device="cpu", lane="cpu")
+    assert spec_of(job) == run_spec_from(flat)
+    jobs.request_cancel(job)
+    again = runs.run_again(home, read_run(home, name))
+    assert (again.id, again.spec) == (name, flat)
+    assert isinstance(read_run(home, name), runs.Entry)

@@ -4,7 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidInputError
-from engine.runs import rank, teacher_panel
+from engine.runs import rank
+from engine.runs.panel import teacher_panel
 from engine.similarity import METRICS, registry, score
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]

@@ -4,10 +4,11 @@ import hashlib
 
 import numpy as np
 
-from engine.intake import ImportRequest, Inventory
+from engine.intake import ImportRequest
 from engine.intake.first_record import first_record
-from engine.tasks import Facts, ImportSummary, task_as_labeled
-from engine.tasks.facts import write_facts, write_import_summary
+from engine.intake.inventory import Inventory
+from engine.tasks import task_as_labeled
+from engine.tasks.facts import Facts, ImportSummary, write_facts, write_import_summary
 from engine.tasks.image_table import write_reference_table
 
 

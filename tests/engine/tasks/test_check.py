@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.review import checked, count_open, decide, decisions, duplicates, open_task, settled
+from engine.review import checked, count_open, decide, decisions, duplicates, open_task
 from engine.review.check import review
+from engine.review.decisions import settled
 from engine.review.duplicates import exact_clusters, near_clusters
 from engine.review.findings import Decisions
 from engine.review.geometry import advise, check_size, relative_cost

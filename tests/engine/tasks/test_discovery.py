@@ -10,10 +10,11 @@ import pytest
 
 from engine.confinement import Confined
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.intake import Columns, ImportRequest, keep_upload, preview, propose
+from engine.intake import Columns, ImportRequest, keep_upload, preview
 from engine.intake.discovery import find_images
 from engine.settings import ImportSettings
 from tests.engine.tasks import made_sources as made
+from tests.engine.tasks.proposing import propose
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -12,13 +13,24 @@ from engine.errors import BusyError, CancelledError, DamagedFileError, InvalidIn
 from engine.handlers import HANDLERS
 from engine.images.decoder import Decoder, Decoders
 from engine.images.reading import Reading
-from engine.intake import ImportRequest, import_images, ingest, keep_upload, propose, request_import
+from engine.intake import (
+    ARCHIVE_SUFFIXES,
+    SINGLE_TABLES,
+    ImportRequest,
+    import_images,
+    ingest,
+    keep_upload,
+    request_import,
+)
+from engine.intake.import_job import offered_sources
+from engine.intake.uploads import upload_path
 from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
 from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
+from tests.engine.tasks.proposing import propose
 
 
 @pytest.fixture
@@ -309,13 +321,20 @@ def test_limits_are_told(home, bring, pets):
 
 
 def test_an_upload_is_never_a_path(home, tmp_path):
-    import io
-
     source = keep_upload(home, [("../../etc/cron.d/x.jpg", io.BytesIO(b"a")), ("C:\\y.jpg", io.BytesIO(b"b"))])
     assert [path.parent for path in home.path.rglob("*") if path.is_file()] == [home.uploads]
     for wrong in ("upload:../../etc/passwd", "upload:", "upload:" + "0" * 32, source + "/x"):
         with pytest.raises(UnknownNameError, match="drop the files again"):
             request_import(home, ImportRequest(source=wrong, title="x"))
+
+
+@pytest.mark.parametrize("suffix", [*ARCHIVE_SUFFIXES, *SINGLE_TABLES])
+def test_archives_and_tables_are_known_by_their_names_wherever_they_come_from(home, tmp_path, suffix):
+    upload = keep_upload(home, [(f"Birds{suffix.upper()}", io.BytesIO(b"bytes"))])
+    assert upload_path(home, upload).read_bytes() == b"bytes"  # kept as it is, and not packed with others
+    (tmp_path / f"birds{suffix}").write_bytes(b"bytes")
+    home.settings.write_text(json.dumps({"import": {"roots": [str(tmp_path)]}}))
+    assert str(tmp_path / f"birds{suffix}") in offered_sources(home)
 
 
 def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(home):

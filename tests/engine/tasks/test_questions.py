@@ -7,11 +7,12 @@ import pytest
 
 from engine import cli
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.intake import Columns, ImportRequest, propose, with_changes
+from engine.intake import Columns, ImportRequest
 from engine.tasks import as_option, undecided
 from engine.tasks.facts import ImportSummary, read_import_summary, write_import_summary
 from engine.tasks.questions import Question, answered, refuse_guesses
 from tests.engine.tasks import made_sources as made
+from tests.engine.tasks.proposing import propose
 
 TITLES = {"keep": ("Masks are images", 12), "leave-out": ("Masks are left out", 6)}
 
@@ -65,7 +66,9 @@ def test_two_columns_alike_are_a_question_that_its_own_changes_answer(home, tmp_
     assert (question.key, question.chosen, question.decided) == ("label-column", "color", False)
     other = next(one for one in question.interpretations if one.key == "shape")
     assert (other.labeled_images, as_option(other)) == (8, "--labels shape")
-    wanted = with_changes(ImportRequest(str(folder), "x", columns=Columns(path="file")), other.changes)
+    wanted = ImportRequest(str(folder), "x", columns=Columns(path="file"))
+    columns = replace(wanted.columns, **other.changes.get("columns", {}))
+    wanted = replace(wanted, columns=columns, answers={**wanted.answers, **other.changes.get("answers", {})})
     assert wanted.columns == Columns(path="file", label="shape")
     found = asked(folder, home, columns=wanted.columns)
     assert {item.label for item in found.items} == {"u", "v"}

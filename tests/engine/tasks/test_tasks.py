@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
-from engine.images import converting, decode
+from engine.images import converting
+from engine.images.converting import decode
 from engine.images.views import WHOLE, boxes, render, square
 from engine.review import open_task
-from engine.tasks import add_task_file, bundled_names, task_names, write_revision
+from engine.tasks import bundled_names, task_names
 from engine.tasks import catalogue as task_catalogue
-from engine.tasks.task import write_task
+from engine.tasks.catalogue import add_task_file
+from engine.tasks.task import write_revision, write_task
 
 
 @pytest.mark.parametrize("name", bundled_names())

@@ -28,7 +28,8 @@ from safetensors.torch import save_file
 from engine.errors import WorkbenchError
 from engine.review import open_task
 from engine.tasks import Task
-from engine.teachers import TeacherDescription, TeacherRecord, add_from_hub, get_teacher, remove_teacher
+from engine.teachers import TeacherDescription, TeacherRecord, add_from_hub, get_teacher
+from engine.teachers.catalogue import remove_teacher
 from engine.workspace import Workspace
 from tests.engine.teachers.hostile_making import (
     ARCHITECTURE,

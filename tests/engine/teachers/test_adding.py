@@ -26,17 +26,17 @@ from engine.teachers import (
     imagenet_state,
     load_teacher,
     relation,
-    remove_teacher,
     teacher_names,
-    weight_file,
 )
 from engine.teachers import hub as hub_files
 from engine.teachers.about import name_from
+from engine.teachers.catalogue import remove_teacher
 from engine.teachers.checkpoint import read_weights
 from engine.teachers.fitting import MismatchError, from_event
 from engine.teachers.from_checkpoint import DIFF_EVENT, request_checkpoint
 from engine.teachers.from_hub import request_hub, weights_here
 from engine.teachers.install import stage
+from engine.teachers.weights import weight_file
 from engine.workspace import Workspace
 
 NET = "test_resnet"

@@ -19,9 +19,9 @@ from engine.teachers import (
     load_teacher,
     relation,
     teacher_names,
-    weight_file,
 )
 from engine.teachers import weights as teacher_weights
+from engine.teachers.weights import weight_file
 from engine.workspace import Workspace
 
 SMALL = "mobilenetv3_small_050"

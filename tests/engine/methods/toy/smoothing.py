@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import torch.nn.functional as F
 
 from engine.methods import Material, Method, Settings
-from engine.training import Batches, Loss, Objective, Shown, Student, number
+from engine.training import Batches, Loss, NumberInput, Objective, Student, number
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Smoothing(Settings):
             "Share of a label that goes to all classes.",
             least=0,
             below=1,
-            shown=Shown(0, 0.9, 0.1, "%.1f"),
+            shown=NumberInput(0, 0.9, 0.1, "%.1f"),
         ),
     ] = 0.1  # the usual one
 
