@@ -43,7 +43,7 @@ def test_a_slot_whose_job_is_gone_is_empty(asked):
 
 def test_a_job_that_is_done_is_waited_for_no_more(asked):
     slot, job = asked
-    assert worker.run(job.folder, {"toy": lambda job, reporter: None}) == worker.DONE
+    assert worker.run(job.folder, {"toy": lambda workspace, job, reporter: None}) == worker.DONE
     assert slot.job().id == job.id
     assert slot.not_done() is None
 

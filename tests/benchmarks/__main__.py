@@ -103,7 +103,7 @@ def distillation_step(device: str) -> dict:
 
 def bare_step(spec: TrainSpec, data: TrainData, device: str) -> Callable[[], object]:
     """Forward, backward and update of the same student on one batch that lies on the device, and nothing else."""
-    student = build_student(spec, data.classes, {}, 0).to(set_up(device)).train()
+    student = build_student(spec, data.classes, {}, 0, data.start).to(set_up(device)).train()
     optimizer = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     images = data.images[: spec.labeled_batch].float().to(device)
     labels = data.labels[: spec.labeled_batch].to(device)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from tests.faults.looks import PAGES, VERBS, Look, look
+from tests.faults.visits import PAGES, VERBS, Look, look
 from tests.faults.ways import Way, ways
 from tests.faults.workspace import COMPARISON, STOPPED, STOPPED_COMPARISON, complete, copy, kinds, make
 

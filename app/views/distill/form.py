@@ -96,8 +96,8 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
     st.table(_steps_table(workspace, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
-        told = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
-        st.markdown(told, width="content")
+        said = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
+        st.markdown(said, width="content")
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
     _draw_time(workspace, choice, recipes)
@@ -250,11 +250,11 @@ def _weights_sentence(task: Task, choice: Choice) -> str:
             "extracted yet, and the first run extracts them."
         )
     number = effective_teachers(active_weights(ranking.alpha(state.p())))
-    told = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"
+    said = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"
     if not ranking.possible:
-        return f"{told}: no ranking is possible with these labels, so all teachers weigh the same."
+        return f"{said}: no ranking is possible with these labels, so all teachers weigh the same."
     each = " Each seed draws its own labels, and so its own weights." if len(choice.seeds) > 1 else ""
-    return f"{told}, seed {state.seed()}.{each}"
+    return f"{said}, seed {state.seed()}.{each}"
 
 
 def _shown_p() -> str:

@@ -15,7 +15,7 @@ from engine.runs import Comparison, entries, list_comparisons, load_comparison, 
 from engine.tasks import Task
 from engine.workspace import Workspace
 
-LOOKED_AT = 30  # newest comparisons that are searched for unfinished runs
+SEARCHED = 30  # newest comparisons that are searched for unfinished runs
 
 
 def render() -> None:
@@ -93,7 +93,7 @@ def _offer_unfinished(workspace: Workspace, current: Comparison | None) -> None:
     """Comparisons with runs that have not ended, also those of other tasks."""
     others = [
         comparison
-        for comparison in list_comparisons(workspace)[:LOOKED_AT]
+        for comparison in list_comparisons(workspace)[:SEARCHED]
         if (current is None or comparison.id != current.id) and not progress.is_settled(entries(workspace, comparison))
     ]
     if not others:

@@ -1,6 +1,7 @@
 """Training on small made-up images whose class is where the bright bar stands."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, distill_consensus, get_method
+from engine.teachers import bundled_imagenet_state, imagenet_state
 from engine.training import EvaluationData, Hooks, TrainData, TrainSpec, UnfitCheckpointError, made, predict, train
 from engine.training.loop import ema_decay, evaluation_steps, learning_rate
 from engine.training.student_network import build_student
+from engine.workspace import Workspace
 
 CLASSES, N, S = 4, 96, 32
 TINY = {"architecture": "mobilenetv3_small_050", "start": "random", "size": S, "images": 320, "evaluations": 2}
@@ -176,14 +179,16 @@ def test_no_extra_head_ships():
     trained = learn(recipe("distill-weighted", **TINY), made_up(), 0)
     assert not [name for name in weights(trained) if "heads" in name]
     assert trained.network.classifier.out_features == CLASSES
-    expected = build_student(recipe("fine-tune", **TINY).train, CLASSES, {}, 0).network.state_dict()
+    expected = build_student(
+        recipe("fine-tune", **TINY).train, CLASSES, {}, 0, bundled_imagenet_state
+    ).network.state_dict()
     assert weights(trained).keys() == expected.keys()
 
 
 def test_a_head_starts_alike_whichever_others_there_are():
     spec = recipe("distill-weighted", **TINY).train
-    one = build_student(spec, CLASSES, {"a": 5}, 0)
-    two = build_student(spec, CLASSES, {"a": 5, "b": 3}, 0)
+    one = build_student(spec, CLASSES, {"a": 5}, 0, bundled_imagenet_state)
+    two = build_student(spec, CLASSES, {"a": 5, "b": 3}, 0, bundled_imagenet_state)
     assert torch.equal(one.heads["a"].weight, two.heads["a"].weight)
     assert torch.equal(one.network.classifier.weight, two.network.classifier.weight)
 
@@ -197,7 +202,7 @@ def test_the_pseudo_labels_are_never_changed():
 
 def test_a_linear_probe_leaves_the_body_as_it_was():
     spec = recipe("linear-probe", **TINY)
-    start = build_student(spec.train, CLASSES, {}, 0).network
+    start = build_student(spec.train, CLASSES, {}, 0, bundled_imagenet_state).network
     trained = learn(spec, made_up(), 0).network
     head = {id(p) for p in trained.classifier.parameters()}
     body = [name for name, p in trained.named_parameters() if id(p) not in head]
@@ -208,7 +213,7 @@ def test_a_linear_probe_leaves_the_body_as_it_was():
 
 def test_frozen_batch_norm_keeps_its_statistics():
     spec = recipe("fine-tune", batch_norm="frozen", **TINY)
-    start = build_student(spec.train, CLASSES, {}, 0).network
+    start = build_student(spec.train, CLASSES, {}, 0, bundled_imagenet_state).network
     trained = learn(spec, made_up(), 0).network
     assert torch.equal(start.model.bn1.running_mean, trained.model.bn1.running_mean)
 
@@ -307,9 +312,10 @@ def test_an_unknown_architecture_is_named():
         learn(recipe("fine-tune", **{**TINY, "architecture": "resnet_18"}), made_up(), 0)
 
 
-def test_weights_that_are_not_here_say_what_to_copy_where():
+def test_weights_that_are_not_here_say_what_to_copy_where(tmp_path):
+    start = partial(imagenet_state, Workspace(tmp_path))
     with pytest.raises(UnavailableError, match=r"copy model\.safetensors"):
-        learn(recipe("fine-tune", **{**TINY, "start": "imagenet"}), made_up(), 0)
+        learn(recipe("fine-tune", **{**TINY, "start": "imagenet"}), made_up(start=start), 0)
 
 
 def test_schedule_and_average():
