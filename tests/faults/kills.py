@@ -19,44 +19,51 @@ from engine import jobs
 from engine.review import open_task
 from engine.runs import QueueThread, plan, start
 from engine.workspace import Workspace
+from tests.benchmarks.start import wait_until_warm
 
 TRIALS, KILLS = 8, 2  # a third death would be the run's last attempt
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 24_000}
 
 
-def run(home: Workspace, kills: int, lot: random.Random) -> dict:
-    """Do one run in `home`, killing its worker `kills` times; its final weights."""
+def run(workspace: Workspace, kills: int, chance: random.Random, waits: bool = False) -> dict:
+    """Do one run, killing its worker `kills` times; its final weights. waits: its first worker waited for it."""
     os.environ["WORKBENCH_CHECKPOINT_SECONDS"] = "0.3"
     options = {"labels_per_class": 2, "device": "cpu", "teachers": ["cifar10", "mnist"], **STUDENT}
-    [spec] = plan(home, open_task(home, "emoji-fluent"), ["distill-weighted"], [0], **options)
-    job = jobs.load(home.runs / start(home, [spec]).runs[0])
-    queue = QueueThread(home, "cpu", until_empty=True)
+    task = open_task(workspace, "emoji-fluent")
+    [spec] = plan(workspace, task, ["distill-weighted"], [0], **options)
+    queue = QueueThread(workspace, "cpu", warm=waits)
     queue.start()
+    if waits:
+        wait_until_warm("cpu")
+    job = jobs.load(workspace.runs / start(workspace, [spec]).runs[0])
     for attempt in range(1, kills + 1):
         while not ((now := jobs.status(job)).state == "running" and now.attempts == attempt):
             if now.terminal:
                 break
             time.sleep(0.01)
-        time.sleep(lot.uniform(0, 6))
+        time.sleep(chance.uniform(0, 6))
         now = jobs.status(job)
         if now.state == "running" and now.pid:
             os.kill(now.pid, signal.SIGKILL)
+    ended = jobs.wait([job])[job]
+    queue.stop()
     queue.join()
-    ended = jobs.status(job)
     assert ended.state == "done", ended.message
     return {"weights": load_file(job.folder / "student.safetensors"), "attempts": ended.attempts}
 
 
 def main() -> int:
-    """Run the campaign."""
-    lot, failures = random.Random(0), 0
+    """Run the campaign; every other run is begun by a worker that waited for it."""
+    chance, failures = random.Random(0), 0
     with tempfile.TemporaryDirectory() as folder:
-        expected = run(Workspace(Path(folder) / "unbroken"), 0, lot)["weights"]
+        expected = run(Workspace(Path(folder) / "unbroken"), 0, chance)["weights"]
         for trial in range(TRIALS):
-            found = run(Workspace(Path(folder) / str(trial)), KILLS, lot)
+            waits = trial % 2 == 0
+            found = run(Workspace(Path(folder) / str(trial)), KILLS, chance, waits)
             same = all(torch.equal(expected[name], found["weights"][name]) for name in expected)
             failures += not same
-            print(json.dumps({"trial": trial, "attempts": found["attempts"], "same_weights": same}), flush=True)
+            told = {"trial": trial, "attempts": found["attempts"], "waited": waits, "same_weights": same}
+            print(json.dumps(told), flush=True)
     return 1 if failures else 0
 
 
