@@ -25,12 +25,12 @@ from engine.methods import DEFAULT_P
 from engine.review import Checked
 from engine.runs import QueueThread, Ranking, TeacherPanel, known_panel, missing_outputs
 from engine.similarity import METRICS
-from engine.tasks import Task
+from engine.tasks import Draw, Task
 from engine.teachers import all_teachers, teacher_names
 from engine.workspace import Workspace
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
-DEFAULT_LABELS = 5
+DEFAULT_LABELS = Draw.labels_per_class
 ALL = "all"  # in place of a number of labels per class: as many as an own task has
 URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
 PARTS = ("images", "check", "label")  # of an own task's page
@@ -177,6 +177,11 @@ def labels_per_class() -> int:
     return all_labels(found) if found is not None and tasks.is_own(found) else DEFAULT_LABELS
 
 
+def draw(labels: int | None = None) -> Draw:
+    """Which labels this session has chosen. labels: another number of labels per class than the chosen one."""
+    return Draw(labels or labels_per_class(), seed())
+
+
 def uses_all_labels() -> bool:
     """Whether this session has chosen all labels of its own task, however many there are."""
     return st.session_state.get("labels_per_class") == ALL and (named := task_name()) is not None and _is_own(named)
@@ -309,9 +314,8 @@ def ranking(task: Task, labels: int | None = None) -> Ranking | None:
     labels: another number of labels per class than the chosen one. Raises WorkbenchError if no teacher may teach the
     task, or the metric gives no number.
     """
-    choice = (labels or labels_per_class(), seed())
     keys = ",".join(record.key for record in all_teachers(workspace()))
-    arguments = (workspace(), task.name, task.revision, metric(), *choice, keys)
+    arguments = (workspace(), task.name, task.revision, metric(), draw(labels), keys)
     try:
         return _ranking(*arguments, task)
     except _MissingOutputsError:
@@ -323,7 +327,7 @@ def missing(task: Task, labels: int | None = None) -> int:
 
     labels: another number of labels per class than the chosen one.
     """
-    return missing_outputs(workspace(), task, labels_per_class=labels or labels_per_class(), seed=seed())
+    return missing_outputs(workspace(), task, draw(labels))
 
 
 def panel(task: Task) -> TeacherPanel | None:
@@ -333,7 +337,7 @@ def panel(task: Task) -> TeacherPanel | None:
     """
     keys = ",".join(record.key for record in all_teachers(workspace()))
     try:
-        return _panel(workspace(), task.name, task.revision, labels_per_class(), seed(), keys, task)
+        return _panel(workspace(), task.name, task.revision, draw(), keys, task)
     except _MissingOutputsError:
         return None
 
@@ -383,21 +387,18 @@ def _ranking(
     name: str,
     revision: str,
     metric: str,
-    labels_per_class: int,
-    seed: int,
+    draw: Draw,
     teachers: str,
     _task: Task,
 ) -> Ranking:
-    if missing_outputs(workspace, _task, labels_per_class=labels_per_class, seed=seed):
+    if missing_outputs(workspace, _task, draw):
         raise _MissingOutputsError
-    return runs.rank(workspace, _task, metric=metric, labels_per_class=labels_per_class, seed=seed)
+    return runs.rank(workspace, _task, metric=metric, draw=draw)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _panel(
-    workspace: Workspace, name: str, revision: str, labels_per_class: int, seed: int, teachers: str, _task: Task
-) -> TeacherPanel:
-    found = known_panel(workspace, _task, labels_per_class=labels_per_class, seed=seed)
+def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers: str, _task: Task) -> TeacherPanel:
+    found = known_panel(workspace, _task, draw)
     if found is None:
         raise _MissingOutputsError
     return found

@@ -24,7 +24,7 @@ from engine.runs import DEFAULT_METRIC, QueueThread, finished_results, lost_runs
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
-from engine.tasks import Task
+from engine.tasks import Draw, Task
 from engine.workspace import Workspace
 
 
@@ -57,8 +57,8 @@ def rank(
     task: str,
     *,
     metric: str = DEFAULT_METRIC,
-    labels_per_class: int = 5,
-    seed: int = 0,
+    labels_per_class: int = Draw.labels_per_class,
+    seed: int = Draw.seed,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
     device: str | None = None,
@@ -74,8 +74,7 @@ def rank(
         workspace,
         opened,
         metrics=None if metric == ALL else [metric],
-        labels_per_class=labels_per_class,
-        seed=seed,
+        draw=Draw(labels_per_class, seed),
         teachers=teachers,
         resamples=resamples,
         device=resolve(device),
@@ -90,7 +89,7 @@ def compare(
     methods: Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0,),
-    labels_per_class: int = 5,
+    labels_per_class: int = Draw.labels_per_class,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,

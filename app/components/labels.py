@@ -33,7 +33,7 @@ def is_all(task: Task, budget: int) -> bool:
 
 def used(task: Task) -> str:
     """What this session's choice comes to: "30 of your 83 labels", or "45 labeled images"."""
-    number, there = len(task.labeled_rows(state.labels_per_class(), state.seed())), int(task.available_labels().sum())
+    number, there = len(task.labeled_rows(state.draw())), int(task.available_labels().sum())
     if not is_own(task):
         return wording.count(number, "labeled image")
     return f"all of your {there:,} labels" if number == there else f"{number:,} of your {there:,} labels"

@@ -77,7 +77,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
         )
     set_up(spec.device, spec.threads)
     began = time.perf_counter()
-    labeled = task.labeled_rows(spec.labels_per_class, spec.seed)
+    labeled = task.labeled_rows(spec.draw)
     teaching = _teaching(workspace, task, spec, report)
     material = RunMaterial(workspace, task, labeled, teaching.alpha, spec.threads, spec.device, report)
     objective = spec.settings.prepare(material)
@@ -201,8 +201,7 @@ def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter)
         workspace,
         task,
         metric=spec.metric,
-        labels_per_class=spec.labels_per_class,
-        seed=spec.seed,
+        draw=spec.draw,
         teachers=list(spec.teachers),
         device=spec.device,
         progress=progress_to(report),

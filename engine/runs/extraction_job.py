@@ -23,6 +23,7 @@ from engine.records import read_record, write_record
 from engine.review import open_task
 from engine.runs.ranking import Progress, candidates
 from engine.tasks import Task
+from engine.tasks.draw import Draw
 from engine.teachers import TeacherRecord, get_teacher
 from engine.workspace import Workspace
 
@@ -49,11 +50,9 @@ class _Pace:
     measured_at: str  # UTC, ISO 8601
 
 
-def missing_outputs(
-    workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, teachers: Sequence[str] | None = None
-) -> int:
+def missing_outputs(workspace: Workspace, task: Task, draw: Draw, teachers: Sequence[str] | None = None) -> int:
     """How many (image, teacher) pairs a ranking still lacks; with 0 it takes no network to rank."""
-    rows = task.labeled_rows(labels_per_class, seed)
+    rows = task.labeled_rows(draw)
     allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
     return sum(len(FeatureStore(workspace, task, teacher).missing(rows, 0)) for teacher in allowed)
 
@@ -61,9 +60,7 @@ def missing_outputs(
 def request_extraction(
     workspace: Workspace,
     task: Task,
-    *,
-    labels_per_class: int,
-    seed: int,
+    draw: Draw,
     device: str,
     teachers: Sequence[str] | None = None,
 ) -> Job:
@@ -73,18 +70,16 @@ def request_extraction(
     spec = {
         "task": task.name,
         "task_revision": task.revision,
-        "labels_per_class": labels_per_class,
-        "seed": seed,
+        "labels_per_class": draw.labels_per_class,
+        "seed": draw.seed,
         "teachers": {c.teacher.name: c.teacher.key for c in candidates(workspace, task, teachers) if c.allowed},
     }
     return request(workspace.jobs, f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
-def estimate_extraction(
-    workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, device: str
-) -> ExtractionTime:
+def estimate_extraction(workspace: Workspace, task: Task, draw: Draw, device: str) -> ExtractionTime:
     """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
-    rows = task.labeled_rows(labels_per_class, seed)
+    rows = task.labeled_rows(draw)
     work = _work(workspace, task, [c.teacher for c in candidates(workspace, task) if c.allowed], rows)
     for path in (_pace_path(workspace, device), _pace_path(workspace, device, OLD_KIND)):
         try:
@@ -119,7 +114,7 @@ def execute_extraction(workspace: Workspace, job: Job, report: Reporter) -> None
     """What the worker does for a job of this kind."""
     report.progress(0, None, "", "Reading the task")
     task = task_as_asked(workspace, job)
-    rows = task.labeled_rows(job.spec["labels_per_class"], job.spec["seed"])
+    rows = task.labeled_rows(Draw(job.spec["labels_per_class"], job.spec["seed"]))
     records = [get_teacher(workspace, name) for name in job.spec["teachers"]]
     work, progress = _work(workspace, task, records, rows), progress_to(report)
     begun: dict[str, float] = {}  # when each stage began

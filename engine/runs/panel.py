@@ -25,6 +25,7 @@ from engine.runs.extraction_job import progress_to, task_as_asked
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
 from engine.tasks import Task
+from engine.tasks.draw import USUAL, Draw
 from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 
@@ -95,14 +96,13 @@ def teacher_panel(
     task: Task,
     *,
     metrics: Sequence[str] | None = None,
-    labels_per_class: int = 5,
-    seed: int = 0,
+    draw: Draw = USUAL,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
     device: str = "cpu",
     progress: Progress = lambda done, total, stage: None,
 ) -> TeacherPanel:
-    """Score the teachers by `metrics` (all by default) on the labeled images that `seed` draws; no test image is read.
+    """Score the teachers by `metrics` (all by default) on the labeled images of a draw; no test image is read.
 
     With `resamples` (2 or more; 0 for none) each score has a 95 % interval from as many draws of half the labels.
     Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
@@ -112,7 +112,7 @@ def teacher_panel(
     if resamples < 0 or resamples == 1:
         raise InvalidInputError(f"{resamples} resamples give no interval: ask for 2 or more, or 0 for none.")
     records = _allowed(workspace, task, teachers)
-    rows = task.labeled_rows(labels_per_class, seed)
+    rows = task.labeled_rows(draw)
     extract(workspace, task, records, rows, device=device, progress=progress)
 
     def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Standings:
@@ -120,7 +120,7 @@ def teacher_panel(
             [_arrays(FeatureStore(workspace, task, record), rows) for record in among],
             task.labels[rows],
             by,
-            records=_from_records(among, seed),
+            records=_from_records(among, draw.seed),
             draws=resamples,
             threads=torch.get_num_threads(),
             progress=lambda done, total: progress(done, total, SCORING),
@@ -128,7 +128,7 @@ def teacher_panel(
 
     names = tuple(record.name for record in records)
     speaking = [record for record in records if record.has_pseudo_labels]
-    known = _from_records(records, seed)
+    known = _from_records(records, draw.seed)
     askable = [key for key in keys if METRICS[key].of_outputs or key in known]
     on_classes = [key for key in askable if "pseudo_labels" in METRICS[key].needs]
     if len(speaking) in (0, len(records)):
@@ -143,9 +143,9 @@ def teacher_panel(
     return TeacherPanel(
         task=task.name,
         task_revision=task.revision,
-        labels_per_class=labels_per_class,
+        labels_per_class=draw.labels_per_class,
         labeled_images=len(rows),
-        seed=seed,
+        seed=draw.seed,
         resamples=resamples,
         teachers=names,
         metrics=tuple(by_key.get(key) or MetricPlaces(key, (), None, METRICS[key].unknown, None) for key in keys),
@@ -198,10 +198,10 @@ def seen_sentence(title: str) -> str:
     return f"its training images may include those of {title!r}"
 
 
-def known_panel(workspace: Workspace, task: Task, *, labels_per_class: int, seed: int) -> TeacherPanel | None:
+def known_panel(workspace: Workspace, task: Task, draw: Draw) -> TeacherPanel | None:
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
-        path = _path(workspace, _spec(workspace, task, labels_per_class, seed))
+        path = _path(workspace, _spec(workspace, task, draw))
         value = read_value(path, *_FILE)
         if isinstance(value, dict) and "consensus" in value:  # what version 0.1 called it
             value["mean_rank"] = value.pop("consensus")
@@ -210,11 +210,11 @@ def known_panel(workspace: Workspace, task: Task, *, labels_per_class: int, seed
         return None
 
 
-def request_panel(workspace: Workspace, task: Task, *, labels_per_class: int, seed: int, device: str) -> Job:
+def request_panel(workspace: Workspace, task: Task, draw: Draw, device: str) -> Job:
     """Queue the job that computes the panel of all metrics with intervals. Asking twice gives the same job; one that
     ended early is queued again.
     """
-    spec = _spec(workspace, task, labels_per_class, seed)
+    spec = _spec(workspace, task, draw)
     return request(workspace.jobs, f"panel-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
@@ -225,8 +225,7 @@ def execute_panel(workspace: Workspace, job: Job, report: Reporter) -> None:
         workspace,
         task,
         metrics=job.spec["metrics"],
-        labels_per_class=job.spec["labels_per_class"],
-        seed=job.spec["seed"],
+        draw=Draw(job.spec["labels_per_class"], job.spec["seed"]),
         teachers=list(job.spec["teachers"]),
         resamples=job.spec["resamples"],
         device=job.device,
@@ -258,12 +257,12 @@ def _from_records(records: Sequence[TeacherRecord], seed: int) -> dict[str, list
     return {key: values for key, values in found.items() if len(values) == len(records)}
 
 
-def _spec(workspace: Workspace, task: Task, labels_per_class: int, seed: int) -> dict[str, Any]:
+def _spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
     return {
         "task": task.name,
         "task_revision": task.revision,
-        "labels_per_class": labels_per_class,
-        "seed": seed,
+        "labels_per_class": draw.labels_per_class,
+        "seed": draw.seed,
         "resamples": RESAMPLES,
         "metrics": list(METRICS),
         "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},

@@ -14,6 +14,7 @@ from engine.features import FeatureStore, describes, extract
 from engine.methods import METHODS
 from engine.similarity import METRICS, score
 from engine.tasks import Task
+from engine.tasks.draw import USUAL, Draw
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
 from engine.weighting import active, effective_number, ranking_possible, weights
 from engine.workspace import Workspace
@@ -75,8 +76,7 @@ class Ranking:
 
     metric: str
     labeled_images: int
-    labels_per_class: int
-    seed: int
+    draw: Draw
     candidates: tuple[TeacherRecord, ...]  # all that may teach, by name
     ranked: tuple[Ranked, ...]
     excluded: tuple[Candidate, ...]
@@ -160,13 +160,12 @@ def rank(
     task: Task,
     *,
     metric: str = DEFAULT_METRIC,
-    labels_per_class: int = 5,
-    seed: int = 0,
+    draw: Draw = USUAL,
     teachers: Sequence[str] | None = None,
     device: str = "cpu",
     progress: Progress = lambda done, total, stage: None,
 ) -> Ranking:
-    """Rank teachers by their similarity to a task, on the labeled images that `seed` draws; test images take no part.
+    """Rank teachers by their similarity to a task, on the labeled images of a draw; test images take no part.
 
     Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
     InvalidInputError if no teacher may teach the task.
@@ -177,7 +176,7 @@ def rank(
         raise InvalidInputError(f"The metric {metric!r} does not look at the images: choose another one for weights.")
     everyone = candidates(workspace, task, teachers)
     allowed = who_may_teach(task, everyone)
-    rows = task.labeled_rows(labels_per_class, seed)
+    rows = task.labeled_rows(draw)
     wanted = [c.teacher for c in allowed]
     extract(workspace, task, wanted, rows, device=device, progress=progress)
     ranked: tuple[Ranked, ...] = ()
@@ -200,8 +199,7 @@ def rank(
     return Ranking(
         metric=metric,
         labeled_images=len(rows),
-        labels_per_class=labels_per_class,
-        seed=seed,
+        draw=draw,
         candidates=tuple(wanted),
         ranked=ranked,
         excluded=tuple(c for c in everyone if not c.allowed),

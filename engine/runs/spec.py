@@ -20,6 +20,7 @@ from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
+from engine.tasks.draw import Draw
 from engine.teachers import check_student
 from engine.training import TrainSpec, made
 from engine.weighting import normalized
@@ -47,6 +48,11 @@ class RunSpec:
     p: float | None = None  # exponent of the weights; None where the method has none
     teachers: Mapping[str, str] | None = None  # those that take part, each with its key; None where none does
     alpha: Mapping[str, float] | None = None  # weights set by hand, instead of those that metric and p give
+
+    @property
+    def draw(self) -> Draw:
+        """Which labels it may use."""
+        return Draw(self.labels_per_class, self.seed)
 
     @property
     def recipe(self) -> Recipe:
@@ -132,7 +138,7 @@ def plan(
     methods: Sequence[str],
     seeds: Sequence[int],
     *,
-    labels_per_class: int = 5,
+    labels_per_class: int = Draw.labels_per_class,
     device: str | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
@@ -154,7 +160,7 @@ def plan(
     check_held_out(task)
     place = resolve(device)
     for seed in seeds:
-        task.labeled_rows(labels_per_class, seed)  # refuses what cannot be drawn
+        task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:
         check_student(chosen["architecture"])
     allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]

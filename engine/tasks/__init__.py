@@ -12,6 +12,7 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 """
 
 from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
+from engine.tasks.draw import USUAL, Draw
 from engine.tasks.facts import read_import_summary, read_small
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
@@ -21,6 +22,8 @@ from engine.tasks.trash import empty_trash, remove_task, removed_tasks, restore_
 
 __all__ = [
     "NO_LABEL",
+    "USUAL",
+    "Draw",
     "Interpretation",
     "Question",
     "Task",

@@ -20,6 +20,7 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import LARGEST_NUMBER, canonical_hash, make_folder, replacing, storage_error
 from engine.images.reading import reading_from
 from engine.records import Count, Positive, Revision, Share, damaged, read_record, write_record
+from engine.tasks.draw import Draw
 from engine.tasks.image_table import IMAGES_FILE, ImageTable, image_table
 from engine.workspace import Workspace
 
@@ -180,24 +181,23 @@ class Task:
         known = self.labels[self.train_rows]
         return np.bincount(known[known != NO_LABEL], minlength=len(self.classes))
 
-    def labeled_rows(self, labels_per_class: int, seed: int) -> NDArray[np.int64]:
-        """Rows of the labeled images that seed `seed` draws: `labels_per_class` of each class, fewer where a class
-        has fewer. Sorted. Within a seed a smaller budget is a subset of a larger one; the test split is never touched.
+    def labeled_rows(self, draw: Draw) -> NDArray[np.int64]:
+        """Rows of the labeled images that a draw gives, sorted; the test split is never touched.
 
         Raises InvalidInputError for a budget below 1, a negative seed, or if no training image has a label.
         """
-        if not 0 <= seed < LARGEST_NUMBER:
-            raise InvalidInputError(f"{seed} is no seed: choose a whole number from 0 up.")
-        if labels_per_class < 1:
-            raise InvalidInputError(f"{labels_per_class} labels per class cannot be drawn: ask for 1 or more.")
+        if not 0 <= draw.seed < LARGEST_NUMBER:
+            raise InvalidInputError(f"{draw.seed} is no seed: choose a whole number from 0 up.")
+        if draw.labels_per_class < 1:
+            raise InvalidInputError(f"{draw.labels_per_class} labels per class cannot be drawn: ask for 1 or more.")
         candidates = self.train_rows[self.labels[self.train_rows] != NO_LABEL]
         if not len(candidates):
             raise InvalidInputError(f"No training image of task {self.name!r} has a label: label some images first.")
         drawn = []
         for label in range(len(self.classes)):
             of_class = candidates[self.labels[candidates] == label]
-            order = np.random.default_rng([seed, _LABEL_STREAM, label]).permutation(len(of_class))
-            drawn.append(of_class[order[:labels_per_class]])
+            order = np.random.default_rng([draw.seed, _LABEL_STREAM, label]).permutation(len(of_class))
+            drawn.append(of_class[order[: draw.labels_per_class]])
         return np.sort(np.concatenate(drawn))
 
 

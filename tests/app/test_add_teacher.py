@@ -17,6 +17,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, worker
 from engine.review import open_task
 from engine.runs import rank
+from engine.tasks import Draw
 from engine.teachers import TeacherDescription, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
 from tests.app.made_features import extracted
@@ -110,7 +111,7 @@ def test_added_teachers_are_listed_with_their_origin_and_removed(hub, home):
 
 def test_the_teachers_page_ranks_an_added_one_and_says_what_it_cannot_do(home, tmp_path):
     task = open_task(home, "emoji-fluent")
-    extracted(home, task, task.labeled_rows(5, 0), {}, usual=0.0)  # the bundled ones tell nothing apart
+    extracted(home, task, task.labeled_rows(Draw(5, 0)), {}, usual=0.0)  # the bundled ones tell nothing apart
     path = tmp_path / "table.parquet"
     features = np.eye(len(task.classes))[np.maximum(task.labels, 0)].astype(np.float32)
     features += np.random.default_rng(0).normal(0, 0.01, features.shape).astype(np.float32)

@@ -17,7 +17,7 @@ from engine.runs import entries, list_comparisons, plan
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
-from engine.tasks import Task
+from engine.tasks import Draw, Task
 from engine.tasks.task import write_task
 from engine.training import TrainSpec
 from tests.app import made_runs
@@ -200,7 +200,7 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
 def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, measured, monkeypatch):
     monkeypatch.setattr(queued, "known_speed", form.known_speed)
     made_runs.planned(home, ["fixmatch"], [0], images=24_000)
-    request_extraction(home, open_task(home, "fashion-mnist"), labels_per_class=5, seed=0, device="cpu")
+    request_extraction(home, open_task(home, "fashion-mnist"), Draw(5, 0), device="cpu")
     _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
     told = text_of(open_page("distill", task="emoji-fluent", comparison=second.id))
     assert "waits for FixMatch, seed 0, of Emoji, about" in told

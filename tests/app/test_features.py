@@ -11,6 +11,7 @@ from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
 from engine.review import open_task
+from engine.tasks import Draw
 from engine.teachers import get_teacher
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -28,7 +29,7 @@ def no_queue(monkeypatch, tmp_path):
 def task(home):
     """A task at whose labeled images every teacher has looked."""
     task = open_task(home, "emoji-fluent")
-    extracted(home, task, task.labeled_rows(5, 0), {TEACHER: 4.0})
+    extracted(home, task, task.labeled_rows(Draw(5, 0)), {TEACHER: 4.0})
     return task
 
 
@@ -59,7 +60,7 @@ def test_pca_of_what_was_seen_is_there_at_once_and_umap_when_it_is_asked_for(hom
     app = open_page("features", task="emoji-fluent")
     assert not list_jobs(home.jobs)
     assert app.selectbox(key="widget features teacher").value == TEACHER  # the most similar one
-    assert sorted(points(app)) == list(task.labeled_rows(5, 0))
+    assert sorted(points(app)) == list(task.labeled_rows(Draw(5, 0)))
     assert "45 training images of 604" in text_of(app)
     shown(button(app, "Draw the UMAP as well").click().run())
     assert progress_of(app) == ["UMAP of 604 images · begins next"]
@@ -91,7 +92,7 @@ def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
     assert not list_jobs(home.jobs)
     assert not set(points(app)) & set(mapped.test_rows)
     shown(app.segmented_control(key="widget map kind").set_value("pca").run())
-    assert sorted(points(app)) == list(mapped.labeled_rows(5, 0))
+    assert sorted(points(app)) == list(mapped.labeled_rows(Draw(5, 0)))
 
 
 def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home):
@@ -106,7 +107,7 @@ def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home)
 
 def test_the_legend_shows_the_mark_of_most_points(home, mapped):
     """Plotly's legend takes the mark of a trace's first point."""
-    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
+    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(Draw(5, 0)))
     figure = scatter._figure(table, mapped.classes, [], lasso=False)
     assert {trace.marker.symbol[0] for trace in figure.data} == {scatter.CIRCLE}
     assert {trace.marker.symbol[-1] for trace in figure.data} == {scatter.DIAMOND}, "labeled ones lie on top"
@@ -114,7 +115,7 @@ def test_the_legend_shows_the_mark_of_most_points(home, mapped):
 
 def test_labeled_images_have_another_marker(home, mapped):
     app = open_page("features", task="emoji-fluent")
-    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(5, 0))
+    table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(Draw(5, 0)))
     figure = scatter._figure(table, mapped.classes, [], lasso=False)
     diamonds = [
         row
@@ -122,7 +123,7 @@ def test_labeled_images_have_another_marker(home, mapped):
         for row, symbol in zip(trace.customdata, trace.marker.symbol, strict=True)
         if symbol == scatter.DIAMOND
     ]
-    assert sorted(diamonds) == list(mapped.labeled_rows(5, 0))
+    assert sorted(diamonds) == list(mapped.labeled_rows(Draw(5, 0)))
     assert [trace["name"] for trace in traces(app)] == [escape_chart(name) for name in mapped.classes]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from app import state
 from engine.review import open_task
+from engine.tasks import Draw
 from tests.app.pages import open_page, shown, text_of
 
 
@@ -42,7 +43,7 @@ def test_the_sheet_marks_the_labeled_images_of_the_draw(home):
 def test_of_ones_own_labels_none_stays_unused_without_a_word(own):
     there = int(own.available_labels().sum())
     app = open_page("task", task=own.name)
-    used = len(own.labeled_rows(5, 0))
+    used = len(own.labeled_rows(Draw(5, 0)))
     assert used < there
     assert f"The methods use **{used} of your {there} labels**." in text_of(app)
     everything = app.segmented_control(key="widget labels per class").options[-1]

@@ -17,6 +17,7 @@ from engine.runs import panel as panels
 from engine.runs.extraction_job import estimate_extraction
 from engine.runs.panel import teacher_panel
 from engine.similarity import METRICS
+from engine.tasks import Draw
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -33,7 +34,7 @@ def no_queue(monkeypatch):
 def task(home):
     """A task at whose labeled images of up to two draws every teacher has looked."""
     task = open_task(home, "emoji-fluent")
-    extracted(home, task, task.labeled_rows(5, 0), STRENGTHS)
+    extracted(home, task, task.labeled_rows(Draw(5, 0)), STRENGTHS)
     return task
 
 
@@ -78,8 +79,8 @@ def test_the_page_ranks_as_soon_as_the_look_is_done(home):
     assert app.subheader[0].value == "Similarity to the task"
     task = open_task(home, "emoji-fluent")
     assert [job.kind for job in list_jobs(home.jobs)] == ["panel", "extraction"], "intervals come with the ranking"
-    assert estimate_extraction(home, task, labels_per_class=5, seed=0, device="cpu").measured_at is not None
-    ranking = rank(home, task, labels_per_class=2)
+    assert estimate_extraction(home, task, Draw(5, 0), device="cpu").measured_at is not None
+    ranking = rank(home, task, draw=Draw(2))
     assert list(app.dataframe[0].value["Teacher"]) == [ranked.teacher.title for ranked in ranking.ranked]
 
 
@@ -122,7 +123,7 @@ def test_the_slider_goes_from_equal_shares_to_the_nearest_teacher(home, task):
 
 
 def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
-    extracted(home, task, task.labeled_rows(1, 3), STRENGTHS)
+    extracted(home, task, task.labeled_rows(Draw(1, 3)), STRENGTHS)
     app = open_page("teachers", session={"labels_per_class": 1, "seed": 3}, task="emoji-fluent")
     assert app.info[0].value.startswith("No ranking possible:")
     everyone = len(rank(home, task).candidates)
@@ -266,7 +267,7 @@ def test_the_record_of_the_teacher_in_the_url_is_shown(home, task):
 
 def test_a_teacher_of_the_same_images_is_listed_with_the_reason(home):
     task = open_task(home, "openclipart")
-    extracted(home, task, task.labeled_rows(5, 0), {})
+    extracted(home, task, task.labeled_rows(Draw(5, 0)), {})
     app = open_page("teachers", task="openclipart")
     excluded = app.table[0].value
     assert list(excluded["Teacher"]) == ["Clip art in 13 subjects"]

@@ -15,6 +15,7 @@ from engine.features import FeatureStore, extract
 from engine.files import make_folder
 from engine.review import open_task
 from engine.runs import active_weights, rank
+from engine.tasks import Draw
 from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
@@ -46,14 +47,14 @@ def accuracies(name: str) -> dict[str, list[float]]:
     rows, found = task.train_rows, {part: [] for part in PARTS}
     features: dict[str, np.ndarray] = {}
     for seed in SEEDS:
-        ranking = rank(home, task, labels_per_class=LABELS_PER_CLASS, seed=seed)
+        ranking = rank(home, task, draw=Draw(LABELS_PER_CLASS, seed))
         if not features:
             extract(home, task, ranking.candidates, rows)
             features = {
                 t.name: FeatureStore(home, task, get_teacher(Workspace.from_environment(), t.name)).read_features(rows)
                 for t in ranking.candidates
             }
-        labeled = np.searchsorted(rows, task.labeled_rows(LABELS_PER_CLASS, seed))
+        labeled = np.searchsorted(rows, task.labeled_rows(Draw(LABELS_PER_CLASS, seed)))
         others = np.setdiff1d(np.arange(len(rows)), labeled)
         truth = task.labels[rows]
         for part, (p, how) in PARTS.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from engine.tasks import Draw
 from engine.workspace import Workspace
 
 ARCHITECTURE, SIZE, TASK = "tf_efficientnet_lite0", 64, "quickdraw"
@@ -77,7 +78,7 @@ def drive(steps: int, seed: int, home: Workspace) -> None:
         pixels = task.images.pixels([int(row) for row in rows], SIZE, task.record.resize)
         return Pictures(pixels, task.labels[rows], transform)
 
-    labeled = pictures(task.labeled_rows(LABELS_PER_CLASS, seed), transforms.Compose([*crop, views.normalize]))
+    labeled = pictures(task.labeled_rows(Draw(LABELS_PER_CLASS, seed)), transforms.Compose([*crop, views.normalize]))
     others, held_out = pictures(task.train_rows, views), pictures(task.test_rows, views.normalize)
     with tempfile.TemporaryDirectory() as out:
         settings = {"amp": False, "world_size": 1, "start_epoch": 0, "epochs": 1, "eval_step": steps, "local_rank": -1}

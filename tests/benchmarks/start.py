@@ -27,6 +27,7 @@ from engine.jobs.worker import BEGINNING, LOADING
 from engine.review import open_task
 from engine.runs import QueueThread, plan
 from engine.runs.extraction_job import request_extraction
+from engine.tasks import Draw
 from engine.workspace import Workspace
 
 TASK, TEACHER, DEVICE = "emoji-fluent", "mnist", "cpu"
@@ -122,7 +123,7 @@ def measured(home: Workspace, warm: bool) -> dict[str, dict]:
         "run": (DEVICE, run),
         "ranking": (
             INTERACTIVE,
-            lambda: request_extraction(home, task, labels_per_class=2, seed=0, device=DEVICE),
+            lambda: request_extraction(home, task, Draw(2, 0), device=DEVICE),
         ),
         "map": (INTERACTIVE, lambda: maps.request_map(home, task, TEACHER, DEVICE)),
         "import": (IMPORT, lambda: request_import(home, ImportRequest(str(source), "Noise"))),

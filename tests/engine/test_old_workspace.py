@@ -16,7 +16,7 @@ from engine.review.decisions import settled
 from engine.runs import entries, list_comparisons, rank
 from engine.runs.comparison import read_run
 from engine.runs.removal import runs_that_name
-from engine.tasks import given_labels, task_names
+from engine.tasks import Draw, given_labels, task_names
 from engine.teachers import added_teachers, get_teacher
 from engine.training import Checkpoint, TrainData
 from engine.training.loop import _Run
@@ -78,13 +78,11 @@ def test_its_teachers_rank_by_their_cached_features(old):
     ]
     task = open_task(Workspace(old), "leaves")
     for name in ("own", "test-resnet-r160-in1k", "table"):
-        rows = task.labeled_rows(5, 0)
+        rows = task.labeled_rows(Draw(5, 0))
         assert np.isfinite(
             FeatureStore(Workspace(old), task, get_teacher(Workspace.from_environment(), name)).read_features(rows)
         ).all()
-    ranking = rank(
-        Workspace(old), task, metric="parc", labels_per_class=5, seed=0, teachers=["own", "table"], device="cpu"
-    )
+    ranking = rank(Workspace(old), task, metric="parc", draw=Draw(5, 0), teachers=["own", "table"], device="cpu")
     result = next(
         e.result for e in entries(Workspace(old), finished(old)) if e.spec.method.startswith("distill-weighted")
     )

@@ -84,7 +84,7 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
         if umap is not None:
             st.info("There are no features of these images by this teacher yet, so there is no PCA: choose the UMAP.")
         return
-    points = scatter.point_table(task, drawn, task.labeled_rows(state.labels_per_class(), state.seed()))
+    points = scatter.point_table(task, drawn, task.labeled_rows(state.draw()))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         picked = scatter.draw(

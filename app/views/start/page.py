@@ -15,7 +15,7 @@ from engine import jobs, tasks
 from engine.errors import WorkbenchError
 from engine.intake import IMPORT_KIND
 from engine.runs import remove_task, users_of_task
-from engine.tasks import Task, is_own
+from engine.tasks import Draw, Task, is_own
 
 PICTURES = 18  # on a card: one of each class, as far as they go
 
@@ -178,7 +178,7 @@ def one_of_each_class(task: Task, count: int) -> list[images.Thumbnail]:
     """A training image of each class, of the first `count` classes spread over the whole list."""
     if not task.available_labels().any():
         return [images.Thumbnail(int(row), "an image without a label") for row in task.train_rows[:count]]
-    rows = task.labeled_rows(1, 0)
+    rows = task.labeled_rows(Draw(labels_per_class=1))
     step = max(1.0, len(rows) / count)
     picked = [rows[int(i * step)] for i in range(min(count, len(rows)))]
     return [images.Thumbnail(int(row), task.classes[task.labels[row]]) for row in picked]

@@ -92,7 +92,7 @@ def _choose_part(task: Task) -> str:
 
 def _images(task: Task) -> None:
     _budget(task)
-    labeled = task.labeled_rows(state.labels_per_class(), state.seed())
+    labeled = task.labeled_rows(state.draw())
     _counts(task, labeled)
     _consequences(task, labeled)
     st.subheader("Images by class", anchor=False)
@@ -232,7 +232,7 @@ def _facts(task: Task) -> None:
 
 def class_table(task: Task) -> pd.DataFrame:
     """How many images of each class are labeled in this draw, unlabeled, and held out."""
-    labeled = task.labeled_rows(state.labels_per_class(), state.seed())
+    labeled = task.labeled_rows(state.draw())
     counts = {
         "Labeled": np.bincount(task.labels[labeled], minlength=len(task.classes)),
         "Unlabeled": task.available_labels() - np.bincount(task.labels[labeled], minlength=len(task.classes)),

@@ -6,15 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
+from engine.tasks import Draw
 
 
 @dataclass
 class TeachersDraft(Draft):
     """chart: a new number makes a chart that knows of no click. clicked: teacher of the bar clicked last. asked:
-    revision, labels per class and seed of the rankings that were asked for. slots: by what was asked for.
+    revision and draw of the rankings that were asked for. slots: by what was asked for.
     """
 
     chart: int = 0
     clicked: str | None = None
-    asked: set[tuple[str, int, int]] = field(default_factory=set)
+    asked: set[tuple[str, Draw]] = field(default_factory=set)
     slots: defaultdict[str, JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))

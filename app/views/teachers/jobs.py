@@ -13,7 +13,7 @@ from app.components import waiting, wording
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
 from engine.runs import ExtractionTime, estimate_extraction, request_extraction, request_panel
-from engine.tasks import Task
+from engine.tasks import Draw, Task
 
 QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for
 
@@ -23,35 +23,31 @@ def extract(task: Task, labels: int | None = None) -> None:
 
     labels: another number of labels per class than the chosen one.
     """
-    wanted, lacking = labels or state.labels_per_class(), state.missing(task, labels)
+    draw, lacking = state.draw(labels), state.missing(task, labels)
 
     def ask() -> Job:
         if labels is None:
             TeachersDraft.current().asked.add(_choice(task))
-        return request_extraction(
-            state.workspace(), task, labels_per_class=wanted, seed=state.seed(), device=state.device()
-        )
+        return request_extraction(state.workspace(), task, draw, state.device())
 
-    time = estimate_extraction(
-        state.workspace(), task, labels_per_class=wanted, seed=state.seed(), device=state.device()
-    )
+    time = estimate_extraction(state.workspace(), task, draw, state.device())
     _run(
-        f"extract {task.name} {wanted} {state.seed()}",
+        f"extract {task.name} {draw.labels_per_class} {draw.seed}",
         ask,
         "Extracting the teachers' outputs for the labeled images",
         f":material/visibility: Not ranked yet: {lacking:,} outputs (images × teachers) are to be extracted, once. "
         f"{_about(time)}",
-        "Rank the teachers" if labels is None else f"Rank at {wording.count(wanted, 'label')} per class",
+        "Rank the teachers" if labels is None else f"Rank at {wording.count(draw.labels_per_class, 'label')} per class",
     )
 
 
 def resample(task: Task) -> None:
     """Offer all metrics with intervals, which the page lacks; show how far they are once the ranking was asked for."""
-    budget, seed = state.labels_per_class(), state.seed()
-    images = len(task.labeled_rows(budget, seed))
+    draw = state.draw()
+    images = len(task.labeled_rows(draw))
     _run(
-        f"panel {task.name} {budget} {seed}",
-        lambda: request_panel(state.workspace(), task, labels_per_class=budget, seed=seed, device="cpu"),
+        f"panel {task.name} {draw.labels_per_class} {draw.seed}",
+        lambda: request_panel(state.workspace(), task, draw, "cpu"),
         "How sure is this? Drawing half of the labels again and again",
         f":material/casino: How sure is this? Intervals and the agreement of all metrics on {images:,} images take "
         f"{'a minute or two' if images <= QUICK_PANEL else 'many minutes'}.",
@@ -60,9 +56,9 @@ def resample(task: Task) -> None:
     )
 
 
-def _choice(task: Task) -> tuple[str, int, int]:
+def _choice(task: Task) -> tuple[str, Draw]:
     """Which ranking this is: where this session asked for it, its intervals come with it."""
-    return task.revision, state.labels_per_class(), state.seed()
+    return task.revision, state.draw()
 
 
 def _about(time: ExtractionTime) -> str:

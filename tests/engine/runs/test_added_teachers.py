@@ -16,6 +16,7 @@ from engine.runs import candidates, plan, rank, start
 from engine.runs.panel import as_document, teacher_panel
 from engine.runs.removal import remove_teacher, runs_that_name
 from engine.similarity import METRICS
+from engine.tasks import Draw
 from engine.teachers import TeacherDescription, added_teachers, get_teacher
 
 
@@ -86,7 +87,7 @@ def test_one_that_cannot_be_judged_hides_no_other(home, task, tmp_path):
     odd = np.zeros((len(task.images), 3))
     odd[task.train_rows[-1]] = 1  # tells one image from all others, and the labeled ones not at all
     told(home, task, tmp_path, "Odd", features=odd)
-    ranking = rank(home, task, labels_per_class=2, teachers=["mnist", "odd"], metric="gbc")
+    ranking = rank(home, task, draw=Draw(2), teachers=["mnist", "odd"], metric="gbc")
     assert "mnist" in [r.teacher.name for r in ranking.ranked]
     assert {r.teacher.name for r in ranking.ranked} | {u.teacher.name for u in ranking.unranked} == {"mnist", "odd"}
 

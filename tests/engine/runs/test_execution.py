@@ -32,7 +32,7 @@ from engine.runs import (
     start,
 )
 from engine.runs.execution import CHECKPOINT, KIND, execute
-from engine.tasks import Task
+from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
 from engine.workspace import Workspace
@@ -137,7 +137,7 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
     expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
     [(objective, data)] = given
     assert np.array_equal(data.images.permute(0, 2, 3, 1).numpy(), expected)
-    assert data.labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
+    assert data.labels.tolist() == task.labels[task.labeled_rows(Draw(2, 0))].tolist()
     assert {s.pseudo_labels.shape[1] for s in objective.signals.values()} == {len(task.train_rows)}
 
 
@@ -145,7 +145,7 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
 def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, tmp_path, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
     task = open_task(home, "emoji-fluent")
-    drawn = task.labeled_rows(2, 0)
+    drawn = task.labeled_rows(Draw(2, 0))
     hidden = np.setdiff1d(task.train_rows, drawn)
     other_home = Workspace(tmp_path / "other")
     other = relabeled(looked, other_home, hidden)
@@ -172,8 +172,8 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
     run_here(home, spec)
     [(features, labeled, labels)] = given
     assert {len(f) for f in features.values()} == {len(task.train_rows)}
-    assert task.train_rows[labeled].tolist() == task.labeled_rows(2, 0).tolist()
-    assert labels.tolist() == task.labels[task.labeled_rows(2, 0)].tolist()
+    assert task.train_rows[labeled].tolist() == task.labeled_rows(Draw(2, 0)).tolist()
+    assert labels.tolist() == task.labels[task.labeled_rows(Draw(2, 0))].tolist()
 
 
 def test_equal_and_nearest_are_weighted_at_its_ends(home, small):

@@ -12,6 +12,7 @@ from engine.runs import panel as panels
 from engine.runs import rank
 from engine.runs.panel import TeacherPanel, known_panel, request_panel, teacher_panel
 from engine.similarity import METRICS
+from engine.tasks import Draw
 from engine.workspace import Workspace
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
@@ -19,12 +20,12 @@ TEACHERS = ["cifar10", "mnist", "openclipart"]
 
 @pytest.fixture(scope="module")
 def found(shared_home, emoji):
-    return teacher_panel(shared_home, emoji, labels_per_class=4, teachers=TEACHERS, resamples=6)
+    return teacher_panel(shared_home, emoji, draw=Draw(4), teachers=TEACHERS, resamples=6)
 
 
 def test_every_metric_ranks_as_it_does_alone(shared_home, emoji, found):
     for key in ("parc", "leep", "knn"):
-        alone = rank(shared_home, emoji, metric=key, labels_per_class=4, teachers=TEACHERS)
+        alone = rank(shared_home, emoji, metric=key, draw=Draw(4), teachers=TEACHERS)
         assert {r.teacher.name: r.similarity for r in alone.ranked} == pytest.approx(
             {place.teacher: place.score for place in found.under(key).places}
         )
@@ -51,14 +52,14 @@ def test_test_images_take_no_part(shared_home, emoji, monkeypatch):
     read = []
     original = FeatureStore.read
     monkeypatch.setattr(FeatureStore, "read", lambda self, rows, view=0: (read.extend(rows), original(self, rows))[1])
-    teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=4, resamples=3)
-    assert set(read) == set(emoji.labeled_rows(4, 0))
+    teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, draw=Draw(4), resamples=3)
+    assert set(read) == set(emoji.labeled_rows(Draw(4, 0)))
     assert not set(read) & set(emoji.test_rows)
 
 
 def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
     monkeypatch.setattr(panels, "RESAMPLES", 3)
-    task, choice = open_task(shared_home, "emoji-fluent"), {"labels_per_class": 4, "seed": 0}
+    task, choice = open_task(shared_home, "emoji-fluent"), {"draw": Draw(4, 0)}
     assert known_panel(shared_home, task, **choice) is None
     job = request_panel(shared_home, task, device="cpu", **choice)
     assert request_panel(shared_home, task, device="cpu", **choice) == job
@@ -67,11 +68,11 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
     assert found.resamples == 3
     assert len(found.teachers) > len(TEACHERS)
     assert jobs.status(job).unit == "scorings"
-    assert known_panel(shared_home, task, labels_per_class=4, seed=1) is None
+    assert known_panel(shared_home, task, Draw(4, 1)) is None
 
 
 def test_a_ranking_of_version_0_1_is_read(shared_home, found):
-    task, choice = open_task(shared_home, "emoji-fluent"), {"labels_per_class": 4, "seed": 7}
+    task, choice = open_task(shared_home, "emoji-fluent"), {"draw": Draw(4, 7)}
     path = panels._path(shared_home, panels._spec(Workspace.from_environment(), task, **choice))
     value = as_value(found)
     value["consensus"] = value.pop("mean_rank")
@@ -82,7 +83,7 @@ def test_a_ranking_of_version_0_1_is_read(shared_home, found):
 def test_a_damaged_file_is_as_none(shared_home, monkeypatch):
     monkeypatch.setattr(panels, "read_value", lambda *rest: (_ for _ in ()).throw(DamagedFileError("torn")))
     task = open_task(shared_home, "emoji-fluent")
-    assert known_panel(shared_home, task, labels_per_class=4, seed=0) is None
+    assert known_panel(shared_home, task, Draw(4, 0)) is None
 
 
 def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
@@ -90,6 +91,6 @@ def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
         teacher_panel(shared_home, emoji, resamples=1)
     with pytest.raises(InvalidInputError, match="has seen its images"):
         teacher_panel(shared_home, open_task(shared_home, "openclipart"), teachers=["openclipart"])
-    one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, labels_per_class=1, resamples=3)
+    one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, draw=Draw(1), resamples=3)
     assert "label" in one.under("parc").problem
     assert one.mean_rank is None

@@ -16,6 +16,7 @@ from engine.runs.comparison import enqueue
 from engine.runs.extraction_job import START_SECONDS, estimate_extraction, keep_pace
 from engine.runs.spec import plan
 from engine.runs.speed import Speed, estimate_seconds, keep_speed, known_speed, request_speed
+from engine.tasks import Draw
 from tests.app import made_runs
 
 
@@ -156,7 +157,7 @@ def test_an_estimate_follows_the_last_run(home):
 
 def test_an_estimate_of_a_look_follows_the_last_one_that_was_long_enough_to_say_something(home, emoji):
     def estimate():
-        return estimate_extraction(home, emoji, labels_per_class=5, seed=0, device="cpu")
+        return estimate_extraction(home, emoji, Draw(5, 0), device="cpu")
 
     guess = estimate()
     keep_pace(home, "cpu", work=0.5, seconds=5.0)  # a new label or two

@@ -10,13 +10,14 @@ from engine.runs import active_weights, effective_teachers, rank
 from engine.runs.extraction_job import missing_outputs, request_extraction
 from engine.runs.ranking import candidates, drawn_at_random
 from engine.similarity import score
+from engine.tasks import Draw
 from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
 
 def test_a_ranking_is_the_metric_of_each_teacher_on_the_labeled_images(shared_home, emoji):
-    ranking = rank(shared_home, emoji, teachers=["cifar10", "mnist", "openclipart"], labels_per_class=5)
-    rows = emoji.labeled_rows(5, 0)
+    ranking = rank(shared_home, emoji, teachers=["cifar10", "mnist", "openclipart"], draw=Draw(5))
+    rows = emoji.labeled_rows(Draw(5, 0))
     assert ranking.labeled_images == len(rows) == 5 * len(emoji.classes)
     for ranked in ranking.ranked:
         outputs = FeatureStore(shared_home, emoji, ranked.teacher).read(rows)
@@ -40,7 +41,7 @@ def test_a_task_whose_only_teacher_saw_it_has_none(shared_home):
 
 
 def test_with_one_label_a_class_there_is_no_ranking_and_equal_shares(shared_home, emoji):
-    ranking = rank(shared_home, emoji, teachers=["cifar10", "mnist"], labels_per_class=1)
+    ranking = rank(shared_home, emoji, teachers=["cifar10", "mnist"], draw=Draw(1))
     assert ranking.ranked == ()
     assert "label" in ranking.problem
     assert ranking.alpha(12) == {"cifar10": 0.5, "mnist": 0.5}
@@ -76,7 +77,7 @@ def test_test_images_take_no_part_in_a_ranking(shared_home, emoji, monkeypatch):
     original = FeatureStore.read
     monkeypatch.setattr(FeatureStore, "read", lambda self, rows, view=0: (read.extend(rows), original(self, rows))[1])
     rank(shared_home, emoji, teachers=["cifar10", "mnist"])
-    assert set(read) <= set(emoji.labeled_rows(5, 0))
+    assert set(read) <= set(emoji.labeled_rows(Draw(5, 0)))
     assert not set(read) & set(emoji.test_rows)
 
 
@@ -86,7 +87,7 @@ def test_a_job_of_version_0_1_is_still_done():
 
 def test_an_extraction_is_asked_for_once(home):
     task = open_task(home, "emoji-fluent")
-    options = {"labels_per_class": 2, "seed": 0, "teachers": ["mnist"]}
+    options = {"draw": Draw(2, 0), "teachers": ["mnist"]}
     assert missing_outputs(home, task, **options) == 2 * len(task.classes)
     first = request_extraction(home, task, device="cpu", **options)
     assert request_extraction(home, task, device="cpu", **options) == first

@@ -7,6 +7,7 @@ from engine.errors import InvalidInputError
 from engine.runs import rank
 from engine.runs.panel import teacher_panel
 from engine.similarity import METRICS, registry, score
+from engine.tasks import Draw
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
 
@@ -21,14 +22,12 @@ def toy():
 
 
 def test_it_ranks_teachers_alone_and_beside_the_others(toy, shared_home, emoji):
-    ranking = rank(shared_home, emoji, metric="spacing", labels_per_class=4, teachers=TEACHERS)
+    ranking = rank(shared_home, emoji, metric="spacing", draw=Draw(4), teachers=TEACHERS)
     values = [one.similarity for one in ranking.ranked]
     assert values == sorted(values, reverse=True)
     assert len(set(values)) == 3
     assert sum(ranking.alpha(2.0).values()) == pytest.approx(1)
-    panel = teacher_panel(
-        shared_home, emoji, metrics=["parc", "spacing"], labels_per_class=4, teachers=TEACHERS, resamples=4
-    )
+    panel = teacher_panel(shared_home, emoji, metrics=["parc", "spacing"], draw=Draw(4), teachers=TEACHERS, resamples=4)
     assert [place.score for place in panel.under("spacing").places] == values
     assert all(place.score in place.interval for place in panel.under("spacing").places)
     assert panel.mean_rank.metrics == ("parc", "spacing")

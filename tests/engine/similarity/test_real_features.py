@@ -10,6 +10,7 @@ from engine.features import FeatureStore, extract
 from engine.similarity import METRICS, score
 from engine.similarity.outputs import LabeledOutputs
 from engine.similarity.registry import score_of
+from engine.tasks import Draw
 from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
@@ -24,7 +25,7 @@ FEW = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck
 @pytest.fixture(scope="module", params=["mnist"])
 def real(request, shared_home, emoji):
     """Features, pseudo-labels and labels of one teacher on five images of each class."""
-    rows, teacher = emoji.labeled_rows(5, 0), get_teacher(Workspace.from_environment(), request.param)
+    rows, teacher = emoji.labeled_rows(Draw(5, 0)), get_teacher(Workspace.from_environment(), request.param)
     extract(shared_home, emoji, [teacher], rows)
     outputs = FeatureStore(shared_home, emoji, teacher).read(rows)
     return {"features": outputs.features, "pseudo_labels": outputs.pseudo_labels, "labels": emoji.labels[rows]}

@@ -13,7 +13,7 @@ from engine.review.duplicates import exact_clusters, near_clusters
 from engine.review.findings import Decisions
 from engine.review.geometry import advise, check_size, relative_cost
 from engine.review.splitting import hold_out, joined_units
-from engine.tasks import given_labels, relabel, task_as_labeled
+from engine.tasks import Draw, given_labels, relabel, task_as_labeled
 from engine.tasks.facts import Facts, ImportSummary
 from engine.workspace import Workspace
 from tests.engine.tasks import made_large
@@ -537,4 +537,4 @@ def test_labeling_from_nothing(bring, tmp_path):
     task = bring(made.put(tmp_path / "x", {f"{i}.jpg": made.jpg(i) for i in range(12)}), classes=("a", "b"))
     task = settled(relabel(task, {i: "ab"[i % 2] for i in range(10)}))
     assert (len(task.train_rows), len(task.test_rows)) == (10, 2)
-    assert task.labeled_rows(2, 0).size == 4
+    assert task.labeled_rows(Draw(2, 0)).size == 4

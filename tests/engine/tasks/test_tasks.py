@@ -15,7 +15,7 @@ from engine.images import converting
 from engine.images.converting import decode
 from engine.images.views import WHOLE, boxes, render, square
 from engine.review import open_task
-from engine.tasks import bundled_names, task_names
+from engine.tasks import Draw, bundled_names, task_names
 from engine.tasks import catalogue as task_catalogue
 from engine.tasks.catalogue import add_task_file
 from engine.tasks.task import write_revision, write_task
@@ -33,24 +33,24 @@ def test_every_bundled_task_opens_and_has_a_train_and_a_test_split(name, shared_
 def test_label_budgets_are_nested_balanced_and_never_touch_the_test_split(emoji):
     previous = set()
     for budget in (1, 2, 5, 10, 20):
-        rows = emoji.labeled_rows(budget, seed=3)
+        rows = emoji.labeled_rows(Draw(budget, 3))
         assert np.bincount(emoji.labels[rows]).tolist() == [budget] * len(emoji.classes)
         assert previous <= set(rows) <= set(emoji.train_rows)
         previous = set(rows)
 
 
 def test_each_seed_draws_its_own_labels_and_the_same_ones_again(emoji):
-    assert set(emoji.labeled_rows(5, 0)) != set(emoji.labeled_rows(5, 1))
-    assert emoji.labeled_rows(5, 1).tolist() == emoji.labeled_rows(5, 1).tolist()
+    assert set(emoji.labeled_rows(Draw(5, 0))) != set(emoji.labeled_rows(Draw(5, 1)))
+    assert emoji.labeled_rows(Draw(5, 1)).tolist() == emoji.labeled_rows(Draw(5, 1)).tolist()
 
 
 def test_a_budget_beyond_a_class_takes_all_it_has(emoji):
-    assert len(emoji.labeled_rows(10_000, 0)) == len(emoji.train_rows)
+    assert len(emoji.labeled_rows(Draw(10_000, 0))) == len(emoji.train_rows)
 
 
 def test_a_budget_of_nothing_is_refused(emoji):
     with pytest.raises(InvalidInputError, match="ask for 1 or more"):
-        emoji.labeled_rows(0, 0)
+        emoji.labeled_rows(Draw(0, 0))
 
 
 def test_an_unknown_task_names_the_known_ones(home):
