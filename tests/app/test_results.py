@@ -14,6 +14,7 @@ from engine.results import results_in
 from engine.review import open_task
 from engine.runs import recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
+from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 

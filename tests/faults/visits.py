@@ -13,11 +13,10 @@ from unittest import mock
 
 from streamlit.testing.v1 import AppTest
 
-import engine.runs
 from engine import jobs
 from engine.cli import main
 from engine.errors import UnavailableError, WorkbenchError
-from engine.runs import QueueThread, execution
+from engine.runs import QueueThread, execution, queue
 from engine.workspace import Workspace
 from tests.faults.workspace import COMPARISON, DONE, STOPPED, TASK, TEACHER
 
@@ -132,7 +131,7 @@ def _nothing_starts() -> Iterator[None]:
         (QueueThread, "join"): lambda self, timeout=None: None,
         (jobs, "wait"): wait,
         (execution, "train"): train,
-        (engine.runs, "worker_command"): train,
+        (queue, "worker_command"): train,
     }
     with contextlib.ExitStack() as stack:
         for (place, name), other in quiet.items():

@@ -149,7 +149,7 @@ def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, t
     hidden = np.setdiff1d(task.train_rows, drawn)
     other_home = Workspace(tmp_path / "other")
     other = relabeled(looked, other_home, hidden)
-    monkeypatch.setattr(Task, "labeled_rows", lambda self, count, seed: drawn)  # the draw itself looks at labels
+    monkeypatch.setattr(Task, "labeled_rows", lambda self, draw: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
         [spec] = plan(home, t, [method], [0], **small)

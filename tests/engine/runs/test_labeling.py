@@ -19,8 +19,9 @@ def imported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labeling")
     files = made.classes_of(4, prefix="labeled/") | {f"unlabeled/{i}.jpg": made.jpg(100 + i) for i in range(20)}
     files["unlabeled/twin.jpg"] = files["unlabeled/0.jpg"]
-    import_images(Workspace(folder / "home"), ImportRequest(str(made.put(folder / "pets", files)), "Pets"))
-    return folder / "home"
+    home = Workspace(folder / "home")
+    import_images(home, ImportRequest(str(made.put(folder / "pets", files)), "Pets"))
+    return home
 
 
 @pytest.fixture
