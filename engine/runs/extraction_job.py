@@ -22,8 +22,7 @@ from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_record, write_record
 from engine.review import open_task
 from engine.runs.ranking import Progress, candidates
-from engine.tasks import Task
-from engine.tasks.draw import Draw
+from engine.tasks import Draw, Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.workspace import Workspace
 

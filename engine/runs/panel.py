@@ -24,8 +24,7 @@ from engine.records import read_value, record_from, write_record
 from engine.runs.extraction_job import progress_to, task_as_asked
 from engine.runs.ranking import Progress, candidates, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
-from engine.tasks import Task
-from engine.tasks.draw import USUAL, Draw
+from engine.tasks import USUAL, Draw, Task
 from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 

@@ -13,8 +13,7 @@ from engine.errors import DamagedFileError, InvalidInputError, StorageError, Too
 from engine.features import FeatureStore, describes, extract
 from engine.methods import METHODS
 from engine.similarity import METRICS, score
-from engine.tasks import Task
-from engine.tasks.draw import USUAL, Draw
+from engine.tasks import USUAL, Draw, Task
 from engine.teachers import TeacherRecord, all_teachers, get_teacher, relation
 from engine.weighting import active, effective_number, ranking_possible, weights
 from engine.workspace import Workspace

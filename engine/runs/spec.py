@@ -19,8 +19,7 @@ from engine.records import Count, as_value, damaged
 from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, candidates
 from engine.similarity import METRICS
-from engine.tasks import Task
-from engine.tasks.draw import Draw
+from engine.tasks import Draw, Task
 from engine.teachers import check_student
 from engine.training import TrainSpec, made
 from engine.weighting import normalized

@@ -9,7 +9,6 @@ from engine.review import open_task
 from engine.runs import unlabeled_rows
 from engine.tasks import given_labels, relabel
 from engine.tasks.task import load_task
-from engine.workspace import Workspace
 from tests.app.pages import open_page, progress_of, shown, text_of
 
 
@@ -118,7 +117,7 @@ def test_a_class_can_be_added_in_any_script(own, hands):
     hands.labels = {tile.row: "豹 🐆" for tile in hands.tiles[:6]}
     shown(app.run())
     assert "豹 🐆" in load_task(own.workspace, own.name).record.given_classes
-    assert "豹 🐆" in open_task(Workspace(own.folder.parent.parent), own.name).classes
+    assert "豹 🐆" in open_task(own.workspace, own.name).classes
 
 
 def test_nothing_left_says_so(own, hands):
@@ -137,7 +136,7 @@ def test_a_task_without_labels_leads_to_labeling(own, hands):
     hands.labels = {hands.tiles[0].row: "lion"}
     shown(app.run())
     assert not app.error
-    assert np.count_nonzero(open_task(Workspace(own.folder.parent.parent), own.name).labels >= 0) == 1
+    assert np.count_nonzero(open_task(own.workspace, own.name).labels >= 0) == 1
 
 
 def test_what_the_browser_sends_is_only_taken_for_images_and_classes_that_it_was_shown(monkeypatch):

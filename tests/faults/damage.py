@@ -17,7 +17,17 @@ import torch
 from engine.workspace import Workspace
 from tests.faults.visits import PAGES, VERBS, Look, look
 from tests.faults.ways import Way, ways
-from tests.faults.workspace import COMPARISON, STOPPED, STOPPED_COMPARISON, complete, copy, kinds, make
+from tests.faults.workspace import (
+    COMPARISON,
+    OLD_COMPARISON,
+    OLD_RUNS,
+    STOPPED,
+    STOPPED_COMPARISON,
+    complete,
+    copy,
+    kinds,
+    make,
+)
 
 # Verbs that read one kind of file of a workspace alone; the first of them starts a process, which takes seconds.
 READ_ALONE = {"import": ("settings.json",), "benchmark": ("result.json",)}
@@ -50,7 +60,10 @@ def examined(home: Workspace, path: Path, way: Way, pages: list[str], verbs: lis
         damaged = copy(home, Path(folder) / "home")
         way.damage(damaged.path / path)
         os.environ["WORKBENCH_HOME"] = str(damaged.path)
-        yield from look(damaged, pages, verbs, STOPPED_COMPARISON if path.is_relative_to(STOPPED) else COMPARISON)
+        comparison = STOPPED_COMPARISON if path.is_relative_to(STOPPED) else COMPARISON
+        if any(path.is_relative_to(run) for run in OLD_RUNS):
+            comparison = OLD_COMPARISON
+        yield from look(damaged, pages, verbs, comparison)
         for closed in damaged.path.rglob("*"):
             if closed.is_dir():
                 closed.chmod(0o700)

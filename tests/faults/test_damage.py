@@ -26,6 +26,7 @@ CASES = [
     ("teacher's outputs", "200 flipped bytes", ["teachers"], ["rank"]),
     ("comparison", "runs is an object", ["results"], []),
     ("job.json, done", "spec.train is a list", ["distill", "results"], ["compare"]),
+    ("job.json, of version 0.1", "spec.train is a list", ["distill", "results"], []),
     ("status.json, done", "half a sign", ["distill"], []),
     ("result.json", "a list", ["results", "distill"], ["compare"]),
     ("result.json", "without accuracy", ["results"], ["compare"]),
@@ -47,6 +48,7 @@ def home(tmp_path_factory):
         patch.setenv("WORKBENCH_HOME", str(folder.path))
         threads = torch.get_num_threads()
         torch.set_num_threads(2)  # as when the runs were made: they are compared again under their own names
+        workspace.renew(folder)
         yield folder
         torch.set_num_threads(threads)
 

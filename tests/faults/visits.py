@@ -18,13 +18,12 @@ from engine.cli import main
 from engine.errors import UnavailableError, WorkbenchError
 from engine.runs import QueueThread, execution, queue
 from engine.workspace import Workspace
-from tests.faults.workspace import COMPARISON, DONE, STOPPED, TASK, TEACHER
+from tests.faults.workspace import COMPARISON, DONE, METHODS, STOPPED, TASK, TEACHER, TEACHERS
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 PROGRAM_ERRORS = ("error in the program", "Traceback")
 NOT_TRAINED = "Nothing is trained in this campaign."
-METHODS = "fine-tune,distill-weighted,distill-consensus"
-TEACHERS = "own,table,test-resnet-r160-in1k"
+AMONG = ["--teachers", ",".join(TEACHERS), "--device", "cpu"]
 STUDENT = ["--architecture", "test_efficientnet", "--start", "random", "--size", "32", "--images", "800"]
 PAGES = {  # the view, and which part of it
     "start": ("start", "images"),
@@ -41,8 +40,19 @@ PAGES = {  # the view, and which part of it
 VERBS: dict[str, list[str]] = {
     "tasks": ["tasks", "--json"],
     "teachers": ["teachers", "--json"],
-    "rank": ["rank", "--task", TASK, "--teachers", TEACHERS, "--device", "cpu", "--json"],
-    "compare": ["compare", "--task", TASK, "--methods", METHODS, "--teachers", TEACHERS, "--device", "cpu", *STUDENT],
+    "rank": ["rank", "--task", TASK, *AMONG, "--json"],
+    "compare": [
+        "compare",
+        "--task",
+        TASK,
+        "--methods",
+        ",".join(METHODS),
+        "--teachers",
+        ",".join(TEACHERS),
+        "--device",
+        "cpu",
+        *STUDENT,
+    ],
     "export": ["export", Path(DONE).name, "--out", "{home}/student"],
     "import": ["import", "{home}/nothing", "--name", "mine"],
     "benchmark": ["benchmark", "{home}/" + DONE + "/result.json"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tarfile
@@ -12,6 +13,7 @@ import numpy as np
 from engine.maps import Map, map_rows, write_map
 from engine.records import write_record
 from engine.review import open_task
+from engine.runs import plan, start
 from engine.runs.panel import _path, _spec, teacher_panel
 from engine.tasks import bundled_names
 from engine.tasks.draw import USUAL
@@ -20,9 +22,16 @@ from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
-TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-a607684c"
-STOPPED_COMPARISON = "leaves-e6aa55c1"
-DONE, STOPPED = "runs/leaves-distill-weighted-s0-1546defd28", "runs/leaves-fine-tune-s1-f37815fdce"
+TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-fa162097"
+STOPPED_COMPARISON, OLD_COMPARISON = "leaves-e6aa55c1", "leaves-a607684c"
+DONE, STOPPED = "runs/leaves-distill-weighted-s0-6a406b56d7", "runs/leaves-fine-tune-s1-f37815fdce"
+OLD_RUNS = (
+    "runs/leaves-fine-tune-s0-eec2e26446",
+    "runs/leaves-distill-weighted-s0-1546defd28",
+    "runs/leaves-distill-consensus-s0-8665695c7f",
+)
+METHODS = ("fine-tune", "distill-weighted", "distill-consensus")
+TEACHERS = ("own", "table", "test-resnet-r160-in1k")
 
 
 def make(folder: Path) -> Workspace:
@@ -32,8 +41,20 @@ def make(folder: Path) -> Workspace:
     return Workspace(folder / "workspace-0.1")
 
 
+def renew(home: Workspace) -> None:
+    """Add the comparison of version 0.1 as this version names and writes it, with what its runs found."""
+    about = {"architecture": "test_efficientnet", "start": "random", "size": 32, "images": 800}
+    specs = plan(home, open_task(home, TASK), METHODS, [0], device="cpu", teachers=TEACHERS, **about)
+    old = {json.loads((home.path / run / "result.json").read_text())["method"]: home.path / run for run in OLD_RUNS}
+    for run in start(home, specs).runs:
+        method = json.loads((home.runs / run / "job.json").read_text())["spec"]["method"]
+        for name in ("status.json", "events.jsonl", "result.json", "student.json", "student.safetensors"):
+            shutil.copy(old[method] / name, home.runs / run / name)
+
+
 def complete(home: Workspace) -> None:
     """Add what version 0.1 left out: the bundled tasks, a task with a seal, a map, and a ranking by all metrics."""
+    renew(home)
     for name in bundled_names():
         open_task(home, name)
     write_task(home.tasks / "cells", open_task(home, "cells").record)
@@ -71,6 +92,7 @@ def kinds(home: Workspace) -> dict[str, Path]:
         "teacher's outputs": one["outputs"].relative_to(home.path),
         "comparison": Path(f"comparisons/{COMPARISON}.json"),
         "job.json, done": Path(DONE, "job.json"),
+        "job.json, of version 0.1": Path(OLD_RUNS[1], "job.json"),
         "status.json, done": Path(DONE, "status.json"),
         "events.jsonl, done": Path(DONE, "events.jsonl"),
         "result.json": Path(DONE, "result.json"),

@@ -148,4 +148,4 @@ def test_a_job_adds_a_table(home, task, tmp_path):
     )
     assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
     assert get_teacher(home, "by-a-job").weights.task == task.name
-    assert not upload.exists()
+    assert not (home.uploads / upload).exists()

@@ -36,7 +36,7 @@ def test_a_failed_job_is_queued_again_and_a_done_one_begins_anew(tmp_path):
     job = ask(tmp_path)
     assert worker.run(job.folder, {"look": refuses}) == worker.FAILED
     assert status(ask(tmp_path)).state == "queued"
-    assert worker.run(job.folder, {"look": lambda job, report: None}) == worker.DONE
+    assert worker.run(job.folder, {"look": lambda workspace, job, report: None}) == worker.DONE
     again = ask(tmp_path)
     assert status(again).state == "queued"
     assert again.created > job.created

@@ -115,6 +115,9 @@ def test_a_folder_without_a_job_is_refused(workspace: Workspace) -> None:
 def test_a_worker_leaves_the_signal_handlers_of_its_caller(workspace: Workspace, capsys: object) -> None:
     before = signal.getsignal(signal.SIGTERM)
     job = workspace.add("known")
-    assert worker.run(job.folder, {"known": lambda job, reporter: reporter.event(pid=os.getpid())}) == worker.DONE
+    assert (
+        worker.run(job.folder, {"known": lambda workspace, job, reporter: reporter.event(pid=os.getpid())})
+        == worker.DONE
+    )
     assert signal.getsignal(signal.SIGTERM) == before
     assert read_events(job).events == [{"pid": os.getpid()}]

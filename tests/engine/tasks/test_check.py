@@ -15,7 +15,6 @@ from engine.review.geometry import advise, check_size, relative_cost
 from engine.review.splitting import hold_out, joined_units
 from engine.tasks import Draw, given_labels, relabel, task_as_labeled
 from engine.tasks.facts import Facts, ImportSummary
-from engine.workspace import Workspace
 from tests.engine.tasks import made_large
 from tests.engine.tasks import made_sources as made
 
@@ -427,7 +426,7 @@ def test_accepting_is_deciding_for_what_holds(pets):
 
 def test_geometry_split_and_title_are_decisions(pets):
     task = decide(pets, resize="pad", student_size=96, flip=False, title=" Two <b>pets</b> ", test_share=0.4, seed=7)
-    record = open_task(Workspace(pets.folder.parent.parent), pets.name).record
+    record = open_task(pets.workspace, pets.name).record
     assert (record.resize, record.student_size, record.flip, record.title) == ("pad", 96, False, "Two <b>pets</b>")
     assert len(task.test_rows) > len(pets.test_rows)
 
@@ -442,7 +441,7 @@ def test_a_wrong_decision_changes_nothing(pets):
     ):
         with pytest.raises((InvalidInputError, UnknownNameError)):
             decide(pets, **wrong)
-    assert open_task(Workspace(pets.folder.parent.parent), pets.name).revision == pets.revision
+    assert open_task(pets.workspace, pets.name).revision == pets.revision
 
 
 def test_bundled_tasks_take_no_decisions(emoji):
@@ -465,7 +464,7 @@ def test_labels_by_hand_and_undo(pets):
 
 
 def test_labels_are_written_at_once_and_reviewed_when_somebody_asks(pets):
-    home, names = pets.folder.parent.parent, list((pets.folder / "splits").iterdir())
+    home, names = pets.workspace, list((pets.folder / "splits").iterdir())
     first = pets.record.given_labels
     task = relabel(relabel(pets, {2: "bird"}), {3: "bird"})
     assert given_labels(task, [3, 2, 4]) == ["bird", "bird", "cat"]
@@ -490,12 +489,12 @@ def test_a_review_is_computed_once(pets, monkeypatch):
     checked(task)
     checked(decide(task, findings={"copies": "keep"}))
     assert len(calls) == 2  # one for the label, one for the decision
-    checked(open_task(Workspace(pets.folder.parent.parent), "mine"))
+    checked(open_task(pets.workspace, "mine"))
     assert len(calls) == 2
 
 
 def test_labels_of_which_nothing_can_be_learned_are_kept_and_refused(pets):
-    home = pets.folder.parent.parent
+    home = pets.workspace
     names = given_labels(pets)
     relabel(pets, dict.fromkeys(range(len(names)), "cat"))
     with pytest.raises(InvalidInputError, match="at least two classes"):

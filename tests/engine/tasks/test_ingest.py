@@ -28,7 +28,6 @@ from engine.jobs import DeviceLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
-from engine.workspace import Workspace
 from tests.engine.tasks import made_sources as made
 from tests.engine.tasks.proposing import propose
 
@@ -72,7 +71,7 @@ def test_no_task_is_ever_overwritten(bring, pets):
         bring(pets)
     with pytest.raises(InvalidInputError, match="already"):
         bring(pets, title="Quickdraw", name="quickdraw")
-    assert open_task(Workspace(first.folder.parent.parent), "mine").revision == first.revision
+    assert open_task(first.workspace, "mine").revision == first.revision
 
 
 def test_a_task_that_appears_during_an_import_is_kept(home, decoders, pets):

@@ -12,7 +12,7 @@ from engine.images.opening import open_file, open_folder
 from engine.intake.sources import FolderTree
 from engine.intake.sources import folder as sources_folder
 from engine.settings import ImportSettings
-from engine.tasks.image_table import ImageTable, write_reference_table
+from engine.tasks.image_table import image_table, write_reference_table
 
 
 @pytest.fixture
@@ -89,17 +89,18 @@ class _Listing(list):
         return None
 
 
-def in_place(folder, path):
+def in_place(home, path):
     about = path.stat()
     row = {"image_id": "1", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": None, "path": str(path)}
     row |= {"size": about.st_size, "modified": about.st_mtime_ns}
-    write_reference_table(folder.parent / "images.parquet", iter([row]))
-    return ImageTable(folder.parent / "images.parquet")
+    (home.tasks / "cats").mkdir(parents=True)
+    write_reference_table(home.tasks / "cats" / "images.parquet", iter([row]))
+    return image_table(home, "cats")
 
 
 def test_a_file_read_in_place_is_not_read_through_a_link_of_its_age_and_size(folder, home):
     path = folder / "cat" / "1.jpg"
-    table = in_place(folder, path)
+    table = in_place(home, path)
     assert table.content(0) == b"a cat"
     about = path.stat()
     secret = folder.parent / "elsewhere" / "2.jpg"

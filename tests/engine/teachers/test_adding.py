@@ -101,9 +101,9 @@ def test_a_cache_of_the_hub_serves_as_well(home, tmp_path, monkeypatch):
     (commit.parents[1] / "refs").mkdir()
     (commit.parents[1] / "refs" / "main").write_text("a" * 40)
     monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
-    assert (
-        add_from_hub(home, f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached")).name == "cached"
-    )
+    with_hub = Workspace.from_environment()
+    added = add_from_hub(with_hub, f"timm/{TIMM}", TeacherDescription(title="From the cache", name="cached"))
+    assert added.name == "cached"
 
 
 def test_weights_that_are_not_here_are_asked_for_in_one_sentence(hub):
