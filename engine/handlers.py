@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from engine.errors import UnknownNameError
 from engine.jobs import IMPORT, INTERACTIVE, Handler
-from engine.uncompiled import defer_compiler
+from engine.uncompiled import defer_compiler, hide_pandas
 
 _PLACES = {
     "run": "engine.runs.execution:execute",
@@ -34,6 +34,7 @@ class _Handlers(Mapping[str, Handler]):
         if kind not in _PLACES:
             raise UnknownNameError("kind of job", kind, _PLACES)
         defer_compiler()
+        hide_pandas()
         gc.disable()  # thousands of modules bring objects that all stay: looking for garbage is a fifth of the time
         try:
             handler: Handler = pkgutil.resolve_name(_PLACES[kind])

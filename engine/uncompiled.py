@@ -1,15 +1,18 @@
-"""PyTorch without its compiler, which nothing here calls.
+"""PyTorch without its compiler and Arrow without pandas, which nothing here calls.
 
 Loading `torch._dynamo` and the algebra system it rests on takes a second of the processor and 140 MB, in every worker.
 torchvision loads it to ask whether a device can compile, and an optimizer loads it to say which of its functions must
-not be compiled as one. These answers are known without it; whoever asks for anything else gets the real one.
+not be compiled as one. These answers are known without it; whoever asks for anything else gets the real one. Arrow
+loads pandas, half a second and 40 MB, to ask whether a list is a column of it.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +57,32 @@ def defer_compiler() -> None:
     """Let PyTorch and torchvision work without their compiler until it is called for. Call it before they load."""
     known = {"disable": _as_it_is, "graph_break": lambda: None}
     defer(COMPILER, {"": known, "utils": {"is_compile_supported": lambda device: False}})
+
+
+def hide_pandas() -> None:
+    """Let Arrow take it that there is no pandas: it looks once, for the first list that it is given, and remembers what
+    it found. Everybody else finds pandas as before.
+    """
+    if "pandas" not in sys.modules:
+        with _hidden("pandas"):
+            importlib.import_module("pyarrow").array([0])
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let nobody find a package for a while."""
+
+    class Nowhere(MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == package:
+                raise ModuleNotFoundError(f"{name} is hidden", name=name)
+
+    finder = Nowhere()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _as_it_is(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:

@@ -32,7 +32,7 @@ from engine.intake.inventory import Inventory, Item
 from engine.intake.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
 from engine.intake.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.intake.uploads import remove_upload, upload_title
-from engine.jobs import DeviceLock
+from engine.jobs import FileLock
 from engine.review.decisions import open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import image_table as task_images
@@ -113,7 +113,7 @@ def _staging(workspace: Workspace, key: str) -> Iterator[None]:
     """Holds the folder of what this import has done so far; removed when it is done, or fails for good."""
     root = make_folder(workspace.imports)
     _remove_abandoned(root)
-    lock = DeviceLock(workspace, f"import-{key}")
+    lock = FileLock(workspace, f"import-{key}")
     if not lock.acquire():
         raise BusyError("The same import is under way already: wait for it to end.")
     folder = make_folder(root / key)

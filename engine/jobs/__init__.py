@@ -8,7 +8,7 @@ from engine.jobs import worker
 from engine.jobs.events import read_events
 from engine.jobs.lanes import IMPORT, INTERACTIVE, lane_of_device
 from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
-from engine.jobs.queue import DeviceLock, drain
+from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
@@ -19,7 +19,7 @@ from engine.jobs.worker import Handler
 __all__ = [
     "IMPORT",
     "INTERACTIVE",
-    "DeviceLock",
+    "FileLock",
     "Handler",
     "Job",
     "OnChange",

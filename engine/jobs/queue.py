@@ -37,16 +37,17 @@ WARM_AFTER = 1.0  # s that a lane has been empty until a worker is started that 
 FORGOTTEN_AFTER = 3600.0  # s; a half-written folder of that age has nobody who still writes it
 
 
-class DeviceLock:
-    """The right to run the jobs of one device of a workspace. It ends with its holder's process.
+class FileLock:
+    """The sole right to something of a workspace, by name: the jobs of a lane, a task's labels, an import. It ends with
+    its holder's process.
 
     A worker started with `fileno()` among its `pass_fds` holds it too: if the holder is killed while its worker lives,
-    the device stays taken until that worker is gone. Raises StorageError if the lock's file cannot be made.
+    the lock stays taken until that worker is gone. Raises StorageError if the lock's file cannot be made.
     """
 
-    def __init__(self, workspace: Workspace, device: str) -> None:
-        self.device = device
-        self._path = workspace.locks / (re.sub(r"[^A-Za-z0-9._-]", "-", device) + ".lock")
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.name = name
+        self._path = workspace.locks / (re.sub(r"[^A-Za-z0-9._-]", "-", name) + ".lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
@@ -80,12 +81,12 @@ class DeviceLock:
     def fileno(self) -> int:
         """File descriptor to hand to a worker. Raises BusyError if the lock is not held."""
         if self._descriptor is None:
-            raise BusyError(f"The queue of {self.device} is not held: acquire its lock first.")
+            raise BusyError(f"The lock {self.name!r} is not held: acquire it first.")
         return self._descriptor
 
-    def __enter__(self) -> DeviceLock:
+    def __enter__(self) -> FileLock:
         if not self.acquire():
-            raise BusyError(f"The queue of {self.device} is being worked on by another process: let it finish first.")
+            raise BusyError(f"What {self.name!r} locks is worked on by another process: let it finish first.")
         return self
 
     def __exit__(
@@ -124,7 +125,7 @@ def drain(
     drainer.tidy()
     for folder in workspace.written_to():
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
-    lock = DeviceLock(workspace, lane)
+    lock = FileLock(workspace, lane)
     while not drainer.stop.is_set():
         if lock.acquire():
             try:
@@ -179,7 +180,7 @@ class _Spare:
             except OSError:  # such as no memory left: the next job gets a worker of its own, which says what is wrong
                 self._wanted = False
 
-    def take(self, job: Job, log: IO[bytes], lock: DeviceLock) -> subprocess.Popen[bytes] | None:
+    def take(self, job: Job, log: IO[bytes], lock: FileLock) -> subprocess.Popen[bytes] | None:
         """Hand it the job; None if there is none, or if it cannot take it."""
         worker, self._worker = self._worker, None
         self._empty_since, self._wanted = None, self._start is not None
@@ -229,7 +230,7 @@ class _Drainer:
         for job, present in self._jobs.look():
             self._cancellations.enforce(job, present)
 
-    def run_all(self, lock: DeviceLock, until_empty: bool) -> None:
+    def run_all(self, lock: FileLock, until_empty: bool) -> None:
         """With the lane held: settle what died, then run what is queued; return at `stop`, or when none is left."""
         while not self.stop.is_set():
             pending = self._jobs.look()
@@ -250,7 +251,7 @@ class _Drainer:
                 self.spare.keep()
                 self.stop.wait(self._poll)
 
-    def _run(self, job: Job, lock: DeviceLock) -> None:
+    def _run(self, job: Job, lock: FileLock) -> None:
         """Run one job to the end of its process."""
         try:
             process = self._start(job, self._command(job), lock)
@@ -266,7 +267,7 @@ class _Drainer:
             self._notify(job, status(job))
             self._watch(job, process)
 
-    def _start(self, job: Job, argv: list[str], lock: DeviceLock) -> subprocess.Popen[bytes] | None:
+    def _start(self, job: Job, argv: list[str], lock: FileLock) -> subprocess.Popen[bytes] | None:
         """Start the worker, unless the job was cancelled: its lock is held, so a cancellation comes before or after."""
         with changing(job.folder), _opened_log(job) as log:
             if status(job).state != "queued":

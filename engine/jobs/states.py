@@ -31,7 +31,7 @@ from engine.records import Count, Moment, Seconds, as_value, damaged, read_value
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
-MAX_ATTEMPTS = 3  # a job that killed its process three times will do so again: it must not fill the device forever
+MAX_ATTEMPTS = 3  # a job that killed its process three times will do so again: it must not fill its lane forever
 STALE_AFTER = 60.0  # s; a heartbeat comes every 2 s: thirty missed ones, on a machine whose processes cannot be asked
 
 CANCELLED_MESSAGE = "It was cancelled; it can be resumed."

@@ -81,9 +81,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     teaching = _teaching(workspace, task, spec, report)
     material = RunMaterial(workspace, task, labeled, teaching.alpha, spec.threads, spec.device, report)
     objective = spec.settings.prepare(material)
-    material.progress("Reading the images")
-    data = _train_data(workspace, task, spec, material)
-    held_out = _evaluation_data(task, spec)
+    data, held_out = _data(workspace, task, spec, material)
     preparing = time.perf_counter() - began
 
     report.progress(0, None, "", "Preparing the student")
@@ -211,26 +209,32 @@ def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter)
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
 
 
-def _train_data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial) -> TrainData:
-    """The training split as the student sees it. Of all labels, only those of `material` go in."""
-    return TrainData(
+def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial) -> tuple[TrainData, EvaluationData]:
+    """The training split and the test images as the student sees them. Of all labels of the training split, only those
+    of `material` go in.
+    """
+    check_held_out(task)
+    total = len(task.train_rows) + len(task.test_rows)
+
+    def pixels(rows: NDArray[np.int64], before: int) -> torch.Tensor:
+        def progress(done: int) -> None:
+            material.report.check_cancelled()
+            material.report.progress(before + done, total, "images", "Reading the images")
+
+        progress(0)
+        read = task.images.pixels([int(row) for row in rows], spec.train.size, task.record.resize, progress)
+        return torch.from_numpy(read).permute(0, 3, 1, 2).contiguous()  # [N, 3, S, S]
+
+    data = TrainData(
         start=partial(imagenet_state, workspace),
-        images=_pixels(task, task.train_rows, spec.train.size),
+        images=pixels(task.train_rows, 0),
         labeled=torch.from_numpy(material.labeled),
         labels=torch.from_numpy(material.labels),
         classes=material.classes,
         flip=task.record.flip,
     )
-
-
-def _evaluation_data(task: Task, spec: RunSpec) -> EvaluationData:
-    check_held_out(task)
-    return EvaluationData(_pixels(task, task.test_rows, spec.train.size), torch.from_numpy(task.labels[task.test_rows]))
-
-
-def _pixels(task: Task, rows: NDArray[np.int64], size: int) -> torch.Tensor:
-    pixels = task.images.pixels([int(row) for row in rows], size, task.record.resize)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()  # [N, 3, S, S]
+    test = pixels(task.test_rows, len(task.train_rows))
+    return data, EvaluationData(test, torch.from_numpy(task.labels[task.test_rows]))
 
 
 def _result(

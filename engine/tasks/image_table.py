@@ -153,12 +153,17 @@ class ImageTable:
         """One image as RGB. Raises as `decode`."""
         return decode(self.content(row), self.image_ids[row])
 
-    def pixels(self, rows: Sequence[int], size: int, resize: str) -> NDArray[np.uint8]:
-        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255."""
+    def pixels(
+        self, rows: Sequence[int], size: int, resize: str, progress: Callable[[int], None] = lambda done: None
+    ) -> NDArray[np.uint8]:
+        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255. progress(done) hears of each image, and may
+        raise to stop.
+        """
         whole = np.array(views.WHOLE, dtype=np.float32)
         out = np.empty((len(rows), size, size, 3), dtype=np.uint8)
         for i, image in enumerate(self.decoded(rows)):
             out[i] = views.render(views.square(image, resize), whole, size)
+            progress(i + 1)
         return out
 
     def decoded(self, rows: Sequence[int]) -> Iterator[Image.Image]:

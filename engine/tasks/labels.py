@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import BusyError, InvalidInputError
-from engine.jobs import DeviceLock
+from engine.jobs import FileLock
 from engine.tasks.names import clean_text
 from engine.tasks.task import NO_LABEL, Task, load_task, write_revision, write_task
 
@@ -76,7 +76,7 @@ def changing(task: Task) -> Iterator[Task]:
     """The task as it is on disk now, for one change at a time. Raises BusyError if another change takes too long."""
     if not is_own(task):
         raise InvalidInputError(f"Task {task.name!r} came with the program and stays as it is: import your own.")
-    lock = DeviceLock(task.workspace, f"task-{task.name}")
+    lock = FileLock(task.workspace, f"task-{task.name}")
     deadline = time.monotonic() + _PATIENCE
     while not lock.acquire():
         if time.monotonic() > deadline:

@@ -29,27 +29,35 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
 }
 LOAD = """
 import json, sys
+from pathlib import Path
 from engine.handlers import HANDLERS
 found = {}
 for kind in json.loads(sys.argv[1]):
     HANDLERS[kind]
     found[kind] = sorted(sys.modules)
 import torch
+from engine.devices import set_up
+from engine.review import open_task
+from engine.tasks import Draw
+from engine.workspace import Workspace
+assert len(open_task(Workspace(Path(sys.argv[2])), "emoji-fluent").labeled_rows(Draw(1, 0)))
+set_up("cpu")
+assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
 weight = torch.nn.Parameter(torch.ones(2))
 optimizer = torch.optim.SGD([weight], lr=1.0)
 weight.sum().backward()
 optimizer.step()
 assert weight.tolist() == [0.0, 0.0]
 found["a step"] = sorted(sys.modules)
+import pandas
 print(json.dumps(found))
 """
 
 
 @pytest.fixture(scope="module")
-def loaded():
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, json.dumps(list(FORBIDDEN))], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+def loaded(tmp_path_factory):
+    command = [sys.executable, "-c", LOAD, json.dumps(list(FORBIDDEN)), str(tmp_path_factory.mktemp("workspace"))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {kind: set(modules) for kind, modules in json.loads(done.stdout).items()}
 
@@ -59,7 +67,7 @@ def test_a_worker_loads_what_its_kind_needs(loaded, kind):
     assert loaded[kind] & FORBIDDEN[kind] == set()
 
 
-def test_a_step_of_training_loads_no_compiler(loaded):
+def test_reading_a_task_and_a_step_of_training_load_no_more(loaded):
     assert loaded["a step"] & (NEVER | COMPILER) == set()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError
-from engine.jobs import DeviceLock, Job, create, drain, queue, read_events, request_cancel, status, wait
+from engine.jobs import FileLock, Job, create, drain, queue, read_events, request_cancel, status, wait
 from engine.jobs.processes import start_mark
 from tests.engine.jobs.jobs_workspace import Workspace, command, until
 
@@ -115,7 +115,7 @@ def test_a_killed_drainer_s_worker_keeps_the_device(workspace: Workspace) -> Non
     drainer.kill()
     drainer.wait()
     assert status(first).state == "running"
-    assert not DeviceLock(workspace.place, "cpu").acquire()
+    assert not FileLock(workspace.place, "cpu").acquire()
     workspace.drain()
     assert [status(job).state for job in (first, second)] == ["done", "done"]
     assert status(first).attempts == 1  # it was not disturbed
@@ -152,7 +152,7 @@ def test_stopping_a_drainer_leaves_its_worker_at_work(workspace: Workspace) -> N
     stop.set()
     thread.join()
     assert status(job).state == "running"
-    with pytest.raises(BusyError, match="worked on by another process"), DeviceLock(workspace.place, "cpu"):
+    with pytest.raises(BusyError, match="worked on by another process"), FileLock(workspace.place, "cpu"):
         pass
     assert wait([job], poll=0.02)[job].state == "done"
     assert status(job).attempts == 1
@@ -244,7 +244,7 @@ def test_a_full_disk_stops_the_queue_and_starts_nothing(workspace: Workspace, mo
             request_cancel(job)
     assert status(job).state == "queued"
     assert not (job.folder / "unwound").exists()
-    assert DeviceLock(workspace.place, "cpu").acquire()
+    assert FileLock(workspace.place, "cpu").acquire()
 
 
 def test_a_full_disk_leaves_no_half_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,8 +273,8 @@ def test_the_lock_is_exclusive_per_device_and_ends_with_its_holder(workspace: Wo
             sys.executable,
             "-c",
             "import sys, time; from pathlib import Path\n"
-            "from engine.jobs import DeviceLock; from engine.workspace import Workspace\n"
-            "assert DeviceLock(Workspace(Path(sys.argv[1])), 'cuda:0').acquire()\n"
+            "from engine.jobs import FileLock; from engine.workspace import Workspace\n"
+            "assert FileLock(Workspace(Path(sys.argv[1])), 'cuda:0').acquire()\n"
             "print('held', flush=True); time.sleep(60)",
             str(workspace.path),
         ],
@@ -283,18 +283,18 @@ def test_the_lock_is_exclusive_per_device_and_ends_with_its_holder(workspace: Wo
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    lock = DeviceLock(workspace.place, "cuda:0")
+    lock = FileLock(workspace.place, "cuda:0")
     with pytest.raises(BusyError, match="is not held"):
         lock.fileno()
     assert not lock.acquire()
-    with DeviceLock(workspace.place, "cpu"):
+    with FileLock(workspace.place, "cpu"):
         pass
     holder.kill()
     holder.communicate()
     with lock:
         assert lock.acquire()  # it is held already
-        assert not DeviceLock(workspace.place, "cuda:0").acquire()
-    assert DeviceLock(workspace.place, "cuda:0").acquire()
+        assert not FileLock(workspace.place, "cuda:0").acquire()
+    assert FileLock(workspace.place, "cuda:0").acquire()
 
 
 def test_waiting_tells_of_changes_and_gives_the_ends(workspace: Workspace) -> None:
@@ -329,7 +329,7 @@ def test_an_ordinary_user_is_told_of_a_workspace_that_may_not_be_written(as_nobo
             "    lambda: jobs.create(root, 'two', kind='count', spec={}, device='cpu'),\n"
             "    lambda: jobs.request_cancel(job),\n"
             "    lambda: jobs.remove(job),\n"
-            "    lambda: jobs.DeviceLock(Workspace(root.parent), 'cpu').acquire(),\n"
+            "    lambda: jobs.FileLock(Workspace(root.parent), 'cpu').acquire(),\n"
             "    lambda: jobs.drain(Workspace(root.parent), 'cpu', lambda job: [], until_empty=True),\n"
             "):\n"
             "    try:\n"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from engine.jobs import DeviceLock, WarmWorker, create, processes, queue, request_cancel, status, warm
+from engine.jobs import FileLock, WarmWorker, create, processes, queue, request_cancel, status, warm
 from tests.engine.jobs.jobs_workspace import SCRIPT, until
 
 
@@ -52,7 +52,7 @@ def crew(workspace, monkeypatch):
 
 
 def nobody_holds_the_lane(workspace):
-    lock = DeviceLock(workspace.place, "cpu")
+    lock = FileLock(workspace.place, "cpu")
     until(lock.acquire)
     lock.release()
 
@@ -151,6 +151,6 @@ def test_it_goes_with_whoever_started_it_unless_it_works_already(workspace, work
         return
     present = status(job)
     assert present.state == "running"
-    assert not DeviceLock(workspace.place, "cpu").acquire()  # the worker holds it
+    assert not FileLock(workspace.place, "cpu").acquire()  # the worker holds it
     processes.send_signal(present.pid, present.pid_started, signal.SIGKILL)
     nobody_holds_the_lane(workspace)

@@ -24,7 +24,7 @@ from engine.intake import (
 )
 from engine.intake.import_job import offered_sources
 from engine.intake.uploads import upload_path
-from engine.jobs import DeviceLock
+from engine.jobs import FileLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
@@ -147,7 +147,7 @@ def test_the_same_import_twice_at_once_is_refused(home, decoders, pets):
     request = ingest.with_name(ImportRequest(source=str(pets), title="mine"))
     found = propose(home, str(pets))
     key = ingest.canonical_hash([ingest.request_as_json(request), found.fingerprint], 16)
-    with DeviceLock(home, f"import-{key}"), pytest.raises(BusyError, match="under way"):
+    with FileLock(home, f"import-{key}"), pytest.raises(BusyError, match="under way"):
         import_images(home, request, decoders=decoders)
 
 
