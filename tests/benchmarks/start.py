@@ -104,31 +104,31 @@ def watch(ask: Callable[[], Job], lane: str, warm: bool) -> dict:
     }
 
 
-def measured(home: Workspace, warm: bool) -> dict[str, dict]:
+def measured(workspace: Workspace, warm: bool) -> dict[str, dict]:
     """One job of each kind in a workspace of its own."""
-    source = home.path.parent / "images"
+    source = workspace.path.parent / "images"
     for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (IMPORTED, 64, 64, 3), dtype=np.uint8)):
         path = source / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    home.path.mkdir(exist_ok=True)
-    home.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
-    task = open_task(home, TASK)
-    [spec] = plan(home, task, ["fine-tune"], [0], labels_per_class=2, device=DEVICE, **STUDENT)
+    workspace.path.mkdir(exist_ok=True)
+    workspace.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
+    task = open_task(workspace, TASK)
+    [spec] = plan(workspace, task, ["fine-tune"], [0], labels_per_class=2, device=DEVICE, **STUDENT)
 
     def run() -> Job:
-        return jobs.load(home.runs / runs.start(home, [spec]).runs[0])
+        return jobs.load(workspace.runs / runs.start(workspace, [spec]).runs[0])
 
     kinds: dict[str, tuple[str, Callable[[], Job]]] = {
         "run": (DEVICE, run),
         "ranking": (
             INTERACTIVE,
-            lambda: request_extraction(home, task, Draw(2, 0), device=DEVICE),
+            lambda: request_extraction(workspace, task, Draw(2, 0), device=DEVICE),
         ),
-        "map": (INTERACTIVE, lambda: maps.request_map(home, task, TEACHER, DEVICE)),
-        "import": (IMPORT, lambda: request_import(home, ImportRequest(str(source), "Noise"))),
+        "map": (INTERACTIVE, lambda: maps.request_map(workspace, task, TEACHER, DEVICE)),
+        "import": (IMPORT, lambda: request_import(workspace, ImportRequest(str(source), "Noise"))),
     }
-    queue = QueueThread(home, DEVICE, warm=warm)
+    queue = QueueThread(workspace, DEVICE, warm=warm)
     queue.start()
     try:
         return {kind: watch(ask, lane, warm) for kind, (lane, ask) in kinds.items()}
