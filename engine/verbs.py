@@ -5,7 +5,10 @@ What they answer with is what `--json` prints. Progress goes to standard error; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+import os
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 from engine import jobs
 from engine.delivery import DEFAULT, export_student
 from engine.devices import resolve
-from engine.errors import UnknownNameError
+from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
 from engine.files import make_folder
 from engine.intake import import_images as imported
@@ -32,11 +35,11 @@ from engine.workspace import Workspace
 def open_workspace(folder: str | Path | None = None) -> Workspace:
     """The workspace in a folder, which is made if there is none; without one that of `WORKBENCH_HOME`.
 
-    Raises StorageError if it cannot be written.
+    Raises StorageError if it cannot be written, InvalidInputError if `folder` is no path.
     """
     workspace = Workspace.from_environment()
     if folder is not None:
-        workspace = replace(workspace, path=Path(folder).expanduser().absolute())
+        workspace = replace(workspace, path=_path("folder", folder).expanduser().absolute())
     make_folder(workspace.path)
     return workspace
 
@@ -47,10 +50,12 @@ def import_images(
     """Make a task of a folder, an archive, a table, or "torchvision:<name>".
 
     name: of the task; made from the source if not given. wanted: any other field of `engine.intake.ImportRequest`.
-    Raises WorkbenchError with what is wrong with the source, BusyError while another process does the same import.
+    Raises WorkbenchError with what is wrong with the source, UnknownNameError or InvalidInputError for an option that
+    does not exist or cannot be, BusyError while another process does the same import.
     """
-    request = request_for(str(source), title=title, name=name, **wanted)
-    return imported(workspace, request, progress=ProgressLine("images") if progress else _quiet)
+    from_where = os.fspath(source) if isinstance(source, os.PathLike) else _text("source", source)
+    request = request_for(from_where, title=_text("title", title), name=_text("name", name), **wanted)
+    return imported(_opened(workspace), request, progress=ProgressLine("images") if progress else _quiet)
 
 
 def rank(
@@ -67,17 +72,20 @@ def rank(
 ) -> dict[str, Any]:
     """The teachers by their similarity to a task: under "ranking", most similar first; under "metrics" for "all".
 
-    teachers: names; None = all. resamples: draws of half the labels, for intervals. device: None = the best there is.
+    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with; a
+    class that has fewer gives all it has. teachers: names; None = all. resamples: draws of half the labels, for
+    intervals; 0 = none. device: "auto", "cuda", "mps" or "cpu"; None = the best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
     """
-    opened = open_task(workspace, task)
+    opened = open_task(_opened(workspace), _text("task", task))
+    teachers = None if teachers is None else _texts("teachers", teachers)
     found = teacher_panel(
         workspace,
         opened,
-        metrics=None if metric == ALL else [metric],
-        draw=Draw(labels_per_class, seed),
+        metrics=None if metric == ALL else [_text("metric", metric)],
+        draw=Draw(_whole("labels_per_class", labels_per_class), _whole("seed", seed)),
         teachers=teachers,
-        resamples=resamples,
+        resamples=_whole("resamples", resamples),
         device=resolve(device),
         progress=ProgressLine("images × teachers", {LOADING: "teachers", SCORING: "scorings"}) if progress else _quiet,
     )
@@ -99,21 +107,24 @@ def compare(
 ) -> dict[str, Any]:
     """Train students with several methods, and wait for them; accuracies, 0 to 1, are under "means" and "results".
 
-    settings: of training, such as images (the budget), architecture, size. Runs that did not end well are under
-    "failed". An interrupt cancels them; the same call resumes what is not done.
+    methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
+    numbers from 0 up, each of which draws its own labels. metric, teachers, device: as `rank` takes them.
+    settings: of training, such as images (the budget: student images with gradient), architecture (timm's name), size
+    (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what is
+    not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
-    opened = open_task(workspace, task)
-    chosen = preselected() if methods is None else list(methods)
+    opened = open_task(_opened(workspace), _text("task", task))
+    chosen = preselected() if methods is None else _texts("methods", methods)
     specs = plan(
         workspace,
         opened,
         chosen,
-        list(seeds),
-        labels_per_class=labels_per_class,
+        _wholes("seeds", seeds),
+        labels_per_class=_whole("labels_per_class", labels_per_class),
         device=device,
-        metric=metric,
-        teachers=teachers,
+        metric=_text("metric", metric),
+        teachers=None if teachers is None else _texts("teachers", teachers),
         **settings,
     )
     comparison = start(workspace, specs)
@@ -143,14 +154,55 @@ def compare(
 def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT) -> list[Path]:
     """Write a finished run's student into the new folder `out`, and give the files.
 
-    form: a name of `engine.delivery.FORMATS`. Raises UnknownNameError, InvalidInputError if the run has no student yet
-    or `out` exists, DamagedFileError, StorageError.
+    form: the key of an export format, such as "safetensors". Raises UnknownNameError, InvalidInputError if the
+    run has no student yet or `out` exists, DamagedFileError, StorageError.
     """
-    known = [job.id for job in jobs.list_jobs(workspace.runs)]
-    if run not in known:
+    known = [job.id for job in jobs.list_jobs(_opened(workspace).runs)]
+    if _text("run", run) not in known:
         raise UnknownNameError("run", run, known)
-    return export_student(workspace.runs / run, Path(out), form)
+    return export_student(workspace.runs / run, _path("out", out), _text("form", form))
 
 
 def _quiet(done: int, total: int, stage: str) -> None:
     """Progress that nobody wants to see."""
+
+
+def _opened(workspace: object) -> Workspace:
+    if not isinstance(workspace, Workspace):
+        raise _refused("workspace", workspace, "what open_workspace gives")
+    return workspace
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise _refused(name, value, "a path")
+    return Path(value)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _refused(name, value, "a text")
+    return value
+
+
+def _texts(name: str, values: object) -> list[str]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise _refused(name, values, "a list of names")
+    return [_text(name, value) for value in values]
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise _refused(name, value, "a whole number") from None
+
+
+def _wholes(name: str, values: object) -> list[int]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise _refused(name, values, "a list of whole numbers")
+    return [_whole(name, value) for value in values]
+
+
+def _refused(name: str, value: object, wanted: str) -> InvalidInputError:
+    return InvalidInputError(f"{name} is {reprlib.repr(value)}: pass {wanted}.")

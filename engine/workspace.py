@@ -36,6 +36,11 @@ class Workspace:
         hub = os.environ.get(HUB)
         return cls(folder.absolute().parent.parent, Path(hub).expanduser() if hub else None)
 
+    def as_environment(self) -> dict[str, str]:
+        """Variables by which a process that starts in another folder finds this workspace."""
+        hub = {HUB: str(self.hub_folder.absolute())} if self.hub_folder else {}
+        return {HOME: str(self.path.absolute()), **hub}
+
     @property
     def settings(self) -> Path:
         """The file of limits, allow-listed roots and names of hosts."""

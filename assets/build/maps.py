@@ -16,14 +16,14 @@ from engine.tasks import bundled_names
 from engine.workspace import Workspace
 
 
-def write_maps(home: Workspace) -> None:
-    """Draw what is missing. The workspace `home` keeps the features, so that it can stop and go on."""
+def write_maps(workspace: Workspace) -> None:
+    """Draw what is missing. The workspace `workspace` keeps the features, so that it can stop and go on."""
     for name in bundled_names():
-        task = open_task(home, name)
-        for candidate in candidates(home, task):
+        task = open_task(workspace, name)
+        for candidate in candidates(workspace, task):
             teacher = candidate.teacher
-            if candidate.allowed and maps.read_map(home, task, teacher.name, "umap") is None:
-                maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(home, task, teacher.name, "cpu"))
+            if candidate.allowed and maps.read_map(workspace, task, teacher.name, "umap") is None:
+                maps.write_map(maps.ASSETS, task, teacher, maps.draw_umap(workspace, task, teacher.name, "cpu"))
                 print(f"{name}: {teacher.name}", flush=True)
 
 

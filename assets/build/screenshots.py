@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
+from engine.workspace import Workspace
 from tests.browser.chromium import launched
 from tests.browser.server import serving
 from tests.browser.workbench import PATIENCE, Workbench
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder) / "home", Path(folder) / "log") as server,
+        serving(Workspace(Path(folder) / "workspace"), Path(folder) / "log") as server,
         launched() as browser,
     ):
         tab = browser.new_page(viewport=SIZE, color_scheme="dark" if options.dark else "light")

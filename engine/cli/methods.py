@@ -1,4 +1,4 @@
-"""`python -m engine methods`: the methods that `compare` knows, and what each can be told."""
+"""`python -m engine methods`: the methods that `compare` knows, and what can be set of each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _methods(options: argparse.Namespace) -> int:
 
     rows = [_row(method) for method in METHODS.values()]
     for row in rows:
-        told = ", ".join(f"{name}={json.dumps(value)}" for name, value in row["defaults"].items())
-        row["with defaults"] = told or "-"
+        defaults = ", ".join(f"{name}={json.dumps(value)}" for name, value in row["defaults"].items())
+        row["with defaults"] = defaults or "-"
         row["compared"] = "by default" if row["preselected"] else "if named"
     document = [{name: row[name] for name in row if name not in ("with defaults", "compared")} for row in rows]
     return print_rows(options, {"methods": document}, rows, ("method", "title", "compared", "with defaults"))

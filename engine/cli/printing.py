@@ -53,7 +53,7 @@ def print_panel(document: Mapping[str, Any]) -> None:
     """The mean rank over the metrics, and who comes first under each."""
     if by_mean_rank := document["consensus"]:
         count = len(by_mean_rank["metrics"])
-        print(f"Mean rank over the {count} metrics that look at the labels, on {_labels(document)}")
+        print(f"Mean rank over the {count} metrics that use the labels, on {_labels(document)}")
         print("(lower is better; 1 is first under every metric)")
         rows = [_place_cells(place, ".1f", "mean rank") for place in by_mean_rank["places"]]
         print_table(rows, tuple(rows[0]))

@@ -53,7 +53,7 @@ def _say_what_is_denied(out: TextIO) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from engine.settings import checked_host_names, host_names
 
-    workspace = Workspace(Workspace.from_environment().path.absolute())  # the server runs in another folder
+    workspace = Workspace.from_environment()
     host_names(workspace)  # what is wrong with the settings is said now
     names = checked_host_names([*os.environ.get("WORKBENCH_HOSTS", "").split(","), *options.host_name])
     with socket.socket() as probe:
@@ -68,7 +68,7 @@ def _serve(options: argparse.Namespace) -> int:
     _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(SERVER)]
     command += [f"--server.port={options.port}", f"--server.address={options.address}", "--server.headless=true"]
-    os.environ |= {"WORKBENCH_HOSTS": ",".join(names), "WORKBENCH_HOME": str(workspace.path)}
+    os.environ |= {"WORKBENCH_HOSTS": ",".join(names), **workspace.as_environment()}  # it runs in another folder
     os.chdir(FOLDER)  # from where Python imports `app`, and Streamlit reads .streamlit/secrets.toml
     if os.name != "nt":  # the server takes this process's place, and so every signal that is meant for it
         os.execv(command[0], command)

@@ -76,7 +76,7 @@ def extract(
         pending = [_Pending(networks[s.teacher.name], s, m) for v, s, m in plan if v == view and len(m)]
         if not pending:
             continue
-        stage = "Teachers look at the images" + (f" (view {view})" if len(views) > 1 else "")
+        stage = "Extracting features" + (f" (view {view})" if len(views) > 1 else "")
         progress(done, total, stage)
         union = np.unique(np.concatenate([p.missing for p in pending]))
         try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from engine.errors import InvalidInputError
+import msgspec
+
+from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import as_utf8
 from engine.images.reading import Reading, reading_from
 from engine.images.views import RESIZES
@@ -72,7 +75,7 @@ class ImportRequest:
 
 def request_for(source: str, *, title: str = "", name: str = "", images: str = "", **wanted: Any) -> ImportRequest:
     """The request for a source as a user writes it: paths may be relative, title and name are made from the source if
-    they are not given. wanted: other fields. Raises InvalidInputError.
+    they are not given. wanted: other fields. Raises UnknownNameError for a field that there is not, InvalidInputError.
     """
     known = source.startswith(TORCHVISION)
     as_utf8(source)  # a name that is none would be refused once all images are read
@@ -83,8 +86,22 @@ def request_for(source: str, *, title: str = "", name: str = "", images: str = "
         title=title,
         name=name or task_name(title),
         images=_absolute(images) if images else "",
-        **wanted,
+        **_of_their_types(wanted),
     )
+
+
+def _of_their_types(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(ImportRequest)
+    read = {}
+    for name, value in wanted.items():
+        if name not in hints:
+            raise UnknownNameError("import option", name, hints)
+        try:
+            read[name] = msgspec.convert(value, hints[name])
+        except msgspec.ValidationError as error:
+            reason = str(error).replace("`object`", "named values").replace("`array`", "a list").replace("`", "")
+            raise InvalidInputError(f"{name} is {reprlib.repr(value)}: {reason[0].lower()}{reason[1:]}.") from error
+    return read
 
 
 def _absolute(path: str) -> str:

@@ -1,7 +1,7 @@
 """The methods that can be compared: a file for each, and a line of the list here.
 
-What a method does, what it needs and what it can be told stands in its file. Everything else in the program asks these
-records, and knows no method by name.
+What a method does, what it needs and what can be set of it stands in its file. Everything else in the program asks
+these records, and knows no method by name.
 """
 
 from __future__ import annotations

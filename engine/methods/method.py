@@ -56,8 +56,8 @@ class Material(Protocol):
 
 
 class Settings(ABC):
-    """What a method can be told beside what all methods share: a frozen dataclass, whose fields have a label, a range,
-    a default and the default's reason, as engine.training.fields declares them.
+    """What can be set of a method beside what all methods share: a frozen dataclass, whose fields have a label, a
+    range, a default and the default's reason, as engine.training.fields declares them.
 
     section: the heading over these fields on a form.
     """

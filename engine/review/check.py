@@ -102,7 +102,7 @@ def files(now: Checking) -> None:
         steps = tuple((step, counted(number, "image", "images")) for step, number in about.steps.items())
         now.find(
             "conversions", "note", counted(count, "image was converted to RGB", "images were converted to RGB"),
-            "Networks look at three channels of 8 bits. What was done is listed.", count, names=steps,
+            "Networks take three channels of 8 bits. What was done is listed.", count, names=steps,
             rows=np.flatnonzero([bool(steps) for steps in now.facts.steps]),
         )  # fmt: skip
 

@@ -132,7 +132,7 @@ def teacher_panel(
     on_classes = [key for key in askable if "pseudo_labels" in METRICS[key].needs]
     if len(speaking) in (0, len(records)):
         on_classes = []
-    # Metrics that look at pseudo-labels rank those that have some, and take no part in the mean rank of all.
+    # Metrics that use pseudo-labels rank those that have some, and take no part in the mean rank of all.
     found = scored(records, [key for key in askable if key not in on_classes])
     by_key = {key: _places(key, standing, names) for key, standing in found.by_metric.items()}
     if on_classes:

@@ -116,7 +116,7 @@ def _by_features() -> str:
 
 
 def candidates(workspace: Workspace, task: Task, names: Sequence[str] | None = None) -> list[Candidate]:
-    """All teachers that can look at the task's images, or the named ones, with their relation to the task.
+    """All teachers whose features of the task's images can be had, or the named ones, with their relation to the task.
 
     Raises UnknownNameError, or InvalidInputError for a named one that is known by its outputs for another task only.
     """
@@ -172,7 +172,7 @@ def rank(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     if "record" in METRICS[metric].needs:
-        raise InvalidInputError(f"The metric {metric!r} does not look at the images: choose another one for weights.")
+        raise InvalidInputError(f"The metric {metric!r} does not use the images: choose another one for weights.")
     everyone = candidates(workspace, task, teachers)
     allowed = who_may_teach(task, everyone)
     rows = task.labeled_rows(draw)
@@ -238,7 +238,7 @@ def _similarity(
 ) -> float:
     chosen = METRICS[metric]
     if not teacher.has_pseudo_labels and "pseudo_labels" in (*chosen.needs, *chosen.needs_one_of):
-        raise InvalidInputError(f"{chosen.title} looks at pseudo-labels, and {teacher.title} has none.")
+        raise InvalidInputError(f"{chosen.title} needs pseudo-labels, and {teacher.title} has none.")
     outputs = FeatureStore(workspace, task, teacher).read(rows)
     value = score(
         metric,

@@ -161,7 +161,7 @@ def plan(
     for seed in seeds:
         task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:
-        check_student(chosen["architecture"])
+        check_student(str(chosen["architecture"]))
     allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
     specs = []
     for seed in dict.fromkeys(seeds):
@@ -190,9 +190,7 @@ def plan(
 def _check_known(chosen: Mapping[str, Any]) -> None:
     known = [*names_of(TrainSpec), *(name for method in METHODS.values() for name in names_of(method.settings))]
     if unknown := sorted(set(chosen) - set(known)):
-        raise InvalidInputError(
-            f"There is no training field {', '.join(unknown)}: choose among {', '.join(dict.fromkeys(known))}."
-        )
+        raise UnknownNameError("training field", unknown[0], dict.fromkeys(known))
 
 
 def _with_teachers(

@@ -85,7 +85,7 @@ def execute_speed(workspace: Workspace, job: Job, report: Reporter) -> None:
 
 
 def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
-    """About how long a run takes, in seconds, without its teachers' first look at the images."""
+    """About how long a run takes, in seconds, without its teachers' first pass over the images."""
     return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
 
 

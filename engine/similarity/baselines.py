@@ -1,4 +1,4 @@
-"""Two rankings that never look at the task: what a metric must beat to be worth its cost."""
+"""Two rankings that do not use the task: what a metric must beat to be worth its cost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _static(record: Described, seed: int) -> float | None:
 STATIC = Metric(
     key="static",
     title="Size",
-    summary="How large is the teacher, and how many images did it learn from? It does not look at the task.",
+    summary="How large is the teacher, and how many images did it learn from? It does not use the task.",
     needs=("record",),
     labels_per_class=0,
     range="no fixed range; higher is larger",
@@ -70,7 +70,7 @@ STATIC = Metric(
 RANDOM = Metric(
     key="random",
     title="Random",
-    summary="A random number. It does not look at the task.",
+    summary="A random number. It does not use the task.",
     needs=("record",),
     labels_per_class=0,
     range="0 to 1; means nothing",

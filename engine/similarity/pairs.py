@@ -324,7 +324,7 @@ RSA = Metric(
         "z, t: the outputs of two networks, each dimension scaled to mean 0 and spread 1.",
         "Whether two networks find the same pairs of images alike; here the teacher's features and its own "
         "pseudo-labels.",
-        "It does not look at your labels: a teacher that agrees with itself scores high on any images. (Its authors "
+        "It does not use your labels: a teacher that agrees with itself scores high on any images. (Its authors "
         "compare with a network that was trained on the task, and there is none yet.) It takes no part in the "
         "mean rank.",
         "Dwivedi, Roig 2019, Representation Similarity Analysis for Efficient Task Taxonomy & Transfer Learning, CVPR, "

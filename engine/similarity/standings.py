@@ -53,7 +53,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class MeanRanks:
-    """What the metrics say together: the mean of the ranks under those that look at the labels."""
+    """What the metrics say together: the mean of the ranks under those that use the labels."""
 
     metrics: tuple[str, ...]  # those that take part
     kendall: tuple[tuple[float | None, ...], ...]  # between each two of them: weighted tau, -1 to 1
@@ -227,7 +227,7 @@ def _from_record(name: str, given: Mapping[str, npt.ArrayLike], teachers: int) -
 def _mean_ranks(
     by_metric: Mapping[str, Standing], tables: Mapping[str, _Scores], draws: Subsamples | None, level: float
 ) -> MeanRanks | None:
-    """Mean ranks over the metrics that look at the labels and have scores; with draws, over those with draws too."""
+    """Mean ranks over the metrics that use the labels and have scores; with draws, over those with draws too."""
     taking = [n for n, s in by_metric.items() if s.problem is None and metric(n).labels_per_class]
     if draws is not None:
         taking = [name for name in taking if name in tables]

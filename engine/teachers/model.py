@@ -154,7 +154,7 @@ def trial(network: Network, size: int) -> int:
             whole = network.model((pixels * network.scale - network.shift).contiguous()) if logits.shape[1] else None
     except Exception as error:  # each architecture refuses a size in its own way
         raise InvalidInputError(
-            f"The network cannot look at an image of {size} × {size} pixels ({_last_line(error)}): choose another size."
+            f"The network cannot take an image of {size} × {size} pixels ({_last_line(error)}): choose another size."
         ) from error
     if not isinstance(features, Tensor) or features.ndim != 2:
         raise InvalidInputError("The network gives no vector of features per image: choose another architecture.")

@@ -8,7 +8,7 @@ from engine.images.decoder import Decoders
 from engine.intake import ImportRequest, import_images
 from engine.tasks import Task
 from engine.workspace import Workspace
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 TITLE = "Löwen & <b>Tiger</b>"
 LABELED = 12  # of each class, before copies

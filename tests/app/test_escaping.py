@@ -21,7 +21,7 @@ from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import open_page
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 # Each begins something of Markdown, of Streamlit's own or of Plotly's.
 HOSTILE = "www.evil.example http://evil.example me@evil.example <b>x</b> ![i](//e/i.png) :material/home: %{y} a -> b"

@@ -15,7 +15,7 @@ from engine.jobs import list_jobs, request_cancel, worker
 from engine.review import open_task
 from engine.tasks import task_names
 from tests.app.pages import button, open_page, shown, text_of
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 ZIP = "application/zip"
 

@@ -104,7 +104,7 @@ def test_another_metric_ranks_anew(home, task):
     table = app.dataframe[0].value
     ranking = rank(home, task, metric="knn")
     assert list(table["Nearest neighbor"]) == [ranked.similarity for ranked in ranking.ranked]
-    assert "static" not in app.selectbox(key="widget metric").options  # it does not look at the images
+    assert "static" not in app.selectbox(key="widget metric").options  # it does not use the images
 
 
 def test_the_slider_goes_from_equal_shares_to_the_nearest_teacher(home, task):

@@ -139,11 +139,12 @@ def loop(device: str) -> dict:
 
 def extraction(device: str) -> dict:
     """How much of a bare forward pass's speed feature extraction keeps, decoding, resizing and writing included."""
-    images, teacher = 640, get_teacher(Workspace.from_environment(), "imagenet-lite0")
-    network = load_teacher(Workspace.from_environment(), teacher, set_up(device))
+    images = 640
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        task = open_task(home, "emoji-fluent")
+        workspace = Workspace(Path(folder))
+        teacher = get_teacher(workspace, "imagenet-lite0")
+        network = load_teacher(workspace, teacher, set_up(device))
+        task = open_task(workspace, "emoji-fluent")
         rows = task.train_rows[:images]
         pixels = torch.randint(256, (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
 
@@ -153,8 +154,8 @@ def extraction(device: str) -> dict:
                     network(pixels[: len(rows) - start].to(device))[0].cpu()
 
         def whole() -> None:
-            shutil.rmtree(home.features, ignore_errors=True)
-            extract(home, task, [teacher], rows, device=device)
+            shutil.rmtree(workspace.features, ignore_errors=True)
+            extract(workspace, task, [teacher], rows, device=device)
 
         return {f"{len(rows)} images, {teacher.name}": paired_ratio(bare, whole, 3, device)}
 

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Workspace(Path(folder) / "home"), Path(folder) / "log") as server,
+        serving(Workspace(Path(folder) / "workspace"), Path(folder) / "log") as server,
         launched() as browser,
     ):
         tab = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -97,7 +97,7 @@ def prepare(workbench: Workbench) -> None:
 def ensure_training(workbench: Workbench, server: Server) -> None:
     """Start another run if none trains, and wait until one does."""
     if not training(server):
-        seeds = len(list_comparisons(Workspace(server.home)))
+        seeds = len(list_comparisons(server.workspace))
         workbench.open(f"distill?task={TASK}")
         budget = workbench.tab.get_by_role("spinbutton", name="Image budget of each run")
         budget.fill(str(200_000 + seeds))  # another budget is another run
@@ -110,9 +110,7 @@ def ensure_training(workbench: Workbench, server: Server) -> None:
 def training(server: Server) -> bool:
     """Whether a run is in the middle of its training."""
     found = [
-        entry
-        for comparison in list_comparisons(Workspace(server.home))
-        for entry in entries(Workspace(server.home), comparison)
+        entry for comparison in list_comparisons(server.workspace) for entry in entries(server.workspace, comparison)
     ]
     return any(jobs.status(entry.job).stage.startswith("Training") for entry in found)
 

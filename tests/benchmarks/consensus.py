@@ -12,12 +12,11 @@ import numpy as np
 
 from engine.consensus import Ensemble, consensus
 from engine.features import FeatureStore, extract
-from engine.files import make_folder
 from engine.review import open_task
 from engine.runs import active_weights, rank
 from engine.tasks import Draw
 from engine.teachers import get_teacher
-from engine.workspace import Workspace
+from engine.verbs import open_workspace
 
 LABELS_PER_CLASS, SEEDS = 5, range(5)
 FULL, ALONE = Ensemble(), Ensemble(neighbors=0)
@@ -42,16 +41,16 @@ PARTS = {  # exponent of the weights, and how the consensus is made
 
 def accuracies(name: str) -> dict[str, list[float]]:
     """Share of unlabeled training images that each variant gets right, by seed."""
-    home = make_folder(Workspace.from_environment())
-    task = open_task(home, name)
+    workspace = open_workspace()
+    task = open_task(workspace, name)
     rows, found = task.train_rows, {part: [] for part in PARTS}
     features: dict[str, np.ndarray] = {}
     for seed in SEEDS:
-        ranking = rank(home, task, draw=Draw(LABELS_PER_CLASS, seed))
+        ranking = rank(workspace, task, draw=Draw(LABELS_PER_CLASS, seed))
         if not features:
-            extract(home, task, ranking.candidates, rows)
+            extract(workspace, task, ranking.candidates, rows)
             features = {
-                t.name: FeatureStore(home, task, get_teacher(Workspace.from_environment(), t.name)).read_features(rows)
+                t.name: FeatureStore(workspace, task, get_teacher(workspace, t.name)).read_features(rows)
                 for t in ranking.candidates
             }
         labeled = np.searchsorted(rows, task.labeled_rows(Draw(LABELS_PER_CLASS, seed)))

@@ -80,14 +80,14 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "rounds": len(values)}
 
 
-def started(command: Sequence[object], folder: Path, home: Workspace) -> None:
+def started(command: Sequence[object], folder: Path, workspace: Workspace) -> None:
     """Run a command with one thread, and wait for it. Raises RuntimeError with the end of what it printed."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = os.pathsep.join([str(folder), str(ROOT)])
     environment = {
         **os.environ,
         **one,
-        "WORKBENCH_HOME": str(home.path),
+        "WORKBENCH_HOME": str(workspace.path),
         "PYTHONPATH": path,
         "CUDA_VISIBLE_DEVICES": "",
     }
@@ -105,12 +105,14 @@ sys.exit(worker.run(Path(sys.argv[1]), HANDLERS))
 """
 
 
-def ours(task: Task, home: Workspace, method: str, images_per_step: int, labels_per_class: int, **batches: int) -> Run:
+def ours(
+    task: Task, workspace: Workspace, method: str, images_per_step: int, labels_per_class: int, **batches: int
+) -> Run:
     """A run as a worker process does it, with one evaluation at its end."""
 
     def run(steps: int, number: int) -> None:
         [spec] = plan(
-            home,
+            workspace,
             task,
             [method],
             [number],
@@ -123,13 +125,13 @@ def ours(task: Task, home: Workspace, method: str, images_per_step: int, labels_
             evaluations=1,
             **batches,
         )
-        [run_id] = start(home, [replace(spec, threads=1)]).runs
-        started([sys.executable, "-c", WORKER, home.runs / run_id], ROOT, home)
+        [run_id] = start(workspace, [replace(spec, threads=1)]).runs
+        started([sys.executable, "-c", WORKER, workspace.runs / run_id], ROOT, workspace)
 
     return run
 
 
-def timm(checkout: Path, folder: Path, home: Workspace) -> Run:
+def timm(checkout: Path, folder: Path, workspace: Workspace) -> Run:
     """timm's train.py: one epoch over a folder with as many images as the steps take, one validation after it."""
     options = ["--model", ARCHITECTURE, "--input-size", 3, SIZE, SIZE, "--batch-size", BATCH]
     options += ["--validation-batch-size", 256, "--device", "cpu", "--workers", 0, "--epochs", 1, "--warmup-epochs", 0]
@@ -141,15 +143,15 @@ def timm(checkout: Path, folder: Path, home: Workspace) -> Run:
         options_here = ["--data-dir", data, "--num-classes", len(list((data / "train").iterdir())), "--seed", number]
         with tempfile.TemporaryDirectory() as output:
             command = [sys.executable, "train.py", *options_here, *options, "--output", output]
-            started(command, checkout, home)
+            started(command, checkout, workspace)
 
     return run
 
 
-def fixmatch(checkout: Path, home: Workspace) -> Run:
+def fixmatch(checkout: Path, workspace: Workspace) -> Run:
     """kekmodel's FixMatch: one epoch of as many steps, one test after it."""
     script = Path(__file__).with_name("public_fixmatch.py")
-    return lambda steps, number: started([sys.executable, script, steps, number, home], checkout, home)
+    return lambda steps, number: started([sys.executable, script, steps, number, workspace.path], checkout, workspace)
 
 
 def write_folders(task: Task, folder: Path) -> None:
@@ -182,19 +184,19 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     found = {}
     with tempfile.TemporaryDirectory() as made:
-        folder, home = Path(made) / "images", Path(made) / "home"
-        task = open_task(home, TASK)
+        folder, workspace = Path(made) / "images", Workspace(Path(made) / "workspace")
+        task = open_task(workspace, TASK)
         if options.timm:
             write_folders(task, folder)
             checkout = options.timm.resolve()
-            theirs = [("train.py", timm(checkout, folder, home))]
+            theirs = [("train.py", timm(checkout, folder, workspace))]
             all_labels = int(task.available_labels().max())
-            mine = ours(task, home, "fine-tune", BATCH, all_labels, labeled_batch=BATCH)
+            mine = ours(task, workspace, "fine-tune", BATCH, all_labels, labeled_batch=BATCH)
             found["fine-tuning beside timm"] = beside(mine, theirs, BATCH, options.rounds)
         if options.fixmatch:
             batches = {"labeled_batch": LABELED, "unlabeled_batch": OTHERS}
-            mine = ours(task, home, "fixmatch", LABELED + OTHERS, LABELS_PER_CLASS, **batches)
-            theirs = [("FixMatch-pytorch", fixmatch(options.fixmatch.resolve(), home))]
+            mine = ours(task, workspace, "fixmatch", LABELED + OTHERS, LABELS_PER_CLASS, **batches)
+            theirs = [("FixMatch-pytorch", fixmatch(options.fixmatch.resolve(), workspace))]
             found["FixMatch beside FixMatch-pytorch"] = beside(mine, theirs, LABELED + OTHERS, options.rounds)
     json.dump(found, sys.stdout, indent=1)
     print()

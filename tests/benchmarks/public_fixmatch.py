@@ -24,7 +24,7 @@ ARCHITECTURE, SIZE, TASK = "tf_efficientnet_lite0", 64, "quickdraw"
 LABELED, OTHERS, LABELS_PER_CLASS = 32, 64, 5  # their loop takes a whole number of other images to a labeled one
 
 
-def drive(steps: int, seed: int, home: Workspace) -> None:
+def drive(steps: int, seed: int, workspace: Workspace) -> None:
     """Train for `steps` steps, test once, save once."""
     import timm
     import torch
@@ -68,7 +68,7 @@ def drive(steps: int, seed: int, home: Workspace) -> None:
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    task = open_task(home, TASK)
+    task = open_task(workspace, TASK)
     crop = [transforms.RandomHorizontalFlip()]
     crop += [transforms.RandomCrop(size=SIZE, padding=int(SIZE * 0.125), padding_mode="reflect")]
     views = TransformFixMatch(mean=normal_mean, std=normal_std)
@@ -112,4 +112,4 @@ class Writer:
 
 
 if __name__ == "__main__":
-    drive(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    drive(int(sys.argv[1]), int(sys.argv[2]), Workspace(Path(sys.argv[3])))

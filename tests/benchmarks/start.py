@@ -2,9 +2,9 @@
 
 One real run, map, ranking and import of small size, each queued as the app does it, on the CPU. For each kind, until
 its own handler has counted the first unit (an image read, a teacher loaded): `first_progress_seconds` since it was
-queued, `cpu_seconds` of its process and its children since then, and `peak_mb`, the most memory its process had until then, what it
-shares with others included. `first step` is the same of a run until its first step of training; `own_mb` is what no
-other process shares then. Times are those of the machine as busy as it is: its load is printed.
+queued, `cpu_seconds` of its process and its children since then, and `peak_mb`, the most memory its process had until
+then, what it shares with others included. `first step` is the same of a run until its first step of training; `own_mb`
+is what no other process shares then. Times are those of the machine as busy as it is: its load is printed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def wait_until_warm(lane: str) -> Used:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that a process has started and that still run, such as those in which an import reads a user's bytes."""
+    """Processes that a process has started and that still run: in such ones an import reads a user's bytes."""
     found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for some in found for child in some]
 
@@ -126,32 +126,32 @@ def watch(ask: Callable[[], Job], lane: str, warm: bool, training: bool = False)
     }
 
 
-def measured(home: Workspace, warm: bool) -> dict[str, dict]:
+def measured(workspace: Workspace, warm: bool) -> dict[str, dict]:
     """One job of each kind in a workspace of its own."""
-    source = home.path.parent / "images"
+    source = workspace.path.parent / "images"
     for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (IMPORTED, 64, 64, 3), dtype=np.uint8)):
         path = source / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    home.path.mkdir(exist_ok=True)
-    home.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
-    task = open_task(home, TASK)
-    first, second = plan(home, task, ["fine-tune"], [0, 1], labels_per_class=2, device=DEVICE, **STUDENT)
+    workspace.path.mkdir(exist_ok=True)
+    workspace.settings.write_text(json.dumps({"import": {"roots": [str(source)]}}))
+    task = open_task(workspace, TASK)
+    first, second = plan(workspace, task, ["fine-tune"], [0, 1], labels_per_class=2, device=DEVICE, **STUDENT)
 
     def run(spec: RunSpec) -> Job:
-        return jobs.load(home.runs / runs.start(home, [spec]).runs[0])
+        return jobs.load(workspace.runs / runs.start(workspace, [spec]).runs[0])
 
     kinds: dict[str, tuple[str, Callable[[], Job]]] = {
         "run": (DEVICE, lambda: run(first)),
         "first step": (DEVICE, lambda: run(second)),
         "ranking": (
             INTERACTIVE,
-            lambda: request_extraction(home, task, Draw(2, 0), device=DEVICE),
+            lambda: request_extraction(workspace, task, Draw(2, 0), device=DEVICE),
         ),
-        "map": (INTERACTIVE, lambda: maps.request_map(home, task, TEACHER, DEVICE)),
-        "import": (IMPORT, lambda: request_import(home, ImportRequest(str(source), "Noise"))),
+        "map": (INTERACTIVE, lambda: maps.request_map(workspace, task, TEACHER, DEVICE)),
+        "import": (IMPORT, lambda: request_import(workspace, ImportRequest(str(source), "Noise"))),
     }
-    queue = QueueThread(home, DEVICE, warm=warm)
+    queue = QueueThread(workspace, DEVICE, warm=warm)
     queue.start()
     try:
         return {kind: watch(ask, lane, warm, kind == "first step") for kind, (lane, ask) in kinds.items()}

@@ -29,29 +29,29 @@ class Server:
     """A running workbench."""
 
     url: str
-    home: Workspace
+    workspace: Workspace
     log: Path
 
 
 @contextmanager
-def serving(home: Workspace, log: Path) -> Iterator[Server]:
+def serving(workspace: Workspace, log: Path) -> Iterator[Server]:
     """Start the workbench, and at the end stop it and every run that it left behind.
 
     Raises RuntimeError, with what the server said, if it does not answer.
     """
     port = _free_port()
     command = [sys.executable, "-m", "engine", "serve", "--port", str(port)]
-    environment = {**os.environ, "WORKBENCH_HOME": str(home.path)}
+    environment = {**os.environ, "WORKBENCH_HOME": str(workspace.path)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
         )
     try:
         _await_health(port, process, log)
-        yield Server(f"http://localhost:{port}", home, log)
+        yield Server(f"http://localhost:{port}", workspace, log)
     finally:
         _stop(process)
-        _stop_workers(home)
+        _stop_workers(workspace)
 
 
 def _free_port() -> int:
@@ -82,9 +82,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(STOP_SECONDS)
 
 
-def _stop_workers(home: Workspace) -> None:
+def _stop_workers(workspace: Workspace) -> None:
     """A worker outlives its server on purpose; not the server of a test."""
-    for job in (job for root in home.job_folders for job in jobs.list_jobs(root)):
+    for job in (job for root in workspace.job_folders for job in jobs.list_jobs(root)):
         now = jobs.status(job)
         if now.state == "running" and now.pid is not None:
             processes.send_signal(now.pid, now.pid_started, signal.SIGKILL)

@@ -82,7 +82,7 @@ def label_three(tab: Workbench, server) -> None:
     tab.await_text("Labeled 27 of 60")
     tab.tab.keyboard.press("Backspace")
     tab.await_text("Labeled 26 of 60")
-    task = load_task(server.home, next(server.home.tasks.glob("my-emoji*")).name)
+    task = load_task(server.workspace, next(server.workspace.tasks.glob("my-emoji*")).name)
     assert sum(label is not None for label in given_labels(task)) == 26
     assert set(task.classes) == set(CLASSES.values())
     tab.assert_sound()

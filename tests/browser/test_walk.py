@@ -110,8 +110,8 @@ def start_runs(tab: Workbench, server) -> str:
     expect(tab.tab).to_have_url(re.compile("comparison=emoji-fluent-"))
     tab.await_text("of 2 runs done")
     tab.assert_sound()
-    [comparison] = list_comparisons(server.home)
-    assert [entry.spec.method for entry in entries(server.home, comparison)] == [
+    [comparison] = list_comparisons(server.workspace)
+    assert [entry.spec.method for entry in entries(server.workspace, comparison)] == [
         "fine-tune",
         "distill-nearest",
     ]

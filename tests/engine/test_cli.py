@@ -66,7 +66,7 @@ def test_compare_prints_one_document_and_progress_elsewhere_and_export_gives_the
         (["compare", "--task", "emoji-fluent", "--methods", "magic"], "no method named 'magic'"),
         (["compare", "--task", "emoji-fluent", "--architecture", "resnet1"], "no timm architecture named 'resnet1'"),
         (["compare", "--task", "emoji-fluent", "--seeds", "a"], "'a' is not a whole number"),
-        (["compare", "--task", "emoji-fluent", "--set", "colour=1"], "no training field colour"),
+        (["compare", "--task", "emoji-fluent", "--set", "colour=1"], "no training field named 'colour'"),
         (["compare", "--task", "emoji-fluent", "--set", "metric=1"], "--set metric: this is no field of training"),
         (["export", "nothing", "--out", "x"], "no run named 'nothing'"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import engine
-from engine.errors import UnknownNameError
+from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 
 
 def example():
@@ -45,6 +45,46 @@ def test_what_does_not_exist_is_a_sentence(tmp_path):
         engine.export(workspace, "nothing", tmp_path / "out")
     with pytest.raises(AttributeError, match="vanish"):
         _ = engine.vanish
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda w: engine.open_workspace(5), "folder is 5: pass a path"),
+        (lambda w: engine.rank("place", "mnist"), "workspace is 'place': pass what open_workspace gives"),
+        (lambda w: engine.import_images(w, None), "source is None: pass a text"),
+        (lambda w: engine.import_images(w, "nowhere"), "nowhere does not exist"),
+        (lambda w: engine.import_images(w, ".", name=7), "name is 7: pass a text"),
+        (lambda w: engine.import_images(w, ".", splitt="given"), "no import option named 'splitt': did you mean split"),
+        (lambda w: engine.import_images(w, ".", split=5), "split is 5: expected str, got int"),
+        (lambda w: engine.import_images(w, ".", classes="ab"), "classes is 'ab': expected a list, got str"),
+        (lambda w: engine.rank(w, 5), "task is 5: pass a text"),
+        (lambda w: engine.rank(w, "quickdraw", metric=3), "metric is 3: pass a text"),
+        (lambda w: engine.rank(w, "quickdraw", teachers="mnist"), "teachers is 'mnist': pass a list of names"),
+        (lambda w: engine.rank(w, "quickdraw", labels_per_class=2.5), "labels_per_class is 2.5: pass a whole number"),
+        (lambda w: engine.rank(w, "quickdraw", seed=None), "seed is None: pass a whole number"),
+        (lambda w: engine.rank(w, "quickdraw", resamples="x"), "resamples is 'x': pass a whole number"),
+        (lambda w: engine.rank(w, "quickdraw", device=0), "0 is no device"),
+        (lambda w: engine.compare(w, "quickdraw", "fine-tune"), "methods is 'fine-tune': pass a list of names"),
+        (lambda w: engine.compare(w, "quickdraw", [1]), "methods is 1: pass a text"),
+        (lambda w: engine.compare(w, "quickdraw", seeds=[]), "at least one method and one seed"),
+        (lambda w: engine.compare(w, "quickdraw", seeds=3), "seeds is 3: pass a list of whole numbers"),
+        (lambda w: engine.compare(w, "quickdraw", seeds=[0.5]), "seeds is 0.5: pass a whole number"),
+        (lambda w: engine.compare(w, "quickdraw", imges=3), "no training field named 'imges': did you mean images"),
+        (lambda w: engine.compare(w, "quickdraw", images="many"), "images is 'many': choose a whole number"),
+        (lambda w: engine.compare(w, "quickdraw", architecture=3), "no timm architecture named '3'"),
+        (lambda w: engine.export(w, 4, "out"), "run is 4: pass a text"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(tmp_path, call, sentence):
+    with pytest.raises(WorkbenchError) as refused:
+        call(engine.open_workspace(tmp_path))
+    assert sentence in str(refused.value)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    with pytest.raises(InvalidInputError, match="images is 0"):  # which is looked at after them
+        engine.compare(engine.open_workspace(tmp_path), "quickdraw", seeds=np.arange(2), images=0)
 
 
 def test_importing_the_package_loads_no_library_and_its_verbs_are_named():

@@ -19,6 +19,17 @@ def test_the_environment_names_the_workspace_and_its_hub(tmp_path, monkeypatch):
     assert Workspace.from_environment().path == Path.home() / ".distill-workbench"
 
 
+def test_a_process_of_another_folder_finds_the_same_workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for hub in (None, Path("weights")):
+        variables = Workspace(Path("mine"), hub).as_environment()
+        for name in ("WORKBENCH_HOME", "WORKBENCH_HUB"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert Workspace.from_environment() == Workspace(tmp_path / "mine", hub and tmp_path / hub)
+
+
 def test_a_job_lies_in_its_workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_HUB", str(tmp_path / "hub"))
     home = Workspace(tmp_path)

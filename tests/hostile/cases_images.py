@@ -12,7 +12,7 @@ import pydicom
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.making import GOOD, flipped, random_of, zip_bytes
 from tests.hostile.suite import Case
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.making import flipped, random_of
 from tests.hostile.suite import Case
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.making import FORMULAS, GOOD, MARKUP, SCRIPTS, as_file, zip_bytes
 from tests.hostile.suite import Case
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.intake import Columns
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.making import FORMULAS, GOOD, MARKUP, as_file, flipped, random_of, zip_bytes
 from tests.hostile.suite import Case
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.images import Reading
 from engine.intake import keep_upload
 from engine.workspace import Workspace
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.making import GOOD
 from tests.hostile.suite import Case
 

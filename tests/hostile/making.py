@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 from tests.hostile.suite import Case
 
 GOOD = made.classes_of(3)

@@ -69,11 +69,11 @@ class Bench:
     """A folder in which cases run one after the other, with a workspace, and surroundings that must not change."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.home, self.source = root, root / "around" / "workspace", root / "around" / "source"
+        self.root, self.home, self.source = root, Workspace(root / "around" / "workspace"), root / "around" / "source"
         self.home.path.mkdir(parents=True)
         (root / "around" / "canary.txt").write_text("untouched")
         (root / "secret.jpg").write_text("a secret")
-        (self.home.path / "settings.json").write_text(json.dumps({"import": LIMITS}))
+        self.home.settings.write_text(json.dumps({"import": LIMITS}))
         self.decoders = Decoders(ImportSettings(**LIMITS))
 
     def __enter__(self) -> Bench:
@@ -113,7 +113,7 @@ class Bench:
                 source = source(self.home)
             request = ImportRequest(**{"source": str(source), "title": "hostile", **fields})
             self.surroundings = self._surroundings()
-            task = import_images(Workspace(self.home), request, decoders=self.decoders)
+            task = import_images(self.home, request, decoders=self.decoders)
         except WorkbenchError as error:
             self._check_sentence(str(error))
             if not hasattr(self, "surroundings"):
@@ -121,7 +121,7 @@ class Bench:
             return {"": "refused"}
         for row in range(len(task.images)):
             task.images.open(row)
-        assert open_task(Workspace(self.home), task.name).revision == task.revision
+        assert open_task(self.home, task.name).revision == task.revision
         about = checked(task).about
         for _, reason in (*about.unreadable, *about.skipped):
             self._check_sentence(reason)
@@ -142,7 +142,7 @@ class Bench:
         """Everything around the workspace, with size and time."""
         found = {}
         for path in self._paths(self.root):
-            if self.home not in path.parents and path != self.home and path != self.root / "around":
+            if self.home.path not in path.parents and path != self.home.path and path != self.root / "around":
                 about = path.lstat()
                 found[str(path)] = (about.st_size, about.st_mtime_ns)
         return found
@@ -169,7 +169,7 @@ class Bench:
             names = {path.name for path in folder.iterdir()}
             if names != {"task.json", "images.parquet", "facts.parquet", "import.json", "labels", "splits"}:
                 return f"a task is half made: {folder.name} holds {sorted(names)}"
-        if any(".tmp-" in str(path) for path in self._paths(self.home)):
+        if any(".tmp-" in str(path) for path in self._paths(self.home.path)):
             return "a temporary file stayed"
         return ""
 

@@ -70,7 +70,7 @@ def test_one_without_pseudo_labels_is_ranked_but_not_weighed_nor_planned(home, t
     by_classes = rank(home, task, metric="nce", teachers=["mnist", "silent"])
     assert [r.teacher.name for r in by_classes.ranked] == ["mnist"]
     [left] = by_classes.unranked
-    assert (left.teacher.name, left.reason) == ("silent", "NCE looks at pseudo-labels, and Silent has none.")
+    assert (left.teacher.name, left.reason) == ("silent", "NCE needs pseudo-labels, and Silent has none.")
 
 
 def test_one_without_pseudo_labels_is_heard_where_features_suffice(home, task, tmp_path):

@@ -11,7 +11,7 @@ from engine.runs import candidates, unlabeled_rows, users_of_task, worth_a_label
 from engine.tasks import relabel
 from engine.tasks.task import load_task
 from engine.workspace import Workspace
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 
 @pytest.fixture(scope="session")

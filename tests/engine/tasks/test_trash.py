@@ -7,7 +7,7 @@ import pytest
 from engine.cli import main
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.tasks import empty_trash, remove_task, removed_tasks, restore_task, task_names
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 
 @pytest.fixture

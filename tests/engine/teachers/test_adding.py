@@ -336,3 +336,15 @@ def test_a_job_takes_an_upload_and_leaves_none(home, tmp_path):
     event = next(event for event in jobs.read_events(job).events if event["kind"] == DIFF_EVENT)
     assert [name for name, _, _ in from_event(event).wrong_shape] == ["fc.weight", "fc.bias"]
     assert list((home.uploads).iterdir()) == []
+
+
+def test_a_job_works_in_its_own_workspace_whatever_the_environment_names(home, tmp_path):
+    other = Workspace(tmp_path / "other")
+    wanted = {"architecture": NET, "classes": list(CLASSES), "size": 32, "mean": ["0.5"] * 3, "std": [0.5] * 3}
+    upload = stage(other, io.BytesIO(own(tmp_path).read_bytes()))
+    about = TeacherDescription(title="Elsewhere", collection="clinic")
+    job = request_checkpoint(other, upload, "own.pt", about, wanted)
+    assert worker.run(job.folder, HANDLERS) == worker.DONE, jobs.status(job).message
+    assert [record.name for record in added_teachers(other)] == ["elsewhere"]
+    assert added_teachers(home) == []
+    assert not home.path.exists()

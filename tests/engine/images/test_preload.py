@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from tests.engine.tasks.made_sources import dicom, encoded, picture
+from tests.engine.intake.made_sources import dicom, encoded, picture
 
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = """

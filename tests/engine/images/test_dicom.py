@@ -15,7 +15,7 @@ from engine.errors import DamagedFileError
 from engine.images.converting import convert
 from engine.images.pixels import is_dicom
 from engine.images.reading import Reading
-from tests.engine.tasks.made_sources import dicom, picture
+from tests.engine.intake.made_sources import dicom, picture
 
 VALUES = np.array([[0, 25, 50, 75, 100, 200]], dtype=np.uint16)
 

@@ -16,7 +16,7 @@ from engine.intake.encodings import ENCODINGS, check_encoding, decoded_names, en
 from engine.intake.inventory import Columns
 from engine.settings import ImportSettings
 from engine.tasks.questions import as_option
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 TREES = {
     "cp1250": ("dąb", "świerk", "brzoza", "sosna zwyczajna"),

@@ -12,7 +12,7 @@ from engine.errors import DamagedFileError, InvalidInputError, UnavailableError,
 from engine.intake import Columns, ImportRequest, import_images, keep_upload, request_import
 from engine.intake.uploads import upload_path
 from engine.review import checked
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 
 def labels(task):

@@ -28,8 +28,8 @@ from engine.jobs import FileLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
 from engine.tasks import bundled_names, image_table, task_names
-from tests.engine.tasks import made_sources as made
-from tests.engine.tasks.proposing import propose
+from tests.engine.intake import made_sources as made
+from tests.engine.intake.proposing import propose
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.intake import Columns, ImportRequest, keep_upload, preview
 from engine.intake.discovery import find_images
 from engine.settings import ImportSettings
-from tests.engine.tasks import made_sources as made
-from tests.engine.tasks.proposing import propose
+from tests.engine.intake import made_sources as made
+from tests.engine.intake.proposing import propose
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.images.converting import convert
 from engine.images.reading import Reading, reading_as_json, reading_from, to_8_bits
-from tests.engine.tasks.made_sources import dicom, encoded, picture
+from tests.engine.intake.made_sources import dicom, encoded, picture
 
 
 def rgb(content, **reading):

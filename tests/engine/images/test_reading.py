@@ -14,7 +14,7 @@ from engine.images import Reading, reading_from, reading_in_words
 from engine.images.converting import convert
 from engine.images.reading import WHOLE_RANGE, WITHOUT_EXTREMES
 from engine.intake import ImportRequest, preview, read_in_ways
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 # 0, 10, ..., 1990 and one hot pixel: of 201 values, half a percent from each end are the second and the last but one.
 HOT = np.append(np.arange(200) * 10, 65_535).astype(np.uint16).reshape(3, 67)

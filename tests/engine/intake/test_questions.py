@@ -11,8 +11,8 @@ from engine.intake import Columns, ImportRequest
 from engine.tasks import as_option, undecided
 from engine.tasks.facts import ImportSummary, read_import_summary, write_import_summary
 from engine.tasks.questions import Question, answered, refuse_guesses
-from tests.engine.tasks import made_sources as made
-from tests.engine.tasks.proposing import propose
+from tests.engine.intake import made_sources as made
+from tests.engine.intake.proposing import propose
 
 TITLES = {"keep": ("Masks are images", 12), "leave-out": ("Masks are left out", 6)}
 

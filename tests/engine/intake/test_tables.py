@@ -16,7 +16,7 @@ from engine.intake.layouts.table_lookup import Lookup, Named
 from engine.intake.previews import _preview
 from engine.settings import ImportSettings
 from engine.tasks.questions import undecided
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 PICTURE = made.jpg(0, (8, 8))  # nothing is decoded here
 

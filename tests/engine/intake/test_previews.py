@@ -9,7 +9,7 @@ from engine.images import Reading
 from engine.intake import Columns, ImportRequest, import_images, keep_upload, preview, previews
 from engine.intake.uploads import in_the_users_words, upload_title
 from engine.tasks import read_small
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 
 @pytest.fixture(autouse=True)

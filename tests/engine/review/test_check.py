@@ -15,8 +15,8 @@ from engine.review.geometry import advise, check_size, relative_cost
 from engine.review.splitting import hold_out, joined_units
 from engine.tasks import Draw, given_labels, relabel, task_as_labeled
 from engine.tasks.facts import Facts, ImportSummary
-from tests.engine.tasks import made_large
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
+from tests.engine.review import made_large
 
 
 def facts(count, *, groups=None, same=(), alike=(), sizes=None, flat=()):

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.errors import DamagedFileError
 from engine.images.converting import convert, decode
 from engine.images.reading import Reading
-from tests.engine.tasks.made_sources import encoded, picture
+from tests.engine.intake.made_sources import encoded, picture
 
 RAMP = np.arange(36, dtype=np.uint16).reshape(3, 4, 3) * 100  # 0 to 3500: 12 bits, dark if the upper 8 are taken
 SHADES = np.rint(RAMP / 3500 * 255).astype(np.uint8)  # its own range, all colors together

@@ -16,7 +16,7 @@ from engine.intake.sources import open_tree
 from engine.intake.uploads import upload_path
 from engine.review import checked
 from engine.settings import ImportSettings
-from tests.engine.tasks import made_sources as made
+from tests.engine.intake import made_sources as made
 
 JPEG = b"\xff\xd8\xff\xe0"
 
