@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.features import FeatureStore, extract
+from engine.features.extraction import LOADING
 from engine.files import canonical_hash
 from engine.installation import bundled
 from engine.jobs import INTERACTIVE, Job, Reporter, request
@@ -129,7 +130,7 @@ def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
 
     def progress(done: int, total: int | None, stage: str) -> None:
         report.check_cancelled()
-        report.progress(done, total, "images", stage)
+        report.progress(done, total, "teachers" if stage == LOADING else "images", stage)
 
     write_map(workspace.maps, task, teacher, draw_umap(workspace, task, teacher.name, job.device, progress))
 

@@ -17,6 +17,7 @@ from engine import jobs
 from engine.delivery import DEFAULT, export_student
 from engine.devices import resolve
 from engine.errors import InvalidInputError, UnknownNameError
+from engine.features.extraction import LOADING
 from engine.files import make_folder
 from engine.intake import import_images as imported
 from engine.intake import request_for
@@ -86,7 +87,7 @@ def rank(
         teachers=teachers,
         resamples=_whole("resamples", resamples),
         device=resolve(device),
-        progress=ProgressLine("images × teachers", {SCORING: "scorings"}) if progress else _quiet,
+        progress=ProgressLine("images × teachers", {LOADING: "teachers", SCORING: "scorings"}) if progress else _quiet,
     )
     return panel_document(workspace, found, opened, teachers)
 

@@ -54,7 +54,7 @@ def seconds_of(found: Line) -> float | None:
 def _seconds(job: Job, now: Status) -> float | None:
     if job.kind == runs.KIND:
         return run_seconds(job, now)
-    return now.seconds_left if now.state == "running" else None
+    return runs.seconds_left(state.workspace(), job, now)
 
 
 def run_seconds(job: Job, now: Status) -> float | None:

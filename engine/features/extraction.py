@@ -58,18 +58,20 @@ def extract(
 ) -> None:
     """Fill the cache with features and pseudo-labels of `rows` under each teacher and view; what is there is kept.
 
-    `progress` is told the (image, teacher, view) triples done, their total, and the view; it may raise to stop, and
-    then a later call goes on from the last shard. Raises DamagedFileError for damaged images or weights.
+    `progress` is told the teachers loaded and their number, then the (image, teacher, view) triples done, their total,
+    and the view; it may raise to stop, and then a later call goes on from the last shard.
+    Raises DamagedFileError for damaged images or weights.
     """
     plan = [(view, store, store.missing(rows, view)) for view in views for store in _stores(workspace, task, teachers)]
     total, done = sum(len(missing) for _, _, missing in plan), 0
     if not total:
         return
     place = set_up(device)
-    progress(0, total, LOADING)
-    networks = {
-        store.teacher.name: load_teacher(workspace, store.teacher, place) for _, store, missing in plan if len(missing)
-    }
+    records = {store.teacher.name: store.teacher for _, store, missing in plan if len(missing)}
+    networks: dict[str, Network] = {}
+    for name, record in records.items():
+        progress(len(networks), len(records), LOADING)
+        networks[name] = load_teacher(workspace, record, place)
     for view in views:
         pending = [_Pending(networks[s.teacher.name], s, m) for v, s, m in plan if v == view and len(m)]
         if not pending:

@@ -16,6 +16,7 @@ from engine.runs.comparison import (
     run_again,
     start,
 )
+from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, KIND, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.labeling import unlabeled_rows, worth_a_label
@@ -93,6 +94,7 @@ __all__ = [
     "request_speed",
     "run_again",
     "run_spec_from",
+    "seconds_left",
     "single_teacher_runs",
     "single_teacher_specs",
     "start",

@@ -78,8 +78,15 @@ def request_extraction(
 
 def estimate_extraction(workspace: Workspace, task: Task, draw: Draw, device: str) -> ExtractionTime:
     """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
-    rows = task.labeled_rows(draw)
-    work = _work(workspace, task, [c.teacher for c in candidates(workspace, task) if c.allowed], rows)
+    teachers = [c.teacher for c in candidates(workspace, task) if c.allowed]
+    return time_of_outputs(workspace, task, teachers, task.labeled_rows(draw), device)
+
+
+def time_of_outputs(
+    workspace: Workspace, task: Task, teachers: Sequence[TeacherRecord], rows: NDArray[np.int64], device: str
+) -> ExtractionTime:
+    """About how long a job takes that extracts what these images still lack under these teachers."""
+    work = _work(workspace, task, teachers, rows)
     for path in (_pace_path(workspace, device), _pace_path(workspace, device, OLD_KIND)):
         try:
             known = read_record(path, _Pace, "how fast features were extracted here", "remove it")
@@ -102,9 +109,11 @@ def progress_to(report: Reporter, units: Mapping[str, str] | None = None) -> Pro
     asked for. units: of a stage that does not count images times teachers.
     """
 
+    known = {LOADING: "teachers", **(units or {})}
+
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()
-        report.progress(done, total, (units or {}).get(stage, "images × teachers"), stage)
+        report.progress(done, total, known.get(stage, "images × teachers"), stage)
 
     return progress
 

@@ -3,6 +3,7 @@ import pytest
 
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract
+from engine.features.extraction import LOADING
 from engine.review import open_task
 from engine.tasks.image_table import ImageTable
 from engine.teachers import get_teacher
@@ -49,9 +50,10 @@ def test_what_is_there_is_not_computed_again(home, task, monkeypatch):
         task,
         [get_teacher(home, SMALL)],
         rows,
-        progress=lambda done, total, stage: told.append((done, total)),
+        progress=lambda done, total, stage: told.append((done, total, stage)),
     )
-    assert told[-1] == (10, 10)
+    assert told[0] == (0, 1, LOADING)  # teachers
+    assert told[-1][:2] == (10, 10)  # images
     monkeypatch.setattr("engine.features.extraction.load_teacher", lambda *_: pytest.fail("a network was loaded"))
     extract(home, task, [get_teacher(home, SMALL)], rows)
 

@@ -1,0 +1,58 @@
+"""About how long a job that is no run still takes, for those that wait behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from engine.errors import WorkbenchError
+from engine.features.extraction import LOADING
+from engine.jobs import Job, Status
+from engine.maps import map_rows
+from engine.runs import extraction_job, speed
+from engine.tasks import Draw, task_as_labeled
+from engine.teachers import get_teacher
+from engine.workspace import Workspace
+
+LOADING_UMAP = 15.0  # s, about: it compiles itself (ours)
+DRAWING_AN_IMAGE = 0.01  # s of a map for each of its images, about (ours)
+MEASURING_SECONDS = 2.0  # of one method, as `engine.runs.speed` says
+
+
+def seconds_left(workspace: Workspace, job: Job, now: Status) -> float | None:
+    """About how long a job that runs or waits still takes, in seconds; None while too little is known.
+
+    Of imports, added teachers and intervals nothing is known before they count something; of runs, `known_speed` and
+    `estimate_seconds` know more.
+    """
+    if now.state == "running" and now.seconds_left is not None and now.stage != LOADING:
+        return now.seconds_left
+    try:
+        return _WHOLE[job.kind](workspace, job) if job.kind in _WHOLE else None
+    except (WorkbenchError, LookupError, TypeError, ValueError):  # of a spec that cannot be read: it fails, soon
+        return None
+
+
+def _extraction(workspace: Workspace, job: Job) -> float:
+    task = task_as_labeled(workspace, job.spec["task"])
+    rows = task.labeled_rows(Draw(job.spec["labels_per_class"], job.spec["seed"]))
+    teachers = [get_teacher(workspace, name) for name in job.spec["teachers"]]
+    return extraction_job.time_of_outputs(workspace, task, teachers, rows, job.device).seconds
+
+
+def _map(workspace: Workspace, job: Job) -> float:
+    task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
+    rows = map_rows(task)
+    extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
+    return extracting.seconds + LOADING_UMAP + DRAWING_AN_IMAGE * len(rows)
+
+
+def _measurement(workspace: Workspace, job: Job) -> float:
+    return speed.START_SECONDS + MEASURING_SECONDS * len(job.spec["recipes"])
+
+
+_WHOLE: Mapping[str, Callable[[Workspace, Job], float]] = {
+    extraction_job.KIND: _extraction,
+    extraction_job.OLD_KIND: _extraction,
+    "map": _map,
+    speed.KIND: _measurement,
+}
