@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from engine.errors import WorkbenchError
-from engine.methods import get_method
+from engine.methods import METHODS, get_method
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ _STYLES = {
     "distill-random": MethodStyle("#c2527a", "5px,2px,1px,2px", "x"),
     "distill-consensus": MethodStyle("#3b8f2a", "10px,2px", "star"),
 }
+FURTHER = (  # of methods that have no line above, in the order of the list
+    MethodStyle("#b5483c", "3px,3px", "pentagon"),
+    MethodStyle("#2f86a6", "12px,3px,3px,3px", "hexagon"),
+    MethodStyle("#7f7f1f", "6px,2px,6px,6px", "triangle-down"),
+    MethodStyle("#a05fae", "1px,4px", "bowtie"),
+)
 _UNKNOWN = MethodStyle("#7b8794", "solid", "circle-open")  # a recorded method that this version does not have
 
 # DistillWeighted with another p than the default: the same line with another marker, by how strongly p selects.
@@ -41,6 +47,8 @@ def style_of(method: str) -> MethodStyle:
     """How the method with this key is drawn; every key has a look, also one that this version does not know."""
     if method in _STYLES:
         return _STYLES[method]
+    if method in METHODS:
+        return FURTHER[[key for key in METHODS if key not in _STYLES].index(method) % len(FURTHER)]
     try:
         p = get_method(method).p
     except WorkbenchError:

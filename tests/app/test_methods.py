@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.components.methods import style_of, title
+from app.components.methods import FURTHER, style_of, title
 from engine.methods import METHODS, place
 
 THEME = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
@@ -28,8 +28,14 @@ def test_lines_can_be_seen_on_both_themes(method, theme):
     assert contrast(style_of(method).color, THEME[theme]["backgroundColor"]) >= 3  # WCAG 1.4.11 for graphics
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("style", FURTHER)
+def test_lines_of_methods_to_come_can_be_seen_too(style, theme):
+    assert contrast(style.color, THEME[theme]["backgroundColor"]) >= 3
+
+
 def test_no_two_methods_share_color_dash_or_marker():
-    for first, second in combinations([style_of(method) for method in METHODS], 2):
+    for first, second in combinations([*(style_of(method) for method in METHODS), *FURTHER], 2):
         assert first.color != second.color
         assert first.dash != second.dash
         assert first.symbol != second.symbol

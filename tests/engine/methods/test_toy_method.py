@@ -61,4 +61,4 @@ def test_it_stands_in_the_lists(capsys):
     last = json.loads(capsys.readouterr().out)["methods"][-1]
     assert (last["method"], last["needs"], last["defaults"]) == ("smoothed", ["labels"], {"smoothing": 0.1})
     assert title("smoothed(smoothing=0.3)") == "Smoothed labels, smoothing 0.3"
-    assert style_of("smoothed").color
+    assert style_of("smoothed").color not in {style_of(key).color for key in METHODS if key != "smoothed"}

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engine.evaluation.arrays import as_labels, as_matrix
+from engine.similarity import METRICS as REGISTERED
 from engine.similarity import score
 from engine.similarity.gaussians import gbc
 from engine.similarity.neighbors import knn, voted_accuracy
@@ -49,7 +50,7 @@ def neighbors_by_cosine(x, y, k):
 
 
 METRICS = {
-    "parc": by("parc"),
+    **{key: by(key) for key in REGISTERED},  # what has no variant
     "rsa_features2": by("rsa", "features2"),
     "rsa_pseudo_labels": by("rsa"),
     "cka_features2": by("cka", "features2"),
@@ -57,16 +58,8 @@ METRICS = {
     "cka_labels": by("cka"),
     "cka_debiased_labels": by("cka_debiased"),
     "cka_pseudo_labels": by("cka", "theta"),
-    "nce": by("nce"),
-    "leep": by("leep"),
-    "h_score": by("h_score"),
-    "regularized_h_score": by("regularized_h_score"),
-    "logme": by("logme"),
     "gbc_spherical_pca64": by("gbc"),
     "gbc_diagonal": diagonal_gbc,
-    "transrate": by("transrate"),
-    "sfda": by("sfda"),
-    "nearest_class_mean": by("nearest_class_mean"),
     "knn1_l2": by("knn"),
     "knn1_cosine": lambda x, x2, theta, y: neighbors_by_cosine(x, y, 1),
     "knn5_l2": lambda x, x2, theta, y: knn(Points(as_matrix(x, "features")), Classes(as_labels(y)), 5),
@@ -84,7 +77,9 @@ def inputs(case, dtype):
 
 
 def test_every_golden_key_is_tested():
-    assert {key for values in VALUES.values() for key in values} == set(METRICS)
+    keys = {key for values in VALUES.values() for key in values}
+    assert keys <= set(METRICS)
+    assert set(METRICS) - set(REGISTERED) <= keys
 
 
 @pytest.mark.parametrize(("case", "key"), ALL)
@@ -126,7 +121,7 @@ def test_score_finds_the_metric_and_its_second_argument(case, name, key, second)
     assert value == pytest.approx(VALUES[case][key], rel=1e-6)
 
 
-@pytest.mark.parametrize("key", METRICS)
+@pytest.mark.parametrize("key", VALUES["small_40x256_c4"])
 def test_torch_tensors_give_the_same(key):
     x, x2, theta, y = (torch.from_numpy(array) for array in inputs("small_40x256_c4", np.float64))
     value = METRICS[key](x.requires_grad_(), x2, theta, y.numpy())

@@ -16,7 +16,22 @@ from engine.similarity import METRICS, metric, score
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]
 USES_FEATURES = [name for name in ON_ARRAYS if "features" in METRICS[name].needs]
 USES_LABELS = [name for name in ON_ARRAYS if METRICS[name].labels_per_class]
-RULES = {"parc": "clip", "rsa": "clip", "cka": "clip", "cka_debiased": "clip", "knn": "clip", "probe": "clip"}
+RULES = dict.fromkeys(("parc", "rsa", "cka", "cka_debiased", "knn", "probe"), "clip")
+RULES |= dict.fromkeys(
+    (
+        "nce",
+        "leep",
+        "nleep",
+        "logme",
+        "h_score",
+        "regularized_h_score",
+        "gbc",
+        "transrate",
+        "sfda",
+        "nearest_class_mean",
+    ),
+    "minmax",
+)
 
 
 def arrays(n=30, d=6, classes=3, seed=0):
@@ -44,9 +59,9 @@ def test_every_metric_has_a_card_for_its_reader(name):
     assert METRICS[name].reference.split()[-1] in card.reference or name in ("static", "random")
 
 
-@pytest.mark.parametrize("name", ON_ARRAYS)
+@pytest.mark.parametrize("name", RULES)
 def test_rule_is_clip_for_correlations_similarities_and_accuracies_only(name):
-    assert METRICS[name].rule == RULES.get(name, "minmax")
+    assert METRICS[name].rule == RULES[name]
 
 
 @pytest.mark.parametrize(
