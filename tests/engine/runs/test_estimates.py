@@ -36,7 +36,7 @@ def test_a_measurement_takes_two_seconds_a_method(home):
 def test_one_that_runs_says_itself_what_is_left_but_not_of_its_beginning(home, emoji):
     job = request_extraction(home, emoji, Draw(2, 0), "cpu")
     waiting, running = left(home, job), {"state": "running", "seconds_left": 3.0}
-    assert left(home, job, **running, stage="Teachers look at the images") == 3.0
+    assert left(home, job, **running, stage="Extracting features") == 3.0
     assert left(home, job, **running, stage=LOADING) == waiting
 
 
