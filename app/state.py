@@ -151,7 +151,7 @@ def checked(task: Task) -> Checked:
 
 
 def previewed(request: ImportRequest) -> Preview:
-    """What an import would make, looked up once for all sessions. Raises as `engine.tasks.preview`."""
+    """What an import would make, looked up once for all sessions. Raises as `engine.intake.preview`."""
     return _previewed(workspace(), repr(request), request)
 
 
@@ -160,7 +160,7 @@ def read_in_ways(
 ) -> tuple[tuple[Sample, ...], ...]:
     """Some images of an import in several readings, looked up once for all sessions.
 
-    Raises as `engine.tasks.read_in_ways`.
+    Raises as `engine.intake.read_in_ways`.
     """
     return _read_in_ways(workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings)
 

@@ -27,7 +27,7 @@ def no_queue(monkeypatch, tmp_path):
 
 @pytest.fixture
 def task(home):
-    """A task at whose labeled images every teacher has looked."""
+    """A task with the features of its labeled images, by every teacher."""
     task = open_task(home, "emoji-fluent")
     extracted(home, task, task.labeled_rows(Draw(5, 0)), {TEACHER: 4.0})
     return task

@@ -33,7 +33,7 @@ def no_queue(monkeypatch):
 
 @pytest.fixture
 def task(home):
-    """A task at whose labeled images of up to two draws every teacher has looked."""
+    """A task with the features of its labeled images of up to two draws, by every teacher."""
     task = open_task(home, "emoji-fluent")
     extracted(home, task, task.labeled_rows(Draw(5, 0)), STRENGTHS)
     return task

@@ -26,7 +26,7 @@ def task(home):
 
 
 def pretend(home, task, rows, features, teacher=TEACHER):
-    """Put made-up features into the cache, as if the teacher had looked at `rows`."""
+    """Put made-up features into the cache, as if they were extracted of `rows`."""
     record = get_teacher(home, teacher)
     pseudo_labels = np.full((len(rows), len(record.classes)), 1 / len(record.classes), dtype=np.float16)
     FeatureStore(home, task, record).write(rows, 0, features.astype(np.float16), pseudo_labels)

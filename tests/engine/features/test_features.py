@@ -17,8 +17,8 @@ def task(home):
     return open_task(home, "emoji-fluent")
 
 
-def small_teachers():
-    return [get_teacher(Workspace.from_environment(), SMALL), get_teacher(Workspace.from_environment(), "cifar10")]
+def small_teachers(home):
+    return [get_teacher(home, SMALL), get_teacher(home, "cifar10")]
 
 
 def test_features_come_back_in_the_order_that_was_asked_for(home, task):
@@ -37,7 +37,7 @@ def test_each_image_is_decoded_once_for_all_teachers(home, task, monkeypatch):
     original = ImageTable.decoded
     monkeypatch.setattr(ImageTable, "decoded", lambda self, rows: (decoded.extend(rows), original(self, rows))[1])
     rows = task.train_rows[:30]
-    extract(home, task, small_teachers(), rows)
+    extract(home, task, small_teachers(home), rows)
     assert sorted(decoded) == rows.tolist()
 
 

@@ -42,19 +42,19 @@ DYING = Path(__file__).parent / "dying_worker.py"
 
 
 @pytest.fixture(scope="module")
-def looked(tmp_path_factory):
+def extracted(tmp_path_factory):
     """A workspace in which the teachers have been run over all training images."""
-    folder = tmp_path_factory.mktemp("looked")
-    task = open_task(Workspace(folder), "emoji-fluent")
-    teachers = [get_teacher(Workspace.from_environment(), name) for name in TEACHERS]
-    extract(Workspace(folder), task, teachers, task.train_rows, views=[0], device="cpu")
-    return folder
+    workspace = Workspace(tmp_path_factory.mktemp("extracted"))
+    task = open_task(workspace, "emoji-fluent")
+    teachers = [get_teacher(workspace, name) for name in TEACHERS]
+    extract(workspace, task, teachers, task.train_rows, views=[0], device="cpu")
+    return workspace
 
 
 @pytest.fixture
-def home(home, looked):
+def home(home, extracted):
     """A workspace with those features."""
-    shutil.copytree(looked, home.path)
+    shutil.copytree(extracted.path, home.path)
     return home
 
 
@@ -95,9 +95,9 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
         export_student(folder, out)
 
 
-def relabeled(looked, home, rows):
+def relabeled(extracted, home, rows):
     """The task in another workspace, with the labels of `rows` all wrong."""
-    shutil.copytree(looked, home.path)
+    shutil.copytree(extracted.path, home.path)
     task = open_task(home, "emoji-fluent")
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
@@ -110,12 +110,12 @@ LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "di
 
 
 @LEARN_FROM_TEACHERS
-def test_test_labels_never_reach_the_student(home, looked, small, tmp_path, method):
+def test_test_labels_never_reach_the_student(home, extracted, small, tmp_path, method):
     """The same task with every test label changed trains the same student, bit for bit."""
     task = open_task(home, "emoji-fluent")
     other_home = Workspace(tmp_path / "other")
     students = []
-    for place, t in ((home, task), (other_home, relabeled(looked, other_home, task.test_rows))):
+    for place, t in ((home, task), (other_home, relabeled(extracted, other_home, task.test_rows))):
         [spec] = plan(home, t, [method], [0], **small)
         students.append(load_file(run_here(place, spec) / "student.safetensors"))
     assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
@@ -142,13 +142,13 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
 
 
 @LEARN_FROM_TEACHERS
-def test_unlabeled_images_keep_their_labels_to_themselves(home, looked, small, tmp_path, monkeypatch, method):
+def test_unlabeled_images_keep_their_labels_to_themselves(home, extracted, small, tmp_path, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
     task = open_task(home, "emoji-fluent")
     drawn = task.labeled_rows(Draw(2, 0))
     hidden = np.setdiff1d(task.train_rows, drawn)
     other_home = Workspace(tmp_path / "other")
-    other = relabeled(looked, other_home, hidden)
+    other = relabeled(extracted, other_home, hidden)
     monkeypatch.setattr(Task, "labeled_rows", lambda self, draw: drawn)  # the draw itself looks at labels
     students = []
     for place, t in ((home, task), (other_home, other)):
@@ -187,11 +187,11 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
     assert any(not torch.equal(ends["distill-equal"][n], ends["distill-nearest"][n]) for n in ends["distill-equal"])
 
 
-def test_a_run_killed_outright_resumes_to_the_same_weights(home, looked, small, tmp_path, monkeypatch):
+def test_a_run_killed_outright_resumes_to_the_same_weights(home, extracted, small, tmp_path, monkeypatch):
     task = open_task(home, "emoji-fluent")
     [spec] = plan(home, task, ["distill-weighted"], [0], **small)
     undisturbed_home = Workspace(tmp_path / "undisturbed")
-    shutil.copytree(looked, undisturbed_home.path)
+    shutil.copytree(extracted.path, undisturbed_home.path)
     expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
 
     monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0")

@@ -35,7 +35,7 @@ def test_only_unlabeled_training_images_are_suggested_and_copies_last(home, task
     assert len(waiting) == 20  # one of the twins takes no part
     found = worth_a_label(home, task, 30)
     assert sorted(found.rows) == sorted(waiting)
-    assert found.teacher == ""  # nobody has looked yet: small copies of the images serve
+    assert found.teacher == ""  # no features are there yet: small copies of the images serve
     assert len(worth_a_label(home, task, 5).rows) == 5
     passed = worth_a_label(home, task, 5).rows.tolist()
     assert not set(worth_a_label(home, task, 30, passed=passed).rows) & set(passed)

@@ -13,7 +13,6 @@ from engine.runs import rank
 from engine.runs.panel import TeacherPanel, known_panel, request_panel, teacher_panel
 from engine.similarity import METRICS
 from engine.tasks import Draw
-from engine.workspace import Workspace
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
 
@@ -73,7 +72,7 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
 
 def test_a_ranking_of_version_0_1_is_read(shared_home, found):
     task, choice = open_task(shared_home, "emoji-fluent"), {"draw": Draw(4, 7)}
-    path = panels._path(shared_home, panels._spec(Workspace.from_environment(), task, **choice))
+    path = panels._path(shared_home, panels._spec(shared_home, task, **choice))
     value = as_value(found)
     value["consensus"] = value.pop("mean_rank")
     write_json(path, value)

@@ -18,11 +18,10 @@ from engine.runs.comparison import common_ground, read_run
 from engine.runs.spec import as_json, spec_of
 from engine.tasks import Task
 from engine.tasks.task import write_task
-from engine.workspace import Workspace
 
 
 def test_a_plan_has_a_run_for_each_seed_and_method(emoji, small):
-    specs = plan(Workspace.from_environment(), emoji, ["fine-tune", "fixmatch", "distill-weighted"], [0, 1], **small)
+    specs = plan(emoji.workspace, emoji, ["fine-tune", "fixmatch", "distill-weighted"], [0, 1], **small)
     assert [(s.seed, s.method) for s in specs[:3]] == [(0, "fine-tune"), (0, "fixmatch"), (0, "distill-weighted")]
     assert len({s.run_id for s in specs}) == 6
     shared, differs = common_ground(specs)
@@ -35,11 +34,11 @@ def test_a_task_without_held_out_images_starts_no_run(emoji, small):
     untested = Task(emoji.workspace, emoji.record)
     untested.__dict__["splits"] = np.full(len(emoji.images), "train")
     with pytest.raises(InvalidInputError, match="no held-out image with a label, so no student of it can be tested"):
-        plan(Workspace.from_environment(), untested, ["fine-tune"], [0], **small)
+        plan(emoji.workspace, untested, ["fine-tune"], [0], **small)
 
 
 def test_every_spec_survives_json(emoji, small):
-    for spec in plan(Workspace.from_environment(), emoji, list(METHODS), [0], **small):
+    for spec in plan(emoji.workspace, emoji, list(METHODS), [0], **small):
         again = run_spec_from(json.loads(json.dumps(as_json(spec))))
         assert again == spec
         assert again.run_id == spec.run_id
@@ -57,7 +56,7 @@ def test_a_variant_changes_fields_of_the_spec_for_an_ablation(emoji, small):
     variant = get_method("distill-consensus(sharpness=1, p=3,neighbors=0)")
     assert (variant.p, dict(variant.changed)) == (3, {"neighbors": 0, "sharpness": 1})
     assert get_method(variant.key) == variant
-    [spec] = plan(Workspace.from_environment(), emoji, [variant.key], [0], **small)
+    [spec] = plan(emoji.workspace, emoji, [variant.key], [0], **small)
     assert (spec.p, spec.settings.neighbors, spec.settings.sharpness, spec.settings.propagation) == (3, 0, 1, 0.8)
     assert get_method("distill-consensus").changed == ()
 
@@ -113,17 +112,17 @@ def test_an_unknown_method_names_the_known_ones(name):
 )
 def test_what_cannot_be_run_is_said_before_anything_is(emoji, small, changes, error, said):
     with pytest.raises(error, match=said):
-        plan(Workspace.from_environment(), emoji, ["distill-weighted"], [0], **{**small, **changes})
+        plan(emoji.workspace, emoji, ["distill-weighted"], [0], **{**small, **changes})
 
 
 def test_a_negative_seed_is_refused(emoji, small):
     with pytest.raises(InvalidInputError, match="-1 is no seed"):
-        plan(Workspace.from_environment(), emoji, ["fine-tune"], [-1], **small)
+        plan(emoji.workspace, emoji, ["fine-tune"], [-1], **small)
 
 
 def test_what_runs_do_not_share_is_named(emoji, small):
-    specs = plan(Workspace.from_environment(), emoji, ["fine-tune"], [0], **small) + plan(
-        Workspace.from_environment(), emoji, ["fixmatch"], [1], **{**small, "images": 1280}
+    specs = plan(emoji.workspace, emoji, ["fine-tune"], [0], **small) + plan(
+        emoji.workspace, emoji, ["fixmatch"], [1], **{**small, "images": 1280}
     )
     shared, differs = common_ground(specs)
     assert set(differs) == {"images", "seeds"}
@@ -131,13 +130,11 @@ def test_what_runs_do_not_share_is_named(emoji, small):
 
 
 def test_weights_set_by_hand_sum_to_1(emoji, small):
-    [spec] = plan(
-        Workspace.from_environment(), emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 3.0, "mnist": 1.0}
-    )
+    [spec] = plan(emoji.workspace, emoji, ["distill-weighted"], [0], **small, alpha={"cifar10": 3.0, "mnist": 1.0})
     assert spec.alpha == {"cifar10": 0.75, "mnist": 0.25}
     assert spec.p is None
     [huge] = plan(
-        Workspace.from_environment(),
+        emoji.workspace,
         emoji,
         ["distill-weighted"],
         [0],
@@ -202,7 +199,7 @@ FLAT = {  # `train` as version 0.1 wrote it
     ],
 )
 def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, objective, own, changes):
-    [spec] = plan(Workspace.from_environment(), emoji, ["fine-tune"], [0], **small)
+    [spec] = plan(emoji.workspace, emoji, ["fine-tune"], [0], **small)
     flat = {**as_json(spec), "method": method, "train": {**FLAT, **own, "objective": objective}}
     del flat["settings"]
     found = run_spec_from(flat)

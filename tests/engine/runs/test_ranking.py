@@ -12,7 +12,6 @@ from engine.runs.ranking import candidates, drawn_at_random
 from engine.similarity import score
 from engine.tasks import Draw
 from engine.teachers import get_teacher
-from engine.workspace import Workspace
 
 
 def test_a_ranking_is_the_metric_of_each_teacher_on_the_labeled_images(shared_home, emoji):
@@ -28,11 +27,9 @@ def test_a_ranking_is_the_metric_of_each_teacher_on_the_labeled_images(shared_ho
 
 def test_teachers_that_saw_the_images_are_left_out_and_disjoint_ones_are_marked(shared_home):
     task = open_task(shared_home, "openclipart")
-    assert {c.teacher.name for c in candidates(Workspace.from_environment(), task) if not c.allowed} == {"openclipart"}
+    assert {c.teacher.name for c in candidates(shared_home, task) if not c.allowed} == {"openclipart"}
     emoji = open_task(shared_home, "emoji-fluent")
-    assert {c.teacher.name: c.relation for c in candidates(Workspace.from_environment(), emoji)}[
-        "emoji-google"
-    ] == "disjoint"
+    assert {c.teacher.name: c.relation for c in candidates(shared_home, emoji)}["emoji-google"] == "disjoint"
 
 
 def test_a_task_whose_only_teacher_saw_it_has_none(shared_home):
@@ -60,8 +57,8 @@ def test_weights_of_a_ranking(shared_home, emoji):
     assert 1 <= effective_teachers(weighted) <= 3
 
 
-def test_the_lot_is_the_seed_s():
-    teachers = [get_teacher(Workspace.from_environment(), name) for name in ("cifar10", "mnist", "openclipart")]
+def test_the_seed_draws_the_random_teacher(shared_home):
+    teachers = [get_teacher(shared_home, name) for name in ("cifar10", "mnist", "openclipart")]
     drawn = [next(iter(drawn_at_random(teachers, seed))) for seed in range(30)]
     assert len(set(drawn)) == 3
     assert drawn == [next(iter(drawn_at_random(teachers[::-1], seed))) for seed in range(30)]

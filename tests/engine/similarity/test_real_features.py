@@ -12,7 +12,6 @@ from engine.similarity.outputs import LabeledOutputs
 from engine.similarity.registry import score_of
 from engine.tasks import Draw
 from engine.teachers import get_teacher
-from engine.workspace import Workspace
 
 ON_ARRAYS = [name for name, record in METRICS.items() if "record" not in record.needs]
 SCALE_FREE = ["parc", "rsa", "cka", "cka_debiased", "nleep", "logme", "h_score", "regularized_h_score", "knn", "probe"]
@@ -25,7 +24,7 @@ FEW = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck
 @pytest.fixture(scope="module", params=["mnist"])
 def real(request, shared_home, emoji):
     """Features, pseudo-labels and labels of one teacher on five images of each class."""
-    rows, teacher = emoji.labeled_rows(Draw(5, 0)), get_teacher(Workspace.from_environment(), request.param)
+    rows, teacher = emoji.labeled_rows(Draw(5, 0)), get_teacher(shared_home, request.param)
     extract(shared_home, emoji, [teacher], rows)
     outputs = FeatureStore(shared_home, emoji, teacher).read(rows)
     return {"features": outputs.features, "pseudo_labels": outputs.pseudo_labels, "labels": emoji.labels[rows]}

@@ -16,7 +16,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,9 @@ def attempt(case: Case, task: Task, around: Path) -> Outcome:
         except Exception as error:
             return Outcome(False, "", f"{type(error).__name__}: {error}")
         problem = _traces(around, before, record.name)
-        if problem is None and get_teacher(Workspace.from_environment(), record.name) != record:
+        if problem is None and get_teacher(task.workspace, record.name) != record:
             problem = "the record is not what was added"
-        remove_teacher(Workspace.from_environment(), record.name)
+        remove_teacher(task.workspace, record.name)
         return Outcome(True, f"added {record.name}", problem or _traces(around, before, None))
     finally:
         for path in sorted(folder.rglob("*"), reverse=True):
@@ -379,17 +379,8 @@ def _repositories() -> Iterator[Case]:
         place.mkdir(parents=True)
         (place / "config.json").write_bytes(config)
         save_file(good_state(), place / "model.safetensors")
-        before = os.environ.get("WORKBENCH_HUB")
-        os.environ["WORKBENCH_HUB"] = str(folder)
-        try:
-            return add_from_hub(
-                Workspace.from_environment(), "someone/network", TeacherDescription(collection="nowhere")
-            )
-        finally:
-            if before is None:
-                del os.environ["WORKBENCH_HUB"]
-            else:
-                os.environ["WORKBENCH_HUB"] = before
+        workspace = replace(task.workspace, hub_folder=folder)
+        return add_from_hub(workspace, "someone/network", TeacherDescription(collection="nowhere"))
 
     configs: dict[str, Any] = {
         "good": good,
@@ -414,9 +405,7 @@ def _repositories() -> Iterator[Case]:
     yield Case("repository's configuration", "nested without end", partial(repository, b'{"a":' * 50_000))
     for name in ("../..", "a/../b", "/etc/passwd", "a/b/c", "a\\b/c", "timm/", "x" * 5_000, "a/b?x=1", "", " "):
         add = partial(
-            lambda folder, task, n: add_from_hub(
-                Workspace.from_environment(), n, TeacherDescription(collection="nowhere")
-            ),
+            lambda folder, task, n: add_from_hub(task.workspace, n, TeacherDescription(collection="nowhere")),
             n=name,
         )
         yield Case("repository's name", repr(name[:20]), add)

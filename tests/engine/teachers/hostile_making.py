@@ -57,7 +57,7 @@ def checkpoint(
     words = {key: changes.pop(key) for key in ("title", "name", "collection", "license") if key in changes}
     about = TeacherDescription(**{"title": "A hostile teacher", "collection": "nowhere", **words})
     options = {"architecture": ARCHITECTURE, "classes": CLASSES, "size": SIZE, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return add_checkpoint(Workspace.from_environment(), path, file_name, about, **{**options, **changes})
+    return add_checkpoint(task.workspace, path, file_name, about, **{**options, **changes})
 
 
 def state(change: Callable[[dict[str, torch.Tensor]], Any], folder: Path, task: Task) -> TeacherRecord:
