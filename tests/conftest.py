@@ -5,8 +5,6 @@ import gc
 import os
 import sys
 
-from engine.workspace import Workspace
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WORKBENCH_WARM_WORKERS", "0")  # a page that a test draws loads no libraries for a job to come
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
@@ -17,9 +15,20 @@ import torch
 
 from engine.installation import importing
 from engine.review import open_task
+from engine.workspace import Workspace
 
 os.environ.update(importing())  # the processes that tests start find this engine, wherever they start
 torch.set_num_threads(1)
+
+# Files whose tests take minutes together, however few they are: begun first, so that no worker is left alone with one.
+LONGEST = ("hostile/test_hostile.py", "browser/", "faults/", "engine/runs/test_execution.py", "engine/test_cli.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; within a file the order stays."""
+    items.sort(
+        key=lambda item: next((i for i, name in enumerate(LONGEST) if f"tests/{name}" in item.path.as_posix()), 99)
+    )
 
 
 @pytest.fixture(autouse=True)
