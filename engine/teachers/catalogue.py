@@ -44,8 +44,8 @@ def get_teacher(workspace: Workspace, name: str) -> TeacherRecord:
 
 
 def all_teachers(workspace: Workspace) -> list[TeacherRecord]:
-    """All records, by name."""
-    return [get_teacher(workspace, name) for name in teacher_names(workspace)]
+    """All records that can be read, by name."""
+    return sorted([*map(bundled_teacher, bundled_names()), *added_teachers(workspace)], key=lambda record: record.name)
 
 
 def added_teachers(workspace: Workspace) -> list[TeacherRecord]:
