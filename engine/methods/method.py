@@ -55,6 +55,7 @@ class Material(Protocol):
         """Say what is done now, over all images; may raise to stop it."""
 
 
+@dataclass(frozen=True)
 class Settings(ABC):
     """What can be set of a method beside what all methods share: a frozen dataclass, whose fields have a label, a
     range, a default and the default's reason, as engine.training.fields declares them.
