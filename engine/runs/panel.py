@@ -136,9 +136,9 @@ def teacher_panel(
     found = scored(records, [key for key in askable if key not in on_classes])
     by_key = {key: _places(key, standing, names) for key, standing in found.by_metric.items()}
     if on_classes:
-        told = tuple(record.name for record in speaking)
+        able = tuple(record.name for record in speaking)
         among = scored(speaking, on_classes)
-        by_key |= {key: _places(key, standing, told) for key, standing in among.by_metric.items()}
+        by_key |= {key: _places(key, standing, able) for key, standing in among.by_metric.items()}
     return TeacherPanel(
         task=task.name,
         task_revision=task.revision,
