@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -55,7 +55,6 @@ class Material(Protocol):
         """Say what is done now, over all images; may raise to stop it."""
 
 
-@dataclass(frozen=True)
 class Settings(ABC):
     """What can be set of a method beside what all methods share: a frozen dataclass, whose fields have a label, a
     range, a default and the default's reason, as engine.training.fields declares them.
@@ -64,6 +63,7 @@ class Settings(ABC):
     """
 
     section: ClassVar[str] = ""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # which whoever derives from it has
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -168,7 +168,7 @@ def as_document(
     ]
     ranked = {place.teacher for place in found.metrics[0].places} if len(found.metrics) == 1 else set(found.teachers)
     silent = [
-        {"teacher": c.teacher.name, "reason": "it has no pseudo-labels, at which this metric looks"}
+        {"teacher": c.teacher.name, "reason": "it has no pseudo-labels, which this metric needs"}
         for c in everyone
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]
