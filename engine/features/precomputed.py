@@ -131,8 +131,7 @@ def add_outputs(
     check_free(workspace, about.name, about.title)
     table = _opened(path, file_name)
     columns = find_columns(table.schema_arrow, file_name, image_column)
-    rows_of, _ = _image_names(task)
-    read = _read(table, columns, rows_of, len(task.images), file_name, progress)
+    read = _read(table, columns, _image_names(task), len(task.images), file_name, progress)
     _require_training_images(task, read.found, file_name)
     rows = np.flatnonzero(read.found)
     names = _class_names(classes, columns, read.pseudo_labels, file_name)
@@ -290,7 +289,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-def _image_names(task: Task) -> tuple[dict[str, int], int]:
+def _image_names(task: Task) -> dict[str, int]:
     """Row of each image by its id and, where that is unambiguous, by its file name, with and without its ending."""
     ids = [_composed(image_id) for image_id in task.images.image_ids]
     rows = {image_id: row for row, image_id in enumerate(ids)}
@@ -299,7 +298,7 @@ def _image_names(task: Task) -> tuple[dict[str, int], int]:
         path = PurePosixPath(image_id)
         for name in {str(path.with_suffix("")) if path.suffix else image_id, path.name, path.stem} - {image_id}:
             shorter[name] = row if name not in shorter else -1
-    return {**{name: row for name, row in shorter.items() if row >= 0 and name not in rows}, **rows}, len(ids)
+    return {**{name: row for name, row in shorter.items() if row >= 0 and name not in rows}, **rows}
 
 
 def _composed(name: object) -> str:
@@ -508,7 +507,7 @@ def _note(images: int, unmatched: int, columns: OutputColumns) -> str:
         parts.append(f"{unmatched:,} rows of the file named no image of the task and were left out.")
     if columns.ignored:
         names = ", ".join(repr(name[:40]) for name in columns.ignored[:8])
-        parts.append(f"OutputColumns left alone: {names}{', …' if len(columns.ignored) > 8 else ''}.")
+        parts.append(f"Columns left alone: {names}{', …' if len(columns.ignored) > 8 else ''}.")
     return " ".join(parts)
 
 

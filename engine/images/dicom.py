@@ -85,7 +85,7 @@ def _pixels(dataset: Any, name: str) -> NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         readable = not syntax.is_encapsulated or get_decoder(syntax).is_available
-    except (NotImplementedError, ValueError):
+    except (NotImplementedError, ValueError):  # pydicom knows no decoder of this syntax, or no such syntax
         readable = False
     if not readable:
         raise DamagedFileError(
@@ -93,7 +93,7 @@ def _pixels(dataset: Any, name: str) -> NDArray[Any]:
         )
     try:
         return pixel_array(dataset, index=0)
-    except (RuntimeError, NotImplementedError) as error:  # it tells of each decoder that it tried
+    except (RuntimeError, NotImplementedError) as error:  # pydicom's, after each decoder that it tried
         raise DamagedFileError(
             f"{name} is no readable image (its {syntax.name} data are damaged, or of a kind that is not read here): "
             "replace it, or export it uncompressed."

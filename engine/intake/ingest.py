@@ -35,9 +35,9 @@ from engine.intake.uploads import remove_upload, upload_title
 from engine.jobs import FileLock
 from engine.review.decisions import open_task
 from engine.settings import ImportSettings, import_settings
-from engine.tasks import image_table as task_images
 from engine.tasks.catalogue import task_names
 from engine.tasks.facts import LISTED, ImportSummary, write_facts, write_import_summary
+from engine.tasks.image_table import IMAGES_FILE, write_reference_table
 from engine.tasks.names import check_task_name, clean_identifier, clean_text, natural_order
 from engine.tasks.questions import as_option, refuse_guesses, undecided
 from engine.tasks.task import Task
@@ -75,7 +75,7 @@ def import_images(
 def _import(
     workspace: Workspace, request: ImportRequest, settings: ImportSettings, decoders: Decoders, progress: Progress
 ) -> Task:
-    progress(0, 0, "Looking at the files")
+    progress(0, 0, "Finding the images")
     inventory = find_images(workspace, request, settings)
     try:
         if not inventory.items:
@@ -266,7 +266,7 @@ class _Import:
         if not ids:
             reason = f" ({unreadable[0][1]})" if unreadable else ""
             raise InvalidInputError(f"None of the {len(self.inventory.items):,} images can be read{reason}.")
-        task_images.write_reference_table(folder / "images.parquet", image_rows(parts, ids))
+        write_reference_table(folder / IMAGES_FILE, image_rows(parts, ids))
         facts = facts_of(columns)
         write_facts(folder, ids, facts, small_copies(columns))
         skipped = [(clean_identifier(s.name), s.reason) for s in self.inventory.skipped]

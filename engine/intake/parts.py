@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.review.duplicates import exact_clusters, near_clusters, shows_nothing
-from engine.tasks import image_table as task_images
 from engine.tasks.facts import Facts
+from engine.tasks.image_table import REFERENCE_SCHEMA
 from engine.tasks.names import clean_text
 
 PART_SCHEMA = pa.schema(
     [
-        *task_images.REFERENCE_SCHEMA,
+        *REFERENCE_SCHEMA,
         ("label", pa.string()),
         ("split", pa.string()),
         ("group", pa.string()),
@@ -57,7 +57,7 @@ def image_rows(parts: list[Path], ids: list[str]) -> Iterator[dict[str, object]]
     """The rows of the image table, read from the parts in constant memory; `ids` are the images' final names."""
     names = iter(ids)
     for part in parts:
-        for batch in pq.ParquetFile(part).iter_batches(64, columns=task_images.REFERENCE_SCHEMA.names):
+        for batch in pq.ParquetFile(part).iter_batches(64, columns=REFERENCE_SCHEMA.names):
             for row in batch.to_pylist():
                 yield {**row, "image_id": next(names)}
 

@@ -146,7 +146,7 @@ def remove_upload(workspace: Workspace, source: str) -> None:
 def remove_old_uploads(workspace: Workspace, days: float = KEPT_DAYS) -> None:
     """Forget uploads that nobody imported within some days, and what is left of broken ones."""
     oldest = time.time() - days * 86_400
-    for path in (workspace.uploads).glob("*"):
+    for path in workspace.uploads.glob("*"):
         with suppress(OSError):
             if (_ID.fullmatch(path.name) or path.name.startswith(TEMPORARY_PREFIX)) and path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

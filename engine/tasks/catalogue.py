@@ -21,12 +21,11 @@ ASSETS = bundled("tasks")
 
 def task_names(workspace: Workspace) -> list[str]:
     """Names of all tasks: the bundled ones first, then the workspace's own, each sorted."""
-    bundled = bundled_names()
-    folder = workspace.tasks
+    shipped, folder = bundled_names(), workspace.tasks
     # One that lost its record is named as well, lest it vanish without a word.
     files = (TASK_FILE, IMAGES_FILE)
     own = {path.parent.name for name in files for path in folder.glob(f"*/{name}")} if folder.is_dir() else set()
-    return bundled + sorted(name for name in own if name not in bundled and not name.startswith(TEMPORARY_PREFIX))
+    return shipped + sorted(name for name in own if name not in shipped and not name.startswith(TEMPORARY_PREFIX))
 
 
 def bundled_names() -> list[str]:
@@ -36,11 +35,10 @@ def bundled_names() -> list[str]:
 
 def task_as_labeled(workspace: Workspace, name: str) -> Task:
     """The task called `name` as it lies on disk: labels by hand may be newer than its split
-    (`engine.review.open_task` reviews them). Raises UnknownNameError,
-    DamagedFileError or StorageError.
+    (`engine.review.open_task` reviews them). Raises UnknownNameError, DamagedFileError or StorageError.
     """
-    if name not in task_names(workspace):
-        raise UnknownNameError("task", name, task_names(workspace))
+    if name not in (names := task_names(workspace)):
+        raise UnknownNameError("task", name, names)
     folder = workspace.tasks / name
     if not folder.exists():
         add_task_file(workspace, ASSETS / f"{name}.parquet")
@@ -70,7 +68,7 @@ def add_task_file(workspace: Workspace, path: Path) -> Task:
         raise DamagedFileError(f"{path} is not a task file ({error!r}): restore it from the repository.") from error
     folder = workspace.tasks / task.name
     with replacing_folder(folder) as temporary:
-        write_image_table(temporary / "images.parquet", _contents(path, image_ids))
+        write_image_table(temporary / IMAGES_FILE, _contents(path, image_ids))
         write_task_files(temporary, task, image_ids, labels, splits)
     return load_task(workspace, folder.name)
 

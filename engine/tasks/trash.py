@@ -17,7 +17,7 @@ from engine.files import TEMPORARY_PREFIX, make_folder, read_json, storage_error
 from engine.tasks.catalogue import bundled_names, task_names
 from engine.workspace import Workspace
 
-FOLDER = "trash"  # of the workspace; below it a folder for each removal, named by its moment and the task
+# Of the name of a folder in the trash, one for each removal: its moment and the task.
 _ENTRY = re.compile(r"(?P<moment>\d{8}T\d{12}Z)-(?P<name>.+)", re.DOTALL)
 _MOMENT = "%Y%m%dT%H%M%S%fZ"
 _TASK = "task"
@@ -40,8 +40,8 @@ def remove_task(workspace: Workspace, name: str) -> str:
     A task that is damaged can be removed as well. Raises UnknownNameError, InvalidInputError for a bundled one,
     StorageError.
     """
-    if name not in task_names(workspace):
-        raise UnknownNameError("task", name, task_names(workspace))
+    if name not in (names := task_names(workspace)):
+        raise UnknownNameError("task", name, names)
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
     identifier = f"{datetime.now(UTC).strftime(_MOMENT)}-{name}"
@@ -90,7 +90,7 @@ def empty_trash(workspace: Workspace, identifiers: Sequence[str] | None = None) 
         doomed = workspace.trash / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
         _move(workspace.trash / entry.id, doomed)  # one step, so that no half of a task can be put back
         shutil.rmtree(doomed, ignore_errors=True)
-    for left in (workspace.trash).glob(f"{TEMPORARY_PREFIX}*"):  # of an emptying that was stopped
+    for left in workspace.trash.glob(f"{TEMPORARY_PREFIX}*"):  # of an emptying that was stopped
         shutil.rmtree(left, ignore_errors=True)
     return len(entries)
 

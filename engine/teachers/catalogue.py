@@ -24,9 +24,7 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 
 def teacher_names(workspace: Workspace) -> list[str]:
     """Names of all teachers, sorted; of the added ones, those whose record can be read."""
-    return sorted(
-        [*bundled_names(), *(name for name in _added_names(workspace) if _readable(workspace, name) is not None)]
-    )
+    return sorted([*bundled_names(), *(record.name for record in added_teachers(workspace))])
 
 
 def bundled_names() -> list[str]:
@@ -44,8 +42,9 @@ def get_teacher(workspace: Workspace, name: str) -> TeacherRecord:
 
 
 def all_teachers(workspace: Workspace) -> list[TeacherRecord]:
-    """All records that can be read, by name."""
-    return sorted([*map(bundled_teacher, bundled_names()), *added_teachers(workspace)], key=lambda record: record.name)
+    """All records, by name; of the added ones, those that can be read. Raises DamagedFileError for a bundled one."""
+    records = [*map(bundled_teacher, bundled_names()), *added_teachers(workspace)]
+    return sorted(records, key=lambda record: record.name)
 
 
 def added_teachers(workspace: Workspace) -> list[TeacherRecord]:
@@ -103,8 +102,8 @@ def remove_teacher(workspace: Workspace, name: str) -> None:
     """
     if name in bundled_names():
         raise InvalidInputError(f"The teacher {name!r} comes with the program and cannot be removed.")
-    if name not in _added_names(workspace):
-        raise UnknownNameError("added teacher", name, _added_names(workspace))
+    if name not in (names := _added_names(workspace)):
+        raise UnknownNameError("added teacher", name, names)
     record = _readable(workspace, name)
     folder = teacher_folder(workspace, name)
     doomed = folder.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{name}"
@@ -114,7 +113,7 @@ def remove_teacher(workspace: Workspace, name: str) -> None:
         raise storage_error(error, folder) from error
     shutil.rmtree(doomed, ignore_errors=True)
     if record is not None:
-        for outputs in (workspace.features).glob(f"*/{name}-{record.key}-*"):
+        for outputs in workspace.features.glob(f"*/{name}-{record.key}-*"):
             shutil.rmtree(outputs, ignore_errors=True)
 
 

@@ -135,7 +135,7 @@ def _check_zip(path: Path, name: str, size: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # the last: of a later version
         raise DamagedFileError(f"{name} is a damaged archive ({_reason(error)}): copy the file again.") from error
     if len(entries) > 2 * MOST_TENSORS:
         raise InvalidInputError(f"{name} holds {len(entries):,} entries, more than the {2 * MOST_TENSORS:,} allowed.")

@@ -93,9 +93,9 @@ def _watching(progress: Progress, stage: str) -> dict[str, Any]:
 
 
 def _bar(progress: Progress, stage: str) -> type[Any]:
-    """A progress bar class for the hub's client that draws nothing and tells `progress` the bytes."""
+    """A progress bar class for the hub's client that draws nothing and passes the bytes on to `progress`."""
 
-    class Told(tqdm):  # type: ignore[misc]  # tqdm is not typed
+    class Watched(tqdm):  # type: ignore[misc]  # tqdm is not typed
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)  # the client's own
             self.bytes = int(options.get("initial") or 0)
@@ -107,4 +107,4 @@ def _bar(progress: Progress, stage: str) -> type[Any]:
             total = self.bytes_total or self.total
             progress(self.bytes, int(total) if total else None, "bytes", stage)
 
-    return Told
+    return Watched

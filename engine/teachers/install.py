@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 import uuid
@@ -28,6 +29,7 @@ from engine.tensors import refusals_as_errors
 from engine.workspace import Workspace
 
 WEIGHTS = "weights.safetensors"
+_STAGED = re.compile(r"[0-9a-f]{32}")  # the name of an upload that a teacher is made of
 OLD_UPLOAD = 86_400  # s after which an upload that nobody took, or a teacher that was never finished, is removed
 GFLOPS_NOTE = "multiply-accumulates / 1e9 of one image at input_size, convolutions and linear layers, as timm counts"
 NOT_KNOWN = "Nobody has said how well it does on images of its own collection."
@@ -134,7 +136,8 @@ def checked_record(
 def stage(workspace: Workspace, content: BinaryIO) -> str:
     """Keep an upload in the workspace until its job takes it, and give the name under which. Raises StorageError."""
     folder = make_folder(workspace.uploads)
-    for old in folder.iterdir():
+    remove_temporary(folder, older_than=OLD_UPLOAD)
+    for old in filter(lambda path: _STAGED.fullmatch(path.name), folder.iterdir()):  # those of imports lie there too
         with suppress(OSError):  # somebody else may be faster
             if time.time() - old.stat().st_mtime > OLD_UPLOAD:
                 old.unlink()

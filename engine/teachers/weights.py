@@ -86,9 +86,8 @@ def imagenet_state(workspace: Workspace, architecture: str) -> dict[str, Tensor]
 
     `architecture` is one that timm knows. Raises UnavailableError if the weights cannot be had.
     """
-    if _bundled_imagenet(architecture) is None:
-        return _hub_state(workspace, architecture)
-    return bundled_imagenet_state(architecture)
+    record = _bundled_imagenet(architecture)
+    return _hub_state(workspace, architecture) if record is None else _read(_bundled_file(record), record)
 
 
 def bundled_imagenet_state(architecture: str) -> dict[str, Tensor]:

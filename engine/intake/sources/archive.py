@@ -12,6 +12,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ _OTHERS = {
 _UTF_8_FLAG = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _UNICODE_PATH = 0x7075  # the extra field of a name in UTF-8 (APPNOTE 4.6.9)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what every packer writes; the others decode in unbounded memory
+_OTHER_ZIP = NotImplementedError  # what zipfile raises for a version, or a kind of data, that it does not know
 _SMALL = 1_000_000  # bytes; a file that unpacks to less can hurt nobody, whatever its ratio
 _HEADER_BYTES = 1_000_000  # of a TAR header's extensions, which Python reads into memory at once
 _CHUNK = 1 << 20
@@ -160,9 +162,9 @@ class _ArchiveTree(Tree):
             files, count = ("1 file is", "counts") if number == 1 else (f"{number:,} files are", "count")
             self.notes = (f"{files} in the archive more than once with the same content, and {count} once ({some}).",)
 
+    @abstractmethod
     def _same(self, first: Any, second: Any) -> bool:
         """Whether two entries have the same content."""
-        raise NotImplementedError
 
 
 class ZipTree(_ArchiveTree):
@@ -173,7 +175,7 @@ class ZipTree(_ArchiveTree):
         _check_directory(path, settings)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
+        except (zipfile.BadZipFile, struct.error, ValueError, _OTHER_ZIP, EOFError) as error:
             raise _damaged(self.title, error) from error
         try:
             entries = self._zip.infolist()
@@ -221,7 +223,7 @@ class ZipTree(_ArchiveTree):
         """One entry. Raises DamagedFileError."""
         try:
             return cast(IO[bytes], _Guarded(self._zip.open(self._entries[name]), f"{name} in {self.title}"))
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, _OTHER_ZIP, RuntimeError, OSError, EOFError) as error:
             raise _damaged(f"{name} in {self.title}", error) from error
 
     def close(self) -> None:
@@ -409,7 +411,7 @@ class _Guarded(io.RawIOBase):
         read: Callable[[int], bytes] = self._file.read
         try:
             return read(size)
-        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, _OTHER_ZIP) as error:
             raise _damaged(self._name, error) from error
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ def test_features_and_pseudo_labels_are_kept_image_by_image(home, task, tmp_path
     )
     record = add(home, task, path, classes=["cat", "dog", "fish"])
     assert (record.origin, record.classes, record.parameters) == ("outputs", ("cat", "dog", "fish"), 0)
-    assert "Columns left alone: 'label'" in record.accuracy_note
+    assert record.accuracy_note == f"Precomputed for {len(order):,} images. Columns left alone: 'label'."
     read = FeatureStore(home, task, get_teacher(home, record.name)).read(task.train_rows, view=0)
     assert np.allclose(read.features, features[task.train_rows], rtol=1e-3, atol=1e-3)  # half precision
     assert np.allclose(read.pseudo_labels, pseudo_labels[task.train_rows], atol=1e-3)

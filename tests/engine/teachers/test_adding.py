@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import time
 
 import pytest
 import timm
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from engine import jobs
 from engine.errors import CancelledError, DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
 from engine.handlers import HANDLERS
+from engine.intake import UPLOAD, keep_upload
 from engine.jobs import worker
 from engine.teachers import (
     TeacherDescription,
@@ -35,7 +37,7 @@ from engine.teachers.checkpoint import read_weights
 from engine.teachers.fitting import MismatchError, from_event
 from engine.teachers.from_checkpoint import DIFF_EVENT, request_checkpoint
 from engine.teachers.from_hub import request_hub, weights_here
-from engine.teachers.install import stage
+from engine.teachers.install import OLD_UPLOAD, stage
 from engine.teachers.weights import weight_file
 from engine.workspace import Workspace
 
@@ -348,3 +350,12 @@ def test_a_job_works_in_its_own_workspace_whatever_the_environment_names(home, t
     assert [record.name for record in added_teachers(other)] == ["elsewhere"]
     assert added_teachers(home) == []
     assert not home.path.exists()
+
+
+def test_a_staged_upload_removes_old_ones_of_its_kind_alone(home):
+    forgotten = home.uploads / stage(home, io.BytesIO(b"weights"))
+    imported = home.uploads / keep_upload(home, [("leaves.zip", io.BytesIO(b"PK"))]).removeprefix(UPLOAD).split(" ")[0]
+    for path in (forgotten, imported):
+        os.utime(path, (time.time() - OLD_UPLOAD - 60,) * 2)
+    kept = home.uploads / stage(home, io.BytesIO(b"weights"))
+    assert sorted(home.uploads.iterdir()) == sorted([imported, kept])
