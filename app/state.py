@@ -264,7 +264,7 @@ def bound(name: str, value: Any, setter: Callable[[Any], None]) -> dict[str, Any
     return {"key": key, "on_change": lambda: setter(st.session_state[key])}
 
 
-@st.cache_resource(max_entries=32, show_spinner="Looking through the labels")
+@st.cache_resource(max_entries=32, show_spinner="Reading the labels")
 def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
     return review.open_task(workspace, name)
 
