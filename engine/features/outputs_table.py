@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def find_columns(schema: pa.Schema, file_name: str, image_column: str | None = N
     names = list(schema.names)
     if len(names) > MOST_COLUMNS:
         raise InvalidInputError(f"{file_name} has {len(names):,} columns, more than the {MOST_COLUMNS:,} allowed.")
-    if double := next((name for name in names if names.count(name) > 1), None) if len(names) < 5_000 else None:
+    if double := next((name for name, count in Counter(names).items() if count > 1), None):
         raise InvalidInputError(f"{file_name} has two columns named {double[:80]!r}: rename one of them.")
     image = _image_column(schema, file_name, image_column)
     lists = {name for name in names if _is_list(schema.field(name).type)}
