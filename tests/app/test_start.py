@@ -4,7 +4,10 @@ import re
 import pytest
 
 from app import state
+from app.components.escaping import escape
+from app.views.start import page as start_page
 from engine import jobs, review, tasks
+from engine.errors import DamagedFileError
 from engine.files import read_json
 from engine.tasks.catalogue import ASSETS, add_task_file
 from tests.app.pages import button, open_page, shown, text_of
@@ -116,3 +119,18 @@ def test_a_task_that_a_job_needs_is_not_removed(own, home):
     assert not [found for found in app.button if found.label == "Remove it"]
     jobs.request_cancel(job)
     assert [found for found in shown(app.run()).button if found.label == "Remove it"]
+
+
+def test_a_task_whose_pictures_cannot_be_read_keeps_the_rest_of_its_card(own, monkeypatch):
+    def grid(task, *_, **__):
+        if task.name == own.name:
+            raise DamagedFileError("5.jpg is not there any more")
+
+    monkeypatch.setattr(start_page.images, "grid", grid)
+    app = open_page("start")
+    assert [error.value for error in app.error] == ["5.jpg is not there any more"]
+    assert sum(escape(own.record.title) in found.value for found in app.markdown) == 1
+    assert [found.key for found in app.button if found.key and own.name in found.key] == [
+        f"choose-{own.name}",
+        f"remove-{own.name}",
+    ]

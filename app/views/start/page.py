@@ -101,7 +101,10 @@ def _card(task: Task) -> None:
         if chosen:
             st.badge("Chosen", icon=":material/check:", color="green")
     st.markdown(escape(task.record.summary))
-    images.grid(task, one_of_each_class(task, PICTURES), size=52)
+    try:
+        images.grid(task, one_of_each_class(task, PICTURES), size=52)
+    except WorkbenchError as error:  # the rest of the card stands without its pictures
+        st.error(escape(str(error)), icon=":material/error:")
     st.caption(
         f"{wording.count(len(task.classes), 'class', 'classes')} · {wording.count(len(task.images), 'image')}, "
         f"of which {len(task.test_rows):,} are held out to test the student"

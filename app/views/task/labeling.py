@@ -36,7 +36,7 @@ def render(task: Task) -> None:
         return
     batch = _batch(task, shown)
     if not batch.rows:
-        _nothing_left(task, shown)
+        st.success("Every image has a label.", icon=":material/check_circle:")
         return
     unfinished.warn(task, "A label")
     rows = list(batch.rows)
@@ -161,11 +161,6 @@ def _grid(name: str, tiles: list[Tile], classes: list[str], labels: dict[int, st
         held = _of(task)
         held.batch = _next_batch(task, shown, held.batch.passed if held.batch else ())
         st.rerun()
-
-
-def _nothing_left(task: Task, shown: str) -> None:
-    st.success("Every image has a label.", icon=":material/check_circle:")
-    page.link("teachers", "Next: which teachers fit these images")
 
 
 def _ask_a_teacher(task: Task) -> None:
