@@ -85,10 +85,14 @@ class RunResult:
     curve: list[CurvePoint]
 
 
+def way_out_of(folder: Path) -> str:
+    """What to do about a damaged file in the folder of a run, for the sentence that says so."""
+    return f"restore it, or remove the folder {folder} and start the same run again"
+
+
 def read_result(folder: Path) -> RunResult:
     """The result of the finished run in `folder`. Raises DamagedFileError if it is gone or damaged, StorageError."""
-    way_out = f"restore it, or remove the folder {folder} and start the same run again"
-    found = read_record(folder / RESULT, RunResult, f"the result of run {folder.name}", way_out)
+    found = read_record(folder / RESULT, RunResult, f"the result of run {folder.name}", way_out_of(folder))
     return replace(found, run=folder.name)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.errors import DamagedFileError
 from engine.records import Positive, read_record, write_record
+from engine.results import way_out_of
 from engine.tasks import Task
 from engine.teachers import Network
 from engine.tensors import read_tensors, write_tensors
@@ -58,11 +59,10 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
 
 def read_student(folder: Path) -> StudentRecord:
     """What student.json says in the folder of a finished run. Raises DamagedFileError, StorageError."""
-    way_out = f"restore it, or remove the folder {folder} and start the same run again"
-    return read_record(folder / RECORD, StudentRecord, f"the student of run {folder.name}", way_out)
+    return read_record(folder / RECORD, StudentRecord, f"the student of run {folder.name}", way_out_of(folder))
 
 
-def check_student(folder: Path) -> None:
+def verify_weights(folder: Path) -> None:
     """Verify the weights in the folder of a finished run. Raises DamagedFileError, StorageError."""
     try:
         read_tensors(folder / WEIGHTS)

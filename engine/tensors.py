@@ -73,7 +73,12 @@ def reading_tensors(path: Path, framework: str, also: Collection[str] = ()) -> I
 def read_tensors(path: Path, framework: str = "pt") -> dict[str, Any]:
     """All tensors of a file. Raises as `reading_tensors`."""
     with reading_tensors(path, framework) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return all_tensors(file)
+
+
+def all_tensors(file: Any) -> dict[str, Any]:
+    """All tensors, by name, of a file that `reading_tensors` opened."""
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping, though it has keys
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def compare(
     queue = QueueThread(workspace, specs[0].device, until_empty=True)
     queue.start()
     try:
-        ended = jobs.wait(waited, JobLines(len(waited)) if progress else lambda job, now: None)
+        jobs.wait(waited, JobLines(len(waited)) if progress else None, stop=queue.ended)
     except KeyboardInterrupt:
         for job in waited:
             jobs.request_cancel(job)
@@ -144,8 +144,8 @@ def compare(
         raise queue.error
     failed = [
         {"run": job.id, "state": found.state, "message": found.message}
-        for job, found in ended.items()
-        if found.state != "done"
+        for job in waited
+        if (found := jobs.status(job)).state != "done"
     ]
     failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in lost_runs(workspace, comparison)]
     return {**comparison_document(comparison, finished_results(workspace, comparison)), "failed": failed}

@@ -14,7 +14,7 @@ from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import replacing_folder, write_json
 from engine.records import as_value
 from engine.results import RESULT, read_result
-from engine.student import RECORD, WEIGHTS, check_student, read_student
+from engine.student import RECORD, WEIGHTS, read_student, verify_weights
 
 
 def export_student(run_folder: Path, out: Path, form: str = DEFAULT) -> list[Path]:
@@ -30,7 +30,7 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT) -> list[Pat
     if out.exists():
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
     student = FinishedStudent(run_folder / WEIGHTS, read_student(run_folder), read_result(run_folder))
-    check_student(run_folder)
+    verify_weights(run_folder)
     with replacing_folder(out) as temporary:
         shutil.copyfile(run_folder / RECORD, temporary / RECORD)
         write_json(temporary / RESULT, as_value(student.result))

@@ -48,8 +48,8 @@ def runs(pid: int | None, mark: str | None) -> bool:
 
 
 def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a worker started from `environment`: the same, with the place of this engine,
-    and threads that sleep while they wait.
+    """The environment of a worker started from `environment`: the same, with the place of this engine, and threads that
+    sleep while they wait.
 
     Whoever has set how OpenMP waits keeps what they set.
     """

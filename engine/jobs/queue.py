@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,6 @@ from typing import IO
 
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
-from engine.files import remove_temporary
 from engine.jobs import processes, states
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
@@ -28,9 +27,7 @@ from engine.workspace import Workspace
 if sys.platform != "win32":
     import fcntl
 
-GRACE = (
-    10.0  # s from the wish to cancel until SIGTERM: a worker looks at least once a step, and a step may take seconds
-)
+GRACE = 10.0  # s from the wish to cancel until SIGTERM: a worker looks once a step, which may take seconds
 KILL_GRACE = 5.0  # s from SIGTERM until SIGKILL: enough to remove half-written files
 LINGER = 30.0  # s that a process may go on after it has said that its job ended
 WARM_AFTER = 1.0  # s that a lane has been empty until a worker is started that waits for its next job
@@ -121,9 +118,8 @@ def drain(
     """
     cancellations, roots = _Cancellations(grace, kill_grace), workspace.job_folders
     unfinished = Unfinished(roots, lane)
-    drainer = _Drainer(roots, unfinished, command, stop or threading.Event(), on_change, cancellations, poll, warm)
-    drainer.tidy()
-    for folder in workspace.written_to():
+    drainer = _Drainer(unfinished, command, stop or threading.Event(), on_change, cancellations, poll, warm)
+    for folder in (*roots, *workspace.written_to()):  # what is half-written or half-removed, and nobody's any more
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
     lock = FileLock(workspace, lane)
     while not drainer.stop.is_set():
@@ -198,7 +194,6 @@ class _Drainer:
 
     def __init__(
         self,
-        roots: Sequence[Path],
         unfinished: Unfinished,
         command: Callable[[Job], list[str]],
         stop: threading.Event,
@@ -209,17 +204,11 @@ class _Drainer:
     ) -> None:
         self.stop = stop
         self.spare = _Spare(warm)
-        self._roots = list(roots)
         self._jobs = unfinished
         self._command = command
         self._on_change = on_change
         self._cancellations = cancellations
         self._poll = poll
-
-    def tidy(self) -> None:
-        """Remove half-written and half-removed folders that nobody works on any more."""
-        for root in self._roots:
-            remove_temporary(root, older_than=FORGOTTEN_AFTER)
 
     def unfinished(self) -> bool:
         """Whether any job of the lane is still to be started, settled or ended."""

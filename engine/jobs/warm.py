@@ -71,7 +71,8 @@ class WarmWorker:
     def dismiss(self) -> None:
         """End it, unless it has ended already."""
         self._channel.close()
-        processes.kill_group(self._process.pid)
+        if not self.gone:  # else its number may be another's by now
+            processes.kill_group(self._process.pid)
         self._process.wait()
 
     def _is_ready(self) -> bool:
@@ -105,7 +106,7 @@ def wait_for_job(channel: int, load: Callable[[], object], patience: float = PAT
             os.dup2(log, 2)
             os.close(log)
             queue.sendall(TAKEN)
-        except BrokenPipeError:
+        except ConnectionError:  # whoever started it has gone, maybe before it heard that this one is ready
             return None
     return Path(os.fsdecode(message))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.consensus import Ensemble, consensus
 from engine.methods.distilling import Distilling, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
-from engine.training import Batches, Loss, NumberInput, Objective, OnLabels, Student, number
+from engine.training import Batches, Loss, NumberInput, Objective, OnLabels, Student, number, share
 from engine.training.losses import consensus_loss
 
 P = 6.0  # ours: on the development tasks better than 12, and as good as 3
@@ -57,13 +57,7 @@ class DistillConsensus(Distilling):
     ] = Ensemble.propagation
     teachers_share: Annotated[
         float,
-        number(
-            "Consensus: teachers' own classes",
-            "Share of DistillWeighted's loss beside the consensus.",
-            least=0,
-            most=1,
-            shown=NumberInput(0.0, 1.0, 0.05, "%.2f"),
-        ),
+        share("Consensus: teachers' own classes", "Share of DistillWeighted's loss beside the consensus."),
     ] = 0.0  # ours: 0.3 did not pay on the development tasks
 
     @property
@@ -89,7 +83,7 @@ class DistillConsensus(Distilling):
             found = consensus(features, material.alpha, material.labeled, material.labels, material.classes, how)
         own_classes = signals(material, self.views) if self.teachers_share > 0 else {}
         boxes = fixed_views(material, self.views)
-        return _OnConsensus(self, own_classes, boxes, torch.from_numpy(found).half(), self)
+        return _OnConsensus(self, own_classes, boxes, torch.from_numpy(found).half())
 
 
 @dataclass(frozen=True)
@@ -99,12 +93,12 @@ class _OnConsensus(Taught):
     With a teachers' share β, the second part is (1 - β) of that and β of the paper's loss on the same images.
     """
 
+    settings: DistillConsensus
     consensus: Float16[Tensor, "N classes"]
-    own: DistillConsensus
 
     def loss(self, student: Student, batches: Batches, step: int) -> Loss:
         """Of one step, in nats."""
-        labeled_share, teachers_share = self.own.labeled_share, self.own.teachers_share
+        labeled_share, teachers_share = self.settings.labeled_share, self.settings.teachers_share
         on_labels, features, targets = self.labels_and_others(student, batches, step)
         consensus = self.consensus[batches.others(step)].to(batches.device).float()
         on_consensus = consensus_loss(student.network.classifier(features), consensus)

@@ -17,7 +17,18 @@ from torch import Tensor
 
 from engine.errors import InvalidInputError
 from engine.methods.method import Material, Need, Settings
-from engine.training import Batches, Loss, NumberInput, Objective, OnLabels, Student, choice, features_of_both, number
+from engine.training import (
+    Batches,
+    Loss,
+    NumberInput,
+    Objective,
+    OnLabels,
+    Student,
+    choice,
+    features_of_both,
+    number,
+    share,
+)
 from engine.training.batches import OTHERS
 from engine.training.losses import at_temperature, distillation_loss, supervised_loss
 
@@ -32,12 +43,9 @@ class Distilling(Settings):
 
     labeled_share: Annotated[
         float,
-        number(
+        share(
             "λ, share of the labels",
             "The labeled images' share of the distillation loss; the teachers get the rest. 1 is fine-tuning.",
-            least=0,
-            most=1,
-            shown=NumberInput(0.0, 1.0, 0.05, "%.2f"),
         ),
     ] = 0.2  # ours: .5 did as well in development
     temperature: Annotated[
@@ -186,8 +194,8 @@ class Distillation(Taught):
 
     def loss(self, student: Student, batches: Batches, step: int) -> Loss:
         """Of one step, in nats."""
-        share = self.settings.labeled_share
+        labeled_share = self.settings.labeled_share
         on_labels, features, targets = self.labels_and_others(student, batches, step)
         on_teachers = self.on_teachers(student, features, targets)
-        loss = share * on_labels + (1 - share) * on_teachers
+        loss = labeled_share * on_labels + (1 - labeled_share) * on_teachers
         return loss, {"labels": on_labels, "teachers": on_teachers}

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from engine.methods.method import Material, Method, Need, Settings
-from engine.training import Batches, Loss, NumberInput, Objective, Student, features_of_both, number
+from engine.training import Batches, Loss, NumberInput, Objective, Student, features_of_both, number, share
 from engine.training.batches import OTHERS
 from engine.training.losses import fixmatch_loss, supervised_loss
 
@@ -26,13 +26,7 @@ class FixMatch(Settings):
 
     fixmatch_threshold: Annotated[
         float,
-        number(
-            "FixMatch: sure from",
-            "FixMatch learns only from unlabeled images that it is this sure of.",
-            least=0,
-            most=1,
-            shown=NumberInput(0.0, 1.0, 0.01, "%.2f"),
-        ),
+        share("FixMatch: sure from", "FixMatch learns only from unlabeled images that it is this sure of.", step=0.01),
     ] = 0.95  # section 4
     fixmatch_weight: Annotated[
         float,

@@ -18,7 +18,7 @@ from engine.files import canonical_hash
 from engine.jobs import Job, Status, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
 from engine.records import Count, as_value, damaged, read_record, write_record
-from engine.results import RESULT, RunResult, read_result
+from engine.results import RESULT, RunResult, read_result, way_out_of
 from engine.runs.execution import KIND
 from engine.runs.spec import RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
@@ -110,9 +110,7 @@ def start(workspace: Workspace, specs: Sequence[RunSpec]) -> Comparison:
         shared=shared,
         differs=differs,
     )
-    if not isinstance(
-        _read(workspace, comparison.id), Comparison
-    ):  # there is none, or it is damaged: its runs are these
+    if isinstance(_read(workspace, comparison.id), WorkbenchError):  # there is none, or it is damaged
         write_record(_path(workspace, comparison.id), comparison)
     return load_comparison(workspace, comparison.id)
 
@@ -211,8 +209,8 @@ def _result_of(job: Job, spec: RunSpec) -> RunResult:
     """The result of a run that is done. Raises DamagedFileError, also for the result of another run; StorageError."""
     found = read_result(job.folder)
     if (found.task, found.method, found.seed) != (spec.task, spec.method, spec.seed):
-        way_out = f"restore it, or remove the folder {job.folder} and start the same run again"
-        raise damaged(job.folder / RESULT, f"the result of run {job.id}", "it is that of another run", way_out)
+        what = f"the result of run {job.id}"
+        raise damaged(job.folder / RESULT, what, "it is that of another run", way_out_of(job.folder))
     return found
 
 
@@ -320,7 +318,7 @@ def _id(task: str, runs: Sequence[str]) -> str:
 
 
 def _known(workspace: Workspace) -> list[str]:
-    return sorted(path.stem for path in _path(workspace, "x").parent.glob("*.json"))
+    return sorted(path.stem for path in workspace.comparisons.glob("*.json"))
 
 
 def _path(workspace: Workspace, comparison_id: str) -> Path:

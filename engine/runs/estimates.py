@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from engine import maps
 from engine.errors import WorkbenchError
 from engine.features.extraction import LOADING
 from engine.jobs import Job, Status
-from engine.maps import map_rows
 from engine.runs import extraction_job, speed
 from engine.tasks import Draw, task_as_labeled
 from engine.teachers import get_teacher
+from engine.training import throughput
 from engine.workspace import Workspace
 
 LOADING_UMAP = 15.0  # s, about: it compiles itself (ours)
 DRAWING_AN_IMAGE = 0.01  # s of a map for each of its images, about (ours)
-MEASURING_SECONDS = 2.0  # of one method, as `engine.runs.speed` says
 
 
 def seconds_left(workspace: Workspace, job: Job, now: Status) -> float | None:
@@ -41,18 +41,18 @@ def _extraction(workspace: Workspace, job: Job) -> float:
 
 def _map(workspace: Workspace, job: Job) -> float:
     task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
-    rows = map_rows(task)
+    rows = maps.map_rows(task)
     extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
     return extracting.seconds + LOADING_UMAP + DRAWING_AN_IMAGE * len(rows)
 
 
 def _measurement(workspace: Workspace, job: Job) -> float:
-    return speed.START_SECONDS + MEASURING_SECONDS * len(job.spec["recipes"])
+    return speed.START_SECONDS + throughput.SECONDS * len(job.spec["recipes"])
 
 
 _WHOLE: Mapping[str, Callable[[Workspace, Job], float]] = {
     extraction_job.KIND: _extraction,
     extraction_job.OLD_KIND: _extraction,
-    "map": _map,
+    maps.KIND: _map,
     speed.KIND: _measurement,
 }

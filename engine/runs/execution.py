@@ -34,7 +34,7 @@ from engine.runs.speed import keep_speed
 from engine.student import write_student
 from engine.tasks import Task
 from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
-from engine.tensors import reading_tensors, write_tensors
+from engine.tensors import all_tensors, reading_tensors, write_tensors
 from engine.training import (
     Checkpoint,
     EvaluationData,
@@ -115,9 +115,9 @@ def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched) 
 
 def curve(job: Job) -> list[CurvePoint]:
     """The curve of a run as far as it has come, from its events. Raises DamagedFileError, StorageError."""
-    told = [event for event in read_events(job).events if event.get("kind") == CURVE_EVENT]
+    points = [event for event in read_events(job).events if event.get("kind") == CURVE_EVENT]
     way_out = "resume the run, which mends it, or remove the file"
-    return record_from(told, list[CurvePoint], job.folder / EVENTS_FILE, f"the curve of run {job.id}", way_out)
+    return record_from(points, list[CurvePoint], job.folder / EVENTS_FILE, f"the curve of run {job.id}", way_out)
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -146,9 +146,9 @@ class _Watched:
         predicted = predict(network, self.held_out.images).argmax(1)
         self.evaluating += time.perf_counter() - began
         held_out_accuracy = accuracy(predicted.numpy(), self.held_out.labels.numpy())
-        told: Any = {**asdict(point), "accuracy": held_out_accuracy}
-        self.points.append(told)
-        self.report.event(kind=CURVE_EVENT, **self.points[-1])
+        reached: Any = {**asdict(point), "accuracy": held_out_accuracy}
+        self.points.append(reached)
+        self.report.event(kind=CURVE_EVENT, **reached)
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
         about = _About(checkpoint.step, checkpoint.seconds, self.points)
@@ -163,7 +163,7 @@ class _Watched:
         try:
             with reading_tensors(path, "pt", also=("about",)) as file:
                 about = msgspec.json.decode(file.metadata()["about"], type=_About)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+                tensors = all_tensors(file)
         except FileNotFoundError:
             self.report.replace_events([])
             return None

@@ -21,7 +21,7 @@ from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_record, write_record
 from engine.review import open_task
-from engine.runs.ranking import Progress, candidates
+from engine.runs.ranking import Progress, allowed_teachers
 from engine.tasks import Draw, Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.workspace import Workspace
@@ -52,7 +52,7 @@ class _Pace:
 def missing_outputs(workspace: Workspace, task: Task, draw: Draw, teachers: Sequence[str] | None = None) -> int:
     """How many (image, teacher) pairs a ranking still lacks; with 0 it takes no network to rank."""
     rows = task.labeled_rows(draw)
-    allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
+    allowed = allowed_teachers(workspace, task, teachers)
     return sum(len(FeatureStore(workspace, task, teacher).missing(rows, 0)) for teacher in allowed)
 
 
@@ -71,14 +71,14 @@ def request_extraction(
         "task_revision": task.revision,
         "labels_per_class": draw.labels_per_class,
         "seed": draw.seed,
-        "teachers": {c.teacher.name: c.teacher.key for c in candidates(workspace, task, teachers) if c.allowed},
+        "teachers": {teacher.name: teacher.key for teacher in allowed_teachers(workspace, task, teachers)},
     }
     return request(workspace.jobs, f"extraction-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
 def estimate_extraction(workspace: Workspace, task: Task, draw: Draw, device: str) -> ExtractionTime:
     """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
-    teachers = [c.teacher for c in candidates(workspace, task) if c.allowed]
+    teachers = allowed_teachers(workspace, task)
     return time_of_outputs(workspace, task, teachers, task.labeled_rows(draw), device)
 
 

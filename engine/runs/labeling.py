@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.features import FeatureStore
-from engine.runs.ranking import candidates
+from engine.runs.ranking import allowed_teachers
 from engine.selection import k_center
 from engine.tasks import Task, given_label_numbers, read_small
 from engine.workspace import Workspace
@@ -66,7 +66,7 @@ def worth_a_label(
 
 def _most_seen(workspace: Workspace, task: Task, rows: NDArray[np.int64]) -> FeatureStore | None:
     """The features of the teacher that has seen the most of `rows`, if that is enough of them."""
-    stores = [FeatureStore(workspace, task, c.teacher) for c in candidates(workspace, task) if c.allowed]
+    stores = [FeatureStore(workspace, task, teacher) for teacher in allowed_teachers(workspace, task)]
     seen = [len(rows) - len(store.missing(rows, 0)) for store in stores]
     best = int(np.argmax(seen)) if seen else -1
     return stores[best] if best >= 0 and len(rows) and seen[best] >= ENOUGH * len(rows) else None

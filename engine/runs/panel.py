@@ -136,9 +136,9 @@ def teacher_panel(
     found = scored(records, [key for key in askable if key not in on_classes])
     by_key = {key: _places(key, standing, names) for key, standing in found.by_metric.items()}
     if on_classes:
-        told = tuple(record.name for record in speaking)
+        able = tuple(record.name for record in speaking)
         among = scored(speaking, on_classes)
-        by_key |= {key: _places(key, standing, told) for key, standing in among.by_metric.items()}
+        by_key |= {key: _places(key, standing, able) for key, standing in among.by_metric.items()}
     return TeacherPanel(
         task=task.name,
         task_revision=task.revision,
@@ -168,7 +168,7 @@ def as_document(
     ]
     ranked = {place.teacher for place in found.metrics[0].places} if len(found.metrics) == 1 else set(found.teachers)
     silent = [
-        {"teacher": c.teacher.name, "reason": "it has no pseudo-labels, at which this metric looks"}
+        {"teacher": c.teacher.name, "reason": "it has no pseudo-labels, which this metric needs"}
         for c in everyone
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]

@@ -138,7 +138,7 @@ class QueueThread(threading.Thread):
     def __init__(self, workspace: Workspace, device: str, *, until_empty: bool = False, warm: bool = False) -> None:
         super().__init__(name=f"queue of {device}", daemon=True)
         self.workspace, self.device, self.until_empty, self.warm = workspace, device, until_empty, warm
-        self.stopping = threading.Event()
+        self.stopping, self.ended = threading.Event(), threading.Event()
         self.error: WorkbenchError | None = None  # why it ended, when the workspace refused
 
     def run(self) -> None:
@@ -147,6 +147,8 @@ class QueueThread(threading.Thread):
             drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
         except WorkbenchError as error:
             self.error = error
+        finally:
+            self.ended.set()
 
     def stop(self) -> None:
         """Ask it to end; a running worker works on."""

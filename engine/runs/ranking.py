@@ -135,6 +135,11 @@ def candidates(workspace: Workspace, task: Task, names: Sequence[str] | None = N
     return found
 
 
+def allowed_teachers(workspace: Workspace, task: Task, names: Sequence[str] | None = None) -> list[TeacherRecord]:
+    """Those of `candidates` that may teach the task; there may be none. Raises as `candidates`."""
+    return [candidate.teacher for candidate in candidates(workspace, task, names) if candidate.allowed]
+
+
 def _lacking(workspace: Workspace, task: Task, teacher: TeacherRecord) -> tuple[int, str | None]:
     """Of how many training images a teacher without a network says nothing, or what is wrong with what it says."""
     try:

@@ -16,8 +16,9 @@ from engine.files import canonical_hash
 from engine.jobs import Job
 from engine.methods import METHODS, Method, Recipe, Settings, get_method, names_of
 from engine.records import Count, as_value, damaged
+from engine.results import way_out_of
 from engine.runs.flat_specs import modern
-from engine.runs.ranking import DEFAULT_METRIC, candidates
+from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
 from engine.tasks import Draw, Task
 from engine.teachers import check_student
@@ -103,7 +104,7 @@ def recipe_from(value: Mapping[str, Any]) -> Recipe:
 def spec_of(job: Job) -> RunSpec:
     """The spec of a run. Raises DamagedFileError if it is none, or not the one that the run was named after."""
     path, what = job.folder / "job.json", f"what was asked for as run {job.id}"
-    way_out = f"restore it, or remove the folder {job.folder} and start the same run again"
+    way_out = way_out_of(job.folder)
     if not job.id.endswith(f"-{canonical_hash(dict(job.spec), HASH_LENGTH)}"):
         raise damaged(path, what, "its spec is not the one that the run was named after", way_out)
     try:
@@ -162,7 +163,7 @@ def plan(
         task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:
         check_student(str(chosen["architecture"]))
-    allowed = [c.teacher for c in candidates(workspace, task, teachers) if c.allowed]
+    allowed = allowed_teachers(workspace, task, teachers)
     specs = []
     for seed in dict.fromkeys(seeds):
         for method in found:
@@ -198,8 +199,9 @@ def _with_teachers(
 ) -> RunSpec:
     if not allowed:
         raise InvalidInputError(f"No teacher may teach task {spec.task!r}: name one that has not seen its images.")
+    spec = replace(spec, teachers=dict(sorted(allowed.items())))
     if alpha is not None and method.by_hand:
         if wrong := sorted(set(alpha) - set(allowed)):
             raise InvalidInputError(f"Teacher {wrong[0]!r} may not teach task {spec.task!r}: take its weight away.")
-        return replace(spec, teachers=dict(sorted(allowed.items())), alpha=normalized(dict(sorted(alpha.items()))))
-    return replace(spec, teachers=dict(sorted(allowed.items())), p=method.p)
+        return replace(spec, alpha=normalized(dict(sorted(alpha.items()))))
+    return replace(spec, p=method.p)

@@ -16,7 +16,7 @@ from engine.jobs import Job, Status, list_jobs
 from engine.methods import REFERENCE, SINGLE
 from engine.records import as_value
 from engine.runs.comparison import Entry, enqueue, read_run
-from engine.runs.ranking import candidates
+from engine.runs.ranking import allowed_teachers
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
 from engine.wording import NO_BREAK, signed
@@ -70,13 +70,13 @@ def single_teacher_specs(
 
     Raises InvalidInputError if no teacher may, or for a budget of less than a step.
     """
-    allowed = [c.teacher.name for c in candidates(workspace, task) if c.allowed]
+    allowed = allowed_teachers(workspace, task)
     if not allowed:
         raise InvalidInputError(f"No teacher may teach task {task.name!r}: there is nothing to measure.")
     shared = {"labels_per_class": labels_per_class, "device": device, "images": images, **changes}
     specs = plan(workspace, task, [REFERENCE.key], seeds, **shared)
-    for name in allowed:
-        specs += plan(workspace, task, [SINGLE.key], seeds, teachers=[name], **shared)
+    for teacher in allowed:
+        specs += plan(workspace, task, [SINGLE.key], seeds, teachers=[teacher.name], **shared)
     return specs
 
 
@@ -139,17 +139,17 @@ def order_verdict(predicted: Mapping[str, float], measured: Sequence[Measured]) 
     value, interval = correlation.value, correlation.interval
     if value is None:
         return Verdict(correlation, False, "The ranking did not help here: one of the two orders ties all teachers.")
-    told = f"rank correlation {signed(value, 2)}"
-    told += f", 95{NO_BREAK}% interval {signed(interval.low, 2)} to {signed(interval.high, 2)}" if interval else ""
-    told = f"{told}, {len(both)} teachers"
+    numbers = f"rank correlation {signed(value, 2)}"
+    numbers += f", 95{NO_BREAK}% interval {signed(interval.low, 2)} to {signed(interval.high, 2)}" if interval else ""
+    numbers = f"{numbers}, {len(both)} teachers"
     if value <= 0:
-        sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({told})."
+        sentence = f"The ranking did not help here: teachers that stood higher did not teach better ({numbers})."
         return Verdict(correlation, False, sentence)
     by_luck = _chance_of_the_same_order([found.accuracy for found in both]) if interval is None else 0.0
     if (interval is not None and interval.low <= 0) or by_luck > (1 - LEVEL) / 2:
-        sentence = f"It cannot be told from chance whether the ranking helped here ({told})."
+        sentence = f"It cannot be told from chance whether the ranking helped here ({numbers})."
         return Verdict(correlation, None, sentence)
-    return Verdict(correlation, True, f"The ranking helped: teachers that stood higher taught better ({told}).")
+    return Verdict(correlation, True, f"The ranking helped: teachers that stood higher taught better ({numbers}).")
 
 
 def _chance_of_the_same_order(values: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 from engine.training.batches import Batches
 from engine.training.data import EvaluationData, TrainData
-from engine.training.fields import Field, NumberInput, choice, made, number, own_fields
+from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, features_of_both
 from engine.training.spec import TrainSpec
@@ -31,5 +31,6 @@ __all__ = [
     "number",
     "own_fields",
     "predict",
+    "share",
     "train",
 ]

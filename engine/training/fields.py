@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from engine.errors import InvalidInputError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 FINITE = 10**15  # a number above is no setting
 
 _FIELD = re.compile(r"\$\.(\w+)")
@@ -62,6 +65,11 @@ def number(
     return meta
 
 
+def share(label: str, meaning: str, *, shown_to: float = 1.0, step: float = 0.05) -> msgspec.Meta:
+    """What belongs to a share, from 0 to 1, both allowed. shown_to and step: of the form's input, which begins at 0."""
+    return number(label, meaning, least=0, most=1, shown=NumberInput(0.0, shown_to, step, "%.2f"))
+
+
 def choice(label: str, meaning: str, choices: Mapping[Any, str] | None = None) -> msgspec.Meta:
     """What belongs to a field that has one of a few values; a form shows it if `choices` gives each its words."""
     return msgspec.Meta(title=label, description=meaning, extra={"shown": None, "choices": choices})
@@ -73,7 +81,7 @@ def made(kind: type[T], values: Mapping[str, Any], what: str) -> T:
 
     Raises InvalidInputError that names the field which does not exist, or the value that it cannot have.
     """
-    defaults = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    defaults = {field.name: field.default for field in fields(kind)}
     known = list(defaults)
     if unknown := sorted(set(values) - set(known)):
         raise InvalidInputError(f"{what} has no field {', '.join(unknown)}: it knows {', '.join(known) or 'none'}.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from engine.errors import InvalidInputError
-from engine.training.fields import NumberInput, choice, number
+from engine.training.fields import NumberInput, choice, number, share
 
 BatchNorm: TypeAlias = Literal["joint", "separate", "frozen"]
 Start: TypeAlias = Literal["imagenet", "random"]
@@ -48,12 +48,10 @@ class TrainSpec:
     ] = 0.02
     warm_up: Annotated[
         float,
-        number(
+        share(
             "Warm-up",
             "Share of the steps in which the learning rate rises; afterwards it falls along a cosine to 0.",
-            least=0,
-            most=1,
-            shown=NumberInput(0.0, 0.9, 0.05, "%.2f"),
+            shown_to=0.9,
         ),
     ] = 0.1  # ours
     momentum: Annotated[

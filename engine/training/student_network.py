@@ -36,8 +36,8 @@ def build_student(
     """A student before its first step. `head_classes` gives Z_s by teacher.
 
     The head over the task's classes and each teacher's head start from streams of their own, so a head starts alike
-    whichever other heads there are. start(architecture) gives ImageNet
-    weights. Raises UnknownNameError for the architecture, UnavailableError for its weights.
+    whichever other heads there are. start(architecture) gives ImageNet weights. Raises UnknownNameError for the
+    architecture, UnavailableError for its weights.
     """
     with _seeded(seed, "body"):
         model = create(spec.architecture, classes)

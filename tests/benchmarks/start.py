@@ -36,6 +36,7 @@ STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 3
 IMPORTED = 60  # images
 LOOK = 0.005  # s between looks
 STILL = 1.5  # s without work after which a process that waits has loaded what it needs
+LONGEST = 120.0  # s until such a process must be there
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,12 +73,15 @@ def waiting_for(lane: str) -> int | None:
 
 def wait_until_warm(lane: str) -> Used:
     """Wait until a process waits for a job of a lane and has loaded what it needs; what that took."""
-    last, since = None, time.monotonic()
+    last, began = None, time.monotonic()
+    since = began
     while last is None or time.monotonic() - since < STILL:
         pid = waiting_for(lane)
         now = used(pid) if pid else None
         if now is None or last is None or now.cpu > last.cpu:
             last, since = now, time.monotonic()
+        if time.monotonic() - began > LONGEST:
+            raise SystemExit(f"No process came to wait for a job of the lane {lane}.")
         time.sleep(0.05)
     return last
 
@@ -104,7 +108,7 @@ def watch(ask: Callable[[], Job], lane: str, warm: bool, training: bool = False)
     """Queue a job, and see what it takes until it has begun; then it is cancelled."""
     before = wait_until_warm(lane) if warm else Used(0.0, 0.0)
     queued = time.monotonic()
-    job, found, seconds = ask(), Used(0.0, 0.0), 0.0
+    job, found = ask(), Used(0.0, 0.0)
     while not (now := jobs.status(job)).terminal:
         found = (used(now.pid) if now.pid else None) or found
         if has_begun(now, training):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from engine import tensors
 from engine.errors import DamagedFileError, StorageError
-from engine.tensors import read_tensors, reading_tensors, refusals_as_errors, write_tensors
+from engine.tensors import all_tensors, read_tensors, reading_tensors, refusals_as_errors, write_tensors
 
 TENSORS = {"a": torch.arange(600.0).view(20, 30), "b": torch.ones(7, dtype=torch.bfloat16), "n": torch.tensor(3)}
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path) -> dict[str, torch.Tensor]:
     with reading_tensors(path, "pt", also=("about",)) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return all_tensors(file)
 
 
 def test_tensors_come_back_also_to_other_readers(path: Path) -> None:

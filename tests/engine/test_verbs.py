@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import engine
-from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
+from engine.errors import InvalidInputError, StorageError, UnknownNameError, WorkbenchError
+from engine.runs import queue
 
 
 def example():
@@ -85,6 +86,15 @@ def test_what_cannot_be_is_a_sentence(tmp_path, call, sentence):
 def test_numbers_of_numpy_are_numbers(tmp_path):
     with pytest.raises(InvalidInputError, match="images is 0"):  # which is looked at after them
         engine.compare(engine.open_workspace(tmp_path), "quickdraw", seeds=np.arange(2), images=0)
+
+
+def test_a_comparison_whose_queue_cannot_go_on_waits_no_longer(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise StorageError("The disk is full: make room.")
+
+    monkeypatch.setattr(queue, "drain", refuse)
+    with pytest.raises(StorageError, match="make room"):
+        engine.compare(engine.open_workspace(tmp_path), "quickdraw", ["fine-tune"], device="cpu", images=80)
 
 
 def test_importing_the_package_loads_no_library_and_its_verbs_are_named():

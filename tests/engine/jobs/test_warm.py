@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -154,3 +155,25 @@ def test_it_goes_with_whoever_started_it_unless_it_works_already(workspace, work
     assert not FileLock(workspace.place, "cpu").acquire()  # the worker holds it
     processes.send_signal(present.pid, present.pid_started, signal.SIGKILL)
     nobody_holds_the_lane(workspace)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_it_goes_without_a_word_when_whoever_started_it_has_gone(heard):
+    ours, theirs = socket.socketpair()
+
+    def leave():
+        if heard:
+            ours.recv(1)
+        ours.close()
+
+    gone = threading.Timer(0.05, leave)  # after it has said that it is ready
+    gone.start()
+    assert warm.wait_for_job(theirs.detach(), lambda: None, patience=10) is None
+    gone.join()
+
+
+def test_one_that_has_gone_is_not_killed_by_its_number(monkeypatch):
+    worker = WarmWorker([sys.executable, "-c", "pass"], lambda: None)
+    until(lambda: worker.gone)
+    monkeypatch.setattr(processes, "kill_group", lambda pid: pytest.fail("this number may be another's"))
+    worker.dismiss()

@@ -130,7 +130,7 @@ def test_several_seeds_are_averaged(home):
 
 def test_a_task_without_a_teacher_is_a_sentence(home, monkeypatch):
     task = open_task(home, "emoji-fluent")
-    monkeypatch.setattr("engine.runs.verdict.candidates", lambda workspace, task: [SimpleNamespace(allowed=False)])
+    monkeypatch.setattr("engine.runs.ranking.candidates", lambda *_: [SimpleNamespace(allowed=False)])
     with pytest.raises(InvalidInputError, match="nothing to measure"):
         single_teacher_specs(home, task, labels_per_class=2, seeds=[0], device="cpu")
 
