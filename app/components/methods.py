@@ -6,6 +6,7 @@ No chart tells methods apart by color alone: a line has its dash and its marker 
 from __future__ import annotations
 
 import math
+import zlib
 from dataclasses import dataclass, replace
 
 from engine.errors import WorkbenchError
@@ -41,6 +42,8 @@ _UNKNOWN = MethodStyle("#7b8794", "solid", "circle-open")  # a recorded method t
 
 # DistillWeighted with another p than the default: the same line with another marker, by how strongly p selects.
 _OTHER_P = ((2.0, "#7b86e6", "diamond-open"), (8.0, "#5c86df", "diamond-wide"), (math.inf, "#4a63d4", "diamond-tall"))
+# Of a method with other settings: its color, an open marker, and one of these, the same for a key at all times.
+VARIANT_DASHES = ("2px,5px", "8px,5px", "16px,5px", "5px,9px", "16px,3px,2px,3px,2px,3px")
 
 
 def style_of(method: str) -> MethodStyle:
@@ -50,13 +53,18 @@ def style_of(method: str) -> MethodStyle:
     if method in METHODS:
         return FURTHER[[key for key in METHODS if key not in _STYLES].index(method) % len(FURTHER)]
     try:
-        p = get_method(method).p
+        found = get_method(method)
     except WorkbenchError:
         return _UNKNOWN
-    if p is None:
-        return _UNKNOWN
-    color, symbol = next((color, symbol) for most, color, symbol in _OTHER_P if p <= most)
-    return replace(_STYLES["distill-weighted"], color=color, symbol=symbol)
+    base = METHODS[method.partition("(")[0]]
+    style = style_of(base.key)
+    if base.by_hand and found.p is not None and found.p != base.p:
+        color, symbol = next((color, symbol) for most, color, symbol in _OTHER_P if found.p <= most)
+        style = replace(style, color=color, symbol=symbol)
+        if not found.changed:
+            return style
+    dash = VARIANT_DASHES[zlib.crc32(found.key.encode()) % len(VARIANT_DASHES)]
+    return replace(style, dash=dash, symbol=f"{style.symbol.removesuffix('-open')}-open")
 
 
 def title(method: str) -> str:

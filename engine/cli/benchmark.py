@@ -6,16 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_benchmark, print_json
 
 
 def add_parser(verbs: Any) -> None:
     """Add `benchmark` to the command line."""
-    text = "put comparisons of several tasks into one table of gains"
-    benchmark = verbs.add_parser("benchmark", help=text, description=text)
-    benchmark.set_defaults(run=_benchmark)
+    benchmark = add_command(verbs, "benchmark", _benchmark, "put comparisons of several tasks into one table of gains")
     benchmark.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what `compare --json` printed")
-    benchmark.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(benchmark)
 
 
 def _benchmark(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from inspect import signature
 from typing import Any
 
-from engine.cli.options import add_task_options, fields, integer, names
+from engine.cli.options import add_command, add_task_options, fields, integer, names
 from engine.cli.printing import print_comparison, print_json
 from engine.errors import InvalidInputError
 
@@ -17,9 +17,7 @@ CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
 def add_parser(verbs: Any) -> None:
     """Add `compare` to the command line."""
-    text = "train students with several methods, and compare them"
-    compare = verbs.add_parser("compare", help=text, description=text)
-    compare.set_defaults(run=_compare)
+    compare = add_command(verbs, "compare", _compare, "train students with several methods, and compare them")
     add_task_options(compare)
     compare.add_argument(
         "--methods",

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from engine.cli.options import add_command
+
 
 def add_parser(verbs: Any) -> None:
     """Add `export` to the command line."""
-    text = "write a finished run's student as files"
-    export = verbs.add_parser("export", help=text, description=text)
-    export.set_defaults(run=_export)
+    export = add_command(verbs, "export", _export, "write a finished run's student as files")
     export.add_argument("run_id", metavar="RUN", help="a run's name, as compare prints it")
     export.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
     export.add_argument("--format", help="how the student is written (default safetensors, for timm)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_json
 from engine.errors import InvalidInputError
 from engine.progress import ProgressLine
@@ -15,9 +16,7 @@ NAMED = 5  # files named under a finding
 
 def add_parser(verbs: Any) -> None:
     """Add `import` to the command line."""
-    text = "make a task of your own images: a folder, a ZIP, a table"
-    parser = verbs.add_parser("import", help=text, description=text)
-    parser.set_defaults(run=run)
+    parser = add_command(verbs, "import", run, "make a task of your own images: a folder, a ZIP, a table")
     parser.add_argument(
         "path", metavar="PATH", help="a folder, a ZIP or TAR, a CSV, TSV or Parquet file, or torchvision:NAME"
     )
@@ -93,7 +92,7 @@ def add_parser(verbs: Any) -> None:
         help="answer what the import asks under 'please check', where no other option does",
     )
     parser.add_argument("--strict", action="store_true", help="refuse where the import would have to guess")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

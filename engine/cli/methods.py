@@ -7,15 +7,13 @@ import json
 import math
 from typing import Any
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_rows
 
 
 def add_parser(verbs: Any) -> None:
     """Add `methods` to the command line."""
-    text = "list the methods, their settings and defaults"
-    methods = verbs.add_parser("methods", help=text, description=text)
-    methods.set_defaults(run=_methods)
-    methods.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    add_json(add_command(verbs, "methods", _methods, "list the methods, their settings and defaults"))
 
 
 def _methods(options: argparse.Namespace) -> int:

@@ -5,10 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import InvalidInputError
+
+
+def add_command(
+    verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, description: str | None = None
+) -> argparse.ArgumentParser:
+    """Add a command to those of `verbs`: `run` does it and gives its exit status, `text` says what it does."""
+    added: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=description or text)
+    added.set_defaults(run=run)
+    return added
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let a command print a document in place of text."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +32,7 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels-per-class", type=int, default=5)
     parser.add_argument("--teachers", help="comma-separated; all by default")
     parser.add_argument("--device", help="auto, cuda, mps or cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    add_json(parser)
 
 
 def names(text: str | None) -> list[str] | None:

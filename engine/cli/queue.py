@@ -7,25 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.cli.options import add_command
 from engine.progress import JobLines
 from engine.workspace import Workspace
 
 
 def add_parser(verbs: Any) -> None:
     """Add `work` and `job` to the command line."""
-    text = "work on the queue until it is empty"
-    work = verbs.add_parser("work", help=text, description=text)
-    work.set_defaults(run=_work)
+    work = add_command(verbs, "work", _work, "work on the queue until it is empty")
     work.add_argument("--device", help="auto, cuda, mps or cpu")
-
-    text = "do one queued job in this process (the queue calls this)"
-    job = verbs.add_parser("job", help=text, description=text)
-    job.set_defaults(run=_job)
+    job = add_command(verbs, "job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
-
-    text = "load what the jobs of a lane need, and wait for one (the queue calls this)"
-    warm = verbs.add_parser("warm", help=text, description=text)
-    warm.set_defaults(run=_warm)
+    waits = "load what the jobs of a lane need, and wait for one (the queue calls this)"
+    warm = add_command(verbs, "warm", _warm, waits)
     warm.add_argument("lane")
     warm.add_argument("channel", type=int, help="the file descriptor of the queue's socket")
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from engine.cli.options import add_task_options, names
+from engine.cli.options import add_command, add_task_options, names
 from engine.cli.printing import print_json, print_panel, print_ranking
 
 
 def add_parser(verbs: Any) -> None:
     """Add `rank` to the command line."""
-    text = "rank all teachers by their similarity to a task"
-    ranking = verbs.add_parser("rank", help=text, description=text)
-    ranking.set_defaults(run=_rank)
+    ranking = add_command(verbs, "rank", _rank, "rank all teachers by their similarity to a task")
     add_task_options(ranking)
     ranking.add_argument("--seed", type=int, default=0, help="which labeled images are drawn (default 0)")
     ranking.add_argument(

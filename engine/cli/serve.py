@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any, TextIO
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_json
 from engine.errors import UnavailableError
 from engine.installation import FOLDER
@@ -19,19 +20,15 @@ SERVER = FOLDER / "app" / "server.py"
 
 def add_parser(verbs: Any) -> None:
     """Add `serve` and `confinement` to the command line."""
-    text = "open the workbench in the browser"
-    serve = verbs.add_parser("serve", help=text, description=text)
-    serve.set_defaults(run=_serve)
+    serve = add_command(verbs, "serve", _serve, "open the workbench in the browser")
     serve.add_argument("--port", type=int, default=8501)
     serve.add_argument("--address", default="localhost", help="the address to listen on (default: this machine only)")
     serve.add_argument(
         "--host-name", action="append", default=[], help="a further name that browsers call it by, such as a proxy's"
     )
 
-    text = "say what this system denies to the processes that read users' files"
-    shielded = verbs.add_parser("confinement", help=text, description=text)
-    shielded.set_defaults(run=_confinement)
-    shielded.add_argument("--json", action="store_true", help="print one JSON document")
+    what = "say what this system denies to the processes that read users' files"
+    add_json(add_command(verbs, "confinement", _confinement, what))
 
 
 def _confinement(options: argparse.Namespace) -> int:

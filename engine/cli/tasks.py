@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_rows
 from engine.errors import WorkbenchError
 from engine.workspace import Workspace
@@ -15,22 +15,15 @@ from engine.workspace import Workspace
 
 def add_parser(verbs: Any) -> None:
     """Add `tasks` and the commands under it to the command line."""
-    tasks = verbs.add_parser("tasks", help="list the tasks; remove, restore", description=__doc__)
-    tasks.add_argument("--json", action="store_true", help="print one JSON document")
-    tasks.set_defaults(run=_tasks)
+    tasks = add_command(verbs, "tasks", _tasks, "list the tasks; remove, restore", __doc__)
+    add_json(tasks)
     below = tasks.add_subparsers(metavar="remove | trash | restore | empty-trash")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = below.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run)
-        return added
-
-    command("remove", _remove, "move a task of your own to the trash").add_argument("name", metavar="NAME")
-    trash = command("trash", _trash, "list the removed tasks")
-    trash.add_argument("--json", action="store_true", help="print one JSON document")
-    restore = command("restore", _restore, "put a removed task back")
+    remove = add_command(below, "remove", _remove, "move a task of your own to the trash")
+    remove.add_argument("name", metavar="NAME")
+    add_json(add_command(below, "trash", _trash, "list the removed tasks"))
+    restore = add_command(below, "restore", _restore, "put a removed task back")
     restore.add_argument("name", metavar="NAME", help="of the task, or its id in the trash")
-    empty = command("empty-trash", _empty, "delete removed tasks for good")
+    empty = add_command(below, "empty-trash", _empty, "delete removed tasks for good")
     empty.add_argument("names", nargs="*", metavar="NAME", help="some of them alone, by name or id")
 
 
@@ -63,7 +56,7 @@ def _task_row(task: Any) -> dict[str, Any]:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from engine.runs.users import remove_task, users_of_task
+    from engine.runs import remove_task, users_of_task
 
     workspace = Workspace.from_environment()
     finished = users_of_task(workspace, options.name).finished_runs

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_rows
 from engine.errors import InvalidInputError
 from engine.files import storage_error
@@ -23,29 +24,22 @@ MOST_SHOWN = 40  # rows of a search on a screen; all of them with --json
 
 def add_parser(verbs: Any) -> None:
     """Add `teachers` and the commands under it to the command line."""
-    teachers = verbs.add_parser("teachers", help="list the teachers; search, add, remove", description=__doc__)
-    teachers.add_argument("--json", action="store_true", help="print one JSON document")
-    teachers.set_defaults(run=_list)
+    teachers = add_command(verbs, "teachers", _list, "list the teachers; search, add, remove", __doc__)
+    add_json(teachers)
     below = teachers.add_subparsers(metavar="search | recommended | add | remove")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = below.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run)
-        return added
-
-    search = command("search", _search, "search timm's pretrained networks, offline")
+    search = add_command(below, "search", _search, "search timm's pretrained networks, offline")
     search.add_argument("words", nargs="*", metavar="WORD", help="each in the name, the collections or the license")
     search.add_argument("--most-parameters", type=float, metavar="M", help="in millions")
     search.add_argument("--most-gflops", type=float, metavar="G", help="multiply-accumulates / 1e9 of one image")
     search.add_argument("--sizes", metavar="FROM-TO", help="input size in pixels, such as 160-256")
     search.add_argument("--licenses", help="comma-separated, such as apache-2.0,mit")
     search.add_argument("--with-classes", action="store_true", help="only networks that give pseudo-labels")
-    search.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(search)
 
-    recommended = command("recommended", _recommended, "teachers from fields far apart")
-    recommended.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(add_command(below, "recommended", _recommended, "teachers from fields far apart"))
 
-    add = command("add", _add, "add a teacher to the workspace")
+    add = add_command(below, "add", _add, "add a teacher to the workspace")
     add.add_argument(
         "what",
         metavar="WHAT",
@@ -68,7 +62,7 @@ def add_parser(verbs: Any) -> None:
     add.add_argument("--task", help="of a table of features and pseudo-labels: the task whose images it describes")
     add.add_argument("--image-column", help="of a table: the column that names the image")
 
-    remove = command("remove", _remove, "remove a teacher that was added, unless a run needs it")
+    remove = add_command(below, "remove", _remove, "remove a teacher that was added, unless a run needs it")
     remove.add_argument("name", metavar="NAME")
 
 
@@ -135,7 +129,8 @@ def _recommended(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from engine.teachers import TeacherDescription, add_checkpoint, add_from_hub
+    from engine.methods import METHODS
+    from engine.teachers import TeacherDescription, add_checkpoint, add_from_hub, numbers_text
 
     workspace = Workspace.from_environment()
     collections = _listed(options.collection or "")
@@ -188,12 +183,11 @@ def _add(options: argparse.Namespace) -> int:
         )
     else:
         record = add_from_hub(workspace, options.what, about, options.size, progress, pooling=options.pooling)
-    kinds = f"{len(record.classes):,} classes" if record.classes else "no classes: heard in DistillConsensus alone"
+    by_features = ", ".join(method.title for method in METHODS.values() if method.features_suffice)
+    kinds = f"{len(record.classes):,} classes" if record.classes else f"no classes: heard in {by_features} alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
     if record.has_network:
-        from engine.teachers.from_checkpoint import numbers_text
-
         print(
             f"It sees images of {record.input_size} px, normalized by mean {numbers_text(record.mean)} and standard "
             f"deviation {numbers_text(record.std)}; pooling {record.pooling or 'of its own'}."
@@ -204,7 +198,7 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from engine.runs.removal import remove_teacher
+    from engine.runs import remove_teacher
 
     remove_teacher(Workspace.from_environment(), options.name)
     print(f"Removed {options.name}.")

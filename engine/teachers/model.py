@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import timm
@@ -86,6 +87,7 @@ def create(architecture: str, classes: int) -> Any:
     return model.to(memory_format=torch.channels_last)
 
 
+@lru_cache(maxsize=64)  # building it takes 0.1 s and more, and a page asks at every change of its form
 def check_student(architecture: str) -> None:
     """Raises as `create` for an architecture that cannot be a student. No weight is stored."""
     with torch.device("meta"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.components.methods import FURTHER, style_of, title
+from app.components.methods import FURTHER, VARIANT_DASHES, style_of, title
 from engine.methods import METHODS, place
 
 THEME = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
@@ -37,6 +37,7 @@ def test_lines_of_methods_to_come_can_be_seen_too(style, theme):
 def test_no_two_methods_share_color_dash_or_marker():
     styles = [style_of(method) for method in METHODS]
     styles += [further for further in FURTHER if further not in styles]
+    assert not {style.dash for style in styles} & set(VARIANT_DASHES)
     for first, second in combinations(styles, 2):
         assert first.color != second.color
         assert first.dash != second.dash
@@ -48,6 +49,24 @@ def test_other_exponents_look_like_their_method_and_differ_from_it():
     others = [style_of(f"distill-weighted({p})") for p in ("1", "4", "100", "inf")]
     assert {found.dash for found in others} == {base.dash}
     assert base.symbol not in {found.symbol for found in others}
+
+
+@pytest.mark.parametrize(
+    "variant",
+    ["distill-consensus(neighbors=0)", "distill-consensus(4)", "distill-weighted(views=1)", "fine-tune(momentum=0.5)"],
+)
+def test_a_method_with_other_settings_has_its_color_and_another_line(variant):
+    base, found = style_of(variant.partition("(")[0]), style_of(variant)
+    assert found.color == base.color
+    assert found.dash not in {style_of(method).dash for method in METHODS}
+    assert found.symbol == f"{base.symbol}-open"
+    assert style_of(variant) == found
+
+
+def test_other_settings_beside_another_exponent_change_the_line_of_that_exponent():
+    exponent, both = style_of("distill-weighted(4)"), style_of("distill-weighted(p=4,views=1)")
+    assert both.color == exponent.color
+    assert both.dash != exponent.dash
 
 
 def test_a_method_of_another_version_still_has_name_look_and_place():

@@ -31,7 +31,7 @@ from engine.runs import (
     request_speed,
 )
 from engine.tasks import Task
-from engine.teachers import IMAGENET, bundled_names, bundled_teacher, check_student, cost
+from engine.teachers import IMAGENET, bundled_names, bundled_teacher, cost
 from engine.training import TrainSpec
 from engine.workspace import Workspace
 
@@ -205,7 +205,6 @@ def _weights_origin(train: TrainSpec) -> str:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
-    check_student(architecture)
     return cost(architecture, classes, size)
 
 

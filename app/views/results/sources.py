@@ -26,7 +26,7 @@ from engine.runs import (
     recorded_comparison,
 )
 from engine.tasks import Task
-from engine.teachers import get_teacher, teacher_names
+from engine.teachers import all_teachers
 from engine.workspace import Workspace
 
 RECORDED = "recorded"  # stands in the URL where the id of an own comparison would
@@ -173,20 +173,15 @@ def weights_table(workspace: Workspace, results: Sequence[RunResult]) -> pd.Data
         method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}
         for method, found in alphas.items()
     }
-    titles = {name: _teacher_title(workspace, name) for name in teachers}
+    titles = {record.name: record.title for record in all_teachers(workspace)}
     ordered = sorted(teachers, key=lambda name: (-max(column[name] for column in means.values()), name))
     return pd.DataFrame(
-        {"Teacher": [titles[name] for name in ordered]}
+        {"Teacher": [titles.get(name, name) for name in ordered]}  # of one that is not here any more, its name
         | {
             method: [_spread([alpha.get(name, 0.0) for alpha in alphas[method]]) for name in ordered]
             for method in means
         }
     )
-
-
-def _teacher_title(workspace: Workspace, name: str) -> str:
-    """A teacher's title; of one that is not here any more, its name."""
-    return get_teacher(workspace, name).title if name in teacher_names(workspace) else name
 
 
 def _spread(values: Sequence[float]) -> str:
