@@ -31,7 +31,9 @@ _CONVERTING = {6, 7, 33003, 34712, 34892, 50001}  # compressions: JPEG, JPEG 200
 
 
 def convert_tiff(content: bytes, name: str, reading: Reading, largest: int) -> Converted:
-    """The first image of a TIFF as RGB. Raises as `engine.images.pixels.convert`, and ValueError for damaged files."""
+    """The first image of a TIFF as RGB. Raises as `convert` in `engine.images.converting`,
+    and ValueError for damaged files.
+    """
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         if not file.pages:
             raise ValueError("it holds no page")

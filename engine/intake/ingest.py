@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from engine.errors import BusyError, CancelledError, InvalidInputError, WorkbenchError
 from engine.files import canonical_hash, make_folder, publish_folder, replacing, write_json
 from engine.images.decoder import Decoders, Looked
+from engine.images.pixels import is_dicom
 from engine.images.reading import Reading, reading_as_json
 from engine.intake.discovery import find_images
 from engine.intake.first_record import first_record
@@ -248,7 +249,7 @@ class _Import:
             "phash": seen.phash,
             "small": seen.small,
             "steps": list(seen.steps),
-            "dicom": content[128:132] == b"DICM",
+            "dicom": is_dicom(content[:132]),
         }
 
     def _write_part(self, part: _Part) -> None:

@@ -13,7 +13,7 @@ class Draw:
     larger number of labels takes in what a smaller one draws.
     """
 
-    labels_per_class: int = 5  # ours: the smallest budget with which every metric can be computed on any split of them
+    labels_per_class: int = 5  # ours: the fewest with which every metric has an interval
     seed: int = 0
 
 

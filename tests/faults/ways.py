@@ -73,9 +73,9 @@ def _of_content(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
 
 
 def _flip(content: bytes, count: int) -> bytes:
-    changed, lot = bytearray(content), random.Random(len(content) + count)
+    changed, chance = bytearray(content), random.Random(len(content) + count)
     for _ in range(count if changed else 0):
-        changed[lot.randrange(len(changed))] ^= 1 << lot.randrange(8)
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
     return bytes(changed)
 
 

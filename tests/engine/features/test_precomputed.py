@@ -12,6 +12,7 @@ import pytest
 from engine import jobs
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError
 from engine.features import FeatureStore, add_outputs, describes, extract
+from engine.features.outputs_table import find_columns
 from engine.features.precomputed import request_outputs
 from engine.handlers import HANDLERS
 from engine.jobs import worker
@@ -137,6 +138,14 @@ def test_damaged_outputs_are_said_not_thrown_away(home, task, tmp_path):
     with pytest.raises(DamagedFileError, match="add it again from its file"):
         store.missing(task.train_rows, 0)
     assert shard.exists()
+
+
+@pytest.mark.parametrize("further", [0, 6_000])
+def test_two_columns_of_one_name_are_refused_however_many_there_are(further):
+    fields = [("image_id", pa.string()), *((f"f{i}", pa.float32()) for i in range(further)), ("f0", pa.float32())]
+    schema = pa.schema([*fields, ("f0", pa.float32())])
+    with pytest.raises(InvalidInputError, match="two columns named 'f0'"):
+        find_columns(schema, "table.parquet")
 
 
 def test_a_job_adds_a_table(home, task, tmp_path):

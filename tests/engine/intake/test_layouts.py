@@ -150,22 +150,23 @@ def test_hugging_face_shards_by_split(bring, tmp_path):
     assert (len(task.train_rows), len(task.test_rows)) == (12, 4)
 
 
-def dicom_series():
+def dicom_series(left_out=0):
     return {
-        f"{kind}/IM{i:06d}": made.dicom(10 * k + i, patient=f"P{i // 2}")
-        for k, kind in enumerate("AB")
+        f"{kind}/IM{i:06d}": made.dicom(10 * k + i, patient=f"P{i // 2}")[left_out:]
+        for k, kind in enumerate(("cyst", "nodule"))
         for i in range(6)
     }
 
 
-def test_a_dicom_series_without_suffixes_is_grouped_by_patient_and_not_mirrored(bring, tmp_path):
-    task = bring(made.put(tmp_path / "study", dicom_series()))
+@pytest.mark.parametrize("left_out", [0, 132], ids=["whole", "without preamble"])
+def test_a_dicom_series_without_suffixes_is_grouped_by_patient_and_not_mirrored(bring, tmp_path, left_out):
+    task = bring(made.put(tmp_path / "study", dicom_series(left_out)))
     now = checked(task)
-    assert labels(task) == {"A": 6, "B": 6}
+    assert labels(task) == {"cyst": 6, "nodule": 6}
     assert now.review.split_method == "by-group"
     assert len(set(now.facts.groups)) == 3
     assert not any("P0" in group for group in now.facts.groups)  # a patient's number is not stored
-    assert not task.record.flip
+    assert not task.record.flip  # because of what the files are: the classes name neither sides nor signs
     assert now.about.steps["DICOM"] == 12
 
 

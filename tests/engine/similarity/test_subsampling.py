@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.similarity import score, standings
-from engine.similarity.subsampling import subsamples, uncertainty_of
+from engine.similarity import METRICS, score, standings
+from engine.similarity.subsampling import require_labels_for_draws, subsamples, uncertainty_of
+from engine.tasks import Draw
 
 
 def clouds(rng, labels, distance, d=5):
@@ -110,3 +111,10 @@ def test_wrong_input_is_refused():
         subsamples(labels, draws=1)
     with pytest.raises(InvalidInputError, match="level"):
         ranked("leep", [{"pseudo_labels": np.eye(8)}], labels, draws=5, level=95)
+
+
+def test_the_usual_draw_has_the_fewest_labels_with_which_every_metric_has_an_interval():
+    usual, most = Draw().labels_per_class, max(METRICS.values(), key=lambda metric: metric.labels_per_class)
+    require_labels_for_draws(most, usual)
+    with pytest.raises(TooFewLabelsError):
+        require_labels_for_draws(most, usual - 1)
