@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import streamlit as st
 
-from app import state
+from app import queues
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -52,7 +52,7 @@ class JobSlot:
         """Ask for a job, remember it, and see that somebody runs it. Raises what the request raises."""
         job = request()
         self.folder = job.folder
-        state.queue(job.device)
+        queues.queue(job.device)
         return job
 
     def job(self) -> Job | None:

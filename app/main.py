@@ -12,16 +12,6 @@ import streamlit as st
 
 st.set_page_config(page_title="Distill Workbench", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
-if "app.state" not in sys.modules:  # the engine brings PyTorch, which takes seconds, once a server
-    with st.spinner("Starting the engine. Only the first visit waits for it."):
-        importlib.import_module("app.state")
-    # Streamlit collects garbage after every run of a page; looking through the half million objects of the libraries
-    # takes it 0.3 s each time, and none of them is ever garbage.
-    gc.freeze()
-
-from app import state  # noqa: E402 - after the spinner
-from app.components import page, sign_in  # noqa: E402 - the same
-
 ADD = "Your own teachers: pretrained networks, files, tables."
 IMPORT = "Your own images, from where they are to a task."
 
@@ -34,11 +24,27 @@ def _page(name: str, icon: str, help: str, *, title: str | None = None, url: str
 
 def _to_start() -> None:
     """Whoever writes /start means the start page, whose address is /."""
+    from app.components import page
+
     page.go("start")
+
+
+def _load_engine() -> None:
+    """Load what every page imports. The engine brings PyTorch, which takes seconds, once a server."""
+    if "app.cached" not in sys.modules:
+        with st.spinner("Starting the engine. Only the first visit waits for it."):
+            importlib.import_module("app.cached")  # with it all of the engine that pages use
+        # Streamlit collects garbage after every run of a page; looking through the half million objects of the
+        # libraries takes it 0.3 s each time, and none of them is ever garbage.
+        gc.freeze()
 
 
 def main() -> None:
     """Show the page that the URL names."""
+    _load_engine()
+    from app import queues, state  # below the spinner that says why this takes seconds
+    from app.components import page, sign_in
+
     chosen = st.navigation(
         [
             # The start page is at "/"; the path that it takes for itself all the same is left to `_to_start`.
@@ -56,7 +62,7 @@ def main() -> None:
     sign_in.required()
     with page.errors_as_sentences():
         state.synchronize_url()
-        state.queue(state.device())
+        queues.queue(state.device())
         page.sidebar()
         sign_in.sidebar()
         page.name_tab(chosen.title)

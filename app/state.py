@@ -7,26 +7,18 @@ long as the session.
 from __future__ import annotations
 
 import math
-import os
-import threading
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from engine import devices, intake, review, runs, tasks
+from engine import devices, review, runs, tasks
 from engine.errors import WorkbenchError
-from engine.images import Reading
-from engine.intake import ImportRequest, Preview, Sample
 from engine.methods import DEFAULT_P
-from engine.review import Checked
-from engine.runs import QueueThread, Ranking, TeacherPanel, known_panel, missing_outputs
 from engine.similarity import METRICS
 from engine.tasks import Draw, Task
-from engine.teachers import all_teachers, teacher_names
+from engine.teachers import teacher_names
 from engine.workspace import Workspace
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
@@ -35,8 +27,6 @@ ALL = "all"  # in place of a number of labels per class: as many as an own task 
 URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
 PARTS = ("images", "check", "label")  # of an own task's page
 LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
-WARM_SETTING = "WORKBENCH_WARM_WORKERS"  # "0": no worker waits for the next job, where memory is short
-SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace that refuses does so at once
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
 
 
@@ -139,30 +129,6 @@ def part() -> str:
 def set_part(name: str | None) -> None:
     """Choose a part of the task's page; one that is none is the first one."""
     _put("part", name if name in PARTS[1:] else None)
-
-
-def checked(task: Task) -> Checked:
-    """Findings, decisions and advice of an imported task, looked up once for all sessions until the task changes.
-
-    Raises as `engine.review.checked`.
-    """
-    changed = (task.folder / "task.json").stat().st_mtime_ns
-    return _checked(str(task.folder), changed, task)
-
-
-def previewed(request: ImportRequest) -> Preview:
-    """What an import would make, looked up once for all sessions. Raises as `engine.intake.preview`."""
-    return _previewed(workspace(), repr(request), request)
-
-
-def read_in_ways(
-    request: ImportRequest, names: tuple[str, ...], readings: tuple[Reading, ...]
-) -> tuple[tuple[Sample, ...], ...]:
-    """Some images of an import in several readings, looked up once for all sessions.
-
-    Raises as `engine.intake.read_in_ways`.
-    """
-    return _read_in_ways(workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings)
 
 
 def labels_per_class() -> int:
@@ -298,58 +264,7 @@ def bound(name: str, value: Any, setter: Callable[[Any], None]) -> dict[str, Any
     return {"key": key, "on_change": lambda: setter(st.session_state[key])}
 
 
-def queue(device: str) -> QueueThread:
-    """The thread of this server that runs the device's queued jobs; started when first asked for."""
-    return _queue(workspace(), device).running()
-
-
-def queue_problem(device: str) -> str | None:
-    """Why the device's queue had to be started again, as a sentence; None while all is well."""
-    return _queue(workspace(), device).problem
-
-
-def ranking(task: Task, labels: int | None = None) -> Ranking | None:
-    """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing.
-
-    labels: another number of labels per class than the chosen one. Raises WorkbenchError if no teacher may teach the
-    task, or the metric gives no number.
-    """
-    keys = ",".join(record.key for record in all_teachers(workspace()))
-    arguments = (workspace(), task.name, task.revision, metric(), draw(labels), keys)
-    try:
-        return _ranking(*arguments, task)
-    except _MissingOutputsError:
-        return None
-
-
-def missing(task: Task, labels: int | None = None) -> int:
-    """How many outputs of teachers (images times teachers) a ranking of this session's choice still lacks.
-
-    labels: another number of labels per class than the chosen one.
-    """
-    return missing_outputs(workspace(), task, draw(labels))
-
-
-def panel(task: Task) -> TeacherPanel | None:
-    """All metrics with intervals on this session's labeled images; None while nobody has computed them.
-
-    Raises InvalidInputError if no teacher may teach the task.
-    """
-    keys = ",".join(record.key for record in all_teachers(workspace()))
-    try:
-        return _panel(workspace(), task.name, task.revision, draw(), keys, task)
-    except _MissingOutputsError:
-        return None
-
-
-class _MissingOutputsError(WorkbenchError):
-    """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
-
-
-# Streamlit leaves arguments that begin with "_" out of a cache's key; all others here are its key.
-
-
-@st.cache_resource(max_entries=32, show_spinner="Looking through the labels")
+@st.cache_resource(max_entries=32, show_spinner="Reading the labels")
 def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
     return review.open_task(workspace, name)
 
@@ -357,78 +272,6 @@ def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _labels(workspace: Workspace, name: str, changed: int) -> Task:
     return tasks.task_as_labeled(workspace, name)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _checked(folder: str, changed: int, _task: Task) -> Checked:
-    return review.checked(_task)
-
-
-@st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
-def _previewed(workspace: Workspace, wanted: str, _request: ImportRequest) -> Preview:
-    return intake.preview(workspace, _request)
-
-
-@st.cache_resource(max_entries=32, ttl=900, show_spinner=False)
-def _read_in_ways(
-    workspace: Workspace,
-    wanted: str,
-    names: tuple[str, ...],
-    ways: str,
-    _request: ImportRequest,
-    _readings: tuple[Reading, ...],
-) -> tuple[tuple[Sample, ...], ...]:
-    return intake.read_in_ways(workspace, _request, names, _readings)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _ranking(
-    workspace: Workspace,
-    name: str,
-    revision: str,
-    metric: str,
-    draw: Draw,
-    teachers: str,
-    _task: Task,
-) -> Ranking:
-    if missing_outputs(workspace, _task, draw):
-        raise _MissingOutputsError
-    return runs.rank(workspace, _task, metric=metric, draw=draw)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers: str, _task: Task) -> TeacherPanel:
-    found = known_panel(workspace, _task, draw)
-    if found is None:
-        raise _MissingOutputsError
-    return found
-
-
-@st.cache_resource(show_spinner=False)
-def _queue(workspace: Workspace, device: str) -> _Queue:
-    return _Queue(workspace, device)
-
-
-class _Queue:
-    """A device's thread, started again if it ended because the workspace refused; why it did is kept."""
-
-    def __init__(self, workspace: Workspace, device: str) -> None:
-        self._workspace, self._device = workspace, device
-        self._thread: QueueThread | None = None
-        self._lock = threading.Lock()  # sessions ask at the same time
-        self._started = 0.0
-        self.problem: str | None = None
-
-    def running(self) -> QueueThread:
-        with self._lock:
-            if time.monotonic() - self._started > SETTLED:
-                self.problem = None
-            if self._thread is None or not self._thread.is_alive():
-                self.problem = str(self._thread.error) if self._thread and self._thread.error else None
-                self._thread = QueueThread(self._workspace, self._device, warm=os.environ.get(WARM_SETTING) != "0")
-                self._thread.start()
-                self._started = time.monotonic()
-            return self._thread
 
 
 def _record(name: str) -> Path:

@@ -16,7 +16,7 @@ class ProgressLine:
         self.began, self.printed, self.stage = time.monotonic(), 0.0, ""
 
     def __call__(self, done: int, total: int, stage: str) -> None:
-        """Tell that `done` of `total` units of `stage` are done."""
+        """Say that `done` of `total` units of `stage` are done."""
         moment = time.monotonic()
         if stage != self.stage:
             self.stage, self.began = stage, moment
@@ -36,7 +36,7 @@ class JobLines:
         self.total, self.states, self.printed = total, dict[str, str](), 0.0
 
     def __call__(self, job: Any, now: Any) -> None:
-        """Tell how a job is."""
+        """Say how a job is."""
         changed = self.states.get(job.id) != now.state
         self.states[job.id] = now.state
         if changed and now.state != "queued":

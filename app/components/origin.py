@@ -38,14 +38,15 @@ def cannot_teach(ranking: Ranking) -> None:
     if silent:
         st.caption(
             f":material/info: {_titles(silent)} {'has' if len(silent) == 1 else 'have'} no classes, so no "
-            f"pseudo-labels: ranked here, shown on maps and heard in {_by_features()}, but without a weight in the "
+            f"pseudo-labels: ranked here, shown on maps and heard in {by_features()}, but without a weight in the "
             "other methods."
         )
     for unranked in ranking.unranked:
         st.caption(f":material/info: Not ranked: {escape(unranked.teacher.title)}. {escape(unranked.reason)}")
 
 
-def _by_features() -> str:
+def by_features() -> str:
+    """The titles of the methods that a teacher without pseudo-labels takes part in, as words."""
     return wording.listed([method.title for method in METHODS.values() if method.features_suffice])
 
 

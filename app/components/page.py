@@ -10,7 +10,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import wording
 from app.components.escaping import escape
 from engine.errors import UnknownNameError, WorkbenchError
@@ -94,7 +94,7 @@ def name_tab(title: str) -> None:
 
 def queue_problem() -> None:
     """Say so if nothing can run, since the workspace refuses."""
-    if problem := state.queue_problem(state.device()):
+    if problem := queues.queue_problem(state.device()):
         st.error(f"No job can run: {escape(problem)}", icon=":material/error:")
 
 

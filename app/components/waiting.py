@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import page, queued
 from app.components.escaping import escape
 from app.components.progress import progress_text
@@ -61,5 +61,5 @@ def _where(job: Job, now: Status) -> str:
         return "stopping"
     if now.state == "running":
         return progress_text(now)
-    state.queue(job.device)  # somebody must drain it
+    queues.queue(job.device)  # somebody must drain it
     return queued.waits_for(job, runs.line(state.workspace(), job))

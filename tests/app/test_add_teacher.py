@@ -8,7 +8,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from app import state
+from app import queues
 from app.views.add_teacher import files
 from app.views.add_teacher.draft import AddTeacherDraft
 from engine import jobs
@@ -28,7 +28,7 @@ TIMM = "test_resnet.r160_in1k"
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app import state
+from app import queues, state
 from app.components import progress, queued
 from app.views.distill import form
 from engine import jobs
@@ -28,7 +28,7 @@ from tests.app.pages import button, open_page, progress_of, shown, text_of
 def asked(monkeypatch):
     """No queue works here; what it would have worked on is noted."""
     devices = []
-    monkeypatch.setattr(state, "queue", devices.append)
+    monkeypatch.setattr(queues, "queue", devices.append)
     return devices
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from app import state
+from app import queues
 from app.drafts import JobSlot
 from app.views.importing.draft import ImportDraft
 from engine import jobs
@@ -15,7 +15,7 @@ from tests.app.pages import open_page, shown
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 @pytest.fixture

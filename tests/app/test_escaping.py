@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app import state
+from app import queues
 from app.components import escaping
 from app.components.escaping import JOINER, escape, escape_badge, escape_chart
 from app.views.add_teacher.draft import AddTeacherDraft
@@ -78,7 +78,7 @@ def hostile(made_hostile, home, tmp_path, monkeypatch):
     about = TeacherDescription(title=HOSTILE, collection=HOSTILE, license=HOSTILE)
     add_outputs(home, task, path, "outputs.parquet", about, classes=[HOSTILE_CLASS, "lion"])
     extracted(home, task, np.arange(len(task.images)), {})
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
     return task
 
 

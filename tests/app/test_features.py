@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from app import state
+from app import queues
 from app.components import scatter
 from app.components.escaping import escape_chart
 from app.views.features.draft import FeaturesDraft
@@ -22,7 +22,7 @@ TEACHER = "emoji-google"
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch, tmp_path):
     monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app import state
+from app import queues
 from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
@@ -24,7 +24,7 @@ METHODS = ["fine-tune", "fixmatch", "distill-weighted"]
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch, tmp_path):
     """No queue works here, and nothing is recorded unless a test records it."""
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
     folder = tmp_path / "results"
     folder.mkdir()
     monkeypatch.setattr(sources, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))

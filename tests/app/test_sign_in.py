@@ -3,14 +3,14 @@ import importlib.util
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import queues
 from app.components import sign_in
 from tests.app.pages import MAIN, TIMEOUT, text_of
 
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 def opened(secrets=None):

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from app import state
+from app import queues
 from app.components.escaping import escape
 from app.views.start import page as start_page
 from engine import jobs, review, tasks
@@ -15,7 +15,7 @@ from tests.app.pages import button, open_page, shown, text_of
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 def test_every_bundled_task_has_a_card_with_pictures_and_counts(home):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from app import state
+from app import queues, state
 from app.components.page import escape
 from engine.errors import UnknownNameError
 from engine.review import open_task
@@ -12,7 +12,7 @@ from tests.app.pages import open_page, shown, text_of
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 def test_a_link_brings_task_teacher_and_comparison(home):
@@ -74,8 +74,8 @@ def test_a_queue_that_the_workspace_refuses_says_so_on_every_page(home, monkeypa
     (home.locks).unlink()
     while app.error:
         app.run()
-    assert state.queue("cpu").is_alive()
-    state.queue("cpu").stop()
+    assert queues.queue("cpu").is_alive()
+    queues.queue("cpu").stop()
 
 
 def test_a_task_is_opened_again_when_its_record_changes(home):
@@ -107,7 +107,7 @@ def test_junk_for_a_task_is_a_name_that_is_not_there(home, junk):
     "page", ["start", "task", "teachers", "features", "distill", "results", "add_teacher", "importing"]
 )
 def test_junk_in_the_address_ends_in_a_sentence_on_every_page(home, monkeypatch, page):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
     for junk in (JUNK[0], "\0"):
         app = open_page(page, task=junk, teacher=junk, comparison=junk, part=junk)
         assert "error in the program" not in text_of(app)

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from app import state
+from app import queues
 from engine.review import open_task
 from engine.tasks import Draw
 from tests.app.pages import open_page, shown, text_of
@@ -11,7 +11,7 @@ from tests.app.pages import open_page, shown, text_of
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 def counts(app):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import state
+from app import queues
 from engine import jobs
 from engine.review import checked, decide
 from engine.tasks.facts import read_facts, write_facts
@@ -18,7 +18,7 @@ COPIES = "decide copies keep"
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from app import state
+from app import queues
 from app.views.importing import reading
 from app.views.importing.draft import ImportDraft
 from engine.handlers import HANDLERS
@@ -22,7 +22,7 @@ ZIP = "application/zip"
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch, one_decoder):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 def packed(tmp_path, files, name="cats_2026.zip"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app import state
+from app import queues
 from app.components import labeler
 from app.components.labeler import Labeled
 from engine import jobs
@@ -14,7 +14,7 @@ from tests.app.pages import open_page, progress_of, shown, text_of
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 class Hands:

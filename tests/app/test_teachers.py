@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from app import state
+from app import queues
 from engine import jobs
 from engine.files import write_json
 from engine.handlers import HANDLERS
@@ -28,7 +28,7 @@ STRENGTHS = {"emoji-google": 4.0, "imagenet-lite0": 2.0, "mnist": 0.0}
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
 @pytest.fixture

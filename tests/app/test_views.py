@@ -8,7 +8,7 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import queues
 from app.drafts import Draft
 from tests.app.pages import MAIN, TIMEOUT, shown, text_of
 
@@ -31,7 +31,7 @@ def test_every_folder_is_a_page_and_is_listed_once():
 
 
 def test_a_new_page_takes_its_folder_and_its_line(home, monkeypatch, tmp_path):
-    monkeypatch.setattr(state, "queue", lambda device: None)
+    monkeypatch.setattr(queues, "queue", lambda device: None)
     app = tmp_path / "app"
     shutil.copytree(VIEWS, app / "views")
     shutil.copy(MAIN.with_name("icon.png"), app)

@@ -45,9 +45,10 @@ def _record(record: TeacherRecord) -> None:
         if record.has_network
         else f"its network is not here; it speaks of task {record.weights.task} alone"
     )
+    classes = f"{len(record.classes):,}" if record.classes else f"none: it is heard in {origin.by_features()} alone"
     facts = {
         "Name": record.name,
-        "Classes": f"{len(record.classes):,}" if record.classes else "none: it is heard in DistillConsensus alone",
+        "Classes": classes,
         "Learned from": seen,
         "Network": network,
         **_preparation(record),

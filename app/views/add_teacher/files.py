@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components import page, wording
+from app.components import origin, page, wording
 from app.components.escaping import escape
 from app.views.add_teacher import job
 from engine.features import request_outputs
@@ -56,7 +56,7 @@ def checkpoint() -> None:
             key="checkpoint-classes",
             height=174,
             help="Without any, its features alone are used: it is ranked, mapped, and heard in "
-            "DistillConsensus, but not in the other methods.",
+            f"{origin.by_features()}, but not in the other methods.",
         )
         chosen = _as_trained(architecture)
     if st.button("Add this checkpoint", type="primary", icon=":material/add:", key="checkpoint-add"):
@@ -105,8 +105,8 @@ def outputs() -> None:
         st.caption(
             "One row for each image: its id or file name; **features**, a list of numbers, or columns f0, f1, …; and "
             "**pseudo_labels**, probabilities over the network's own classes that sum to 1, or columns p\\_cat, "
-            "p\\_dog, …. Features alone can be ranked, mapped and heard in DistillConsensus, but not in the other "
-            "methods; pseudo-labels alone do for all of it. Other columns are left alone."
+            f"p\\_dog, …. Features alone can be ranked, mapped and heard in {origin.by_features()}, but not in the "
+            "other methods; pseudo-labels alone do for all of it. Other columns are left alone."
         )
         st.code(EXAMPLE, language=None)
     if st.button("Add this table", type="primary", icon=":material/add:", key="outputs-add"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import labels, page, queued, wording
 from app.components.escaping import escape
 from app.components.methods import STUDENTS, student_title
@@ -242,7 +242,7 @@ def _weights_sentence(task: Task, choice: Choice) -> str:
     if by_hand:
         number = effective_teachers(active_weights(by_hand))
         return f"Weights set by hand: effective number of teachers {number:.1f}."
-    ranking = state.ranking(task)
+    ranking = cached.ranking(task)
     if ranking is None:
         return (
             f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the labeled images' features are not "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import page, progress, queued, wording
 from app.components.escaping import escape
 from app.views.distill import form
@@ -73,7 +73,7 @@ def _draw_setup(workspace: Workspace, task: Task) -> None:
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
         comparison = start(workspace, specs)
-        state.queue(choice.device)
+        queues.queue(choice.device)
         state.set_comparison(comparison.id)
         st.rerun()
 
@@ -85,7 +85,7 @@ def _draw_current(workspace: Workspace, comparison: Comparison) -> None:
     )
     for device in {e.spec.device for e in entries(workspace, comparison) if not e.status.terminal}:
         if device in devices.available():
-            state.queue(device)
+            queues.queue(device)
     progress.draw_runs(workspace, comparison)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import images, page, scatter, waiting, wording
 from app.components.escaping import escape
 from app.views.features.draft import FeaturesDraft, Picked
@@ -49,7 +49,7 @@ def _choose_teacher(task: Task) -> TeacherRecord | None:
     }
     if not allowed:
         return None
-    ranking = state.ranking(task)
+    ranking = cached.ranking(task)
     order = [ranked.teacher.name for ranked in ranking.ranked] if ranking and ranking.ranked else sorted(allowed)
     chosen = named if (named := state.teacher()) in allowed else order[0]
     ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked} if ranking else {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import images
 from app.views.importing import brought
 from engine.images import Reading
@@ -50,7 +50,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
 
 def _one_by_one(wanted: ImportRequest, reading: Reading, name: str, count: int) -> None:
     alone = tuple(replace(reading, channels=(channel,)) for channel in range(1, min(count, SHOWN) + 1))
-    ways = state.read_in_ways(wanted, (name,), alone)
+    ways = cached.read_in_ways(wanted, (name,), alone)
     shown = [
         images.Picture(sample.image, f"{name}, channel {number} alone", str(number))
         for number, samples in enumerate(ways, 1)

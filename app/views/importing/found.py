@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import images, wording
 from app.components.escaping import escape
 from app.views.importing import brought, channels, encodings, make, place, questions, reading
@@ -49,7 +49,7 @@ def _previewed(source: ImportRequest, wanted: ImportRequest) -> Preview | None:
     """What the import would make; None, with a sentence and a way back, if it cannot be made."""
     try:
         with st.spinner("Reading the files"):
-            return state.previewed(wanted)
+            return cached.previewed(wanted)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
     if wanted != source and st.button("Undo the last choice", icon=":material/undo:"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import page, waiting
 from app.components.escaping import escape
 from app.views.importing import brought
@@ -82,7 +82,7 @@ def _forget(folder: Path) -> None:
 
 def _again(wanted: ImportRequest) -> Job:
     job = intake.request_import(state.workspace(), wanted)
-    state.queue(job.device)
+    queues.queue(job.device)
     return job
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app import state
+from app import queues, state
 from app.components import page
 from app.views.importing import brought, found, jobs, ways
 
@@ -13,7 +13,7 @@ def render() -> None:
         "Use your own images",
         "Bring a folder, a ZIP or a table. What is recognized is shown first; nothing is made until you say so.",
     )
-    state.queue(state.device())  # an import that another server left goes on
+    queues.queue(state.device())  # an import that another server left goes on
     if jobs.watch():
         return
     looked_at = brought.brought()

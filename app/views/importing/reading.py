@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import images, wording
 from app.components.escaping import escape
 from app.views.importing import brought
@@ -58,7 +58,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
     in_use = _in_use(found.reading, [way.key for way in ways])
     try:
         with st.spinner("Reading some images in each way"):
-            shown = state.read_in_ways(
+            shown = cached.read_in_ways(
                 wanted, tuple(sample.name for sample in _some(deep)), tuple(way.reading for way in ways)
             )
     except WorkbenchError as error:

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import images, page, wording
 from app.components.escaping import escape
 from app.views.start import trash
@@ -76,7 +76,7 @@ def _own_images() -> None:
         if job.kind == IMPORT_KIND and not jobs.status(job).terminal
     ]
     if under_way:
-        state.queue(state.device())
+        queues.queue(state.device())
         titles = wording.listed([escape(str(job.spec.get("title", job.id))) for job in under_way])
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/hourglass_top: Being imported: **{titles}**", width="content")

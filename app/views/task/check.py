@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import cached
 from app.components import images, unfinished, wording
 from app.components.escaping import escape
 from app.views.task import geometry, split
@@ -29,7 +29,7 @@ IN_CLUSTER = 4
 
 def render(task: Task) -> None:
     """The part."""
-    now = state.checked(task)
+    now = cached.checked(task)
     unfinished.warn(task, "A decision")
     _summary(task, now)
     order = list(SEVERITIES)

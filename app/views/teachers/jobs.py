@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import waiting, wording
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
@@ -23,7 +23,7 @@ def extract(task: Task, labels: int | None = None) -> None:
 
     labels: another number of labels per class than the chosen one.
     """
-    draw, lacking = state.draw(labels), state.missing(task, labels)
+    draw, lacking = state.draw(labels), cached.missing(task, labels)
 
     def ask() -> Job:
         if labels is None:

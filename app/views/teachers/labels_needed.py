@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import wording
 from app.components.escaping import escape, escape_chart
 from app.views.teachers import jobs
@@ -31,7 +31,7 @@ def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
     """The order of the teachers over the number of labels, as far as outputs are extracted; offers to extract more."""
     budgets = [b for b in sorted({*BUDGETS, state.labels_per_class()}) if b <= int(task.available_labels().max())]
     with st.spinner("Ranking at each number of labels"):
-        found = {b: ranking for b in budgets if (ranking := state.ranking(task, b)) is not None}
+        found = {b: ranking for b in budgets if (ranking := cached.ranking(task, b)) is not None}
     ranked = {b: ranking for b, ranking in found.items() if ranking.ranked}
     metric = METRICS[state.metric()]
     for budget, ranking in found.items():

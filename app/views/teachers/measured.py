@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import queues, state
 from app.components import page, tables, wording
 from app.components.escaping import escape
 from app.components.methods import student_title
@@ -185,7 +185,7 @@ def _offer(task: Task, found: Measurements | None) -> None:
             icon=":material/play_arrow:",
         ):
             request_measurements(state.workspace(), specs)
-            state.queue(state.device())
+            queues.queue(state.device())
             st.rerun()
     speed = known_speed(state.workspace(), specs[-1].recipe, state.device())
     about = f", about {wording.duration(len(specs) * estimate_seconds(speed, specs[-1].train))}" if speed else ""
@@ -201,7 +201,7 @@ def _watch(runs: Sequence[Entry]) -> None:
     batch = [entry.job for entry in runs if entry.spec.train.images in budgets]
     before = sum(entry.status.terminal for entry in runs if entry.spec.train.images in budgets)
     for device in {entry.spec.device for entry in runs if not entry.status.terminal}:
-        state.queue(device)  # somebody must drain it
+        queues.queue(device)  # somebody must drain it
 
     @st.fragment(run_every=POLL_SECONDS)
     @page.guarded

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import cached, state
 from app.components import labels, page
 from app.components.escaping import escape
 from app.views.teachers import agreement, card, cost, filters, jobs, labels_needed, measured, ranked, weights
@@ -32,7 +32,7 @@ def render() -> None:
         st.error(escape(problem), icon=":material/error:")
     _choose_metric(task)
     everyone = candidates(state.workspace(), task)
-    ranking = state.ranking(task)
+    ranking = cached.ranking(task)
     if ranking is None:
         jobs.extract(task)
         st.subheader("All teachers", anchor=False)
@@ -42,7 +42,7 @@ def render() -> None:
     relations = {candidate.teacher.name: candidate.relation for candidate in everyone}
     _no_ranking(ranking)
     st.subheader("Similarity to the task", anchor=False)
-    panel = state.panel(task)
+    panel = cached.panel(task)
     if panel is None:
         jobs.resample(task)
     similar_first = [ranked.teacher for ranked in ranking.ranked] or list(ranking.candidates)

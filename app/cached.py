@@ -1,0 +1,133 @@
+"""What the engine finds for a page, kept for all sessions until what it was found in changes.
+
+Tasks themselves are opened in `app/state.py`: what can be chosen depends on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from app import state
+from engine import intake, review, runs
+from engine.errors import WorkbenchError
+from engine.images import Reading
+from engine.intake import ImportRequest, Preview, Sample
+from engine.review import Checked
+from engine.runs import Ranking, TeacherPanel, known_panel, missing_outputs
+from engine.tasks import Draw, Task
+from engine.teachers import all_teachers
+from engine.workspace import Workspace
+
+
+def checked(task: Task) -> Checked:
+    """Findings, decisions and advice of an imported task, looked up once for all sessions until the task changes.
+
+    Raises as `engine.review.checked`.
+    """
+    changed = (task.folder / "task.json").stat().st_mtime_ns
+    return _checked(str(task.folder), changed, task)
+
+
+def previewed(request: ImportRequest) -> Preview:
+    """What an import would make, looked up once for all sessions. Raises as `engine.intake.preview`."""
+    return _previewed(state.workspace(), repr(request), request)
+
+
+def read_in_ways(
+    request: ImportRequest, names: tuple[str, ...], readings: tuple[Reading, ...]
+) -> tuple[tuple[Sample, ...], ...]:
+    """Some images of an import in several readings, looked up once for all sessions.
+
+    Raises as `engine.intake.read_in_ways`.
+    """
+    return _read_in_ways(
+        state.workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings
+    )
+
+
+def ranking(task: Task, labels: int | None = None) -> Ranking | None:
+    """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing.
+
+    labels: another number of labels per class than the chosen one. Raises WorkbenchError if no teacher may teach the
+    task, or the metric gives no number.
+    """
+    keys = ",".join(record.key for record in all_teachers(state.workspace()))
+    arguments = (state.workspace(), task.name, task.revision, state.metric(), state.draw(labels), keys)
+    try:
+        return _ranking(*arguments, task)
+    except _MissingOutputsError:
+        return None
+
+
+def missing(task: Task, labels: int | None = None) -> int:
+    """How many outputs of teachers (images times teachers) a ranking of this session's choice still lacks.
+
+    labels: another number of labels per class than the chosen one.
+    """
+    return missing_outputs(state.workspace(), task, state.draw(labels))
+
+
+def panel(task: Task) -> TeacherPanel | None:
+    """All metrics with intervals on this session's labeled images; None while nobody has computed them.
+
+    Raises InvalidInputError if no teacher may teach the task.
+    """
+    keys = ",".join(record.key for record in all_teachers(state.workspace()))
+    try:
+        return _panel(state.workspace(), task.name, task.revision, state.draw(), keys, task)
+    except _MissingOutputsError:
+        return None
+
+
+class _MissingOutputsError(WorkbenchError):
+    """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
+
+
+# Streamlit leaves arguments that begin with "_" out of a cache's key; all others here are its key.
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _checked(folder: str, changed: int, _task: Task) -> Checked:
+    return review.checked(_task)
+
+
+@st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
+def _previewed(workspace: Workspace, wanted: str, _request: ImportRequest) -> Preview:
+    return intake.preview(workspace, _request)
+
+
+@st.cache_resource(max_entries=32, ttl=900, show_spinner=False)
+def _read_in_ways(
+    workspace: Workspace,
+    wanted: str,
+    names: tuple[str, ...],
+    ways: str,
+    _request: ImportRequest,
+    _readings: tuple[Reading, ...],
+) -> tuple[tuple[Sample, ...], ...]:
+    return intake.read_in_ways(workspace, _request, names, _readings)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _ranking(
+    workspace: Workspace,
+    name: str,
+    revision: str,
+    metric: str,
+    draw: Draw,
+    teachers: str,
+    _task: Task,
+) -> Ranking:
+    if missing_outputs(workspace, _task, draw):
+        raise _MissingOutputsError
+    return runs.rank(workspace, _task, metric=metric, draw=draw)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers: str, _task: Task) -> TeacherPanel:
+    found = known_panel(workspace, _task, draw)
+    if found is None:
+        raise _MissingOutputsError
+    return found
