@@ -169,6 +169,16 @@ def as_utf8(text: str) -> bytes:
         raise InvalidInputError(f"{name} is not UTF-8: give that file or folder another name first.") from None
 
 
+def expanded(path: str | Path) -> Path:
+    """A path as a user writes it, with "~" spelled out. Raises InvalidInputError for the home of nobody known here."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidInputError(
+            f"{str(path)[:120]!r} begins with the home of a user that this machine does not know: write the whole path."
+        ) from None
+
+
 def read_json(path: Path) -> Any:
     """The value of a JSON file. Raises DamagedFileError if it is not JSON, StorageError if it cannot be read."""
     try:

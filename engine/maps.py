@@ -206,4 +206,7 @@ def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
     key = canonical_hash([task.revision, _parameters() | {"kind": kind}])
-    return root / task.name / FeatureStore(task.workspace, task, teacher).folder.name / f"{kind}-{key}.safetensors"
+    # Outputs of teachers without a network lie in folders of one name, each beside its teacher's record.
+    outputs = FeatureStore(task.workspace, task, teacher).folder.name
+    folder = outputs if teacher.has_network else f"{teacher.name}-{teacher.key}"
+    return root / task.name / folder / f"{kind}-{key}.safetensors"

@@ -18,7 +18,7 @@ from engine.delivery import DEFAULT, export_student
 from engine.devices import resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
-from engine.files import make_folder
+from engine.files import expanded, make_folder
 from engine.intake import import_images as imported
 from engine.intake import request_for
 from engine.methods import preselected
@@ -39,7 +39,7 @@ def open_workspace(folder: str | Path | None = None) -> Workspace:
     """
     workspace = Workspace.from_environment()
     if folder is not None:
-        workspace = replace(workspace, path=_path("folder", folder).expanduser().absolute())
+        workspace = replace(workspace, path=expanded(_path("folder", folder)).absolute())
     make_folder(workspace.path)
     return workspace
 

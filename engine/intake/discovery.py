@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, libraries, serve
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
+from engine.files import expanded
 from engine.images.reading import reading_as_json, reading_from
 from engine.intake.encodings import NAMES_ENCODING
 from engine.intake.inventory import Columns, Found, Inventory, Item, note_on_contents
@@ -51,7 +52,7 @@ def find_images(workspace: Workspace, request: ImportRequest, settings: ImportSe
 
 
 def _path(workspace: Workspace, source: str) -> Path:
-    return upload_path(workspace, source) if source.startswith(UPLOAD) else Path(source).expanduser()
+    return upload_path(workspace, source) if source.startswith(UPLOAD) else expanded(source)
 
 
 def _is_table(path: Path) -> bool:

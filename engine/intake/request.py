@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.files import as_utf8
+from engine.files import as_utf8, expanded
 from engine.images.reading import Reading, reading_from
 from engine.images.views import RESIZES
 from engine.intake.inventory import Columns
@@ -77,6 +77,8 @@ def request_for(source: str, *, title: str = "", name: str = "", images: str = "
     """The request for a source as a user writes it: paths may be relative, title and name are made from the source if
     they are not given. wanted: other fields. Raises UnknownNameError for a field that there is not, InvalidInputError.
     """
+    if not source:
+        raise InvalidInputError("No source is named: name a folder, an archive or a table, or torchvision:<name>.")
     known = source.startswith(TORCHVISION)
     as_utf8(source)  # a name that is none would be refused once all images are read
     as_utf8(images)
@@ -105,7 +107,7 @@ def _of_their_types(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 def _stem(source: str) -> str:

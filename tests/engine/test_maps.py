@@ -146,3 +146,13 @@ def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):
 def test_there_is_no_other_kind_of_map(home, task):
     with pytest.raises(UnknownNameError, match="pca"):
         maps.read_map(home, task, TEACHER, "tsne")
+
+
+def test_teachers_without_a_network_have_a_map_each(home, task):
+    rows, record = maps.map_rows(task), get_teacher(home, TEACHER)
+    without = dataclasses.replace(record.weights, source="outputs", task=task.name)
+    for name in ("ours", "theirs"):
+        teacher = dataclasses.replace(record, name=name, weights=without)
+        maps.write_map(home.maps, task, teacher, maps.Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    found = sorted(path.parent.name for path in home.maps.rglob("*.safetensors"))
+    assert found == [f"{name}-{record.key}" for name in ("ours", "theirs")]

@@ -21,12 +21,11 @@ def _write(student: FinishedStudent, folder: Path) -> None:
 def _readme(student: FinishedStudent) -> str:
     record, result = student.record, student.result
     size = record.input_size
-    unlabeled = result.train_images - result.labeled_images
     return f"""# Student for {record.task}
 
 {result.title}, seed {result.seed}: {percent(result.accuracy)} of {result.test_images} held-out images
-right, after {result.images:,} student images with gradient on {result.labeled_images} labeled and {unlabeled}
-unlabeled images.
+right, after {result.images:,} student images with gradient. Of its {result.train_images} training images
+{result.labeled_images} had a label that it could use.
 
     model = timm.create_model("{record.architecture}", num_classes={record.num_classes})
     model.load_state_dict(safetensors.torch.load_file("{WEIGHTS}"))

@@ -20,6 +20,7 @@ from engine.intake import (
     import_images,
     ingest,
     keep_upload,
+    request_for,
     request_import,
 )
 from engine.intake.import_job import offered_sources
@@ -360,3 +361,14 @@ def test_a_pool_of_decoders_gives_images_in_order():
     with Decoders(ImportSettings(decoders=2)) as several:
         found = several.look_at(range(6), lambda i: (made.jpg(i), str(i)), Reading())
         assert [item for item, _, _ in found] == list(range(6))
+
+
+@pytest.mark.parametrize(("source", "why"), [("~nobody-here/images", "does not know"), ("", "No source is named")])
+def test_a_source_that_is_no_path_is_refused_in_a_sentence(source, why):
+    with pytest.raises(InvalidInputError, match=why):
+        request_for(source)
+
+
+def test_a_source_in_the_home_of_nobody_is_refused_by_the_import_as_well(home, decoders):
+    with pytest.raises(InvalidInputError, match="does not know"):
+        import_images(home, ImportRequest(source="~nobody-here/images", title="mine"), decoders=decoders)
