@@ -24,7 +24,7 @@ from engine.intake import request_for
 from engine.methods import preselected
 from engine.progress import JobLines, ProgressLine
 from engine.review import open_task
-from engine.runs import DEFAULT_METRIC, QueueThread, finished_results, lost_runs, plan, start
+from engine.runs import DEFAULT_METRIC, QueueThread, plan, read_runs, start
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
@@ -147,8 +147,9 @@ def compare(
         for job in waited
         if (found := jobs.status(job)).state != "done"
     ]
-    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in lost_runs(workspace, comparison)]
-    return {**comparison_document(comparison, finished_results(workspace, comparison)), "failed": failed}
+    found_runs = read_runs(workspace, comparison)
+    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
+    return {**comparison_document(comparison, found_runs.results), "failed": failed}
 
 
 def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT) -> list[Path]:

@@ -19,7 +19,7 @@ from app.components.methods import title
 from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.jobs import Job, Status
-from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, curve, entries, known_speed, lost_runs, run_again
+from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, RunsRead, curve, known_speed, read_runs, run_again
 from engine.workspace import Workspace
 
 POLL_SECONDS = 1.5  # between two refreshes while something can still change
@@ -39,14 +39,14 @@ _BADGES: dict[str, tuple[str, str, Any]] = {  # state -> word, icon, color
 
 def draw_runs(workspace: Workspace, comparison: Comparison) -> None:
     """All runs of a comparison, live until the last one has ended; then the whole page is drawn once more."""
-    settled = is_settled(entries(workspace, comparison))
+    settled = is_settled(read_runs(workspace, comparison).entries)
 
     @st.fragment(run_every=None if settled else POLL_SECONDS)
     @page.guarded
     def refresh() -> None:
-        found = entries(workspace, comparison)
+        found = read_runs(workspace, comparison)
         _draw(workspace, comparison, found)
-        if not settled and is_settled(found):
+        if not settled and is_settled(found.entries):
             st.rerun()
 
     refresh()
@@ -103,8 +103,9 @@ def _pace(found: Sequence[Entry]) -> float:
     return 1.0
 
 
-def _draw(workspace: Workspace, comparison: Comparison, found: Sequence[Entry]) -> None:
-    for lost in lost_runs(workspace, comparison):
+def _draw(workspace: Workspace, comparison: Comparison, read: RunsRead) -> None:
+    found = read.entries
+    for lost in read.lost:
         _draw_lost(workspace, lost, found)
     if not found:
         return

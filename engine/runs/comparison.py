@@ -73,6 +73,23 @@ class LostRun:
 
 
 @dataclass(frozen=True)
+class RunsRead:
+    """The runs of a comparison as they were when they were read.
+
+    entries: those whose spec can be read. lost: those that are gone or damaged, or done without a result that can be
+    read; the latter are among the entries as well.
+    """
+
+    entries: tuple[Entry, ...]
+    lost: tuple[LostRun, ...]
+
+    @property
+    def results(self) -> list[RunResult]:
+        """The results of those that are done."""
+        return [entry.result for entry in self.entries if entry.result is not None]
+
+
+@dataclass(frozen=True)
 class MethodMean:
     """One method over its seeds. `interval` is over seeds where there are several, else over test images alone.
 
@@ -168,14 +185,13 @@ def _read(workspace: Workspace, comparison_id: str) -> Comparison | WorkbenchErr
         return error
 
 
-def entries(workspace: Workspace, comparison: Comparison) -> list[Entry]:
-    """The runs of a comparison as they are now; `lost_runs` tells of those left out."""
-    return [entry for run in comparison.runs if isinstance(entry := read_run(workspace, run), Entry)]
-
-
-def lost_runs(workspace: Workspace, comparison: Comparison) -> list[LostRun]:
-    """The runs of a comparison that are gone or damaged, or done without a result that can be read."""
-    return [lost for run in comparison.runs if (lost := _lost(read_run(workspace, run))) is not None]
+def read_runs(workspace: Workspace, comparison: Comparison) -> RunsRead:
+    """The runs of a comparison as they are now, each read once."""
+    found = [read_run(workspace, run) for run in comparison.runs]
+    return RunsRead(
+        tuple(one for one in found if isinstance(one, Entry)),
+        tuple(lost for one in found if (lost := _lost(one)) is not None),
+    )
 
 
 def _lost(found: Entry | LostRun) -> LostRun | None:
@@ -274,11 +290,6 @@ def as_document(comparison: Comparison, results: Sequence[RunResult]) -> dict[st
         "results": [as_value(result) for result in results],
         "means": [asdict(mean) for mean in method_means(results)],
     }
-
-
-def finished_results(workspace: Workspace, comparison: Comparison) -> list[RunResult]:
-    """The results of a comparison's finished runs."""
-    return [e.result for e in entries(workspace, comparison) if e.result is not None]
 
 
 def _mean(

@@ -18,7 +18,7 @@ from engine.jobs import Job, Reporter, states, worker
 from engine.methods import get_method
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import KIND, Comparison, RunSpec, as_document, finished_results, plan, run_spec_from, start
+from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, run_spec_from, start
 from engine.runs.execution import CURVE_EVENT
 from engine.tasks import Task
 from engine.workspace import Workspace
@@ -78,7 +78,7 @@ def recorded(home: Workspace, folder: Path) -> dict[str, Any]:
         "command": "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json",
         "machine": "CPU, 2 threads (x86_64)",
     }
-    document = as_document(comparison, finished_results(home, comparison)) | about
+    document = as_document(comparison, read_runs(home, comparison).results) | about
     write_json(folder / "emoji-fluent.json", document)
     return document
 

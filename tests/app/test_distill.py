@@ -13,7 +13,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import entries, list_comparisons, plan
+from engine.runs import list_comparisons, plan, read_runs
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
@@ -83,7 +83,7 @@ def test_starting_writes_the_comparison_and_puts_it_into_the_url(home, measured,
     shown(app.run())
     shown(button(app, "Start 2 runs").click().run())
     [comparison] = list_comparisons(home)
-    found = entries(home, comparison)
+    found = read_runs(home, comparison).entries
     assert [(e.spec.method, e.spec.seed, e.spec.train.images) for e in found] == [
         ("fine-tune", 0, 320),
         ("distill-nearest", 0, 320),
@@ -101,7 +101,7 @@ def test_seeds_labels_and_weights_of_other_pages_go_into_the_runs(home, measured
     next(found for found in app.segmented_control if found.key == "distill-seeds").set_value(3)
     shown(app.run())
     shown(button(app, "Start 12 runs").click().run())
-    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    specs = [entry.spec for entry in read_runs(home, list_comparisons(home)[0]).entries]
     assert {spec.seed for spec in specs} == {3, 4, 5}
     assert {spec.labels_per_class for spec in specs} == {2}
     assert {spec.p for spec in specs} == {None, 4.0, get_method("distill-consensus").p}
@@ -112,7 +112,9 @@ def test_weights_set_by_hand_are_used(home, measured):
     app = open_page("distill", {"task": "emoji-fluent", "manual_alpha": chosen})
     assert "Weights set by hand: effective number of teachers 1.8" in text_of(app)  # exp(0.562)
     shown(button(app, "Start").click().run())
-    [weighted] = [e.spec for e in entries(home, list_comparisons(home)[0]) if e.spec.method == "distill-weighted"]
+    [weighted] = [
+        e.spec for e in read_runs(home, list_comparisons(home)[0]).entries if e.spec.method == "distill-weighted"
+    ]
     assert dict(weighted.alpha) == {"cifar10": 0.75, "mnist": 0.25}
 
 
@@ -138,7 +140,7 @@ def test_advanced_fields_reach_the_spec_and_only_when_changed(home, measured):
     next(found for found in app.number_input if found.key == "distill-labeled_share").set_value(0.35)
     shown(app.run())
     shown(button(app, "Start").click().run())
-    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    specs = [entry.spec for entry in read_runs(home, list_comparisons(home)[0]).entries]
     assert {s.settings.labeled_share for s in specs if get_method(s.method).weights} == {0.35}
     assert {s.train.learning_rate for s in specs} == {TrainSpec().learning_rate}
 
@@ -162,7 +164,7 @@ def test_the_size_that_is_chosen_is_trained_whatever_the_task_has_decided(home, 
         shown(app.run())
     assert f"per image of {size} × {size} pixels" in text_of(app)
     shown(button(app, "Start").click().run())
-    assert {entry.spec.train.size for entry in entries(home, list_comparisons(home)[0])} == {size}
+    assert {entry.spec.train.size for entry in read_runs(home, list_comparisons(home)[0]).entries} == {size}
 
 
 def test_an_empty_learning_rate_is_each_methods_own(home, measured):
@@ -173,7 +175,7 @@ def test_an_empty_learning_rate_is_each_methods_own(home, measured):
     assert rate.placeholder == "0.0200"
     assert rate.help.endswith("Left empty: 0.02; Linear probe 0.1.")
     shown(button(shown(app.run()), "Start").click().run())
-    specs = [entry.spec for entry in entries(home, list_comparisons(home)[0])]
+    specs = [entry.spec for entry in read_runs(home, list_comparisons(home)[0]).entries]
     assert {s.method: s.train.learning_rate for s in specs if s.train.learning_rate != 0.02} == {"linear-probe": 0.1}
 
 
@@ -182,7 +184,7 @@ def test_a_learning_rate_that_is_chosen_is_that_of_all_methods(home, measured):
     checkbox(app, "linear-probe").check()
     app.number_input(key="distill-learning_rate").set_value(0.02)
     shown(button(shown(app.run()), "Start").click().run())
-    assert {entry.spec.train.learning_rate for entry in entries(home, list_comparisons(home)[0])} == {0.02}
+    assert {entry.spec.train.learning_rate for entry in read_runs(home, list_comparisons(home)[0]).entries} == {0.02}
 
 
 def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run_ends(home):
@@ -225,7 +227,7 @@ def test_a_cancelled_run_that_has_no_checkpoint_promises_none(home):
 def test_a_run_of_a_task_that_has_changed_since_is_not_offered_to_be_resumed(home, monkeypatch):
     task, comparison = made_runs.planned(home, ["fine-tune"], [0])
     jobs.request_cancel(jobs.load(home.runs / comparison.runs[0]))
-    [entry] = entries(home, comparison)
+    [entry] = read_runs(home, comparison).entries
     assert progress.can_go_on(entry)
     other = Task(task.workspace, replace(task.record, classes=(*task.classes, "one more")))
     monkeypatch.setattr(state, "open_task", lambda name: other)
@@ -237,7 +239,7 @@ def test_time_left_follows_the_pace_of_the_run_that_trains(home, measured, monke
     monkeypatch.setattr(queued, "known_speed", form.known_speed)
     _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune"], [0], images=24_000)
     made_runs.half_way(home, comparison.runs[0])
-    training, waiting = entries(home, comparison)
+    training, waiting = read_runs(home, comparison).entries
     slow = replace(training, status=replace(training.status, rate=25.0, seconds_left=480.0))
     assert progress.seconds_left([slow, waiting]) == pytest.approx(480 + 4 * 286)  # 286 s at 100 images a second
 
@@ -257,11 +259,11 @@ def test_cancelling_one_run_leaves_the_others(home):
     _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
     app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
     shown(app.button(key=f"cancel-{comparison.runs[1]}").click().run())
-    assert [entry.status.state for entry in entries(home, comparison)] == ["queued", "cancelled"]
+    assert [entry.status.state for entry in read_runs(home, comparison).entries] == ["queued", "cancelled"]
     shown(app.button(key=f"resume-{comparison.runs[1]}").click().run())
-    assert [entry.status.state for entry in entries(home, comparison)] == ["queued", "queued"]
+    assert [entry.status.state for entry in read_runs(home, comparison).entries] == ["queued", "queued"]
     shown(app.button(key=f"cancel-{comparison.id}").click().run())
-    assert [entry.status.state for entry in entries(home, comparison)] == ["cancelled", "cancelled"]
+    assert [entry.status.state for entry in read_runs(home, comparison).entries] == ["cancelled", "cancelled"]
 
 
 def test_a_failed_run_says_why(home):

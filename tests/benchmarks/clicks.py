@@ -21,7 +21,7 @@ from playwright.sync_api import ElementHandle, expect
 from engine import jobs
 from engine.devices import describe, resolve
 from engine.methods import get_method
-from engine.runs import entries, list_comparisons
+from engine.runs import list_comparisons, read_runs
 from tests.browser.chromium import launched
 from tests.browser.server import Server, serving
 from tests.browser.workbench import PATIENCE, Workbench
@@ -110,7 +110,9 @@ def ensure_training(workbench: Workbench, server: Server) -> None:
 def training(server: Server) -> bool:
     """Whether a run is in the middle of its training."""
     found = [
-        entry for comparison in list_comparisons(server.workspace) for entry in entries(server.workspace, comparison)
+        entry
+        for comparison in list_comparisons(server.workspace)
+        for entry in read_runs(server.workspace, comparison).entries
     ]
     return any(jobs.status(entry.job).stage.startswith("Training") for entry in found)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from engine.runs import entries, list_comparisons
+from engine.runs import list_comparisons, read_runs
 from tests.browser.workbench import PAGES, PATIENCE, Workbench
 
 TASK = "emoji-fluent"
@@ -111,7 +111,7 @@ def start_runs(tab: Workbench, server) -> str:
     tab.await_text("of 2 runs done")
     tab.assert_sound()
     [comparison] = list_comparisons(server.workspace)
-    assert [entry.spec.method for entry in entries(server.workspace, comparison)] == [
+    assert [entry.spec.method for entry in read_runs(server.workspace, comparison).entries] == [
         "fine-tune",
         "distill-nearest",
     ]

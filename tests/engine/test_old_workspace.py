@@ -13,7 +13,7 @@ from engine.errors import WorkbenchError
 from engine.features import FeatureStore
 from engine.review import checked, open_task
 from engine.review.decisions import settled
-from engine.runs import entries, list_comparisons, rank
+from engine.runs import list_comparisons, rank, read_runs
 from engine.runs.comparison import read_run
 from engine.runs.removal import runs_that_name
 from engine.tasks import Draw, given_labels, task_names
@@ -84,14 +84,16 @@ def test_its_teachers_rank_by_their_cached_features(old):
         ).all()
     ranking = rank(Workspace(old), task, metric="parc", draw=Draw(5, 0), teachers=["own", "table"], device="cpu")
     result = next(
-        e.result for e in entries(Workspace(old), finished(old)) if e.spec.method.startswith("distill-weighted")
+        e.result
+        for e in read_runs(Workspace(old), finished(old)).entries
+        if e.spec.method.startswith("distill-weighted")
     )
     for ranked in ranking.ranked:
         assert ranked.similarity == pytest.approx(result.similarities[ranked.teacher.name], abs=1e-6)
 
 
 def test_its_comparison_shows_the_same_accuracies(old):
-    accuracies = {e.spec.method: e.result.accuracy for e in entries(Workspace(old), finished(old))}
+    accuracies = {e.spec.method: e.result.accuracy for e in read_runs(Workspace(old), finished(old)).entries}
     assert [round(9 * a) for a in accuracies.values()] == [2, 3, 3]
     assert list(accuracies) == ["fine-tune", "distill-weighted", "distill-consensus"]
     assert runs_that_name(Workspace(old), "own")

@@ -11,7 +11,7 @@ from app.views.distill import form
 from app.views.results.sources import RECORDED
 from engine import devices
 from engine.errors import WorkbenchError
-from engine.runs import Comparison, entries, list_comparisons, load_comparison, start
+from engine.runs import Comparison, list_comparisons, load_comparison, read_runs, start
 from engine.tasks import Task
 from engine.workspace import Workspace
 
@@ -83,7 +83,7 @@ def _draw_current(workspace: Workspace, comparison: Comparison) -> None:
     st.caption(
         f"{wording.described(comparison)}. The runs go on when this page is closed; its address leads back to them."
     )
-    for device in {e.spec.device for e in entries(workspace, comparison) if not e.status.terminal}:
+    for device in {e.spec.device for e in read_runs(workspace, comparison).entries if not e.status.terminal}:
         if device in devices.available():
             queues.queue(device)
     progress.draw_runs(workspace, comparison)
@@ -94,7 +94,8 @@ def _offer_unfinished(workspace: Workspace, current: Comparison | None) -> None:
     others = [
         comparison
         for comparison in list_comparisons(workspace)[:SEARCHED]
-        if (current is None or comparison.id != current.id) and not progress.is_settled(entries(workspace, comparison))
+        if (current is None or comparison.id != current.id)
+        and not progress.is_settled(read_runs(workspace, comparison).entries)
     ]
     if not others:
         return

@@ -18,11 +18,9 @@ from engine.runs import (
     Comparison,
     MethodMean,
     as_document,
-    entries,
-    finished_results,
     list_comparisons,
-    lost_runs,
     method_means,
+    read_runs,
     recorded_comparison,
 )
 from engine.tasks import Task
@@ -88,11 +86,11 @@ def load(workspace: Workspace, source: Source, task: str) -> Shown:
         results = results_in(document, Path(f"{task}.json"))
         unfinished, problems = 0, tuple[str, ...]()
     else:
-        results = finished_results(workspace, source.comparison)
+        found = read_runs(workspace, source.comparison)
+        results = found.results
         document = as_document(source.comparison, results)
-        lost = lost_runs(workspace, source.comparison)
-        problems = tuple(found.problem for found in lost)
-        unfinished = len(source.comparison.runs) - len(results) - len(lost)
+        problems = tuple(lost.problem for lost in found.lost)
+        unfinished = len(source.comparison.runs) - len(results) - len(problems)
     means = sorted(method_means(results), key=lambda mean: (place(mean.method), mean.method))
     return Shown(source.id, document, tuple(results), tuple(means), unfinished, problems)
 
@@ -118,7 +116,7 @@ def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
 
 def finished_runs(workspace: Workspace, comparison: Comparison) -> int:
     """How many runs of a comparison are done now."""
-    return sum(entry.result is not None for entry in entries(workspace, comparison))
+    return len(read_runs(workspace, comparison).results)
 
 
 def table(shown: Shown) -> pd.DataFrame:

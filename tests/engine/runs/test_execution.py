@@ -23,12 +23,11 @@ from engine.review import open_task
 from engine.runs import (
     QueueThread,
     as_document,
-    entries,
     execution,
-    finished_results,
     list_comparisons,
     plan,
     queue,
+    read_runs,
     start,
 )
 from engine.runs.execution import CHECKPOINT, KIND, execute
@@ -216,13 +215,13 @@ def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):
     comparison = start(home, specs)
     for run in comparison.runs:
         assert worker.run(home.runs / run, {KIND: execute}) == 0
-    finished = [e.result.finished for e in entries(home, comparison)]
+    finished = [e.result.finished for e in read_runs(home, comparison).entries]
     again = start(home, specs)
     assert again == comparison
-    assert [e.status.state for e in entries(home, again)] == ["done", "done"]
-    assert [e.result.finished for e in entries(home, again)] == finished
+    assert [e.status.state for e in read_runs(home, again).entries] == ["done", "done"]
+    assert [e.result.finished for e in read_runs(home, again).entries] == finished
     assert list_comparisons(home, "emoji-fluent") == [comparison]
-    document = as_document(comparison, finished_results(home, comparison))
+    document = as_document(comparison, read_runs(home, comparison).results)
     nearest = document["means"][1]
     difference = document["results"][1]["accuracy"] - document["results"][0]["accuracy"]
     assert nearest["difference"]["mean"] == pytest.approx(difference)

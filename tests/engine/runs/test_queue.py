@@ -127,13 +127,13 @@ def test_runs_that_are_done_already_end_no_measurement(home):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
     made_runs.finish(home, comparison)
     waits = request_speed(home, [get_method("distill-weighted").recipe()], "cpu")
-    enqueue(home, [entry.spec for entry in runs.entries(home, comparison)])
+    enqueue(home, [entry.spec for entry in runs.read_runs(home, comparison).entries])
     assert status(waits).state == "queued"
 
 
 def test_a_damaged_comparison_is_written_anew_when_it_is_started_again(home):
     _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
-    specs = [entry.spec for entry in runs.entries(home, comparison)]
+    specs = [entry.spec for entry in runs.read_runs(home, comparison).entries]
     (home.comparisons / f"{comparison.id}.json").write_text("{")
     assert runs.damaged_comparisons(home)
     assert runs.start(home, specs).runs == comparison.runs
