@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.files import expanded
+
 HOME, HUB = "WORKBENCH_HOME", "WORKBENCH_HUB"  # variables of the environment
 
 
@@ -24,17 +26,16 @@ class Workspace:
     def from_environment(cls) -> Workspace:
         """The workspace that `WORKBENCH_HOME` names, or `~/.distill-workbench`, with the hub of `WORKBENCH_HUB`.
 
-        Read at the doors (command line, app, a worker's start) and nowhere else.
+        Read at the doors (command line, app, a worker's start) and nowhere else. Raises InvalidInputError for a path
+        that begins with the home of nobody known here.
         """
-        home, hub = os.environ.get(HOME), os.environ.get(HUB)
-        path = Path(home).expanduser() if home else Path.home() / ".distill-workbench"
-        return cls(path, Path(hub).expanduser() if hub else None)
+        home = os.environ.get(HOME)
+        return cls(expanded(home) if home else Path.home() / ".distill-workbench", _hub_of_environment())
 
     @classmethod
     def of_job(cls, folder: Path) -> Workspace:
         """The workspace in which a job's folder lies, with the hub that the environment names."""
-        hub = os.environ.get(HUB)
-        return cls(folder.absolute().parent.parent, Path(hub).expanduser() if hub else None)
+        return cls(folder.absolute().parent.parent, _hub_of_environment())
 
     def as_environment(self) -> dict[str, str]:
         """Variables by which a process that starts in another folder finds this workspace."""
@@ -134,6 +135,11 @@ class Workspace:
         """
         for pattern in _WRITTEN_TO:
             yield from self.path.glob(pattern)
+
+
+def _hub_of_environment() -> Path | None:
+    hub = os.environ.get(HUB)
+    return expanded(hub) if hub else None
 
 
 _WRITTEN_TO = (

@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from engine import files
+from engine.errors import InvalidInputError
 from engine.workspace import Workspace
 
 
@@ -15,6 +18,9 @@ def test_the_environment_names_the_workspace_and_its_hub(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_HOME", "~/mine")
     monkeypatch.setenv("WORKBENCH_HUB", "~/hub")
     assert Workspace.from_environment() == Workspace(Path.home() / "mine", Path.home() / "hub")
+    monkeypatch.setenv("WORKBENCH_HOME", "~nobody-of-this-name/mine")
+    with pytest.raises(InvalidInputError, match="does not know: write the whole path"):
+        Workspace.from_environment()
     monkeypatch.delenv("WORKBENCH_HOME")
     assert Workspace.from_environment().path == Path.home() / ".distill-workbench"
 
