@@ -8,13 +8,13 @@ from tests.browser.server import serving
 from tests.browser.workbench import Workbench
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its end ends the event loop, which no test outside may find running
 def browser():
     with launched() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its end ends the event loop, which no test outside may find running
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     with serving(Workspace(folder / "workspace"), folder / "server.log") as running:

@@ -133,7 +133,7 @@ def _nothing_starts() -> Iterator[None]:
     def train(*_: Any, **__: Any) -> None:
         raise UnavailableError(NOT_TRAINED)
 
-    def wait(waited: list[jobs.Job], *_: Any) -> dict[jobs.Job, jobs.Status]:
+    def wait(waited: list[jobs.Job], *_: Any, **__: Any) -> dict[jobs.Job, jobs.Status]:
         return {job: jobs.status(job) for job in waited}
 
     quiet: dict[tuple[Any, str], Callable[..., Any]] = {
