@@ -45,7 +45,8 @@ class Batches:
 
     def strong(self, places: Int64[Tensor, " B"], draws: torch.Generator) -> Float[Tensor, "B 3 S S"]:
         """Images at these positions in FixMatch's strong view."""
-        return augment.strong(self._pixels(places), draws, flip=self.data.flip)
+        drawn = augment.random_strong(len(places), self.spec.size, draws, flip=self.data.flip)
+        return augment.strong(self._pixels(places), augment.StrongDraws(*(one.to(self.device) for one in drawn)))
 
     def cropped(self, places: Int64[Tensor, " B"], boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"]:
         """Images at these positions, each cropped to its box."""
