@@ -1,12 +1,12 @@
-"""Augmentation of a batch of pixels `[B, 3, S, S]`: what is drawn, on the CPU, and what is made of it, on the device."""
+"""Augmentation of a batch of pixels `[B, 3, S, S]`: what is drawn, on the CPU, and what is made of it where it lies."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from engine.images.views import ASPECTS, SMALLEST_AREA
@@ -16,16 +16,6 @@ Pixels = UInt8[Tensor, "B 3 S S"]
 
 CUTOUT_SHARE = 0.5  # side of the square that Cutout fills with gray, at most (FixMatch, appendix)
 ROUNDS = 2  # operations of RandAugment on each image, one after the other (FixMatch, appendix)
-
-
-class StrongDraws(NamedTuple):
-    """All that is random in the strong views of a batch."""
-
-    boxes: Float[Tensor, "B 5"]  # crop and flip, as `crop` takes them
-    operations: Int64[Tensor, "B rounds"]  # their places in operations.NAMES
-    magnitudes: Float[Tensor, "B rounds"]  # with their signs
-    matrices: Float[Tensor, "B rounds 2 3"]  # of those that move pixels
-    squares: Float[Tensor, "B 3"]  # Cutout: row and column of the center, and the side, in pixels
 
 
 def random_boxes(count: int, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "count 5"]:
@@ -38,11 +28,13 @@ def random_boxes(count: int, generator: torch.Generator, *, flip: bool) -> Float
     return torch.stack([x * (1 - width), y * (1 - height), width, height, (mirror < 0.5).float() * flip], dim=1)
 
 
-def random_strong(count: int, size: int, generator: torch.Generator, *, flip: bool) -> StrongDraws:
-    """What FixMatch's strong views of `count` images of `size` pixels draw.
+def strong_draws(count: int, size: int, generator: torch.Generator, *, flip: bool) -> dict[str, Tensor]:
+    """All that `apply_strong` draws for `count` images of `size` pixels, by name.
 
-    RandAugment's magnitude is drawn for each image, from a tenth to the whole of each operation's range (FixMatch,
-    appendix); then, for each operation, which one and, where it has two directions, the sign.
+    boxes `[B, 5]`: crop and flip, as `crop` takes them. operations, magnitudes `[B, rounds]`, matrices
+    `[B, rounds, 2, 3]`: as operations.operate takes them. squares `[B, 3]`: as `cutout` takes them. RandAugment's
+    magnitude is drawn for each image, from a tenth to the whole of each operation's range (FixMatch, appendix); then,
+    for each round, which operation and, where it has two directions, its sign.
     """
     boxes = random_boxes(count, generator, flip=flip)
     steps = torch.randint(STEPS, (count, 1), generator=generator)
@@ -51,13 +43,13 @@ def random_strong(count: int, size: int, generator: torch.Generator, *, flip: bo
     operations, negative = drawn.unbind(2)
     side = torch.rand(count, 1, generator=generator) * CUTOUT_SHARE * size
     center = torch.rand(count, 2, generator=generator) * size
-    return StrongDraws(
-        boxes,
-        operations,
-        magnitudes(size)[operations, steps] * (1 - 2 * negative),
-        moves(size)[operations, steps, negative],
-        torch.cat([center, side], dim=1),
-    )
+    return {
+        "boxes": boxes,
+        "operations": operations,
+        "magnitudes": magnitudes(size)[operations, steps] * (1 - 2 * negative),
+        "matrices": moves(size)[operations, steps, negative],
+        "squares": torch.cat([center, side], dim=1),
+    }
 
 
 def _operation(generator: torch.Generator) -> tuple[int, int]:
@@ -77,20 +69,16 @@ def crop(pixels: Pixels, boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"
     return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def weak(pixels: Pixels, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "B 3 S S"]:
-    """A random crop and, where the task allows, flip of each image."""
-    return crop(pixels, random_boxes(len(pixels), generator, flip=flip))
-
-
-def strong(pixels: Pixels, draws: StrongDraws, choose: Choose | None = None) -> Float[Tensor, "B 3 S S"]:
-    """FixMatch's strong view: weak view, RandAugment, Cutout. The draws lie where the pixels lie.
+def apply_strong(pixels: Pixels, draws: Mapping[str, Tensor], choose: Choose | None = None) -> Float[Tensor, "B 3 S S"]:
+    """FixMatch's strong view as it was drawn: weak view, RandAugment, Cutout. The draws lie where the pixels lie.
 
     choose: how operations find their images, operations.on_rows or by_mask; what fits the device if None.
     """
-    views = crop(pixels, draws.boxes).round().to(torch.uint8)
-    for turn in range(ROUNDS):
-        views = operate(views, draws.operations[:, turn], draws.magnitudes[:, turn], draws.matrices[:, turn], choose)
-    return cutout(views, draws.squares).float()
+    views = crop(pixels, draws["boxes"]).round().to(torch.uint8)
+    rounds = (draws[name].unbind(1) for name in ("operations", "magnitudes", "matrices"))
+    for operations, amounts, matrices in zip(*rounds, strict=True):
+        views = operate(views, operations, amounts, matrices, choose)
+    return cutout(views, draws["squares"]).float()
 
 
 def cutout(pixels: Pixels, squares: Float[Tensor, "B 3"]) -> Pixels:

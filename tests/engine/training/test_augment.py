@@ -10,7 +10,8 @@ PIXELS = torch.randint(256, (3, 3, 16, 16), generator=torch.Generator().manual_s
 
 def strong(pixels, draws, choose=None):
     """Strong views as a step makes them."""
-    return augment.strong(pixels, augment.random_strong(len(pixels), pixels.shape[-1], draws, flip=True), choose)
+    drawn = augment.strong_draws(len(pixels), pixels.shape[-1], draws, flip=True)
+    return augment.apply_strong(pixels, drawn, choose)
 
 
 def test_the_whole_box_changes_nothing_and_the_mirrored_one_mirrors():
@@ -50,7 +51,7 @@ def test_without_flip_nothing_is_mirrored():
 
 def test_cutout_covers_a_square_of_at_most_half_the_side():
     white = torch.full((64, 3, 32, 32), 255, dtype=torch.uint8)
-    squares = augment.random_strong(64, 32, generator(0, "x"), flip=False).squares
+    squares = augment.strong_draws(64, 32, generator(0, "x"), flip=False)["squares"]
     covered = (augment.cutout(white, squares) == operations.GRAY)[:, 0]
     rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
     assert max(rows.max(), columns.max()) <= 17
@@ -83,7 +84,7 @@ def test_strong_views_of_a_batch_are_those_of_its_images(size, seed):
 
 def image_by_image(pixels, draws):
     """Weak view, RandAugment with one of ten magnitudes, and Cutout, with the random numbers in that order."""
-    views = augment.weak(pixels, draws, flip=True).round().to(torch.uint8)
+    views = augment.crop(pixels, augment.random_boxes(len(pixels), draws, flip=True)).round().to(torch.uint8)
     strengths = torch.randint(10, (len(views),), generator=draws).tolist()
     with torch.random.fork_rng(devices=[]):  # RandAugment draws from the global generator
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=draws)))
