@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -44,27 +46,31 @@ def crop(pixels: Pixels, boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"
     return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def weak(pixels: Pixels, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "B 3 S S"]:
-    """A random crop and, where the task allows, flip of each image."""
-    return crop(pixels, random_boxes(len(pixels), generator, flip=flip))
+def strong_draws(count: int, generator: torch.Generator, *, flip: bool) -> dict[str, Tensor]:
+    """All that `apply_strong` draws for `count` images, by name: tensors `[count, ...]`."""
+    return {
+        "boxes": random_boxes(count, generator, flip=flip),
+        "magnitudes": torch.randint(len(STRONG), (count,), generator=generator),
+        "seed": torch.randint(2**62, (1,), generator=generator).expand(count),
+        "side": torch.rand(count, 1, generator=generator),
+        "center": torch.rand(count, 2, generator=generator),
+    }
 
 
-def strong(pixels: Pixels, generator: torch.Generator, *, flip: bool) -> Float[Tensor, "B 3 S S"]:
-    """FixMatch's strong view: weak view, RandAugment, Cutout."""
-    views = weak(pixels, generator, flip=flip).round().to(torch.uint8)
-    magnitudes = torch.randint(len(STRONG), (len(views),), generator=generator).tolist()
+def apply_strong(pixels: Pixels, draws: Mapping[str, Tensor]) -> Float[Tensor, "B 3 S S"]:
+    """FixMatch's strong view as it was drawn: weak view, RandAugment, Cutout."""
+    views = crop(pixels, draws["boxes"]).round().to(torch.uint8)
     with torch.random.fork_rng(devices=[]):  # RandAugment draws from the global CPU generator
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-        changed = torch.stack([STRONG[m](view) for m, view in zip(magnitudes, views, strict=True)])
-    return cutout(changed, generator).float()
+        torch.manual_seed(int(draws["seed"][0]))
+        changed = [STRONG[m](view) for m, view in zip(draws["magnitudes"].tolist(), views, strict=True)]
+    return cutout(torch.stack(changed), draws["side"], draws["center"]).float()
 
 
-def cutout(pixels: Pixels, generator: torch.Generator) -> Pixels:
-    """A gray square of random size and place over each image."""
+def cutout(pixels: Pixels, side: Float[Tensor, "B 1"], center: Float[Tensor, "B 2"]) -> Pixels:
+    """A gray square of random size and place, as shares of the largest one and of the image, over each image."""
     size = pixels.shape[-1]
-    side = torch.rand(len(pixels), 1, generator=generator) * CUTOUT_SHARE * size
-    center = torch.rand(len(pixels), 2, generator=generator) * size
-    places = torch.arange(size) + 0.5  # pixel centers
-    covered = (places - center.unsqueeze(2)).abs() <= side.unsqueeze(2) / 2  # [B, 2, S]: rows, then columns
+    places = torch.arange(size, device=side.device) + 0.5  # pixel centers
+    half = side * CUTOUT_SHARE * size / 2
+    covered = (places - (center * size).unsqueeze(2)).abs() <= half.unsqueeze(2)  # [B, 2, S]: rows, then columns
     mask = covered[:, 0, :, None] & covered[:, 1, None, :]  # [B, S, S]
     return pixels.masked_fill(mask.unsqueeze(1).to(pixels.device), GRAY)

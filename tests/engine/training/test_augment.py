@@ -7,6 +7,10 @@ from engine.training.streams import batch_positions, generator
 PIXELS = torch.randint(256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
 
 
+def strong(pixels, draws, *, flip):
+    return augment.apply_strong(pixels, augment.strong_draws(len(pixels), draws, flip=flip))
+
+
 def test_the_whole_box_changes_nothing_and_the_mirrored_one_mirrors():
     whole = torch.tensor([[0.0, 0.0, 1.0, 1.0, 0.0]]).expand(3, 5)
     mirrored = torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0]]).expand(3, 5)
@@ -22,9 +26,9 @@ def test_a_box_shows_its_part_of_the_image():
 
 
 def test_the_same_stream_draws_the_same_views():
-    first = augment.strong(PIXELS, generator(1, "x", 7), flip=True)
-    again = augment.strong(PIXELS, generator(1, "x", 7), flip=True)
-    other = augment.strong(PIXELS, generator(1, "x", 8), flip=True)
+    first = strong(PIXELS, generator(1, "x", 7), flip=True)
+    again = strong(PIXELS, generator(1, "x", 7), flip=True)
+    other = strong(PIXELS, generator(1, "x", 8), flip=True)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -33,7 +37,7 @@ def test_strong_views_leave_the_global_generator_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    augment.strong(PIXELS, generator(1, "x"), flip=False)
+    strong(PIXELS, generator(1, "x"), flip=False)
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -44,7 +48,8 @@ def test_without_flip_nothing_is_mirrored():
 
 def test_cutout_covers_a_square_of_at_most_half_the_side():
     white = torch.full((64, 3, 32, 32), 255, dtype=torch.uint8)
-    covered = (augment.cutout(white, generator(0, "x")) == augment.GRAY)[:, 0]
+    drawn = torch.rand(64, 1, generator=generator(0, "x")), torch.rand(64, 2, generator=generator(1, "x"))
+    covered = (augment.cutout(white, *drawn) == augment.GRAY)[:, 0]
     rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
     assert max(rows.max(), columns.max()) <= 17
     assert covered.any()
