@@ -1,7 +1,7 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
 from engine.training.batches import Batches
-from engine.training.data import EvaluationData, TrainData
+from engine.training.data import EvaluationData, Images, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, features_of_both
@@ -14,6 +14,7 @@ __all__ = [
     "EvaluationData",
     "Field",
     "Hooks",
+    "Images",
     "Loss",
     "NumberInput",
     "Objective",

@@ -16,7 +16,7 @@ from engine.devices import set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
 from engine.training.batches import Batches
-from engine.training.data import TrainData
+from engine.training.data import Images, TrainData
 from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
@@ -235,13 +235,14 @@ def evaluation_steps(spec: TrainSpec) -> list[int]:
     return sorted({round(spec.steps * (i + 1) / count) for i in range(count)})
 
 
-def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
-    """Class probabilities `[N, C]` of pixels `[N, 3, S, S]`, on the CPU, in evaluation mode."""
+def predict(network: Network, images: Images, *, batch: int = 256) -> Tensor:
+    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time."""
     training, device = network.training, network.scale.device
     network.eval()
     try:
         with torch.inference_mode():
-            chunks = [network(part.to(device))[1].float().softmax(1).cpu() for part in torch.split(images, batch)]
+            parts = (images[start : start + batch].to(device) for start in range(0, len(images), batch))
+            chunks = [network(part)[1].float().softmax(1).cpu() for part in parts]
     finally:
         network.train(training)
     return torch.cat(chunks)
