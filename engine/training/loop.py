@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, cast
 
 import torch
@@ -15,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from engine.devices import set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
-from engine.training.batches import Batches
+from engine.training.batches import IMAGES, Batch, Batches, Table, batch_of, read_ahead
 from engine.training.data import TrainData
 from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
@@ -128,7 +130,8 @@ class _Run:
         self.optimizer = torch.optim.SGD(
             _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum
         )
-        self.batches = Batches(self.spec, self.data, self.seed, self.device)
+        self.batches = Batches(self.spec, self.data, self.seed)
+        self.tables = {IMAGES: Table((self.data.images,), of=("labeled", "others")), **self.objective.tables}
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
 
     @property
@@ -175,13 +178,25 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
+        batch = self._batch()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
-            loss, parts = self.objective.loss(self.student, self.batches, self.step)
+            terms = self.objective.loss(self.student, batch)
+            parts = [term.weight * term.value for term in terms.values() if term.weight is not None]
+            loss = reduce(operator.add, parts)
         torch.autograd.backward(loss)
         self.optimizer.step()
         self.averaged.update_parameters(self.student.network)
         self.step += 1
-        return {name: value.detach() for name, value in parts.items()}
+        return {name: term.value.detach() for name, term in terms.items()}
+
+    def _batch(self) -> Batch:
+        """The images of this step, on the device."""
+        inputs = read_ahead(self.objective.inputs(self.batches, self.step), self.tables)
+        there = {
+            group: {name: value.to(self.device, non_blocking=True) for name, value in drawn.items()}
+            for group, drawn in inputs.items()
+        }
+        return batch_of(there, {}, self.spec.batch_norm)
 
     def checkpoint(self) -> Checkpoint:
         """Everything that changes in a step, on the CPU."""
