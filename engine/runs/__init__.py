@@ -20,7 +20,7 @@ from engine.runs.execution import CHECKPOINT, KIND, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
-from engine.runs.queue import QueueThread, drain, line, waiting
+from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
 from engine.runs.ranking import DEFAULT_METRIC, Candidate, Ranking, active_weights, candidates, effective_teachers, rank
 from engine.runs.recorded import recorded_comparison
 from engine.runs.removal import remove_teacher
@@ -64,6 +64,7 @@ __all__ = [
     "active_weights",
     "as_document",
     "candidates",
+    "cards_of",
     "curve",
     "damaged_comparisons",
     "defaults",

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from engine import jobs
-from engine.devices import describe
+from engine.devices import describe, kind
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
@@ -67,7 +67,7 @@ def request_speed(workspace: Workspace, recipes: Sequence[Recipe], device: str) 
 def end_measurements(workspace: Workspace, device: str) -> None:
     """Let measurements on a device end that wait or run: runs were started, and their own speed will be known."""
     for job in jobs.list_jobs(workspace.jobs):
-        if job.kind == KIND and job.device == device and not jobs.status(job).terminal:
+        if job.kind == KIND and kind(job.device) == kind(device) and not jobs.status(job).terminal:
             jobs.request_cancel(job)
 
 

@@ -150,19 +150,22 @@ def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
         help="Student images with gradient: labeled and other images alike, counted each time they are trained on. "
         "All methods get the same.",
     )
-    there = devices.available()
-    if len(there) > 1:
-        st.segmented_control(
-            "Device",
-            there,
-            required=True,
-            format_func=devices.describe,
-            **state.bound("distill-device", state.device(), state.set_device),
-        )
-    else:
-        st.caption(f"Device: {devices.describe(there[0])}, the only one of this machine.")
+    _ask_device()
     first = state.seed()
     return tuple(range(first, first + int(count or 1))), int(images or 1), state.device()
+
+
+def _ask_device() -> None:
+    """Cards come with their free memory; several of them are a list, in which any free card is the first."""
+    there = devices.available()
+    choice = state.bound("distill-device", state.device(), state.set_device)
+    if len(there) == 1:
+        st.caption(f"Device: {devices.describe(there[0])}, the only one of this machine.")
+    elif len(devices.cards()) > 1:
+        more = "Runs of any free card go side by side, one on each card."
+        st.selectbox("Device", there, format_func=devices.label, help=more, **choice)
+    else:
+        st.segmented_control("Device", there, required=True, format_func=devices.label, **choice)
 
 
 def _ask_student(usual: int) -> tuple[str, int]:
