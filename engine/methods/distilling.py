@@ -195,7 +195,7 @@ class Taught(Objective):
         """Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
         heads, said = student.teaching_heads, batch.others.rows(PSEUDO_LABELS).float()
         targets = at_temperature(said, self.settings.temperature, heads.segments)
-        return distillation_loss(heads.segments(heads(features)), targets, batch.others.rows(ALPHA))
+        return distillation_loss(heads.segments(heads(features).float()), targets, batch.others.rows(ALPHA))
 
 
 class Distillation(Taught):

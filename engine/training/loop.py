@@ -234,7 +234,7 @@ class _Run:
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 
     def _momentum_from(self, saved: dict[str, Tensor], name: str, parameter: Tensor) -> Tensor | None:
-        """A parameter's, taken out of those that were saved, or None. Raises KeyError, RuntimeError if it does not fit."""
+        """A parameter's, taken out of those that were saved, or None. Raises KeyError, RuntimeError."""
         momentum = torch.empty_like(parameter)
         parts = self.student.apart(name, momentum)
         if saved.keys().isdisjoint(parts):

@@ -27,16 +27,15 @@ def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]
     return F.cross_entropy(logits, consensus)
 
 
-def at_temperature(
-    pseudo_labels: Float[Tensor, "B S"], temperature: float, segments: Segments
-) -> Float[Tensor, "B S"]:
+def at_temperature(pseudo_labels: Float[Tensor, "B S"], temperature: float, segments: Segments) -> Float[Tensor, "B S"]:
     """Pseudo-labels at another temperature: q^(1/T), renormalized for each teacher; the same as softmax(logits / T).
 
     Computed from logarithms, so that no temperature makes all of a row 0.
     """
     if temperature == 1:
         return pseudo_labels
-    return segments(pseudo_labels.log() / temperature).exp()
+    found: Tensor = segments(pseudo_labels.log() / temperature).exp()
+    return found
 
 
 def fixmatch_loss(

@@ -31,7 +31,7 @@ class Segments(nn.Module):
 
     def forward(self, logits: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
         """Natural logarithms of probabilities that sum to 1 in each segment."""
-        parts = torch.split(logits.float(), self.widths, dim=1)
+        parts = torch.split(logits, self.widths, dim=1)
         found: list[Tensor] = [run(part) for run, part in zip(self.runs, parts, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
@@ -44,7 +44,7 @@ class _Even(nn.Module):
         self.shape = (count, size)
 
     def forward(self, logits: Float[Tensor, "B TZ"]) -> Float[Tensor, "B TZ"]:
-        return F.log_softmax(logits.unflatten(1, self.shape), dim=2).flatten(1)
+        return F.log_softmax(logits.reshape(len(logits), *self.shape), dim=2).flatten(1)
 
 
 class _Uneven(nn.Module):
@@ -64,11 +64,13 @@ class _Uneven(nn.Module):
         self.register_buffer("padding", ~inside, persistent=False)
         # [T·Z]: the column in each slot, and any one in those of padding
         self.register_buffer("slots", ((starts[:, None] + column) * inside).flatten(), persistent=False)
-        self.register_buffer("places", inside.flatten().nonzero().flatten(), persistent=False)  # [S]: where columns went
+        self.register_buffer(
+            "places", inside.flatten().nonzero().flatten(), persistent=False
+        )  # [S]: where columns went
         self.register_buffer("owner", torch.arange(len(widths)).repeat_interleave(widths), persistent=False)  # [S]
 
     def forward(self, logits: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
-        found: Tensor = _PaddedLogSoftmax.apply(logits, self.slots, self.places, self.owner, self.padding)  # type: ignore[no-untyped-call]
+        found: Tensor = _PaddedLogSoftmax.apply(logits, self.slots, self.places, self.owner, self.padding)
         return found
 
 
@@ -77,7 +79,7 @@ class _PaddedLogSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, slots: Tensor, places: Tensor, owner: Tensor, padding: Tensor) -> Tensor:
-        padded = logits.index_select(1, slots).unflatten(1, padding.shape).masked_fill(padding, -torch.inf)
+        padded = logits.index_select(1, slots).view(-1, *padding.shape).masked_fill(padding, -torch.inf)
         found = F.log_softmax(padded, dim=2).flatten(1).index_select(1, places)
         ctx.save_for_backward(found, slots, owner, padding)
         return found
@@ -86,7 +88,7 @@ class _PaddedLogSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = gradients
         found, slots, owner, padding = ctx.saved_tensors
-        padded = gradient.index_select(1, slots).unflatten(1, padding.shape).masked_fill(padding, 0)
+        padded = gradient.index_select(1, slots).view(-1, *padding.shape).masked_fill(padding, 0)
         return gradient - found.exp() * padded.sum(2).index_select(1, owner), None, None, None, None
 
 
