@@ -77,7 +77,7 @@ class Batches:
 
     def strong(self, count: int, draws: torch.Generator) -> Drawn:
         """What `count` strong views of FixMatch are drawn as, for `Group.strong`."""
-        found = augment.strong_draws(count, draws, flip=self.data.flip)
+        found = augment.strong_draws(count, self.spec.size, draws, flip=self.data.flip)
         return {f"strong {name}": value for name, value in found.items()}
 
 
