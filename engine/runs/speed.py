@@ -86,7 +86,12 @@ def execute_speed(workspace: Workspace, job: Job, report: Reporter) -> None:
 
 def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
     """About how long a run takes, in seconds, without its teachers' first pass over the images."""
-    return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
+    return seconds_at(speed.images_per_second, spec.steps * spec.images_per_step)
+
+
+def seconds_at(images_per_second: float, images: int) -> float:
+    """The same at a rate, for a budget of so many images."""
+    return START_SECONDS + (1 + EVALUATION_SHARE) * images / images_per_second
 
 
 def _keep(workspace: Workspace, recipe: Recipe, device: str, images_a_second: float, *, in_a_run: bool) -> None:
