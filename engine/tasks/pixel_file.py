@@ -25,7 +25,7 @@ from typing import Annotated, TypeVar
 import msgspec
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -67,10 +67,24 @@ class MappedPixels:
         """Images, channels, height and width."""
         return torch.Size((len(self), *self._mapped.shape[1:]))
 
-    def __getitem__(self, places: slice | Int64[Tensor, " B"]) -> UInt8[Tensor, "B 3 S S"]:
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all images take."""
+        return self.shape.numel()
+
+    def __getitem__(self, index: slice | Tensor | tuple[Tensor, ...], /) -> UInt8[Tensor, "B 3 S S"]:
         """The images at these positions, as a tensor of their own."""
+        places = index[0] if isinstance(index, tuple) else index
         rows = self._rows[places if isinstance(places, slice) else places.numpy()]
         return torch.from_numpy(self._mapped.take(rows, axis=0))
+
+    def to(self, device: torch.device, /) -> UInt8[Tensor, "N 3 S S"]:
+        """All images on a device, read a block at a time."""
+        whole = torch.empty(self.shape, dtype=torch.uint8, device=device)
+        step = max(1, BLOCK_BYTES // max(1, self.shape[1:].numel()))
+        for start in range(0, len(self), step):
+            whole[start : start + step] = self[start : start + step].to(device)
+        return whole
 
 
 def open_pixels(
