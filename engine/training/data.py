@@ -16,7 +16,7 @@ StartWeights = Callable[[str], Mapping[str, Tensor]]  # ImageNet weights of an a
 
 
 class Rows(Protocol):
-    """What is known of many images, of which some are read at a time: a tensor, or files that are mapped into memory."""
+    """What is known of many images, of which some are read at a time: a tensor, or files mapped into memory."""
 
     def __len__(self) -> int:
         """How many there are along the first axis."""
