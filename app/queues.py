@@ -9,6 +9,7 @@ import time
 import streamlit as st
 
 from app import state
+from engine.devices import kind
 from engine.runs import QueueThread
 from engine.workspace import Workspace
 
@@ -17,13 +18,15 @@ SETTLED = 2.0  # s that a queue's thread has lived when all is well: a workspace
 
 
 def queue(device: str) -> QueueThread:
-    """The thread of this server that runs the device's queued jobs; started when first asked for."""
-    return _queue(state.workspace(), device).running()
+    """The thread of this server that runs the queued jobs of a device, of all cards if it is one; started when first
+    asked for.
+    """
+    return _queue(state.workspace(), kind(device)).running()
 
 
 def queue_problem(device: str) -> str | None:
     """Why the device's queue had to be started again, as a sentence; None while all is well."""
-    return _queue(state.workspace(), device).problem
+    return _queue(state.workspace(), kind(device)).problem
 
 
 @st.cache_resource(show_spinner=False)

@@ -74,7 +74,8 @@ def rank(
 
     task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with; a
     class that has fewer gives all it has. teachers: names; None = all. resamples: draws of half the labels, for
-    intervals; 0 = none. device: "auto", "cuda", "mps" or "cpu"; None = the best there is.
+    intervals; 0 = none. device: "auto", "cuda" (any card), "cuda:1" (that one), "mps" or "cpu"; None = the
+    best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
@@ -127,9 +128,10 @@ def compare(
         teachers=None if teachers is None else _texts("teachers", teachers),
         **settings,
     )
-    comparison = start(workspace, specs)
+    place = resolve(device)
+    comparison = start(workspace, specs, place)
     waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
-    queue = QueueThread(workspace, specs[0].device, until_empty=True)
+    queue = QueueThread(workspace, place, until_empty=True)
     queue.start()
     try:
         jobs.wait(waited, JobLines(len(waited)) if progress else None, stop=queue.ended)

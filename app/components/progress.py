@@ -79,19 +79,20 @@ def _events_problem(entry: Entry) -> str | None:
 
 
 def seconds_left(found: Sequence[Entry]) -> float | None:
-    """About how long these runs still take, one after the other; None while too little is known.
+    """About how long these runs still take, one after the other, or as many at a time as there are cards for them; None
+    while too little is known.
 
     While one trains, the others are taken to be as much slower or quicker than they were last as it is.
     """
-    total, pace = 0.0, _pace(found)
-    for entry in found:
-        if entry.status.terminal:
-            continue
+    pace, open_runs = _pace(found), [entry for entry in found if not entry.status.terminal]
+    lanes = max((runs.cards_of(entry.job) for entry in open_runs), default=1)
+    busy = [0.0] * lanes
+    for entry in sorted(open_runs, key=lambda entry: entry.status.state != "running"):
         left = queued.run_seconds(entry.job, entry.status)
         if left is None:
             return None
-        total += left if queued.is_training(entry.status) else left * pace
-    return total
+        busy[busy.index(min(busy))] += left if queued.is_training(entry.status) else left * pace
+    return max(busy)
 
 
 def _pace(found: Sequence[Entry]) -> float:
@@ -110,8 +111,8 @@ def _draw(workspace: Workspace, comparison: Comparison, read: RunsRead) -> None:
     if not found:
         return
     _draw_head(comparison, found)
-    waiting = {entry.spec.device: entry.job for entry in found if entry.status.state == "queued"}
-    lines = {device: runs.line(workspace, job) for device, job in waiting.items()}
+    waiting = {entry.job.lane: entry.job for entry in found if entry.status.state == "queued"}
+    lines = {lane: runs.line(workspace, job) for lane, job in waiting.items()}
     for entry in found:
         _draw_run(entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)
@@ -218,9 +219,9 @@ def _waits_for(entry: Entry, lines: Mapping[str, queued.Line], comparison: Compa
     """What a run of a comparison that waits waits for; empty for one that does not."""
     if entry.status.state != "queued":
         return ""
-    if entry.spec.device not in devices.available():
-        return f"this machine has no {entry.spec.device} device"
-    return queued.waits_for(entry.job, lines[entry.spec.device], comparison.runs)
+    if not devices.is_here(entry.job.device):
+        return f"this machine has no {entry.job.device} device"
+    return queued.waits_for(entry.job, lines[entry.job.lane], comparison.runs)
 
 
 def _latest(curve: Curve) -> str | None:

@@ -9,9 +9,9 @@ from app import state
 from app.components import wording
 from app.components.escaping import escape
 from app.components.methods import title
-from engine import runs
+from engine import devices, runs
 from engine.errors import WorkbenchError
-from engine.jobs import Job, Status
+from engine.jobs import ANY_CARD, Job, Status, works_in
 from engine.runs import estimate_seconds, known_speed
 
 NAMED = 2  # jobs that are named; more are counted
@@ -25,16 +25,16 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
     beside: names of jobs that the reader has before them; they are counted, not named.
     """
     place = next((i for i, (other, _) in enumerate(line) if other.folder == job.folder), 0)
-    first = line[:place]
-    if not first:
+    first, lanes = line[:place], runs.cards_of(job)
+    if len(first) < lanes:
         return "begins next"
     others = [pair for pair in first if pair[0].id not in beside]
-    said = [f"{name(other)}{' (running)' if now.state == 'running' else ''}" for other, now in others[:NAMED]]
+    said = [f"{name(other)}{_running(other, now)}" for other, now in others[:NAMED]]
     if len(others) > NAMED:
         said.append(wording.count(len(others) - NAMED, "other job"))
     if len(first) > len(others):
         said.append(f"{wording.count(len(first) - len(others), 'run')} of these")
-    left = seconds_of(first)
+    left = seconds_of(first, lanes)
     how_long = f"about {wording.duration(left)}" if left is not None else "how long is not known yet"
     return f"waits for {wording.listed(said)}, {how_long}"
 
@@ -45,10 +45,25 @@ def name(job: Job) -> str:
     return said(job.spec) if said else escape(job.id)
 
 
-def seconds_of(found: Line) -> float | None:
-    """About how long until the last of these jobs, which run or wait, has ended; None while too little is known."""
-    parts = [_seconds(job, now) for job, now in found]
-    return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
+def _running(job: Job, now: Status) -> str:
+    """That a job runs, and on which of several cards."""
+    if now.state != "running":
+        return ""
+    kind, _, card = works_in(job, now).partition(":")
+    return f" (running on card {card})" if kind == ANY_CARD and len(devices.cards()) > 1 else " (running)"
+
+
+def seconds_of(found: Line, lanes: int = 1) -> float | None:
+    """About how long until one of so many lanes is through with these jobs, which run or wait, each lane taking the
+    next one when it is free; None while too little is known.
+    """
+    busy = [0.0] * lanes
+    for job, now in found:
+        part = _seconds(job, now)
+        if part is None:
+            return None
+        busy[busy.index(min(busy))] += part  # those that run come first, so each of them finds a lane of its own
+    return min(busy)
 
 
 def _seconds(job: Job, now: Status) -> float | None:

@@ -31,7 +31,7 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", default="parc", help="the similarity metric (default parc); rank takes all, too")
     parser.add_argument("--labels-per-class", type=int, default=5)
     parser.add_argument("--teachers", help="comma-separated; all by default")
-    parser.add_argument("--device", help="auto, cuda, mps or cpu")
+    parser.add_argument("--device", help="auto, cuda (any card), cuda:1 (that one), mps or cpu")
     add_json(parser)
 
 

@@ -15,7 +15,7 @@ from engine.workspace import Workspace
 def add_parser(verbs: Any) -> None:
     """Add `work` and `job` to the command line."""
     work = add_command(verbs, "work", _work, "work on the queue until it is empty")
-    work.add_argument("--device", help="auto, cuda, mps or cpu")
+    work.add_argument("--device", help="auto, cuda (all cards), cuda:1 (that one), mps or cpu")
     job = add_command(verbs, "job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
     waits = "load what the jobs of a lane need, and wait for one (the queue calls this)"

@@ -6,17 +6,18 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import read_events
-from engine.jobs.lanes import IMPORT, INTERACTIVE, lane_of_device
-from engine.jobs.overview import OnChange, queued_jobs, unfinished_jobs, wait
+from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
+from engine.jobs.overview import OnChange, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
-from engine.jobs.states import Status, create, remove, request_cancel, resume, status
+from engine.jobs.states import Status, create, remove, request_cancel, resume, status, works_in
 from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
 __all__ = [
+    "ANY_CARD",
     "IMPORT",
     "INTERACTIVE",
     "FileLock",
@@ -28,7 +29,7 @@ __all__ = [
     "WarmWorker",
     "create",
     "drain",
-    "lane_of_device",
+    "in_order",
     "list_jobs",
     "load",
     "queued_jobs",
@@ -42,4 +43,5 @@ __all__ = [
     "wait",
     "wait_for_job",
     "worker",
+    "works_in",
 ]

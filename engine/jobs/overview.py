@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from engine.errors import WorkbenchError
+from engine.jobs.lanes import sources
 from engine.jobs.records import STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
 
@@ -20,10 +22,16 @@ GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that
 
 
 def unfinished_jobs(roots: Sequence[Path], lane: str) -> list[tuple[Job, Status]]:
-    """Jobs that run in a lane or wait there, with their status: those that run first, then in the order in which they
-    will start.
+    """Jobs that a lane works off, with their status: those that run first, then in the order in which they will start.
+
+    A card's lane works off what asks for any card too, which may run, or start, on another one.
     """
-    return sorted(Unfinished(roots, lane).look(), key=lambda pair: pair[1].state == "queued")
+    return in_order(Unfinished(roots, lane).look())
+
+
+def in_order(found: Iterable[tuple[Job, Status]]) -> list[tuple[Job, Status]]:
+    """Jobs that run first, then the others in the order in which they will start."""
+    return sorted(sorted(found, key=_turn), key=lambda pair: pair[1].state == "queued")
 
 
 def queued_jobs(roots: Sequence[Path], lane: str) -> list[Job]:
@@ -59,10 +67,10 @@ def wait(
 
 
 class Unfinished:
-    """The jobs of one lane that have not ended; what has ended is remembered, so that looking is cheap."""
+    """The unfinished jobs that a lane works off; what has ended is remembered, so that looking is cheap."""
 
     def __init__(self, roots: Sequence[Path], lane: str) -> None:
-        self._roots, self._lane = list(roots), lane
+        self._roots, self._sources = list(roots), sources(lane)
         self._passed: dict[str, object] = {}  # folder -> stamp of its status when it needed no look
 
     def look(self) -> list[tuple[Job, Status]]:
@@ -78,11 +86,16 @@ class Unfinished:
             except WorkbenchError:
                 continue
             present = status(job)
-            if job.lane != self._lane or (present.terminal and not is_unsettled(present)):
+            if job.lane not in self._sources or (present.terminal and not is_unsettled(present)):
                 self._passed[name] = stamp
             else:
                 found.append((job, present))
-        return sorted(found, key=lambda pair: (pair[1].queued, pair[0].created, pair[0].id))
+        return sorted(found, key=_turn)
+
+
+def _turn(pair: tuple[Job, Status]) -> tuple[datetime, datetime, str]:
+    job, present = pair
+    return present.queued, job.created, job.id
 
 
 def _stamp(path: str) -> object:

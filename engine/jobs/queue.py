@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -20,7 +21,7 @@ from engine.errors import BusyError, InvalidInputError, StorageError, Unavailabl
 from engine.jobs import processes, states
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
-from engine.jobs.states import Status, is_unsettled, settle, status
+from engine.jobs.states import Status, is_unsettled, settle, status, works_in
 from engine.jobs.warm import WarmWorker
 from engine.workspace import Workspace
 
@@ -101,6 +102,7 @@ def drain(
     until_empty: bool = False,
     on_change: OnChange | None = None,
     warm: Callable[[], WarmWorker] | None = None,
+    environment: Callable[[], Mapping[str, str]] = dict,
     grace: float = GRACE,
     kill_grace: float = KILL_GRACE,
     poll: float = POLL,
@@ -108,7 +110,8 @@ def drain(
     """Run the queued jobs of a lane, the oldest first, until `stop` is set or (`until_empty`) none is left.
 
     command(job) is the command line of a worker that calls `worker.run(job.folder, ...)`; it gets this environment, as
-    `processes.worker_environment` makes it.
+    `processes.worker_environment` makes it, with what `environment()` has on top.
+    Several lanes may work off one line of jobs, as those of several cards do: each job is started once.
     warm() starts a worker that waits for a job: while the lane is held and empty there is one, until it has waited long
     enough; after the next job there is one again.
     on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
@@ -118,7 +121,8 @@ def drain(
     """
     cancellations, roots = _Cancellations(grace, kill_grace), workspace.job_folders
     unfinished = Unfinished(roots, lane)
-    drainer = _Drainer(unfinished, command, stop or threading.Event(), on_change, cancellations, poll, warm)
+    start = _Start(command, environment, warm)
+    drainer = _Drainer(workspace, lane, unfinished, start, stop or threading.Event(), on_change, cancellations, poll)
     for folder in (*roots, *workspace.written_to()):  # what is half-written or half-removed, and nobody's any more
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
     lock = FileLock(workspace, lane)
@@ -189,23 +193,34 @@ class _Spare:
             self._worker = None
 
 
+@dataclass(frozen=True)
+class _Start:
+    """How a worker is started."""
+
+    command: Callable[[Job], list[str]]
+    environment: Callable[[], Mapping[str, str]]
+    warm: Callable[[], WarmWorker] | None
+
+
 class _Drainer:
     """What `drain` does, with its settings."""
 
     def __init__(
         self,
+        workspace: Workspace,
+        lane: str,
         unfinished: Unfinished,
-        command: Callable[[Job], list[str]],
+        how: _Start,
         stop: threading.Event,
         on_change: OnChange | None,
         cancellations: _Cancellations,
         poll: float,
-        warm: Callable[[], WarmWorker] | None,
     ) -> None:
         self.stop = stop
-        self.spare = _Spare(warm)
+        self.spare = _Spare(how.warm)
+        self._workspace, self._lane = workspace, lane
         self._jobs = unfinished
-        self._command = command
+        self._how = how
         self._on_change = on_change
         self._cancellations = cancellations
         self._poll = poll
@@ -223,8 +238,10 @@ class _Drainer:
         """With the lane held: settle what died, then run what is queued; return at `stop`, or when none is left."""
         while not self.stop.is_set():
             pending = self._jobs.look()
-            workers = [pair for pair in pending if pair[1].state == "running" and pair[1].host == processes.host()]
-            dead = [job for job, present in pending if present.state == "interrupted" or is_unsettled(present)]
+            here = [pair for pair in pending if works_in(*pair) == self._lane]
+            workers = [pair for pair in here if pair[1].state == "running" and pair[1].host == processes.host()]
+            lost = [pair for pair in pending if pair[1].state == "interrupted" or is_unsettled(pair[1])]
+            dead = [job for job, present in lost if self._is_mine(job, present)]
             queued = [job for job, present in pending if present.state == "queued"]
             if workers:  # started by hand, or left by a drainer whose lock could not be inherited
                 for job, present in workers:
@@ -240,10 +257,21 @@ class _Drainer:
                 self.spare.keep()
                 self.stop.wait(self._poll)
 
+    def _is_mine(self, job: Job, present: Status) -> bool:
+        """Whether this lane settles a job whose process died: it was its own, or that of a lane that nobody holds."""
+        lane = works_in(job, present)
+        if lane == self._lane:
+            return True
+        lock = FileLock(self._workspace, lane)
+        try:
+            return lock.acquire()
+        finally:
+            lock.release()
+
     def _run(self, job: Job, lock: FileLock) -> None:
         """Run one job to the end of its process."""
         try:
-            process = self._start(job, self._command(job), lock)
+            process = self._start(job, self._how.command(job), lock)
         except OSError as error:
             self._refuse(job, f"Its worker could not be started ({error}): check this installation, then resume it.")
             return
@@ -266,12 +294,12 @@ class _Drainer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=processes.worker_environment(),
+                env={**processes.worker_environment(), **self._how.environment()},
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )
             try:
-                states.begin_locked(job, process.pid)
+                states.begin_locked(job, process.pid, self._lane)
             except BaseException:
                 processes.kill_group(process.pid)
                 process.wait()

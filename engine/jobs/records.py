@@ -14,7 +14,7 @@ from typing import Any
 
 from engine import files
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
-from engine.jobs.lanes import lane_before
+from engine.jobs.lanes import lane_known
 from engine.records import Moment, read_record, write_record
 
 if sys.platform != "win32":
@@ -36,8 +36,8 @@ class Job:
 
     folder: where everything about it lies; its name is `id`.
     kind: which handler of the worker does it.
-    device: what it computes on, such as "cpu" or "cuda".
-    lane: in whose queue it waits, such as "cuda:0" or "interactive".
+    device: what it computes on, such as "cpu", "cuda" for any card or "cuda:1" for that one.
+    lane: in whose queue it waits, such as "cpu", "interactive", or "cuda" for the lane of any card.
     spec: what the handler needs to know, as JSON.
     """
 
@@ -99,7 +99,7 @@ def load(folder: Path) -> Job:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise InvalidInputError(f"There is no job in {folder}: it was removed, or it never was one.") from None
-    lane = found.lane or lane_before(found.kind, found.device)
+    lane = lane_known(found.kind, found.device, found.lane)
     return Job(folder, folder.name, found.kind, found.device, found.spec, found.created, lane)
 
 

@@ -14,7 +14,7 @@ from engine import files
 from engine.errors import BusyError, InvalidInputError, WorkbenchError
 from engine.files import remove_temporary
 from engine.jobs import processes
-from engine.jobs.lanes import lane_of_device
+from engine.jobs.lanes import ANY_CARD, FIRST_CARD
 from engine.jobs.records import (
     CANCEL_FLAG,
     JOB_FILE,
@@ -47,6 +47,7 @@ class Status:
     rate: units a second over the last while; seconds_left: in the present stage. None while unknown or not running.
     stage: what it is doing now. message: one sentence for the user when it failed or was cancelled.
     attempts: how often it was started since the user queued it. seconds: working time over all attempts.
+    lane: which lane started that process, such as "cuda:1" for one that asked for any card.
     pid, pid_started, host: its process. heartbeat: when that process last wrote.
     created, queued, started, finished: times in UTC; started is the first start.
     """
@@ -69,6 +70,7 @@ class Status:
     pid: int | None = None
     pid_started: str | None = None
     host: str | None = None
+    lane: str | None = None
     cancel_requested: bool = False
 
     @property
@@ -88,7 +90,7 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     if os.path.exists(folder):
         raise _taken(folder)
     with files.replacing_folder(folder) as temporary:
-        write_job(temporary, job_id, kind=kind, device=device, lane=lane or lane_of_device(device), spec=spec)
+        write_job(temporary, job_id, kind=kind, device=device, lane=lane or device, spec=spec)
         mine = load(temporary)
         _store(mine, Status(state="queued", created=mine.created, queued=mine.created))
     job = load(folder)
@@ -124,6 +126,11 @@ def is_alive(stored: Status) -> bool:
     return stored.heartbeat is not None and abs((now() - stored.heartbeat).total_seconds()) < STALE_AFTER
 
 
+def works_in(job: Job, present: Status) -> str:
+    """In which lane a job's process works, or worked when it died; one that was started by hand, in its own."""
+    return present.lane or (FIRST_CARD if job.lane == ANY_CARD else job.lane)
+
+
 def is_unsettled(present: Status) -> bool:
     """Whether a cancelled job still names its process: it died before anybody wrote down that it has ended."""
     return present.state == "cancelled" and present.pid is not None
@@ -138,8 +145,8 @@ def begin(job: Job, pid: int) -> Status | None:
         return begin_locked(job, pid)
 
 
-def begin_locked(job: Job, pid: int) -> Status | None:
-    """`begin` for whoever holds the job's lock already."""
+def begin_locked(job: Job, pid: int, lane: str | None = None) -> Status | None:
+    """`begin` for whoever holds the job's lock already. lane: whose lane starts it; None for one started by hand."""
     present = status(job)
     mark = processes.start_mark(pid)
     if present.state == "running":
@@ -158,6 +165,7 @@ def begin_locked(job: Job, pid: int) -> Status | None:
         pid=pid,
         pid_started=mark,
         host=processes.host(),
+        lane=lane,
     )
     _store(job, started)
     return started
@@ -279,7 +287,7 @@ def _requeue(job: Job, last: Status) -> Status:
 
 def _at_rest(last: Status) -> Status:
     """A status without what is true only of a live process."""
-    return replace(last, rate=None, seconds_left=None, stage="", pid=None, pid_started=None, host=None)
+    return replace(last, rate=None, seconds_left=None, stage="", pid=None, pid_started=None, host=None, lane=None)
 
 
 def _remove_flag(job: Job) -> None:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,11 +31,18 @@ class WarmWorker:
     """The queue's end: a process that waits for one job. Raises OSError if it cannot be started.
 
     command: how a process is started that calls `wait_for_job` with the number that is appended. state: gives what must
-    not have changed since for it to be handed a job, such as the program's files; so must the environment.
+    not have changed since for it to be handed a job, such as the program's files; so must the environment, and what
+    `environment()` has on top of it.
     """
 
-    def __init__(self, command: Sequence[str], state: Callable[[], object]) -> None:
-        self._state, self._known = state, (processes.worker_environment(), state())
+    def __init__(
+        self,
+        command: Sequence[str],
+        state: Callable[[], object],
+        environment: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._state, self._environment = state, environment
+        self._known = self._now()
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -58,7 +65,7 @@ class WarmWorker:
 
         None if it could not take it: it was not ready, no longer up to date, dead, or silent. Then it has ended.
         """
-        if self._is_ready() and self._known == (processes.worker_environment(), self._state()):
+        if self._is_ready() and self._known == self._now():
             with suppress(OSError):
                 self._channel.settimeout(ANSWER_WITHIN)
                 socket.send_fds(self._channel, [os.fsencode(folder)], [log, lock])
@@ -74,6 +81,9 @@ class WarmWorker:
         if not self.gone:  # else its number may be another's by now
             processes.kill_group(self._process.pid)
         self._process.wait()
+
+    def _now(self) -> tuple[dict[str, str], object]:
+        return {**processes.worker_environment(), **self._environment()}, self._state()
 
     def _is_ready(self) -> bool:
         """Whether it has said that its libraries are loaded."""

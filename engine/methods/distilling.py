@@ -18,21 +18,25 @@ from torch import Tensor
 from engine.errors import InvalidInputError
 from engine.methods.method import Material, Need, Settings
 from engine.training import (
+    Batch,
     Batches,
+    Inputs,
     Loss,
     NumberInput,
     Objective,
     OnLabels,
     Student,
+    Term,
     choice,
     features_of_both,
     number,
     share,
 )
-from engine.training.batches import OTHERS
+from engine.training.batches import OTHERS_STREAM, Table, Tables
 from engine.training.losses import at_temperature, distillation_loss, supervised_loss
 
 PAPER = "Borup, Phoo and Hariharan, ICCV 2023, arXiv 2304.12314"
+PSEUDO_LABELS, ALPHA = "pseudo-labels", "alpha"  # tables
 
 
 @dataclass(frozen=True)
@@ -145,57 +149,63 @@ class Taught(Objective):
 
     @property
     def heads(self) -> Mapping[str, int]:
-        """One for each teacher whose own classes are learned."""
-        return {name: signal.pseudo_labels.shape[2] for name, signal in self.signals.items()}
+        """One for each teacher whose own classes are learned, by size: those of a size are computed as one."""
+        sizes = {name: signal.pseudo_labels.shape[2] for name, signal in self.signals.items()}
+        return dict(sorted(sizes.items(), key=lambda named: (named[1], named[0])))
 
     @property
     def head_factor(self) -> float:
         """As set."""
         return self.settings.head_factor
 
-    def labels_and_others(
-        self, student: Student, batches: Batches, step: int
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, "U D"], list[Float[Tensor, "U Z_s"]]]:
-        """The loss on the labels, the features of the other images, and what each teacher with a head says of those."""
-        labeled, labels = batches.labeled(step)
-        others, targets = self._described(batches, step, list(student.heads))
-        labeled_features, other_features = features_of_both(student, labeled, others, batches.spec.batch_norm)
-        return supervised_loss(student.network.classifier(labeled_features), labels), other_features, targets
+    @property
+    def tables(self) -> Tables:
+        """The pseudo-labels, and each teacher's weight for each of its classes, side by side as the heads are."""
+        if not self.signals:
+            return {}
+        said = tuple(self.signals[name].pseudo_labels for name in self.heads)
+        alpha = torch.tensor([self.signals[name].alpha for name in self.heads])
+        repeated = alpha.repeat_interleave(torch.tensor(list(self.heads.values())))
+        return {PSEUDO_LABELS: Table(said, by=("views", "places")), ALPHA: Table((repeated,), by=())}
 
-    def on_teachers(
-        self, student: Student, features: Float[Tensor, "U D"], targets: list[Float[Tensor, "U Z_s"]]
-    ) -> Float[Tensor, ""]:
-        """Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
-        alpha = [self.signals[name].alpha for name in student.heads]
-        return distillation_loss(student.head_logits(features), targets, alpha)
-
-    def _described(
-        self, batches: Batches, step: int, teachers: list[str]
-    ) -> tuple[Float[Tensor, "B 3 S S"], list[Float[Tensor, "B Z_s"]]]:
-        """Images of the whole training split, and what each of `teachers` says of them.
+    def inputs(self, batches: Batches, step: int) -> Inputs:
+        """Labeled images, and images of the whole training split with the view that their targets describe.
 
         With K > 1 views, the student sees the very crop that its targets describe. With one, it sees a random crop
         while the target describes the whole image.
         """
-        places, draws = batches.others(step), batches.draws(OTHERS, step)
-        if self.boxes is None:
-            views = torch.zeros(len(places), dtype=torch.int64)
-            images = (batches.strong if self.settings.strong else batches.weak)(places, draws)
+        places, draws = batches.others(step), batches.draws(OTHERS_STREAM, step)
+        others: dict[str, Tensor] = {"places": places, "views": torch.zeros(len(places), dtype=torch.int64)}
+        if self.boxes is not None:
+            others["views"] = torch.randint(len(self.boxes), (len(places),), generator=draws)
+            others["boxes"] = self.boxes[others["views"], places]
+        elif self.settings.strong:
+            others |= batches.strong(len(places), draws)
         else:
-            views = torch.randint(len(self.boxes), (len(places),), generator=draws)
-            images = batches.cropped(places, self.boxes[views, places])
-        targets = [self.signals[name].pseudo_labels[views, places] for name in teachers]
-        temperature = self.settings.temperature
-        return images, [at_temperature(target.to(batches.device).float(), temperature) for target in targets]
+            others["boxes"] = batches.weak(len(places), draws)
+        return {"labeled": batches.labeled(step), "others": others}
+
+    def labels_and_others(self, student: Student, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "U D"]]:
+        """The loss on the labels, and the features of the other images."""
+        others = batch.others.strong() if self.settings.strong else batch.others.weak()
+        labeled_features, other_features = features_of_both(student, batch.labeled.weak(), others, batch.batch_norm)
+        return supervised_loss(student.network.classifier(labeled_features), batch.labeled["labels"]), other_features
+
+    def on_teachers(self, student: Student, batch: Batch, features: Float[Tensor, "U D"]) -> Float[Tensor, ""]:
+        """Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
+        heads, said = student.teaching_heads, batch.others.rows(PSEUDO_LABELS).float()
+        targets = at_temperature(said, self.settings.temperature, heads.segments)
+        return distillation_loss(heads.segments(heads(features).float()), targets, batch.others.rows(ALPHA))
 
 
 class Distillation(Taught):
     """λ · cross-entropy on the labels + (1 - λ) · Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
 
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
+    def loss(self, student: Student, batch: Batch) -> Loss:
         """Of one step, in nats."""
-        labeled_share = self.settings.labeled_share
-        on_labels, features, targets = self.labels_and_others(student, batches, step)
-        on_teachers = self.on_teachers(student, features, targets)
-        loss = labeled_share * on_labels + (1 - labeled_share) * on_teachers
-        return loss, {"labels": on_labels, "teachers": on_teachers}
+        on_labels, features = self.labels_and_others(student, batch)
+        on_teachers = self.on_teachers(student, batch, features)
+        return {
+            "labels": Term(on_labels, "labeled", self.settings.labeled_share),
+            "teachers": Term(on_teachers, "others", 1 - self.settings.labeled_share),
+        }

@@ -13,8 +13,20 @@ from typing import Annotated, ClassVar
 import torch
 
 from engine.methods.method import Material, Method, Need, Settings
-from engine.training import Batches, Loss, NumberInput, Objective, Student, features_of_both, number, share
-from engine.training.batches import OTHERS
+from engine.training import (
+    Batch,
+    Batches,
+    Inputs,
+    Loss,
+    NumberInput,
+    Objective,
+    Student,
+    Term,
+    features_of_both,
+    number,
+    share,
+)
+from engine.training.batches import OTHERS_STREAM
 from engine.training.losses import fixmatch_loss, supervised_loss
 
 
@@ -54,19 +66,28 @@ class _Consistency(Objective):
 
     settings: FixMatch
 
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
-        labeled, labels = batches.labeled(step)
+    def inputs(self, batches: Batches, step: int) -> Inputs:
         places = batches.others(step)
-        weak = batches.weak(places, batches.draws(OTHERS, step))
-        strong = batches.strong(places, batches.draws("strong augmentation", step))
+        others = {
+            "places": places,
+            "boxes": batches.weak(len(places), batches.draws(OTHERS_STREAM, step)),
+            **batches.strong(len(places), batches.draws("strong augmentation", step)),
+        }
+        return {"labeled": batches.labeled(step), "others": others}
+
+    def loss(self, student: Student, batch: Batch) -> Loss:
+        labeled, weak, strong = batch.labeled.weak(), batch.others.weak(), batch.others.strong()
         with torch.no_grad():
             weak_logits = student.network(weak)[1]
-        labeled_features, strong_features = features_of_both(student, labeled, strong, batches.spec.batch_norm)
+        labeled_features, strong_features = features_of_both(student, labeled, strong, batch.batch_norm)
         head = student.network.classifier
-        on_labels = supervised_loss(head(labeled_features), labels)
+        on_labels = supervised_loss(head(labeled_features), batch.labeled["labels"])
         consistency, confident = fixmatch_loss(weak_logits, head(strong_features), self.settings.fixmatch_threshold)
-        loss = on_labels + self.settings.fixmatch_weight * consistency
-        return loss, {"labels": on_labels, "consistency": consistency, "confident share": confident}
+        return {
+            "labels": Term(on_labels, "labeled"),
+            "consistency": Term(consistency, "others", self.settings.fixmatch_weight),
+            "confident share": Term(confident, "others", None),
+        }
 
 
 METHOD = Method(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.methods.method import Material, Method, Settings
-from engine.training import Batches, Loss, Objective, Student
+from engine.training import Batch, Loss, Objective, Student, Term
 from engine.training.losses import supervised_loss
 
 
@@ -27,12 +27,11 @@ class _OnTheHead(Objective):
     def head_alone(self) -> bool:
         return True
 
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
-        images, labels = batches.labeled(step)
+    def loss(self, student: Student, batch: Batch) -> Loss:
         with torch.no_grad():
-            features = student.network.features(images)
-        loss = supervised_loss(student.network.classifier(features), labels)
-        return loss, {"labels": loss}
+            features = student.network.features(batch.labeled.weak())
+        logits = student.network.classifier(features)
+        return {"labels": Term(supervised_loss(logits, batch.labeled["labels"]), "labeled")}
 
 
 METHOD = Method(

@@ -110,13 +110,14 @@ class MethodMean:
     at_equal_seconds: float | None
 
 
-def start(workspace: Workspace, specs: Sequence[RunSpec]) -> Comparison:
+def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> Comparison:
     """Queue the runs of a comparison and write it down. A run that is there already is kept: done ones are read again,
     stopped ones resumed.
 
-    Raises StorageError if the disk refuses.
+    device: one of the kind that the specs name, such as the card "cuda:1"; None for any. Raises StorageError if the
+    disk refuses.
     """
-    enqueue(workspace, specs)
+    enqueue(workspace, specs, device)
     shared, differs = common_ground(specs)
     run_ids = tuple(spec.run_id for spec in specs)
     comparison = Comparison(
@@ -132,9 +133,9 @@ def start(workspace: Workspace, specs: Sequence[RunSpec]) -> Comparison:
     return load_comparison(workspace, comparison.id)
 
 
-def enqueue(workspace: Workspace, specs: Sequence[RunSpec]) -> list[Job]:
-    """Queue runs, without a comparison of them. Done ones stay as they are, stopped ones are resumed. A measurement for
-    the sake of an estimate ends, so that none of them waits for it.
+def enqueue(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> list[Job]:
+    """Queue runs, on `device` as `start` does, without a comparison of them. Done ones stay as they are, stopped ones
+    are resumed. A measurement for the sake of an estimate ends, so that none of them waits for it.
 
     Raises StorageError if the disk refuses.
     """
@@ -142,7 +143,8 @@ def enqueue(workspace: Workspace, specs: Sequence[RunSpec]) -> list[Job]:
     for spec in specs:
         folder = workspace.runs / spec.run_id
         if not folder.exists():
-            queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=spec.device))
+            place = device or spec.device
+            queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=place))
             continue
         job = load(folder)
         if status(job).state in ("failed", "cancelled", "interrupted"):
@@ -237,7 +239,7 @@ def run_again(workspace: Workspace, entry: Entry) -> Job:
     """
     spec = dict(entry.job.spec)  # as it lies there: the run's name is a hash of it
     remove(entry.job)
-    return create(workspace.runs, entry.run, kind=KIND, spec=spec, device=entry.spec.device)
+    return create(workspace.runs, entry.run, kind=KIND, spec=spec, device=entry.job.device)
 
 
 def common_ground(specs: Sequence[RunSpec]) -> tuple[Shared, tuple[str, ...]]:

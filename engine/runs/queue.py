@@ -9,30 +9,44 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from engine import jobs
+from engine import devices, jobs
 from engine.errors import WorkbenchError
 from engine.installation import FOLDER
-from engine.jobs import IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, lane_of_device
+from engine.jobs import ANY_CARD, IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, works_in
 from engine.workspace import Workspace
 
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
 
 
 def lanes(device: str) -> list[str]:
-    """The lanes that whoever works for `device` drains: its own, and those that are of no device."""
-    return [INTERACTIVE, IMPORT, lane_of_device(device)]
+    """The lanes that whoever works for `device` drains: its own, for "cuda" that of each card, and those that are of no
+    device.
+    """
+    own = [f"cuda:{card.index}" for card in devices.cards()] or ["cuda:0"] if device == "cuda" else [device]
+    return [INTERACTIVE, IMPORT, *own]
 
 
 def waiting(workspace: Workspace, device: str) -> list[Job]:
     """Jobs that wait in the lanes of `device`: lane by lane, in the order in which they will start."""
-    return [job for lane in lanes(device) for job in jobs.queued_jobs(workspace.job_folders, lane)]
+    found = [job for lane in lanes(device) for job in jobs.queued_jobs(workspace.job_folders, lane)]
+    return list(dict.fromkeys(found))  # what waits for any card waits in the lanes of all
 
 
 def line(workspace: Workspace, job: Job) -> list[tuple[Job, Status]]:
     """What runs in the lane of `job` now, then what waits there in the order in which it will start, `job` with it. A
-    job that waits waits for all that stands before it here.
+    job that waits waits for all that stands before it here; for any card, until one of all cards is free.
     """
-    return jobs.unfinished_jobs(workspace.job_folders, job.lane)
+    if job.lane != ANY_CARD:
+        found = jobs.unfinished_jobs(workspace.job_folders, job.lane)
+        return [pair for pair in found if pair[1].state != "running" or works_in(*pair) == job.lane]
+    of_cards = [lane for lane in lanes("cuda") if lane not in (INTERACTIVE, IMPORT)]
+    every = {pair[0]: pair for lane in of_cards for pair in jobs.unfinished_jobs(workspace.job_folders, lane)}
+    return jobs.in_order(every.values())
+
+
+def cards_of(job: Job) -> int:
+    """How many lanes may take `job`: as many as there are cards for one that asks for any, else its own alone."""
+    return max(1, len(devices.cards())) if job.lane == ANY_CARD else 1
 
 
 def worker_command(job: Job) -> list[str]:
@@ -42,7 +56,8 @@ def worker_command(job: Job) -> list[str]:
 
 def warm_worker(lane: str) -> WarmWorker:
     """A worker of a lane that waits for a job. Raises OSError if it cannot be started."""
-    return WarmWorker([sys.executable, "-P", "-m", "engine", "warm", lane], _program)
+    command = [sys.executable, "-P", "-m", "engine", "warm", lane]
+    return WarmWorker(command, _program, partial(devices.environment_of, lane))
 
 
 def _program() -> list[tuple[str, int, int]]:
@@ -67,14 +82,15 @@ def drain(
     written; then, as when this is interrupted, all lanes end, and running workers work on.
     """
     stop, errors, notify = stop or threading.Event(), list[WorkbenchError](), _one_at_a_time(on_change)
+    drained = lanes(device)
     threads = [
         threading.Thread(
             target=_drain_lane,
-            args=(workspace, lane, lanes(device), stop, until_empty, notify, warm, errors),
+            args=(workspace, lane, drained, stop, until_empty, notify, warm, errors),
             name=f"queue of {lane}",
             daemon=True,
         )
-        for lane in lanes(device)
+        for lane in drained
     ]
     for thread in threads:
         thread.start()
@@ -109,6 +125,7 @@ def _drain_lane(
                 until_empty=until_empty,
                 on_change=on_change,
                 warm=partial(warm_worker, lane) if warm else None,
+                environment=partial(devices.environment_of, lane),
             )
             if stop.is_set() or not any(jobs.unfinished_jobs(workspace.job_folders, other) for other in beside):
                 return

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from engine.devices import resolve
+from engine.devices import kind, resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
 from engine.jobs import Job
@@ -158,7 +158,7 @@ def plan(
     _check_known(chosen)
     found = [get_method(name) for name in dict.fromkeys(methods)]
     check_held_out(task)
-    place = resolve(device)
+    place = kind(resolve(device))  # on which card is no part of what a run is
     for seed in seeds:
         task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from engine import jobs
-from engine.devices import describe
+from engine.devices import describe, kind
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
@@ -67,7 +67,7 @@ def request_speed(workspace: Workspace, recipes: Sequence[Recipe], device: str) 
 def end_measurements(workspace: Workspace, device: str) -> None:
     """Let measurements on a device end that wait or run: runs were started, and their own speed will be known."""
     for job in jobs.list_jobs(workspace.jobs):
-        if job.kind == KIND and job.device == device and not jobs.status(job).terminal:
+        if job.kind == KIND and kind(job.device) == kind(device) and not jobs.status(job).terminal:
             jobs.request_cancel(job)
 
 
@@ -86,7 +86,12 @@ def execute_speed(workspace: Workspace, job: Job, report: Reporter) -> None:
 
 def estimate_seconds(speed: Speed, spec: TrainSpec) -> float:
     """About how long a run takes, in seconds, without its teachers' first pass over the images."""
-    return START_SECONDS + (1 + EVALUATION_SHARE) * spec.steps * spec.images_per_step / speed.images_per_second
+    return seconds_at(speed.images_per_second, spec.steps * spec.images_per_step)
+
+
+def seconds_at(images_per_second: float, images: int) -> float:
+    """The same at a rate, for a budget of so many images."""
+    return START_SECONDS + (1 + EVALUATION_SHARE) * images / images_per_second
 
 
 def _keep(workspace: Workspace, recipe: Recipe, device: str, images_a_second: float, *, in_a_run: bool) -> None:

@@ -80,9 +80,12 @@ def single_teacher_specs(
     return specs
 
 
-def request_measurements(workspace: Workspace, specs: Sequence[RunSpec]) -> list[Job]:
-    """Queue the runs of `single_teacher_specs`; done ones stay, stopped ones are resumed. They are no comparison."""
-    return enqueue(workspace, specs)
+def request_measurements(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> list[Job]:
+    """Queue the runs of `single_teacher_specs`; done ones stay, stopped ones are resumed. They are no comparison.
+
+    device: as `start` takes it.
+    """
+    return enqueue(workspace, specs, device)
 
 
 def single_teacher_runs(workspace: Workspace, task: Task, labels_per_class: int) -> list[Entry]:

@@ -1,25 +1,29 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
-from engine.training.batches import Batches
-from engine.training.data import EvaluationData, TrainData
+from engine.training.batches import Batch, Batches, Inputs
+from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
-from engine.training.objective import Loss, Objective, OnLabels, features_of_both
+from engine.training.objective import Loss, Objective, OnLabels, Term, features_of_both
 from engine.training.spec import TrainSpec
 from engine.training.student_network import Student, input_statistics
 
 __all__ = [
+    "Batch",
     "Batches",
     "Checkpoint",
     "EvaluationData",
     "Field",
     "Hooks",
+    "Inputs",
     "Loss",
     "NumberInput",
     "Objective",
     "OnLabels",
     "Point",
+    "Rows",
     "Student",
+    "Term",
     "TrainData",
     "TrainSpec",
     "Trained",

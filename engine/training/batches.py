@@ -1,35 +1,71 @@
-"""The images of a step. Every draw has its own stream, so that methods of one seed see the same ones."""
+"""The images of a step, in two halves: what the CPU draws for it, ahead if need be, and what the device makes of that.
+
+Every draw has its own stream, so that methods of one seed see the same images.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from engine.training import augment
-from engine.training.data import TrainData
-from engine.training.spec import TrainSpec
+from engine.training.data import Rows, TrainData
+from engine.training.spec import BatchNorm, TrainSpec
 from engine.training.streams import batch_positions, generator
 
-OTHERS = "unlabeled augmentation"  # the stream of what befalls a step's other images
+OTHERS_STREAM = "unlabeled augmentation"  # of what befalls a step's other images
+IMAGES = "images"  # the table that every method reads
+
+GroupName: TypeAlias = Literal["labeled", "others"]
+Drawn: TypeAlias = Mapping[str, Tensor]  # of one group of images: tensors `[B, ...]` by name, on the CPU until used
+Inputs: TypeAlias = Mapping[GroupName, Drawn]  # all that one step draws
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of every image of the training split: a step reads its rows, and never the whole.
+
+    parts: tensors `[*by, ...]` whose rows are read side by side. by: the drawn positions that choose a row. of: the
+    groups of images that it is read for. One that no position chooses from is the same for every image.
+    """
+
+    parts: tuple[Rows, ...]
+    by: tuple[str, ...] = ("places",)
+    of: tuple[GroupName, ...] = ("others",)
+
+    def rows(self, drawn: Drawn) -> Tensor:
+        """The rows `[B, ...]` of drawn images."""
+        index = tuple(drawn[name] for name in self.by)
+        found = [part[index] for part in self.parts]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
+
+    def on(self, device: torch.device) -> Table:
+        """The whole of it on a device."""
+        return replace(self, parts=tuple(part.to(device) for part in self.parts))
+
+
+Tables: TypeAlias = Mapping[str, Table]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Draws the images of a step."""
+    """Draws, on the CPU, what a step takes: a function of the seed and the step alone."""
 
     spec: TrainSpec
     data: TrainData
     seed: int
-    device: torch.device
 
-    def labeled(self, step: int) -> tuple[Float[Tensor, "B 3 S S"], Int64[Tensor, " B"]]:
-        """Weakly augmented labeled images and their labels."""
+    def labeled(self, step: int) -> Drawn:
+        """Labeled images: their `places` in the training split, `labels` and `boxes` to crop them to."""
         places = batch_positions(self.seed, "labeled", len(self.data.labeled), self.spec.labeled_batch, step)
-        draws = self.draws("labeled augmentation", step)
-        return self.weak(self.data.labeled[places], draws), self.data.labels[places].to(self.device)
+        boxes = self.weak(len(places), self.draws("labeled augmentation", step))
+        return {"places": self.data.labeled[places], "labels": self.data.labels[places], "boxes": boxes}
 
     def others(self, step: int) -> Int64[Tensor, " B"]:
         """Positions of the step's images from the whole training split, labeled and unlabeled alike."""
@@ -39,17 +75,74 @@ class Batches:
         """What a step draws from the stream of that name."""
         return generator(self.seed, stream, step)
 
-    def weak(self, places: Int64[Tensor, " B"], draws: torch.Generator) -> Float[Tensor, "B 3 S S"]:
-        """Images at these positions, each in a random crop and, where the task allows, flip."""
-        return augment.weak(self._pixels(places), draws, flip=self.data.flip)
+    def weak(self, count: int, draws: torch.Generator) -> Float[Tensor, "count 5"]:
+        """Boxes of `count` weak views: a random crop and, where the task allows, flip."""
+        return augment.random_boxes(count, draws, flip=self.data.flip)
 
-    def strong(self, places: Int64[Tensor, " B"], draws: torch.Generator) -> Float[Tensor, "B 3 S S"]:
-        """Images at these positions in FixMatch's strong view."""
-        return augment.strong(self._pixels(places), draws, flip=self.data.flip)
+    def strong(self, count: int, draws: torch.Generator) -> Drawn:
+        """What `count` strong views of FixMatch are drawn as, for `Group.strong`."""
+        found = augment.strong_draws(count, self.spec.size, draws, flip=self.data.flip)
+        return {f"strong {name}": value for name, value in found.items()}
 
-    def cropped(self, places: Int64[Tensor, " B"], boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"]:
-        """Images at these positions, each cropped to its box."""
-        return augment.crop(self._pixels(places), boxes)
 
-    def _pixels(self, places: Int64[Tensor, " B"]) -> UInt8[Tensor, "B 3 S S"]:
-        return self.data.images[places].to(self.device, non_blocking=True)
+@dataclass(frozen=True)
+class Group:
+    """Images of a step that are treated alike: what was drawn for them, and what the tables say of them."""
+
+    drawn: Drawn
+    tables: Tables
+
+    def __getitem__(self, name: str) -> Tensor:
+        """What was drawn under a name."""
+        return self.drawn[name]
+
+    def rows(self, table: str) -> Tensor:
+        """What a table says of these images, unless it was read ahead."""
+        return self.drawn[table] if table in self.drawn else self.tables[table].rows(self.drawn)
+
+    @cached_property
+    def pixels(self) -> UInt8[Tensor, "B 3 S S"]:
+        """The images as they are."""
+        return self.rows(IMAGES)
+
+    def weak(self) -> Float[Tensor, "B 3 S S"]:
+        """Each image cropped to its box."""
+        return augment.crop(self.pixels, self["boxes"])
+
+    def strong(self) -> Float[Tensor, "B 3 S S"]:
+        """Each image in the strong view that was drawn for it."""
+        drawn = {
+            name.removeprefix("strong "): value for name, value in self.drawn.items() if name.startswith("strong ")
+        }
+        return augment.apply_strong(self.pixels, drawn)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A step's images as a loss takes them, all on one device."""
+
+    groups: Mapping[GroupName, Group]
+    batch_norm: BatchNorm
+
+    @property
+    def labeled(self) -> Group:
+        """Labeled images."""
+        return self.groups["labeled"]
+
+    @property
+    def others(self) -> Group:
+        """Images of the whole training split, for methods that take them."""
+        return self.groups["others"]
+
+
+def batch_of(inputs: Inputs, tables: Tables, batch_norm: BatchNorm) -> Batch:
+    """The images of a step from what was drawn for it."""
+    return Batch({name: Group(drawn, tables) for name, drawn in inputs.items()}, batch_norm)
+
+
+def read_ahead(inputs: Inputs, tables: Tables) -> Inputs:
+    """What was drawn, with the rows of these tables beside it: what a device needs that does not hold the tables."""
+    return {
+        group: {**drawn, **{name: table.rows(drawn) for name, table in tables.items() if group in table.of}}
+        for group, drawn in inputs.items()
+    }

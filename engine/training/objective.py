@@ -4,25 +4,48 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.training.batches import Batches
+from engine.training.batches import Batch, Batches, GroupName, Inputs, Tables
 from engine.training.losses import supervised_loss
 from engine.training.student_network import Student
 
-Loss: TypeAlias = tuple[Float[Tensor, ""], dict[str, Tensor]]  # the loss, and its parts by name for the curves
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a loss: a mean over a group of a step's images.
+
+    weight: its share of the loss; None for what is shown beside the loss, and is no part of it.
+    """
+
+    value: Float[Tensor, ""]
+    of: GroupName
+    weight: float | None = 1.0
+
+
+Loss: TypeAlias = Mapping[str, Term]  # its parts by name, for the curves; what is minimized is their weighted sum
 
 
 class Objective(ABC):
     """A method with its settings and all that it computed before the first step."""
 
+    def inputs(self, batches: Batches, step: int) -> Inputs:
+        """All that a step draws, on the CPU: labeled images, unless a method takes others as well."""
+        return {"labeled": batches.labeled(step)}
+
+    @property
+    def tables(self) -> Tables:
+        """What it knows of every image beside its pixels, by name; `Group.rows` reads them."""
+        return {}
+
     @abstractmethod
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
-        """What one step minimizes, in nats, and its parts by name."""
+    def loss(self, student: Student, batch: Batch) -> Loss:
+        """What one step minimizes, in nats: a function of these alone, which draws nothing and waits for no device."""
 
     @property
     def heads(self) -> Mapping[str, int]:
@@ -43,11 +66,10 @@ class Objective(ABC):
 class OnLabels(Objective):
     """Cross-entropy on the labeled images, and nothing else."""
 
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
+    def loss(self, student: Student, batch: Batch) -> Loss:
         """Mean over the step's labeled images."""
-        images, labels = batches.labeled(step)
-        loss = supervised_loss(student.network(images)[1], labels)
-        return loss, {"labels": loss}
+        logits = student.network(batch.labeled.weak())[1]
+        return {"labels": Term(supervised_loss(logits, batch.labeled["labels"]), "labeled")}
 
 
 def features_of_both(

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from engine.devices import kind
 from engine.training.data import TrainData
 from engine.training.loop import Hooks, train
 from engine.training.objective import Objective
@@ -41,7 +42,7 @@ def images_per_second(
 
     def on_step(step: int, steps: int, images: int) -> None:
         check()
-        if device == "cuda":
+        if kind(device) == "cuda":
             torch.cuda.synchronize()
         marks.append((time.perf_counter(), images))
         if len(marks) > 1 and (marks[-1][0] - marks[0][0] >= seconds or step == steps):

@@ -13,7 +13,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import list_comparisons, plan, read_runs
+from engine.runs import Proposal, list_comparisons, plan, read_runs
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
@@ -22,6 +22,7 @@ from engine.tasks.task import write_task
 from engine.training import TrainSpec
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
+from tests.cards import made_up_cards
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +128,64 @@ def test_an_architecture_that_does_not_exist_is_refused_with_the_engines_sentenc
     app = open_page("distill", {"distill-architecture": "efficientnet_lite9"}, task="emoji-fluent")
     assert "There is no timm architecture named" in text_of(app)
     assert not [found for found in app.button if found.label.startswith("Start")]
+
+
+def test_several_cards_are_offered_with_their_memory_and_one_that_is_chosen_gets_the_runs(
+    home, measured, asked, monkeypatch
+):
+    made_up_cards(monkeypatch, 2)
+    app = open_page("distill", task="emoji-fluent")
+    device = next(found for found in app.selectbox if found.label == "Device")
+    assert device.options[:3] == [
+        "Any free card",
+        "Card 0: NVIDIA A, 70 of 80 GB free",
+        "Card 1: NVIDIA B, 71 of 80 GB free",
+    ]
+    assert device.options[3].startswith("CPU")
+    assert device.value == "cuda"
+    device.set_value("cuda:1")
+    shown(button(shown(app.run()), "Start 4 runs").click().run())
+    found = read_runs(home, list_comparisons(home)[0]).entries
+    assert {(entry.job.lane, entry.spec.device) for entry in found} == {("cuda:1", "cuda")}
+    assert "cuda:1" in asked
+    assert "begins next" in text_of(app)
+    made_up_cards(monkeypatch, 1)
+    assert "this machine has no cuda:1 device" in text_of(shown(app.run()))
+
+
+def test_a_single_card_is_named_beside_the_processor_and_a_machine_without_one_asks_nothing(
+    home, measured, monkeypatch
+):
+    def asks(app):
+        return [found.options for found in (*app.segmented_control, *app.selectbox) if found.label == "Device"]
+
+    assert asks(open_page("distill", task="emoji-fluent")) == []
+    made_up_cards(monkeypatch, 1)
+    [[card, processor]] = asks(open_page("distill", task="emoji-fluent"))
+    assert (card, processor[:3]) == ("NVIDIA A, 70 of 80 GB free", "CPU")
+
+
+def test_what_is_proposed_for_photographs_is_taken_over_by_one_click(home, measured, monkeypatch):
+    found = Proposal(128, 24_000, "half of the images have 480 px or more", 1300.0, measured=False, device="a card")
+    asked_with = []
+    monkeypatch.setattr(form, "proposal_for", lambda *about: asked_with.append(about) or found)
+    app = open_page("distill", task="emoji-fluent")
+    said = (
+        "128 px, 24,000 images** for these photographs: half of the images have 480 px or more :gray[(estimated about"
+    )
+    assert f"{said} 22 min for 4 runs on a card)]" in text_of(app)
+    assert (len(asked_with[0][2]), *asked_with[0][3:]) == (4, 1, "cpu")
+    app = shown(button(app, "Use these").click().run())
+    assert "for these photographs" not in text_of(app)
+    assert "128 × 128 pixels" in text_of(app)
+    assert budget(app).value == 24_000
+    shown(button(app, "Start").click().run())
+    trains = [entry.spec.train for entry in read_runs(home, list_comparisons(home)[0]).entries]
+    assert {(train.size, train.images) for train in trains} == {(128, 24_000)}
+
+
+def test_nothing_is_proposed_for_images_of_which_nothing_is_known(home, measured):
+    assert "for these photographs" not in text_of(open_page("distill", task="emoji-fluent"))
 
 
 def test_a_budget_of_less_than_a_step_is_refused(home, measured):

@@ -121,15 +121,15 @@ def bare_step(spec: TrainSpec, data: TrainData, device: str) -> Callable[[], obj
 def loop(device: str) -> dict:
     """How much of a bare loop's speed ours keeps: 1 is all of it. A fine-tuning step of 80 images."""
     spec = get_method("fine-tune").recipe(FINE_TUNING).train
-    bare, weak = bare_step(spec, made_up(spec), device), augment.weak
+    bare, crop = bare_step(spec, made_up(spec), device), augment.crop
     whole = step_of("fine-tune", Teachers(), device, **FINE_TUNING)
 
     def without_augmentation() -> None:
-        augment.weak = lambda pixels, generator, *, flip: pixels.float()
+        augment.crop = lambda pixels, boxes: pixels.float()
         try:
             whole()
         finally:
-            augment.weak = weak
+            augment.crop = crop
 
     return {
         "with augmentation": paired_ratio(bare, whole, device=device),

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine import devices
 from engine.methods import METHODS
 from engine.training import Field, TrainSpec, own_fields
 
@@ -23,7 +24,7 @@ def draw(device: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     for kind in _kinds():
         if fields := [field for field in own_fields(kind) if _is_shown(field)]:
             chosen |= _section(getattr(kind, "section", ""), fields, {})
-    apart = APART if device == "cuda" else (*APART, *ON_A_GPU)
+    apart = APART if devices.kind(device) == "cuda" else (*APART, *ON_A_GPU)
     shared = [field for field in own_fields(TrainSpec) if _is_shown(field) and field.name not in apart]
     return chosen | _section("Optimization", shared, defaults)
 

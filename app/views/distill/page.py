@@ -72,7 +72,7 @@ def _draw_setup(workspace: Workspace, task: Task) -> None:
             page.link("task", "To the task", ":material/photo_library:")
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
-        comparison = start(workspace, specs)
+        comparison = start(workspace, specs, choice.device)
         queues.queue(choice.device)
         state.set_comparison(comparison.id)
         st.rerun()
@@ -83,8 +83,8 @@ def _draw_current(workspace: Workspace, comparison: Comparison) -> None:
     st.caption(
         f"{wording.described(comparison)}. The runs go on when this page is closed; its address leads back to them."
     )
-    for device in {e.spec.device for e in read_runs(workspace, comparison).entries if not e.status.terminal}:
-        if device in devices.available():
+    for device in {e.job.device for e in read_runs(workspace, comparison).entries if not e.status.terminal}:
+        if devices.is_here(device):
             queues.queue(device)
     progress.draw_runs(workspace, comparison)
 

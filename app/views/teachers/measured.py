@@ -184,7 +184,7 @@ def _offer(task: Task, found: Measurements | None) -> None:
             type="secondary" if found else "primary",
             icon=":material/play_arrow:",
         ):
-            request_measurements(state.workspace(), specs)
+            request_measurements(state.workspace(), specs, state.device())
             queues.queue(state.device())
             st.rerun()
     speed = known_speed(state.workspace(), specs[-1].recipe, state.device())
@@ -200,7 +200,7 @@ def _watch(runs: Sequence[Entry]) -> None:
     budgets = {entry.spec.train.images for entry in runs if not entry.status.terminal}
     batch = [entry.job for entry in runs if entry.spec.train.images in budgets]
     before = sum(entry.status.terminal for entry in runs if entry.spec.train.images in budgets)
-    for device in {entry.spec.device for entry in runs if not entry.status.terminal}:
+    for device in {entry.job.device for entry in runs if not entry.status.terminal}:
         queues.queue(device)  # somebody must drain it
 
     @st.fragment(run_every=POLL_SECONDS)

@@ -4,8 +4,8 @@ import pytest
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract
 from engine.features.extraction import LOADING
+from engine.images import rendering
 from engine.review import open_task
-from engine.tasks.image_table import ImageTable
 from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
@@ -33,12 +33,11 @@ def test_features_come_back_in_the_order_that_was_asked_for(home, task):
 
 
 def test_each_image_is_decoded_once_for_all_teachers(home, task, monkeypatch):
-    decoded = []
-    original = ImageTable.decoded
-    monkeypatch.setattr(ImageTable, "decoded", lambda self, rows: (decoded.extend(rows), original(self, rows))[1])
+    decoded, decode = [], rendering.decode
+    monkeypatch.setattr(rendering, "decode", lambda content, name: (decoded.append(name), decode(content, name))[1])
     rows = task.train_rows[:30]
     extract(home, task, small_teachers(home), rows)
-    assert sorted(decoded) == rows.tolist()
+    assert sorted(decoded) == sorted(task.images.image_ids[row] for row in rows)
 
 
 def test_what_is_there_is_not_computed_again(home, task, monkeypatch):

@@ -47,7 +47,7 @@ def test_a_measurement_waits_for_no_training_and_holds_none_up(home):
     ("kind", "device", "lane"),
     [
         ("run", "cpu", "cpu"),
-        ("run", "cuda", "cuda:0"),
+        ("run", "cuda", "cuda"),
         ("speed", "cuda", INTERACTIVE),
         ("look", "cpu", INTERACTIVE),
         ("panel", "cpu", INTERACTIVE),

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import torch.nn.functional as F
 
 from engine.methods import Material, Method, Settings
-from engine.training import Batches, Loss, NumberInput, Objective, Student, number
+from engine.training import Batch, Loss, NumberInput, Objective, Student, Term, number
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class OnSmoothedLabels(Objective):
 
     smoothing: float
 
-    def loss(self, student: Student, batches: Batches, step: int) -> Loss:
+    def loss(self, student: Student, batch: Batch) -> Loss:
         """Of one step, in nats."""
-        images, labels = batches.labeled(step)
-        loss = F.cross_entropy(student.network(images)[1], labels, label_smoothing=self.smoothing)
-        return loss, {"labels": loss}
+        logits = student.network(batch.labeled.weak())[1]
+        return {
+            "labels": Term(F.cross_entropy(logits, batch.labeled["labels"], label_smoothing=self.smoothing), "labeled")
+        }
 
 
 METHOD = Method(

@@ -1,0 +1,27 @@
+"""Which device computes: a card ("cuda", of several "cuda:0", "cuda:1", ...), mps or cpu, and how it is set up."""
+
+from engine.devices.device import (
+    DEVICES,
+    available,
+    describe,
+    is_here,
+    kind,
+    label,
+    resolve,
+    set_up,
+)
+from engine.devices.listing import GraphicsCard, cards, environment_of
+
+__all__ = [
+    "DEVICES",
+    "GraphicsCard",
+    "available",
+    "cards",
+    "describe",
+    "environment_of",
+    "is_here",
+    "kind",
+    "label",
+    "resolve",
+    "set_up",
+]

@@ -1,0 +1,131 @@
+"""A device by its name: what is there, what it is, and how it is set up to be quick and repeatable."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+
+import torch
+
+from engine.devices.listing import WORKS_ON, GraphicsCard, cards, roomiest
+from engine.errors import InvalidInputError, UnavailableError
+
+DEVICES = ("cuda", "mps", "cpu")
+_NAME = re.compile(r"cuda(:\d{1,4})?|mps|cpu")
+_GIBIBYTE = 2**30
+
+
+def available() -> list[str]:
+    """Devices of this machine, the fastest first; "cpu" is always among them.
+
+    "cuda" is any card; where there are several, each has a name of its own as well, "cuda:0" to "cuda:n".
+    """
+    there = cards()
+    found = ["cuda"] if there else []
+    if len(there) > 1:
+        found += [f"cuda:{card.index}" for card in there]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def kind(name: str) -> str:
+    """What a device is, whichever one of its kind: "cuda", "mps" or "cpu"."""
+    return name.partition(":")[0]
+
+
+def is_here(name: str) -> bool:
+    """Whether this machine has the device called `name`; its only card is "cuda" and "cuda:0"."""
+    there = available()
+    return name in there or (name == "cuda:0" and "cuda" in there)
+
+
+def resolve(name: str | None) -> str:
+    """The device called `name`, or the fastest one for None or "auto".
+
+    Raises InvalidInputError for a name that is no device, UnavailableError for a device this machine lacks.
+    """
+    there = available()
+    if name in (None, "", "auto"):
+        return there[0]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            f"{name!r} is no device: choose one of auto, {', '.join(DEVICES)}, or cuda:1 for a card."
+        )
+    if not is_here(name):
+        raise UnavailableError(f"This machine has no {name} device: choose one of {', '.join(map(_choice, there))}.")
+    return name if name in there else "cuda"
+
+
+def describe(name: str) -> str:
+    """A device in words, such as "NVIDIA H200" or "CPU, 2 threads (x86_64)"; of any card, those of the first."""
+    if kind(name) == "cuda":
+        return _card(name).name
+    if name == "mps":
+        return f"Apple GPU ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} {'thread' if threads == 1 else 'threads'} ({platform.machine()})"
+
+
+def label(name: str) -> str:
+    """A device as it is offered: a card with its free memory, such as "Card 1: NVIDIA H200, 120 of 141 GB free"."""
+    if kind(name) != "cuda":
+        return describe(name)
+    several = len(cards()) > 1
+    if name == "cuda" and several:
+        return "Any free card"
+    card = _card(name)
+    room = f", {_gb(card.free)} of {_gb(card.total)} GB free" if card.free is not None and card.total else ""
+    return f"{f'Card {card.index}: ' if several else ''}{card.name}{room}"
+
+
+def set_up(name: str, threads: int | None = None, *, repeatable: bool = True) -> torch.device:
+    """Prepare this process to compute on `name`: no denormal numbers, `threads` CPU threads, and on a card kernels that
+    give the same numbers twice, unless it need not be repeatable.
+
+    In a process that sees several cards, "cuda" is the one with the most free memory when it was first asked for.
+    """
+    torch.set_flush_denormal(True)
+    if threads:
+        torch.set_num_threads(threads)
+    on_a_card = kind(name) == "cuda"
+    repeatable = repeatable or not on_a_card
+    if on_a_card:
+        if repeatable:
+            # cuBLAS needs a fixed workspace to give the same sums twice.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = not repeatable
+    # As use_deterministic_algorithms(True, warn_only=True), which loads the compiler to tell it so too: 2 s, 200 MB.
+    torch.set_deterministic_debug_mode("warn" if repeatable else "default")
+    # Otherwise every new tensor is first filled with NaN, a tenth of a step's time; nothing here reads a fresh tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # not in its stubs
+    if not on_a_card:
+        return torch.device(name)
+    torch.cuda.set_device(_number(name))
+    return torch.device("cuda", _number(name))
+
+
+def _number(name: str) -> int:
+    """The number of a card in this process. A worker sees the one that its job named, or was given, as its first."""
+    if os.environ.get(WORKS_ON):
+        return 0
+    return int(name.partition(":")[2]) if ":" in name else roomiest()
+
+
+def _card(name: str) -> GraphicsCard:
+    """Raises UnavailableError for a card that is not there."""
+    number = 0 if os.environ.get(WORKS_ON) or ":" not in name else int(name.partition(":")[2])
+    found = next((card for card in cards() if card.index == number), None)
+    if found is None:
+        raise UnavailableError(f"This machine has no {name} device: choose one of {', '.join(available())}.")
+    return found
+
+
+def _choice(name: str) -> str:
+    """A device as an error offers it."""
+    return f"{name} ({label(name)})" if kind(name) == "cuda" else name
+
+
+def _gb(size: int | None) -> str:
+    return f"{(size or 0) / _GIBIBYTE:.0f}"
