@@ -51,8 +51,8 @@ class Material(Protocol):
     def boxes(self, views: int) -> Float[Tensor, "views n 5"]:
         """The boxes of the first fixed views, as `engine.training.augment.crop` takes them."""
 
-    def progress(self, stage: str) -> None:
-        """Say what is done now, over all images; may raise to stop it."""
+    def progress(self, stage: str, done: int = 0, total: int | None = None, unit: str = "images") -> None:
+        """Say what is done now and how far it is, of all images where no total is given; may raise to stop it."""
 
 
 class Settings(ABC):

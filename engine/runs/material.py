@@ -66,10 +66,10 @@ class RunMaterial:
         ids = [self.task.images.image_ids[row] for row in self.task.train_rows]
         return torch.from_numpy(np.stack([boxes(ids, view, flip=self.task.record.flip) for view in range(views)]))
 
-    def progress(self, stage: str) -> None:
+    def progress(self, stage: str, done: int = 0, total: int | None = None, unit: str = "images") -> None:
         """Say it where the run is watched."""
         self.report.check_cancelled()
-        self.report.progress(0, len(self.task.train_rows), "images", stage)
+        self.report.progress(done, len(self.task.train_rows) if total is None else total, unit, stage)
 
     @cached_property
     def _teachers(self) -> Mapping[str, TeacherRecord]:

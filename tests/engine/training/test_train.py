@@ -50,7 +50,7 @@ class Material:
     def boxes(self, views):
         return self.views
 
-    def progress(self, stage):
+    def progress(self, stage, done=0, total=None, unit="images"):
         pass
 
 
