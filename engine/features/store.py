@@ -48,7 +48,7 @@ class MappedPseudoLabels:
         self._shards, self._where = shards, where
 
     def __len__(self) -> int:
-        return self._where.shape[1]
+        return self.shape[0]
 
     @property
     def shape(self) -> torch.Size:
@@ -62,8 +62,9 @@ class MappedPseudoLabels:
 
     def __getitem__(self, index: slice | Tensor | tuple[Tensor, ...], /) -> Float16[Tensor, "... Z"]:
         """Rows that sum to 1, at these views or at these (views, places)."""
-        chosen = tuple(part.numpy() for part in index) if isinstance(index, tuple) else index
-        shard, place = self._where[:, *chosen] if isinstance(chosen, tuple) else self._where[:, chosen]
+        parts = index if isinstance(index, tuple) else (index,)
+        chosen = [part if isinstance(part, slice) else part.numpy() for part in parts]
+        shard, place = self._where[(slice(None), *chosen)]
         numbers = np.unique(shard)
         found = np.empty((*shard.shape, self.shape[2]), dtype=np.float16)
         for number in numbers:
