@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from engine.devices import set_up
 from engine.errors import InvalidInputError
 from engine.features.store import SHARD_IMAGES, FeatureStore
-from engine.images.views import boxes, render, square
+from engine.images.rendering import Pixels
+from engine.images.views import boxes
 from engine.tasks import Task
 from engine.teachers import Network, TeacherRecord, load_teacher
 from engine.workspace import Workspace
@@ -77,39 +80,59 @@ def extract(
         if not pending:
             continue
         stage = "Extracting features" + (f" (view {view})" if len(views) > 1 else "")
-        progress(done, total, stage)
-        union = np.unique(np.concatenate([p.missing for p in pending]))
-        try:
-            for start in range(0, len(union), BATCH_IMAGES):
-                for pairs in _run_batch(task, union[start : start + BATCH_IMAGES], view, pending, place):
+        done = _run_view(task, view, pending, place, done, partial(_hear, progress, total, stage))
+
+
+def _hear(progress: Progress, total: int, stage: str, done: int) -> None:
+    progress(done, total, stage)
+
+
+def _run_view(
+    task: Task, view: int, pending: Sequence[_Pending], device: torch.device, done: int, hear: Callable[[int], None]
+) -> int:
+    """Fill what teachers lack of one view; gives the pairs done, of which hear(done) is told, and which may stop it."""
+    hear(done)
+    union = np.unique(np.concatenate([p.missing for p in pending]))
+    try:
+        with closing(_batches(task, union, view, pending, lambda _: hear(done))) as batches:
+            for rows, pixels in batches:
+                for pairs in _run_batch(rows, pixels, view, pending, device):
                     done += pairs
-                    progress(done, total, stage)
-        finally:
-            for p in pending:
-                p.flush(view)
+                    hear(done)
+    finally:
+        for p in pending:
+            p.flush(view)
+    return done
 
 
 def _stores(workspace: Workspace, task: Task, teachers: Sequence[TeacherRecord]) -> list[FeatureStore]:
     return [FeatureStore(workspace, task, teacher) for teacher in teachers]
 
 
+def _batches(
+    task: Task, rows: NDArray[np.int64], view: int, pending: Sequence[_Pending], hear: Callable[[int], None]
+) -> Generator[tuple[NDArray[np.int64], Pixels]]:
+    """The images of `rows` at all sizes that teachers want, made while the batch before is computed."""
+    view_boxes = boxes([task.images.image_ids[row] for row in rows], view, flip=task.record.flip)
+    sizes = sorted({p.store.teacher.input_size for p in pending})
+    made = task.images.rendered(rows, sizes, task.record.resize, view_boxes, batch=BATCH_IMAGES, hear=hear)
+    with closing(made):
+        for start, pixels in zip(range(0, len(rows), BATCH_IMAGES), made, strict=True):
+            yield rows[start : start + BATCH_IMAGES], pixels
+
+
 def _run_batch(
-    task: Task, rows: NDArray[np.int64], view: int, pending: Sequence[_Pending], device: torch.device
+    rows: NDArray[np.int64], pixels: Pixels, view: int, pending: Sequence[_Pending], device: torch.device
 ) -> Iterator[int]:
     """Run one batch of images through each teacher that lacks them; gives each one's number of images."""
-    view_boxes = boxes([task.images.image_ids[row] for row in rows], view, flip=task.record.flip)
-    squared = [square(image, task.record.resize) for image in task.images.decoded([int(row) for row in rows])]
-    at_size: dict[int, torch.Tensor] = {}
+    at_size = {size: torch.from_numpy(found).permute(0, 3, 1, 2) for size, found in pixels.items()}  # [B, 3, S, S]
     for p in pending:
         lacking = np.isin(rows, p.missing)
         if not lacking.any():
             continue
-        size = p.store.teacher.input_size
-        if size not in at_size:
-            pixels = np.stack([render(i, b, size) for i, b in zip(squared, view_boxes, strict=True)])
-            at_size[size] = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # [B, 3, S, S]
         with torch.inference_mode():
-            features, logits = p.network(at_size[size][torch.from_numpy(lacking)].to(device))
+            images = at_size[p.store.teacher.input_size][torch.from_numpy(lacking)]
+            features, logits = p.network(images.to(device))
         halves = features.half()
         if not torch.isfinite(halves).all():
             raise InvalidInputError(

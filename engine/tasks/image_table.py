@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from PIL import Image
 
 from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
-from engine.images import views
+from engine.images import rendering, views
 from engine.images.converting import decode
 from engine.images.opening import open_file
 from engine.settings import allowed_root, import_settings
@@ -29,7 +28,6 @@ from engine.workspace import Workspace
 
 IMAGES_FILE = "images.parquet"
 ROWS_PER_GROUP = 512  # a row group is the smallest piece that is read from disk
-DECODING_THREADS = 2  # Pillow decodes outside the interpreter's lock
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("sha256", pa.string()), ("bytes", pa.binary())])
 
@@ -37,6 +35,8 @@ SCHEMA = pa.schema([("image_id", pa.string()), ("sha256", pa.string()), ("bytes"
 # An own task may also refer to files of the machine, which are read in place.
 REFERENCE_SCHEMA = pa.schema([*SCHEMA, ("path", pa.string()), ("size", pa.int64()), ("modified", pa.int64())])
 GROUP_BYTES = 32_000_000  # of one row group, so that reading one large photograph does not read hundreds
+_GROUPS_KEPT = 2  # in memory: threads that read on are at the end of one, and at the beginning of the next
+_BATCH_IMAGES = 64  # of pixels that are copied at once
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,14 @@ def _without_allowed_link(path: Path, may_read: Callable[[Path], bool]) -> Path:
     return real if path.is_symlink() and may_read(real) else path
 
 
+@dataclass
+class _Group:
+    """A row group; whoever needs it first reads it, and the others wait for that."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    column: list[tuple[bytes | _Reference, str]] | None = None
+
+
 class ImageTable:
     """The images of a task, in a fixed order: row i is the same image forever, because the table only grows.
 
@@ -82,7 +90,8 @@ class ImageTable:
             if not all(self.image_ids) or len(set(self.image_ids)) < len(self.image_ids):
                 raise ValueError("an image has no name, or that of another one")
         self._in_place = "path" in self._file.schema_arrow.names
-        self._cached_group: tuple[int, list[tuple[bytes | _Reference, str]]] = (-1, [])
+        self._groups: dict[int, _Group] = {}  # the one used last at the end
+        self._lock = threading.Lock()
         self._of_thread = threading.local()
 
     def __len__(self) -> int:
@@ -91,10 +100,17 @@ class ImageTable:
     @cached_property
     def content_hash(self) -> str:
         """A hash of all images and their ids, in order, in 12 hexadecimal digits."""
+        lines = [f"{image_id} {checksum}" for image_id, checksum in zip(self.image_ids, self.checksums, strict=True)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    @property
+    def checksums(self) -> list[str]:
+        """The SHA-256 of each image file, in hexadecimal. Raises DamagedFileError if the table is damaged there."""
         with self._reading():
-            table = self._file.read(columns=["image_id", "sha256"])
-            lines = list(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
-        return hashlib.sha256("\n".join(f"{i} {s}" for i, s in lines).encode()).hexdigest()[:12]
+            found: list[str] = self._open().read(columns=["sha256"])["sha256"].to_pylist()
+            if None in found:
+                raise ValueError("an image has no checksum")
+        return found
 
     @cached_property
     def _group_starts(self) -> NDArray[np.int64]:
@@ -103,23 +119,41 @@ class ImageTable:
 
     def content(self, row: int) -> bytes:
         """The bytes of one image file. Raises DamagedFileError if the table is damaged there."""
-        group = int(np.searchsorted(self._group_starts, row, side="right")) - 1
-        held, column = self._cached_group  # one assignment, so that threads never see a half of it
-        if held != group:
-            column = self._read_group(group)
-            self._cached_group = (group, column)
-        found, checksum = column[row - int(self._group_starts[group])]
-        content = found.read(self._may_read) if isinstance(found, _Reference) else found
-        if hashlib.sha256(content).hexdigest() != checksum:
-            where = found.path if isinstance(found, _Reference) else self.path
-            raise DamagedFileError(
-                f"{where} is damaged: the image {self.image_ids[row]!r} does not match its checksum. Restore the file, "
-                "or import the images again."
-            )
+        ((content, _),) = self.contents(np.array([row]))
         return content
 
-    def _read_group(self, group: int) -> list[tuple[bytes | _Reference, str]]:
+    def contents(self, rows: NDArray[np.int64]) -> Iterator[tuple[bytes, str]]:
+        """The bytes of each image file of `rows`, and its id. Raises as `content`. Threads may share a table; each row
+        group is read once where rows rise.
+        """
+        groups = np.searchsorted(self._group_starts, rows, side="right") - 1
+        held, column = -1, list[tuple[bytes | _Reference, str]]()
+        for row, group in zip(rows.tolist(), groups.tolist(), strict=True):
+            if held != group:
+                held, column = group, self._group(group)
+            found, checksum = column[row - int(self._group_starts[group])]
+            content = found.read(self._may_read) if isinstance(found, _Reference) else found
+            if hashlib.sha256(content).hexdigest() != checksum:
+                where = found.path if isinstance(found, _Reference) else self.path
+                raise DamagedFileError(
+                    f"{where} is damaged: the image {self.image_ids[row]!r} does not match its checksum. Restore the "
+                    "file, or import the images again."
+                )
+            yield content, self.image_ids[row]
+
+    def _group(self, number: int) -> list[tuple[bytes | _Reference, str]]:
         """What is known of the images of a group: the content, or where it lies, and its checksum."""
+        with self._lock:
+            group = self._groups.pop(number, None) or _Group()
+            self._groups[number] = group
+            for oldest in list(self._groups)[:-_GROUPS_KEPT]:
+                del self._groups[oldest]
+        with group.lock:
+            if group.column is None:
+                group.column = self._read_group(number)
+            return group.column
+
+    def _read_group(self, group: int) -> list[tuple[bytes | _Reference, str]]:
         names = ["bytes", "sha256", *(("path", "size", "modified") if self._in_place else ())]
         with self._reading():
             table = self._open().read_row_group(group, columns=names)
@@ -153,25 +187,36 @@ class ImageTable:
         """One image as RGB. Raises as `decode`."""
         return decode(self.content(row), self.image_ids[row])
 
+    def rendered(
+        self,
+        rows: NDArray[np.int64],
+        sizes: Sequence[int],
+        resize: str,
+        boxes: NDArray[np.float32] | None = None,
+        **how: Any,
+    ) -> Generator[rendering.Pixels]:
+        """The images of `rows` at each size, batch by batch, in order: `rendering.rendered`, of which `how` are the
+        options. `boxes` are those of a view, `[rows, 5]`; without them, it is the whole images.
+        """
+        if boxes is None:
+            boxes = np.tile(np.array(views.WHOLE, dtype=np.float32), (len(rows), 1))
+        return rendering.rendered(self.contents, rows, boxes, sizes, resize, **how)
+
     def pixels(
         self, rows: Sequence[int], size: int, resize: str, progress: Callable[[int], None] = lambda done: None
     ) -> NDArray[np.uint8]:
-        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255. progress(done) hears of each image, and may
-        raise to stop.
+        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255. progress(done) hears of the images that are
+        ready, and may raise to stop.
         """
-        whole = np.array(views.WHOLE, dtype=np.float32)
-        out = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        for i, image in enumerate(self.decoded(rows)):
-            out[i] = views.render(views.square(image, resize), whole, size)
-            progress(i + 1)
+        out, done = np.empty((len(rows), size, size, 3), dtype=np.uint8), 0
+        for part in self.rendered(np.asarray(rows, np.int64), [size], resize, batch=_BATCH_IMAGES, hear=progress):
+            out[done : done + len(part[size])] = part[size]
+            done += len(part[size])
         return out
 
     def decoded(self, rows: Sequence[int]) -> Iterator[Image.Image]:
         """The images of `rows` as RGB, one after the other, decoded side by side."""
-        with ThreadPoolExecutor(DECODING_THREADS) as pool:
-            for start in range(0, len(rows), 64):
-                chunk = [(self.content(int(row)), self.image_ids[int(row)]) for row in rows[start : start + 64]]
-                yield from pool.map(lambda item: decode(*item), chunk)
+        return rendering.decoded(self.contents, np.asarray(rows, dtype=np.int64))
 
     def _damaged(self, error: Exception) -> DamagedFileError:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,101 @@
+"""Views of many images, decoded and rendered on all processors, a few batches ahead of whoever takes them.
+
+Threads do it: Pillow decodes and resamples outside the interpreter's lock, so that only about a tenth of a millisecond
+an image is spent within it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.images.converting import decode
+from engine.images.views import render, square
+from engine.processors import usable_processors
+
+AHEAD = 2  # batches that are made while one is used
+MOST_THREADS = 32  # of more, most wait for the interpreter's lock
+_AT_A_TIME = 8  # images of a piece of work: few enough to stop soon, enough to be worth a thread's turn
+_KEPT_IMAGES = 64  # at most, of those that are taken one after the other
+
+Pixels = dict[int, NDArray[np.uint8]]  # by size S: [B, S, S, 3], 0..255
+Read = Callable[[NDArray[np.int64]], Iterable[tuple[bytes, str]]]
+Empty = Callable[[tuple[int, ...]], NDArray[np.uint8]]
+
+
+def threads() -> int:
+    """How many threads decode images here."""
+    return min(usable_processors(), MOST_THREADS)
+
+
+def rendered(
+    read: Read,
+    rows: NDArray[np.int64],
+    boxes: NDArray[np.float32],
+    sizes: Sequence[int],
+    resize: str,
+    *,
+    batch: int,
+    hear: Callable[[int], None] = lambda done: None,
+    empty: Empty = lambda shape: np.empty(shape, dtype=np.uint8),
+) -> Generator[Pixels]:
+    """The images of `rows`, squared by `resize` and cut to `boxes` `[rows, 5]`, at each size: batch by batch, in order.
+
+    read(rows) gives the content and the name of each image; several threads call it at once, with rows in rising order.
+    hear(done) is told the images that are ready so far, several times a batch, and may raise to stop. empty(shape)
+    makes the memory of a batch, such as one that a GPU can copy from by itself. Not more than a few batches exist at a
+    time. Raises as `decode`; whichever way it ends, no thread is left.
+    """
+    starts, ahead = iter(range(0, len(rows), batch)), deque[tuple[Pixels, list[Future[int]]]]()
+    pool, done = ThreadPoolExecutor(threads(), thread_name_prefix="render"), 0
+    try:
+        while True:
+            while len(ahead) <= AHEAD and (start := next(starts, None)) is not None:
+                part = slice(start, start + batch)
+                ahead.append(_begin(pool, read, rows[part], boxes[part], sizes, resize, empty))
+            if not ahead:
+                return
+            pixels, pieces = ahead.popleft()
+            for piece in pieces:
+                done += piece.result()
+                hear(done)
+            yield pixels
+            del pixels, pieces
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(
+    pool: ThreadPoolExecutor,
+    read: Read,
+    rows: NDArray[np.int64],
+    boxes: NDArray[np.float32],
+    sizes: Sequence[int],
+    resize: str,
+    empty: Empty,
+) -> tuple[Pixels, list[Future[int]]]:
+    """Set the pool to work on one batch; what is pending writes into the arrays."""
+    pixels = {size: empty((len(rows), size, size, 3)) for size in sizes}
+    order = np.argsort(rows, kind="stable")  # as they lie on the disk
+
+    def work(places: NDArray[np.int64]) -> int:
+        for place, (content, name) in zip(places, read(rows[places]), strict=True):
+            image = square(decode(content, name), resize)
+            for size in sizes:
+                pixels[size][place] = render(image, boxes[place], size)
+        return len(places)
+
+    pieces = [order[start : start + _AT_A_TIME] for start in range(0, len(order), _AT_A_TIME)]
+    return pixels, [pool.submit(work, piece) for piece in pieces]
+
+
+def decoded(read: Read, rows: NDArray[np.int64]) -> Iterator[Image.Image]:
+    """The images of `rows` as RGB, one after the other, decoded side by side. Raises as `decode`."""
+    with ThreadPoolExecutor(threads(), thread_name_prefix="decode") as pool:
+        for start in range(0, len(rows), _KEPT_IMAGES):
+            yield from pool.map(lambda item: decode(*item), read(rows[start : start + _KEPT_IMAGES]))
