@@ -90,7 +90,7 @@ def _speed_goals(case: Case, device: str) -> Callable[[Mapping[str, Any]], list[
 
 
 def _checks(device: str, architecture: str) -> Iterator[Row]:
-    for title, method, teachers, classes in METHODS[:3] + (("DistillWeighted, 3 teachers", METHODS[3][1], 3, 20),):
+    for title, method, teachers, classes in (*METHODS[:3], ("DistillWeighted, 3 teachers", METHODS[3][1], 3, 20)):
         images = (16, 0) if method == "fine-tune" else (8, 8)
         case = Case(title, method, 32, images, "fp32", teachers, classes, architecture)
         name = f"{title}: train beside a plain eager loop"
