@@ -5,7 +5,7 @@ Every draw has its own stream, so that methods of one seed see the same images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -15,13 +15,16 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from engine.training import augment
-from engine.training.data import TrainData
+from engine.training.data import Images, TrainData
 from engine.training.spec import BatchNorm, TrainSpec
 from engine.training.streams import batch_positions, generator
 
 OTHERS_STREAM = "unlabeled augmentation"  # of what befalls a step's other images
 IMAGES = "images"  # the table that every method reads
 
+COPIED = 4096  # rows in one copy to a device
+
+Part: TypeAlias = Tensor | Images
 GroupName: TypeAlias = Literal["labeled", "others"]
 Drawn: TypeAlias = Mapping[str, Tensor]  # of one group of images: tensors `[B, ...]` by name, on the CPU until used
 Inputs: TypeAlias = Mapping[GroupName, Drawn]  # all that one step draws
@@ -35,19 +38,42 @@ class Table:
     groups of images that it is read for. One that no position chooses from is the same for every image.
     """
 
-    parts: tuple[Tensor, ...]
+    parts: tuple[Part, ...]
     by: tuple[str, ...] = ("places",)
     of: tuple[GroupName, ...] = ("others",)
 
     def rows(self, drawn: Drawn) -> Tensor:
         """The rows `[B, ...]` of drawn images."""
-        index = tuple(drawn[name] for name in self.by)
-        found = [part[index] for part in self.parts]
+        found = [_chosen(part, [drawn[name] for name in self.by]) for part in self.parts]
         return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
 
+    @property
+    def bytes(self) -> int:
+        """What the whole of it takes."""
+        return sum(len(part) * part[:1].nbytes for part in self.parts)
+
     def on(self, device: torch.device) -> Table:
-        """The whole of it on a device."""
-        return replace(self, parts=tuple(part.to(device) for part in self.parts))
+        """The whole of it on a device, where parts lie in one tensor."""
+        if not self.by:
+            return replace(self, parts=tuple(part[:].to(device) for part in self.parts))
+        examples = [part[:1] for part in self.parts]
+        before = examples[0].shape[1:-1]
+        widths = [example.shape[-1] for example in examples]
+        shape = (len(self.parts[0]), *before, sum(widths))
+        whole = torch.empty(shape, dtype=examples[0].dtype, device=device)
+        for part, columns in zip(self.parts, torch.split(whole, widths, dim=-1), strict=True):
+            for start in range(0, len(part), COPIED):
+                columns[start : start + COPIED].copy_(part[start : start + COPIED])
+        return replace(self, parts=(whole,))
+
+
+def _chosen(part: Part, index: list[Tensor]) -> Tensor:
+    if not index:
+        return part[:]
+    if len(index) == 1:
+        return part[index[0]]
+    assert isinstance(part, Tensor)
+    return part[tuple(index)]
 
 
 Tables: TypeAlias = Mapping[str, Table]
@@ -100,6 +126,11 @@ class Group:
         """What a table says of these images, unless it was read ahead."""
         return self.drawn[table] if table in self.drawn else self.tables[table].rows(self.drawn)
 
+    def parts(self, count: int) -> list[Group]:
+        """These images in `count` groups of about equal size."""
+        split = {name: torch.tensor_split(value, count) for name, value in self.drawn.items()}
+        return [Group({name: parts[i] for name, parts in split.items()}, self.tables) for i in range(count)]
+
     @cached_property
     def pixels(self) -> UInt8[Tensor, "B 3 S S"]:
         """The images as they are."""
@@ -123,6 +154,17 @@ class Batch:
 
     groups: Mapping[GroupName, Group]
     batch_norm: BatchNorm
+
+    def parts(self, count: int) -> Iterator[tuple[dict[GroupName, float], Batch]]:
+        """The batch in `count` micro-batches of about equal size, each with its share of every group's images."""
+        if count == 1:
+            yield dict.fromkeys(self.groups, 1.0), self
+            return
+        split = {name: group.parts(count) for name, group in self.groups.items()}
+        for groups in zip(*split.values(), strict=True):
+            part = dict(zip(split, groups, strict=True))
+            shares = {name: len(group["places"]) / len(self.groups[name]["places"]) for name, group in part.items()}
+            yield shares, Batch(part, self.batch_norm)
 
     @property
     def labeled(self) -> Group:
