@@ -33,6 +33,7 @@ from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
 from engine.tasks import Task
+from engine.tasks.pixel_file import AGAIN, READING, open_pixels
 from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
 from engine.tensors import all_tensors, reading_tensors, write_tensors
 from engine.training import (
@@ -214,27 +215,26 @@ def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
     of `material` go in.
     """
     check_held_out(task)
-    total = len(task.train_rows) + len(task.test_rows)
+    said = READING
 
-    def pixels(rows: NDArray[np.int64], before: int) -> torch.Tensor:
-        def progress(done: int) -> None:
-            material.report.check_cancelled()
-            material.report.progress(before + done, total, "images", "Reading the images")
+    def progress(done: int, total: int, stage: str) -> None:
+        nonlocal said
+        if stage == AGAIN != said:
+            print(f"{stage}.")
+        said = stage
+        material.report.check_cancelled()
+        material.report.progress(done, total, "images", stage)
 
-        progress(0)
-        read = task.images.pixels([int(row) for row in rows], spec.train.size, task.record.resize, progress)
-        return torch.from_numpy(read).permute(0, 3, 1, 2).contiguous()  # [N, 3, S, S]
-
+    train_images, test_images = open_pixels(task, spec.train.size, [task.train_rows, task.test_rows], progress)
     data = TrainData(
         start=partial(imagenet_state, workspace),
-        images=pixels(task.train_rows, 0),
+        images=train_images,
         labeled=torch.from_numpy(material.labeled),
         labels=torch.from_numpy(material.labels),
         classes=material.classes,
         flip=task.record.flip,
     )
-    test = pixels(task.test_rows, len(task.train_rows))
-    return data, EvaluationData(test, torch.from_numpy(task.labels[task.test_rows]))
+    return data, EvaluationData(test_images, torch.from_numpy(task.labels[task.test_rows]))
 
 
 def _result(

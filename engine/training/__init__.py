@@ -1,7 +1,7 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
 from engine.training.batches import Batch, Batches, Inputs
-from engine.training.data import EvaluationData, TrainData
+from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, Term, features_of_both
@@ -22,6 +22,7 @@ __all__ = [
     "Objective",
     "OnLabels",
     "Point",
+    "Rows",
     "Student",
     "Term",
     "TrainData",

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from engine.training import augment
-from engine.training.data import Images, TrainData
+from engine.training.data import Rows, TrainData
 from engine.training.spec import BatchNorm, TrainSpec
 from engine.training.streams import batch_positions, generator
 
@@ -24,7 +24,6 @@ IMAGES = "images"  # the table that every method reads
 
 COPIED = 4096  # rows in one copy to a device
 
-Part: TypeAlias = Tensor | Images
 GroupName: TypeAlias = Literal["labeled", "others"]
 Drawn: TypeAlias = Mapping[str, Tensor]  # of one group of images: tensors `[B, ...]` by name, on the CPU until used
 Inputs: TypeAlias = Mapping[GroupName, Drawn]  # all that one step draws
@@ -38,42 +37,32 @@ class Table:
     groups of images that it is read for. One that no position chooses from is the same for every image.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Rows, ...]
     by: tuple[str, ...] = ("places",)
     of: tuple[GroupName, ...] = ("others",)
 
     def rows(self, drawn: Drawn) -> Tensor:
         """The rows `[B, ...]` of drawn images."""
-        found = [_chosen(part, [drawn[name] for name in self.by]) for part in self.parts]
+        index = tuple(drawn[name] for name in self.by)
+        found = [part[index] for part in self.parts]
         return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         """What the whole of it takes."""
-        return sum(len(part) * part[:1].nbytes for part in self.parts)
+        return sum(part.nbytes for part in self.parts)
 
     def on(self, device: torch.device) -> Table:
-        """The whole of it on a device, where parts lie in one tensor."""
-        if not self.by:
-            return replace(self, parts=tuple(part[:].to(device) for part in self.parts))
-        examples = [part[:1] for part in self.parts]
-        before = examples[0].shape[1:-1]
-        widths = [example.shape[-1] for example in examples]
-        shape = (len(self.parts[0]), *before, sum(widths))
-        whole = torch.empty(shape, dtype=examples[0].dtype, device=device)
+        """The whole of it on a device, all parts in one tensor."""
+        if len(self.parts) == 1 and not self.by:
+            return replace(self, parts=(self.parts[0].to(device),))
+        widths = [part.shape[-1] for part in self.parts]
+        shape = (*self.parts[0].shape[:-1], sum(widths))
+        whole = torch.empty(shape, dtype=self.parts[0][:1].dtype, device=device)
         for part, columns in zip(self.parts, torch.split(whole, widths, dim=-1), strict=True):
-            for start in range(0, len(part), COPIED):
+            for start in range(0, len(part), COPIED):  # of a mapped file no more is in memory at a time
                 columns[start : start + COPIED].copy_(part[start : start + COPIED])
         return replace(self, parts=(whole,))
-
-
-def _chosen(part: Part, index: list[Tensor]) -> Tensor:
-    if not index:
-        return part[:]
-    if len(index) == 1:
-        return part[index[0]]
-    assert isinstance(part, Tensor)
-    return part[tuple(index)]
 
 
 Tables: TypeAlias = Mapping[str, Table]

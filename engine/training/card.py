@@ -69,7 +69,9 @@ class CardSteps:
         state = self.state
         inputs = read_ahead(state.objective.inputs(self.batches, step), self.read_ahead)
         rates = rates_at(state.spec, state.objective, step)
-        return {**inputs, "rates": {name: torch.tensor(value) for name, value in rates.items()}}
+        drawn: dict[str, Drawn] = {"rates": {name: torch.tensor(value) for name, value in rates.items()}}
+        drawn.update(inputs.items())
+        return drawn
 
     def _eager(self) -> None:
         assert self.blocks is not None
@@ -98,7 +100,7 @@ class CardSteps:
                 value.detach().copy_(earlier)
 
     def _captured(self) -> torch.cuda.CUDAGraph:
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UP_STEPS):
@@ -153,8 +155,7 @@ class Blocks:
         self.place = 1 - self.place
         self.there.copy_(self.sent[self.place], non_blocking=True)
         if self.on_card:
-            self.free[self.place] = torch.cuda.Event()
-            self.free[self.place].record()
+            self.free[self.place] = _now()
         self.begins, self.next = self.next, self.next + self.steps
         if self.next < self.last:
             self.ahead = self.thread.submit(self._prepare, self.next, 1 - self.place)
@@ -167,8 +168,7 @@ class Blocks:
 
     def _keep_near(self) -> None:
         """Wait until the card is at most `BEHIND` blocks behind."""
-        self.ends.append(torch.cuda.Event())
-        self.ends[-1].record()
+        self.ends.append(_now())
         if len(self.ends) > BEHIND:
             self.ends.popleft().synchronize()
 
@@ -204,10 +204,17 @@ def placed(tables: Tables, device: torch.device) -> Tables:
     room = TABLES_SHARE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0.0
     found = {}
     for name, table in tables.items():
-        if not table.by or table.bytes <= room:
+        if not table.by or table.nbytes <= room:
             found[name] = table.on(device)
-            room -= table.bytes
+            room -= table.nbytes
     return found
+
+
+def _now() -> torch.cuda.Event:
+    """Happens when the card has done all that it was told so far."""
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record()
+    return event
 
 
 def _lacks_memory(error: BaseException | None) -> bool:

@@ -15,7 +15,7 @@ from engine.errors import InvalidInputError
 from engine.teachers import Network
 from engine.training.batches import Batches
 from engine.training.card import CardSteps
-from engine.training.data import TrainData
+from engine.training.data import Rows, TrainData
 from engine.training.objective import Objective
 from engine.training.schedule import evaluation_steps
 from engine.training.spec import TrainSpec
@@ -165,8 +165,8 @@ class _Run:
         self.state.parts = parts
         self.steps.begin_anew()
         self.say(
-            f"The memory of the device is full: a step's {spec.images_per_step} images are learned from in {parts} parts. "
-            "Its gradient is that of all of them, but BatchNorm sees one part at a time."
+            f"The memory of the device is full: a step's {spec.images_per_step} images are learned from in {parts} "
+            "parts. Its gradient is that of all of them, but BatchNorm sees one part at a time."
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -196,13 +196,14 @@ class _Run:
             torch.cuda.synchronize()
 
 
-def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
-    """Class probabilities `[N, C]` of pixels `[N, 3, S, S]`, on the CPU, in evaluation mode."""
+def predict(network: Network, images: Rows, *, batch: int = 256) -> Tensor:
+    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time."""
     training, device = network.training, network.scale.device
     network.eval()
     try:
         with torch.inference_mode():
-            chunks = [network(part.to(device))[1].float().softmax(1).cpu() for part in torch.split(images, batch)]
+            parts = (images[start : start + batch].to(device) for start in range(0, len(images), batch))
+            chunks = [network(part)[1].float().softmax(1).cpu() for part in parts]
     finally:
         network.train(training)
     return torch.cat(chunks)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import DamagedFileError
-from engine.training.batches import Batch
+from engine.training.batches import Batch, GroupName
 from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 from engine.training.student_network import Student
@@ -76,7 +76,7 @@ class State:
             else:
                 self.losses[name] = value.clone()
 
-    def _add_gradients(self, batch: Batch, share: Mapping[str, float]) -> dict[str, Tensor]:
+    def _add_gradients(self, batch: Batch, share: Mapping[GroupName, float]) -> dict[str, Tensor]:
         """Of one part of a step's images; gives the parts of its loss, each as its share of the whole step's."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
             terms = self.objective.loss(self.student, batch)
