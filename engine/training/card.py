@@ -201,13 +201,18 @@ class Layout:
 
 def placed(tables: Tables, device: torch.device) -> Tables:
     """The tables that fit on the card, there, beginning with the first; the others are read by the host, ahead."""
-    room = TABLES_SHARE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0.0
+    room = room_on(device)
     found = {}
     for name, table in tables.items():
         if not table.by or table.nbytes <= room:
             found[name] = table.on(device)
             room -= table.nbytes
     return found
+
+
+def room_on(device: torch.device) -> float:
+    """Bytes that tables may take on a device; a CPU reads them where they are."""
+    return TABLES_SHARE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0.0
 
 
 def _now() -> torch.cuda.Event:

@@ -85,7 +85,13 @@ def train(
     if not len(data.labeled):
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
     place = set_up(device, threads)
-    run = _Run(spec, objective, data, seed, place, hooks.on_note)
+    try:
+        run = _Run(spec, objective, data, seed, place, hooks.on_note)
+    except torch.OutOfMemoryError as error:
+        raise InvalidInputError(
+            f"The student does not fit into the memory that is free on {device}: end what else uses it, or choose a "
+            "smaller student."
+        ) from error
     if resume is not None:
         run.restore(resume)
     try:
@@ -150,6 +156,7 @@ class _Run:
             except torch.OutOfMemoryError as error:
                 self._halve(error)
         self.step += 1
+        self.state.updates += 1
 
     def _halve(self, error: torch.OutOfMemoryError) -> None:
         """Halve the micro-batch. Raises InvalidInputError if it cannot be smaller."""
@@ -171,7 +178,7 @@ class _Run:
 
     def checkpoint(self) -> Checkpoint:
         """Everything that changes in a step, on the CPU."""
-        return Checkpoint(self.state.checkpoint(self.step), self.step, self.seconds)
+        return Checkpoint(self.state.checkpoint(), self.step, self.seconds)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint of the same spec and seed. Raises UnfitCheckpointError if it is of another one."""
@@ -197,13 +204,27 @@ class _Run:
 
 
 def predict(network: Network, images: Rows, *, batch: int = 256) -> Tensor:
-    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time."""
+    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time, or
+    fewer where the device has not the memory. Raises InvalidInputError if it has not enough for one.
+    """
     training, device = network.training, network.scale.device
+    chunks: list[Tensor] = []
+    done = 0
     network.eval()
     try:
         with torch.inference_mode():
-            parts = (images[start : start + batch].to(device) for start in range(0, len(images), batch))
-            chunks = [network(part)[1].float().softmax(1).cpu() for part in parts]
+            while done < len(images):
+                part = images[done : done + batch]
+                try:
+                    chunks.append(network(part.to(device))[1].float().softmax(1).cpu())
+                except torch.OutOfMemoryError as error:
+                    if batch == 1:
+                        raise InvalidInputError(
+                            "The memory of the device is full with one image: end what else uses the device."
+                        ) from error
+                    batch //= 2
+                else:
+                    done += len(part)
     finally:
         network.train(training)
     return torch.cat(chunks)

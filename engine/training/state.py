@@ -48,6 +48,7 @@ class State:
         _set_modes(student, spec, objective)
         self.optimizer = torch.optim.SGD(_groups(student, objective, spec, self.device), lr=1.0, momentum=spec.momentum)
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
+        self.updates = 0  # of the average, as a checkpoint counts them: one in each step
         self.parts = 1  # micro-batches of a step; more than one where a card has not the memory for a whole one
         if self.device.type == "cuda":  # there from the start, so that a captured step finds them
             for parameter in chain.from_iterable(group["params"] for group in self.optimizer.param_groups):
@@ -116,10 +117,10 @@ class State:
                 yield self.optimizer.state[parameter]["momentum_buffer"]
         yield from self.losses.values()
 
-    def checkpoint(self, step: int) -> dict[str, Tensor]:
-        """Copies of that on the CPU, after so many steps, under the names that version 0.1 gave them."""
+    def checkpoint(self) -> dict[str, Tensor]:
+        """Copies of that on the CPU, under the names that version 0.1 gave them."""
         tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
-        tensors["averaged.n_averaged"] = torch.tensor(step)
+        tensors["averaged.n_averaged"] = torch.tensor(self.updates)
         tensors |= {f"averaged.module.{name}": value for name, value in self.averaged.state_dict().items()}
         for name, parameter in self.student.named_parameters():
             momentum = self.optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
@@ -135,14 +136,14 @@ class State:
             for key, value in tensors.items():
                 room, _, name = key.partition(".")
                 found[room][name] = value
-            averages = int(found["averaged"].pop("n_averaged"))
+            self.updates = int(found["averaged"].pop("n_averaged"))
             self.student.load_state_dict(found["student"])
             self.averaged.load_state_dict({k.removeprefix("module."): v for k, v in found["averaged"].items()})
             for name, parameter in self.student.named_parameters():
                 self._restore_momentum(found["momentum"], name, parameter)
         except (KeyError, RuntimeError) as error:
             raise UnfitCheckpointError(f"The checkpoint is not of this student: {error}") from error
-        if found["momentum"] or averages != step or not 0 < step <= self.spec.steps:
+        if found["momentum"] or not 0 < step <= self.spec.steps:
             raise UnfitCheckpointError("The checkpoint is not of this student, or of another budget.")
         self.losses = {name: total.to(self.device) for name, total in found["losses"].items()}
 
