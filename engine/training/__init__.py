@@ -1,5 +1,6 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
+from engine.training.arithmetic import Arithmetic, choose, plain
 from engine.training.batches import Batch, Batches, Inputs
 from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
@@ -10,6 +11,7 @@ from engine.training.state import UnfitCheckpointError
 from engine.training.student_network import Student, input_statistics
 
 __all__ = [
+    "Arithmetic",
     "Batch",
     "Batches",
     "Checkpoint",
@@ -30,11 +32,13 @@ __all__ = [
     "Trained",
     "UnfitCheckpointError",
     "choice",
+    "choose",
     "features_of_both",
     "input_statistics",
     "made",
     "number",
     "own_fields",
+    "plain",
     "predict",
     "share",
     "train",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from engine.devices import set_up
 from engine.errors import InvalidInputError
 from engine.teachers import Network
+from engine.training.arithmetic import Arithmetic, laid_out, plain
 from engine.training.batches import Batches
 from engine.training.card import CardSteps
 from engine.training.data import Rows, TrainData
@@ -75,18 +76,21 @@ def train(
     threads: int | None = None,
     hooks: Hooks | None = None,
     resume: Checkpoint | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> Trained:
     """Train one student. On CPU, the same spec, objective, data, seed and thread count give the same weights, bit for
-    bit, also when training was stopped and resumed from any checkpoint.
+    bit, also when training was stopped and resumed from any checkpoint. arithmetic: None as the spec says.
 
     Raises InvalidInputError if no image has a label, or if the loss is no longer a number; UnfitCheckpointError.
     """
     hooks = hooks or Hooks()
     if not len(data.labeled):
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
-    place = set_up(device, threads)
+    way = arithmetic or plain(spec)
+    place = set_up(device, threads, repeatable=way.repeatable)
+    spec = replace(spec, precision=way.precision)
     try:
-        run = _Run(spec, objective, data, seed, place, hooks.on_note)
+        run = _Run(spec, objective, data, seed, place, way.memory_format, hooks.on_note)
     except torch.OutOfMemoryError as error:
         raise InvalidInputError(
             f"The student does not fit into the memory that is free on {device}: end what else uses it, or choose a "
@@ -111,12 +115,13 @@ class _Run:
         data: TrainData,
         seed: int,
         device: torch.device,
+        memory_format: torch.memory_format = torch.contiguous_format,
         say: Say = print,
     ) -> None:
         self.spec, self.device = spec, device
         self.step, self.seconds = 0, 0.0
         student = build_student(spec, data.classes, objective.heads, seed, data.start)
-        self.state = State(spec, objective, student.to(device))
+        self.state = State(spec, objective, laid_out(student.to(device), memory_format))
         self.say: Say = say
         batches = Batches(spec, data, seed)
         on_card = device.type == "cuda"

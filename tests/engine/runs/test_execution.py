@@ -162,9 +162,9 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
     given = []
     original = distill_consensus.consensus
 
-    def remember(features, alpha, labeled, labels, *rest):
+    def remember(features, alpha, labeled, labels, *rest, **options):
         given.append((features, labeled, labels))
-        return original(features, alpha, labeled, labels, *rest)
+        return original(features, alpha, labeled, labels, *rest, **options)
 
     monkeypatch.setattr(distill_consensus, "consensus", remember)
     [spec] = plan(home, task, ["distill-consensus"], [0], **{**small, "images": 80})

@@ -50,7 +50,7 @@ class Material:
     def boxes(self, views):
         return self.views
 
-    def progress(self, stage):
+    def progress(self, stage, done=0, total=None, unit="images"):
         pass
 
 
@@ -58,7 +58,7 @@ class Material:
 def certain(monkeypatch):
     """The consensus is the truth here; how it is made is tested in test_consensus.py."""
     truth = torch.nn.functional.one_hot(TRUTH, CLASSES).float().numpy()
-    monkeypatch.setattr(distill_consensus, "consensus", lambda *_: truth)
+    monkeypatch.setattr(distill_consensus, "consensus", lambda *_, **__: truth)
 
 
 def made_up(alpha=None, views=None, **changes):
