@@ -24,7 +24,7 @@ _LEFT_BEHIND = ".tmp"  # also what safetensors itself leaves of a write, such as
 def storage_error(error: OSError, path: Path, needed: int | None = None) -> StorageError:
     """The sentence for an operating system's refusal to read or write `path`. needed: its bytes, if they are known."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        room = f", which takes {_size(needed)} while {_free(path)}" if needed else ""
+        room = f", which takes {in_words(needed)} while {_free(path)}" if needed else ""
         return StorageError(
             f"No space left while writing {path}{room}: free some space on that disk, then start again."
         )
@@ -36,15 +36,17 @@ def storage_error(error: OSError, path: Path, needed: int | None = None) -> Stor
     return StorageError(f"{path} could not be written or read ({error.strerror or error}).")
 
 
-def _size(count: int) -> str:
+def in_words(count: int) -> str:
     """A number of bytes in words."""
+    if count >= 10_000_000_000:
+        return f"{count / 1e9:,.1f} GB"
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"
 
 
 def _free(path: Path) -> str:
     """How much room is left beside `path`, in words."""
     try:
-        return f"{_size(shutil.disk_usage(path.parent).free)} are free"
+        return f"{in_words(shutil.disk_usage(path.parent).free)} are free"
     except OSError:
         return "nobody knows how much is free"
 

@@ -68,6 +68,11 @@ class Workspace:
         return self.path / "features"
 
     @property
+    def pixels(self) -> Path:
+        """Images at the sizes of students, a cache: `<task>/<resize>-<size>`."""
+        return self.path / "pixels"
+
+    @property
     def maps(self) -> Path:
         """Maps of features."""
         return self.path / "maps"
@@ -145,6 +150,7 @@ def _hub_of_environment() -> Path | None:
 _WRITTEN_TO = (
     "features/*/*/view-*",
     "maps/*/*",
+    "pixels/*/*",
     "tasks/*/labels",
     "tasks/*/splits",
     "comparisons",

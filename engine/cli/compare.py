@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
 from engine.cli.options import add_command, add_task_options, fields, integer, names
 from engine.cli.printing import print_comparison, print_json
 from engine.errors import InvalidInputError
+from engine.workspace import Workspace
 
 CANCELLED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -43,12 +44,16 @@ def _compare(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     settings |= _training(options.set, {*signature(compare).parameters, *signature(plan).parameters})
+    workspace, methods = open_workspace(), names(options.methods)
+    seeds = [integer("--seeds", seed) for seed in names(options.seeds) or []]
+    if not {"size", "images"} & set(settings):
+        _say_proposal(workspace, options, methods, len(seeds), settings)
     try:
         document = compare(
-            open_workspace(),
+            workspace,
             options.task,
-            names(options.methods),
-            seeds=[integer("--seeds", seed) for seed in names(options.seeds) or []],
+            methods,
+            seeds=seeds,
             labels_per_class=options.labels_per_class,
             metric=options.metric,
             teachers=names(options.teachers),
@@ -68,6 +73,31 @@ def _compare(options: argparse.Namespace) -> int:
         text = one["message"] if one["state"] == "lost" else f"{one['run']} is {one['state']}: {one['message']}"
         print(f"error: {text}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _say_proposal(
+    workspace: Workspace,
+    options: argparse.Namespace,
+    methods: Sequence[str] | None,
+    seeds: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """What size and budget are proposed for photographs, where neither was asked for; it does not change the runs."""
+    from engine.devices import resolve
+    from engine.methods import get_method, preselected
+    from engine.review import open_task
+    from engine.runs import defaults, proposal_for
+
+    task = open_task(workspace, options.task)
+    chosen = [get_method(name) for name in (preselected() if methods is None else methods)]
+    recipes = [method.recipe({**defaults(task, method), **settings}) for method in chosen]
+    found = proposal_for(workspace, task, recipes, seeds, resolve(options.device))
+    if found is not None and (found.size, found.images) != (recipes[0].train.size, recipes[0].train.images):
+        print(
+            f"These photographs could have --size {found.size} --images {found.images}: {found.reason} About "
+            f"{found.seconds / 60:.0f} min on {found.device}{'' if found.measured else ', estimated'}.",
+            file=sys.stderr,
+        )
 
 
 def _training(settings: Sequence[str], options: Collection[str]) -> dict[str, Any]:

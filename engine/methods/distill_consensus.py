@@ -79,10 +79,22 @@ class DistillConsensus(Distilling):
         if not self.takes_unlabeled:
             return OnLabels()
         features = material.features()
-        material.progress("Building the consensus of the teachers")
         how = Ensemble(self.sharpness, self.neighbors, self.propagation)
+
+        def progress(done: int, total: int | None, unit: str, stage: str) -> None:
+            material.progress(stage, done, total, unit)
+
         with threadpool_limits(material.threads):  # so that sums do not depend on the machine's cores
-            found = consensus(features, material.alpha, material.labeled, material.labels, material.classes, how)
+            found = consensus(
+                features,
+                material.alpha,
+                material.labeled,
+                material.labels,
+                material.classes,
+                how,
+                threads=material.threads,
+                progress=progress,
+            )
         own_classes = signals(material, self.views) if self.teachers_share > 0 else {}
         boxes = fixed_views(material, self.views)
         return _OnConsensus(self, own_classes, boxes, torch.from_numpy(found).half())

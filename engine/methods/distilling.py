@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float, Float16
+from jaxtyping import Float
 from torch import Tensor
 
 from engine.errors import InvalidInputError
@@ -25,6 +25,7 @@ from engine.training import (
     NumberInput,
     Objective,
     OnLabels,
+    Rows,
     Student,
     Term,
     choice,
@@ -36,7 +37,7 @@ from engine.training.batches import OTHERS_STREAM, Table, Tables
 from engine.training.losses import at_temperature, distillation_loss, supervised_loss
 
 PAPER = "Borup, Phoo and Hariharan, ICCV 2023, arXiv 2304.12314"
-PSEUDO_LABELS = "pseudo-labels"  # the table of them
+PSEUDO_LABELS, ALPHA = "pseudo-labels", "alpha"  # tables
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class TeacherSignal:
     """One active teacher: its share of the loss, and its pseudo-labels for each of the K views of every image."""
 
     alpha: float  # 0..1; over all signals they sum to 1
-    pseudo_labels: Float16[Tensor, "K N Z"]
+    pseudo_labels: Rows  # `[K, N, Z]`, in half precision
 
 
 def signals(material: Material, views: int) -> dict[str, TeacherSignal]:
@@ -149,8 +150,9 @@ class Taught(Objective):
 
     @property
     def heads(self) -> Mapping[str, int]:
-        """One for each teacher whose own classes are learned."""
-        return {name: signal.pseudo_labels.shape[2] for name, signal in self.signals.items()}
+        """One for each teacher whose own classes are learned, by size: those of a size are computed as one."""
+        sizes = {name: signal.pseudo_labels.shape[2] for name, signal in self.signals.items()}
+        return dict(sorted(sizes.items(), key=lambda named: (named[1], named[0])))
 
     @property
     def head_factor(self) -> float:
@@ -159,9 +161,13 @@ class Taught(Objective):
 
     @property
     def tables(self) -> Tables:
-        """The pseudo-labels."""
-        said = tuple(self.signals[name].pseudo_labels for name in sorted(self.signals))
-        return {PSEUDO_LABELS: Table(said, by=("views", "places"))} if said else {}
+        """The pseudo-labels, and each teacher's weight for each of its classes, side by side as the heads are."""
+        if not self.signals:
+            return {}
+        said = tuple(self.signals[name].pseudo_labels for name in self.heads)
+        alpha = torch.tensor([self.signals[name].alpha for name in self.heads])
+        repeated = alpha.repeat_interleave(torch.tensor(list(self.heads.values())))
+        return {PSEUDO_LABELS: Table(said, by=("views", "places")), ALPHA: Table((repeated,), by=())}
 
     def inputs(self, batches: Batches, step: int) -> Inputs:
         """Labeled images, and images of the whole training split with the view that their targets describe.
@@ -188,10 +194,9 @@ class Taught(Objective):
 
     def on_teachers(self, student: Student, batch: Batch, features: Float[Tensor, "U D"]) -> Float[Tensor, ""]:
         """Σ_s α_s · cross-entropy with teacher s's pseudo-labels."""
-        logits = student.head_logits(features)
-        said = torch.split(batch.others.rows(PSEUDO_LABELS), [one.shape[1] for one in logits], dim=1)
-        targets = [at_temperature(one.float(), self.settings.temperature) for one in said]
-        return distillation_loss(logits, targets, [self.signals[name].alpha for name in student.heads])
+        heads, said = student.teaching_heads, batch.others.rows(PSEUDO_LABELS).float()
+        targets = at_temperature(said, self.settings.temperature, heads.segments)
+        return distillation_loss(heads.segments(heads(features).float()), targets, batch.others.rows(ALPHA))
 
 
 class Distillation(Taught):

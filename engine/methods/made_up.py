@@ -52,5 +52,5 @@ class MadeUp:
         """The whole image each time."""
         return torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(views, IMAGES, 5)
 
-    def progress(self, stage: str) -> None:
+    def progress(self, stage: str, done: int = 0, total: int | None = None, unit: str = "images") -> None:
         """Nobody is told."""

@@ -20,6 +20,7 @@ from engine.runs.execution import CHECKPOINT, KIND, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
+from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
 from engine.runs.ranking import DEFAULT_METRIC, Candidate, Ranking, active_weights, candidates, effective_teachers, rank
 from engine.runs.recorded import recorded_comparison
@@ -55,6 +56,7 @@ __all__ = [
     "MethodMean",
     "MetricPlaces",
     "Place",
+    "Proposal",
     "QueueThread",
     "Ranking",
     "RunSpec",
@@ -82,6 +84,7 @@ __all__ = [
     "missing_outputs",
     "order_verdict",
     "plan",
+    "proposal_for",
     "rank",
     "read_runs",
     "recorded_comparison",

@@ -17,25 +17,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.devices import describe, set_up
+from engine.devices import describe, kind, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
-from engine.results import RESULT, CurvePoint, IntervalRecord, RunResult, StudentCost
+from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.material import RunMaterial
+from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
 from engine.tasks import Task
+from engine.tasks.pixel_file import AGAIN, READING, open_pixels
 from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
 from engine.tensors import all_tensors, reading_tensors, write_tensors
 from engine.training import (
+    Arithmetic,
     Checkpoint,
     EvaluationData,
     Hooks,
@@ -86,7 +89,9 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
-    trained = _train(spec, objective, data, run)
+    way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
+    run.arithmetic = ArithmeticRecord(**asdict(way)) if kind(spec.device) == "cuda" else None
+    trained = _train(spec, objective, data, run, way)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
@@ -97,13 +102,21 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched) -> Trained:
+def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched, way: Arithmetic) -> Trained:
     """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
     from the start gives the same weights.
     """
     hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
     start = partial(
-        train, spec.train, objective, data, spec.seed, device=spec.device, threads=spec.threads, hooks=hooks
+        train,
+        spec.train,
+        objective,
+        data,
+        spec.seed,
+        device=spec.device,
+        threads=spec.threads,
+        hooks=hooks,
+        arithmetic=way,
     )
     if (saved := run.last_checkpoint()) is not None:
         try:
@@ -134,6 +147,7 @@ class _Watched:
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
+        self.arithmetic: ArithmeticRecord | None = None  # how a card computes
         self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
 
@@ -214,27 +228,26 @@ def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
     of `material` go in.
     """
     check_held_out(task)
-    total = len(task.train_rows) + len(task.test_rows)
+    said = READING
 
-    def pixels(rows: NDArray[np.int64], before: int) -> torch.Tensor:
-        def progress(done: int) -> None:
-            material.report.check_cancelled()
-            material.report.progress(before + done, total, "images", "Reading the images")
+    def progress(done: int, total: int, stage: str) -> None:
+        nonlocal said
+        if stage == AGAIN != said:
+            print(f"{stage}.")
+        said = stage
+        material.report.check_cancelled()
+        material.report.progress(done, total, "images", stage)
 
-        progress(0)
-        read = task.images.pixels([int(row) for row in rows], spec.train.size, task.record.resize, progress)
-        return torch.from_numpy(read).permute(0, 3, 1, 2).contiguous()  # [N, 3, S, S]
-
+    train_images, test_images = open_pixels(task, spec.train.size, [task.train_rows, task.test_rows], progress)
     data = TrainData(
         start=partial(imagenet_state, workspace),
-        images=pixels(task.train_rows, 0),
+        images=train_images,
         labeled=torch.from_numpy(material.labeled),
         labels=torch.from_numpy(material.labels),
         classes=material.classes,
         flip=task.record.flip,
     )
-    test = pixels(task.test_rows, len(task.train_rows))
-    return data, EvaluationData(test, torch.from_numpy(task.labels[task.test_rows]))
+    return data, EvaluationData(test_images, torch.from_numpy(task.labels[task.test_rows]))
 
 
 def _result(
@@ -276,6 +289,7 @@ def _result(
         ranking_problem=teaching.problem,
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),
+        arithmetic=run.arithmetic,
         versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=trained.steps,

@@ -100,10 +100,17 @@ class ImageTable:
     @cached_property
     def content_hash(self) -> str:
         """A hash of all images and their ids, in order, in 12 hexadecimal digits."""
+        lines = [f"{image_id} {checksum}" for image_id, checksum in zip(self.image_ids, self.checksums, strict=True)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    @property
+    def checksums(self) -> list[str]:
+        """The SHA-256 of each image file, in hexadecimal. Raises DamagedFileError if the table is damaged there."""
         with self._reading():
-            table = self._file.read(columns=["image_id", "sha256"])
-            lines = list(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
-        return hashlib.sha256("\n".join(f"{i} {s}" for i, s in lines).encode()).hexdigest()[:12]
+            found: list[str] = self._open().read(columns=["sha256"])["sha256"].to_pylist()
+            if None in found:
+                raise ValueError("an image has no checksum")
+        return found
 
     @cached_property
     def _group_starts(self) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
+from engine.training.arithmetic import Arithmetic, choose, plain
 from engine.training.batches import Batch, Batches, Inputs
-from engine.training.data import EvaluationData, TrainData
+from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, UnfitCheckpointError, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, Term, features_of_both
@@ -9,6 +10,7 @@ from engine.training.spec import TrainSpec
 from engine.training.student_network import Student, input_statistics
 
 __all__ = [
+    "Arithmetic",
     "Batch",
     "Batches",
     "Checkpoint",
@@ -21,6 +23,7 @@ __all__ = [
     "Objective",
     "OnLabels",
     "Point",
+    "Rows",
     "Student",
     "Term",
     "TrainData",
@@ -28,11 +31,13 @@ __all__ = [
     "Trained",
     "UnfitCheckpointError",
     "choice",
+    "choose",
     "features_of_both",
     "input_statistics",
     "made",
     "number",
     "own_fields",
+    "plain",
     "predict",
     "share",
     "train",

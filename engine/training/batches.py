@@ -6,7 +6,7 @@ Every draw has its own stream, so that methods of one seed see the same images.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from engine.training import augment
-from engine.training.data import TrainData
+from engine.training.data import Rows, TrainData
 from engine.training.spec import BatchNorm, TrainSpec
 from engine.training.streams import batch_positions, generator
 
@@ -32,10 +32,10 @@ class Table:
     """What is known of every image of the training split: a step reads its rows, and never the whole.
 
     parts: tensors `[*by, ...]` whose rows are read side by side. by: the drawn positions that choose a row. of: the
-    groups of images that it is read for.
+    groups of images that it is read for. One that no position chooses from is the same for every image.
     """
 
-    parts: tuple[Tensor, ...]
+    parts: tuple[Rows, ...]
     by: tuple[str, ...] = ("places",)
     of: tuple[GroupName, ...] = ("others",)
 
@@ -44,6 +44,10 @@ class Table:
         index = tuple(drawn[name] for name in self.by)
         found = [part[index] for part in self.parts]
         return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
+
+    def on(self, device: torch.device) -> Table:
+        """The whole of it on a device."""
+        return replace(self, parts=tuple(part.to(device) for part in self.parts))
 
 
 Tables: TypeAlias = Mapping[str, Table]

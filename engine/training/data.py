@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from jaxtyping import Int64, UInt8
+import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from engine.teachers import bundled_imagenet_state
 
 StartWeights = Callable[[str], Mapping[str, Tensor]]  # ImageNet weights of an architecture, under timm's names
+
+
+class Rows(Protocol):
+    """What is known of many images, of which some are read at a time: a tensor, or files mapped into memory."""
+
+    def __len__(self) -> int:
+        """How many there are along the first axis."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of all of it."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of it takes."""
+
+    def __getitem__(self, index: slice | Tensor | tuple[Tensor, ...], /) -> Tensor:
+        """The rows at these positions along the first axis, or axes."""
+
+    def to(self, device: torch.device, /) -> Tensor:
+        """All of it on a device."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +43,7 @@ class TrainData:
     What a method knows of these images beside the labels, it has prepared itself (engine.methods).
     """
 
-    images: UInt8[Tensor, "N 3 S S"]
+    images: Rows  # uint8 `[N, 3, S, S]`, 0..255
     labeled: Int64[Tensor, " M"]  # positions in `images`
     labels: Int64[Tensor, " M"]  # of those positions, in 0..classes-1
     classes: int
@@ -32,5 +55,5 @@ class TrainData:
 class EvaluationData:
     """Held-out images and their labels. Training never receives them: it hands a student out, and others test it."""
 
-    images: UInt8[Tensor, "T 3 S S"]
+    images: Rows  # uint8 `[T, 3, S, S]`, 0..255
     labels: Int64[Tensor, " T"]

@@ -6,7 +6,7 @@ import math
 import operator
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 from engine.devices import set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
+from engine.training.arithmetic import Arithmetic, laid_out, plain
 from engine.training.batches import IMAGES, Batch, Batches, Table, batch_of, read_ahead
-from engine.training.data import TrainData
+from engine.training.data import Rows, TrainData
 from engine.training.objective import Objective
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
@@ -79,17 +80,19 @@ def train(
     threads: int | None = None,
     hooks: Hooks | None = None,
     resume: Checkpoint | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> Trained:
     """Train one student. On CPU, the same spec, objective, data, seed and thread count give the same weights, bit for
-    bit, also when training was stopped and resumed from any checkpoint.
+    bit, also when training was stopped and resumed from any checkpoint. arithmetic: None as the spec says.
 
     Raises InvalidInputError if no image has a label, or if the loss is no longer a number; UnfitCheckpointError.
     """
     hooks = hooks or Hooks()
     if not len(data.labeled):
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
-    place = set_up(device, threads)
-    run = _Run(spec, objective, data, seed, place)
+    way = arithmetic or plain(spec)
+    place = set_up(device, threads, repeatable=way.repeatable)
+    run = _Run(replace(spec, precision=way.precision), objective, data, seed, place, way.memory_format)
     if resume is not None:
         run.restore(resume)
     run.go(hooks)
@@ -116,6 +119,7 @@ class _Run:
     data: TrainData
     seed: int
     device: torch.device
+    memory_format: torch.memory_format = torch.contiguous_format
     step: int = 0
     seconds: float = 0.0
     student: Student = field(init=False)
@@ -123,15 +127,16 @@ class _Run:
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        self.student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start).to(
-            self.device
-        )
+        student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start)
+        self.student = laid_out(student.to(self.device), self.memory_format)
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
         self.optimizer = torch.optim.SGD(
             _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum
         )
         self.batches = Batches(self.spec, self.data, self.seed)
-        self.tables = {IMAGES: Table((self.data.images,), of=("labeled", "others")), **self.objective.tables}
+        tables = {IMAGES: Table((self.data.images,), of=("labeled", "others")), **self.objective.tables}
+        self.read_ahead = {name: table for name, table in tables.items() if table.by}
+        self.tables = {name: table.on(self.device) for name, table in tables.items() if not table.by}
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
 
     @property
@@ -191,12 +196,12 @@ class _Run:
 
     def _batch(self) -> Batch:
         """The images of this step, on the device."""
-        inputs = read_ahead(self.objective.inputs(self.batches, self.step), self.tables)
+        inputs = read_ahead(self.objective.inputs(self.batches, self.step), self.read_ahead)
         there = {
             group: {name: value.to(self.device, non_blocking=True) for name, value in drawn.items()}
             for group, drawn in inputs.items()
         }
-        return batch_of(there, {}, self.spec.batch_norm)
+        return batch_of(there, self.tables, self.spec.batch_norm)
 
     def checkpoint(self) -> Checkpoint:
         """Everything that changes in a step, on the CPU."""
@@ -205,7 +210,7 @@ class _Run:
         for name, parameter in self.student.named_parameters():
             momentum = self.optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
             if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
+                tensors |= {f"momentum.{key}": part for key, part in self.student.apart(name, momentum).items()}
         tensors |= {f"losses.{name}": value for name, value in self.losses.items()}
         return Checkpoint(
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, self.step, self.seconds
@@ -214,23 +219,34 @@ class _Run:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint of the same spec and seed. Raises UnfitCheckpointError if it is of another one."""
         parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}, "losses": {}}
-        learned = dict(self.student.named_parameters())
         try:
             for key, value in checkpoint.tensors.items():
                 part, _, name = key.partition(".")
                 parts[part][name] = value
             self.student.load_state_dict(parts["student"])
             self.averaged.load_state_dict(parts["averaged"])
-            fits = all(learned[name].shape == value.shape for name, value in parts["momentum"].items())
+            for name, parameter in self.student.named_parameters():
+                momentum = self._momentum_from(parts["momentum"], name, parameter)
+                if momentum is not None:
+                    self.optimizer.state[parameter]["momentum_buffer"] = momentum
         except (KeyError, RuntimeError) as error:
             raise UnfitCheckpointError(f"The checkpoint is not of this student: {error}") from error
-        if not (fits and 0 < checkpoint.step <= self.spec.steps):
+        if parts["momentum"] or not 0 < checkpoint.step <= self.spec.steps:
             raise UnfitCheckpointError("The checkpoint is not of this student, or of another budget.")
-        for name, momentum in parts["momentum"].items():
-            parameter = learned[name]
-            self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
         self.losses = {name: total.to(self.device) for name, total in parts["losses"].items()}
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
+
+    def _momentum_from(self, saved: dict[str, Tensor], name: str, parameter: Tensor) -> Tensor | None:
+        """A parameter's, taken out of those that were saved, or None. Raises KeyError, RuntimeError."""
+        momentum = torch.empty_like(parameter)
+        parts = self.student.apart(name, momentum)
+        if saved.keys().isdisjoint(parts):
+            return None
+        for key, part in parts.items():
+            if part.shape != saved[key].shape:
+                raise RuntimeError(f"momentum of {key} has another shape")
+            part.copy_(saved.pop(key))
+        return momentum
 
     def _set_modes(self) -> None:
         self.student.train(not self.objective.head_alone)
@@ -250,13 +266,14 @@ def evaluation_steps(spec: TrainSpec) -> list[int]:
     return sorted({round(spec.steps * (i + 1) / count) for i in range(count)})
 
 
-def predict(network: Network, images: Tensor, *, batch: int = 256) -> Tensor:
-    """Class probabilities `[N, C]` of pixels `[N, 3, S, S]`, on the CPU, in evaluation mode."""
+def predict(network: Network, images: Rows, *, batch: int = 256) -> Tensor:
+    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time."""
     training, device = network.training, network.scale.device
     network.eval()
     try:
         with torch.inference_mode():
-            chunks = [network(part.to(device))[1].float().softmax(1).cpu() for part in torch.split(images, batch)]
+            parts = (images[start : start + batch].to(device) for start in range(0, len(images), batch))
+            chunks = [network(part)[1].float().softmax(1).cpu() for part in parts]
     finally:
         network.train(training)
     return torch.cat(chunks)
@@ -268,11 +285,14 @@ def _groups(student: Student, objective: Objective, spec: TrainSpec) -> list[dic
         student.requires_grad_(False)
         student.network.classifier.requires_grad_(True)
     groups = []
-    for part, factor in ((student.network, 1.0), (student.heads, objective.head_factor)):
+    heads = [] if student.heads is None else list(student.heads.parameters())
+    for part, factor in ((list(student.network.parameters()), 1.0), (heads, objective.head_factor)):
         for decayed in (False, True):
-            chosen = [p for p in part.parameters() if p.requires_grad and (p.ndim > 1) == decayed]
+            chosen = [p for p in part if p.requires_grad and (p.ndim > 1) == decayed]
             if chosen:
                 groups.append({"params": chosen, "factor": factor, "weight_decay": spec.weight_decay * decayed})
+                if part is heads:
+                    groups[-1]["fused"] = True  # of millions of weights: one pass over memory instead of five
     return groups
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from engine.training.segments import Segments
+
 
 def distillation_loss(
-    head_logits: Sequence[Float[Tensor, "B Z_s"]],
-    pseudo_labels: Sequence[Float[Tensor, "B Z_s"]],
-    alpha: Sequence[float],
+    log_probabilities: Float[Tensor, "B S"], pseudo_labels: Float[Tensor, "B S"], alpha: Float[Tensor, " S"]
 ) -> Float[Tensor, ""]:
-    """Σ_s α_s · mean over images of CE(q_s, softmax(h_s∘φ)) in nats (Borup et al. 2023, the distillation term)."""
-    terms = [
-        weight * F.cross_entropy(logits, target)
-        for logits, target, weight in zip(head_logits, pseudo_labels, alpha, strict=True)
-    ]
-    return torch.stack(terms).sum()
+    """Σ_s α_s · mean over images of CE(q_s, softmax(h_s∘φ)) in nats (Borup et al. 2023, the distillation term).
+
+    All teachers' classes stand side by side, S = ΣZ_s; alpha repeats each teacher's for each of its classes.
+    """
+    return -((pseudo_labels * log_probabilities).mean(0) * alpha).sum()
 
 
 def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]) -> Float[Tensor, ""]:
@@ -31,14 +27,15 @@ def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]
     return F.cross_entropy(logits, consensus)
 
 
-def at_temperature(pseudo_labels: Float[Tensor, "B Z"], temperature: float) -> Float[Tensor, "B Z"]:
-    """Pseudo-labels at another temperature: q^(1/T), renormalized; the same as softmax(logits / T).
+def at_temperature(pseudo_labels: Float[Tensor, "B S"], temperature: float, segments: Segments) -> Float[Tensor, "B S"]:
+    """Pseudo-labels at another temperature: q^(1/T), renormalized for each teacher; the same as softmax(logits / T).
 
     Computed from logarithms, so that no temperature makes all of a row 0.
     """
     if temperature == 1:
         return pseudo_labels
-    return (pseudo_labels.log() / temperature).softmax(dim=1)
+    found: Tensor = segments(pseudo_labels.log() / temperature).exp()
+    return found
 
 
 def fixmatch_loss(

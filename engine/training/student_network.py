@@ -8,26 +8,62 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from engine.teachers import Network, create
 from engine.training.data import StartWeights
+from engine.training.segments import Segments
 from engine.training.spec import TrainSpec
 from engine.training.streams import stream_seed
 
 
+class Heads(nn.Module):
+    """The teachers' linear heads h_s side by side, as one product; in files each has its own name and tensors.
+
+    heads: in the order of their columns. `segments` is the softmax over each head's own.
+    """
+
+    def __init__(self, heads: Mapping[str, nn.Linear]) -> None:
+        super().__init__()
+        self.sizes = {teacher: head.out_features for teacher, head in heads.items()}
+        self.weight = nn.Parameter(torch.cat([head.weight.detach() for head in heads.values()]))  # [ΣZ, D]
+        self.bias = nn.Parameter(torch.cat([head.bias.detach() for head in heads.values()]))  # [ΣZ]
+        self.segments = Segments(list(self.sizes.values()))
+        self.register_state_dict_post_hook(_written_apart)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_read_apart)  # type: ignore[no-untyped-call]
+
+    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B S"]:
+        """Logits over all teachers' classes."""
+        return F.linear(features, self.weight, self.bias)
+
+    def apart(self, name: str, value: Tensor) -> dict[str, Tensor]:
+        """Each head's part of what has a row for each class, as views, by "<teacher>.<name>"."""
+        parts = torch.split(value, list(self.sizes.values()))
+        return {f"{teacher}.{name}": part for teacher, part in zip(self.sizes, parts, strict=True)}
+
+
 class Student(nn.Module):
-    """`network` is φ with its head h, and is what ships; `heads` are the teachers' h_s, thrown away at the end."""
+    """`network` is φ with its head h, and is what ships; `heads` are the teachers', thrown away at the end."""
 
     def __init__(self, network: Network, heads: Mapping[str, nn.Linear]) -> None:
         super().__init__()
         self.network = network
-        self.heads = nn.ModuleDict(heads)
+        self.heads = Heads(heads) if heads else None
 
-    def head_logits(self, features: Float[Tensor, "B D"]) -> list[Float[Tensor, "B Z_s"]]:
-        """Logits over each teacher's classes, in the order of `heads`."""
-        return [head(features) for head in self.heads.values()]
+    @property
+    def teaching_heads(self) -> Heads:
+        """The teachers' heads of a student that has some."""
+        assert self.heads is not None
+        return self.heads
+
+    def apart(self, name: str, value: Tensor) -> dict[str, Tensor]:
+        """A tensor in the shape of the parameter of that name, as files have it: heads by teacher."""
+        room, _, inner = name.partition(".")
+        if self.heads is None or room != "heads":
+            return {name: value}
+        return {f"heads.{key}": part for key, part in self.heads.apart(inner, value).items()}
 
 
 def build_student(
@@ -47,7 +83,7 @@ def build_student(
     with _seeded(seed, "head"):
         model.get_classifier().reset_parameters()
     heads = {}
-    for teacher in sorted(head_classes):
+    for teacher in head_classes:
         with _seeded(seed, f"head of {teacher}"):
             heads[teacher] = nn.Linear(width, head_classes[teacher])
     mean, std = input_statistics(spec.architecture)
@@ -68,6 +104,21 @@ def _load_body(model: Any, state: Mapping[str, Tensor]) -> None:
     missing, unexpected = model.load_state_dict(kept, strict=False)
     if set(missing) - foreign or unexpected:
         raise RuntimeError(f"ImageNet weights and architecture disagree on {sorted({*missing, *unexpected} - foreign)}")
+
+
+def _written_apart(module: Any, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Each head under its teacher's name, as version 0.1 wrote them."""
+    for name in ("weight", "bias"):
+        parts = module.apart(name, state.pop(prefix + name))
+        state |= {prefix + key: part for key, part in parts.items()}
+
+
+def _read_apart(module: Any, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Heads under their teachers' names become one; what does not fit is left, and reported as unexpected."""
+    for name in ("weight", "bias"):
+        expected = {prefix + key: part for key, part in module.apart(name, getattr(module, name)).items()}
+        if all(key in state and state[key].shape == part.shape for key, part in expected.items()):
+            state[prefix + name] = torch.cat([state.pop(key) for key in expected])
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import list_comparisons, plan, read_runs
+from engine.runs import Proposal, list_comparisons, plan, read_runs
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
@@ -163,6 +163,27 @@ def test_a_single_card_is_named_beside_the_processor_and_a_machine_without_one_a
     made_up_cards(monkeypatch, 1)
     [[card, processor]] = asks(open_page("distill", task="emoji-fluent"))
     assert (card, processor[:3]) == ("NVIDIA A, 70 of 80 GB free", "CPU")
+
+
+def test_what_is_proposed_for_photographs_is_taken_over_by_one_click(home, measured, monkeypatch):
+    found = Proposal(128, 24_000, "half of the images have 480 px or more.", 1300.0, measured=False, device="a card")
+    asked_with = []
+    monkeypatch.setattr(form, "proposal_for", lambda *about: asked_with.append(about) or found)
+    app = open_page("distill", task="emoji-fluent")
+    said = "128 px, 24,000 images** for these photographs: half of the images have 480 px or more. :gray[About 22 min"
+    assert f"{said} for 4 runs on a card, estimated.]" in text_of(app)
+    assert (len(asked_with[0][2]), *asked_with[0][3:]) == (4, 1, "cpu")
+    app = shown(button(app, "Use these").click().run())
+    assert "for these photographs" not in text_of(app)
+    assert "128 × 128 pixels" in text_of(app)
+    assert budget(app).value == 24_000
+    shown(button(app, "Start").click().run())
+    trains = [entry.spec.train for entry in read_runs(home, list_comparisons(home)[0]).entries]
+    assert {(train.size, train.images) for train in trains} == {(128, 24_000)}
+
+
+def test_nothing_is_proposed_for_images_of_which_nothing_is_known(home, measured):
+    assert "for these photographs" not in text_of(open_page("distill", task="emoji-fluent"))
 
 
 def test_a_budget_of_less_than_a_step_is_refused(home, measured):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.consensus import EDGE_POWER, Ensemble, consensus, joint_features, sharpen
+from engine.consensus import EDGE_POWER, EXACT_BELOW, Ensemble, consensus, ensemble, graph, joint_features, sharpen
+from engine.consensus.graph import TEACHER_DIMENSIONS, directions, exact_neighbors, projected_directions
 from engine.errors import InvalidInputError
 from engine.probes import fit_ridge
 
@@ -160,3 +161,90 @@ def test_features_of_different_lengths_are_refused():
     features["two"] = features["two"][:-1]
     with pytest.raises(InvalidInputError, match="different numbers of images"):
         consensus(features, HALVES, LABELED, truth[LABELED], 4)
+
+
+class Read(dict):
+    """Features that count how often each teacher's are read."""
+
+    def __init__(self, features):
+        super().__init__(features)
+        self.reads = []
+
+    def __getitem__(self, name):
+        self.reads.append(name)
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_each_teacher_is_read_once_and_what_is_done_is_told(exact, monkeypatch):
+    monkeypatch.setattr(ensemble, "approximate_neighbors", exact_and_itself)
+    features, truth = clusters()
+    read, told = Read(features), []
+    consensus(read, HALVES, LABELED, truth[LABELED], 4, exact=exact, progress=lambda *said: told.append(said))
+    assert read.reads == ["one", "two"]
+    assert told[:4] == [(done, 240, "images × teachers", told[0][3]) for done in (0, 0, 120, 120)]
+    assert [said[:3] for said in told[5:]] == [(done, 50, "rounds") for done in range(50)]
+
+
+@pytest.mark.parametrize("stage", ["Asking", "Searching", "Propagating"])
+def test_who_is_told_can_stop_it(stage):
+    def stop(done, total, unit, said):
+        if said.startswith(stage):
+            raise KeyboardInterrupt
+
+    features, truth = clusters()
+    with pytest.raises(KeyboardInterrupt):
+        consensus(features, HALVES, LABELED, truth[LABELED], 4, progress=stop)
+
+
+def exact_and_itself(joint, neighbors, threads=None):
+    """In place of the approximate search, which compiles itself for most of a minute: its form, exactly."""
+    others = exact_neighbors(joint, neighbors)
+    return np.concatenate([np.arange(len(joint))[:, None], others, np.full((len(joint), 1), -1)], axis=1)
+
+
+def test_projected_features_lead_to_the_same_consensus(monkeypatch):
+    """Three teachers of 300 dimensions, of which 128 are kept, then 256 of 384: nearly every image as before."""
+    monkeypatch.setattr(ensemble, "approximate_neighbors", exact_and_itself)
+    draws = np.random.default_rng(0)
+    truth, hidden = np.repeat(np.arange(20), 100), draws.normal(size=(20, 40))
+    latent = hidden[truth] + 1.0 * draws.normal(size=(2000, 40))
+    features = {
+        name: np.maximum(latent @ draws.normal(size=(40, 300)) + draws.normal(size=(2000, 300)), 0).astype(np.float32)
+        for name in ("a", "b", "c")
+    }
+    alpha = {"a": 0.5, "b": 0.3, "c": 0.2}
+    labeled = np.concatenate([np.flatnonzero(truth == c)[:2] for c in range(20)])
+    found = [consensus(features, alpha, labeled, truth[labeled], 20, exact=exact) for exact in (True, False)]
+    right = [(one.argmax(axis=1) == truth).mean() for one in found]
+    assert found[1].dtype == np.float32
+    assert np.allclose(found[1].sum(axis=1), 1, atol=1e-5)
+    assert (found[0].argmax(axis=1) == found[1].argmax(axis=1)).mean() > 0.98
+    assert right[0] > 0.9
+    assert right[1] > right[0] - 0.01
+
+
+def test_a_projection_keeps_cosines_and_leaves_a_blind_teacher_silent():
+    draws = np.random.default_rng(0)
+    rows = (draws.normal(size=(500, 30)) @ draws.normal(size=(30, 400)) + 5).astype(np.float32)
+    whole, kept = directions(rows, 0.3), projected_directions(rows, 0.3)
+    assert kept.shape == (500, TEACHER_DIMENSIONS)
+    assert np.allclose(kept @ kept.T, whole @ whole.T, atol=1e-4)
+    assert not projected_directions(np.full((50, 400), 0.1, dtype=np.float32), 0.5).any()
+
+
+def test_classes_propagate_some_at_a_time_to_the_same_bits(monkeypatch):
+    features, truth = clusters()
+    whole = consensus(features, HALVES, LABELED, truth[LABELED], 4)
+    monkeypatch.setattr(graph, "_ENTRIES_AT_ONCE", 120)
+    monkeypatch.setattr(graph, "_ROWS_AT_ONCE", 7)
+    assert np.array_equal(consensus(features, HALVES, LABELED, truth[LABELED], 4), whole)
+
+
+def test_images_in_blocks_have_the_same_consensus(monkeypatch):
+    """Within rounding: the exact way keeps all images in one block, so that nothing changes there."""
+    features, truth = clusters()
+    whole = consensus(features, HALVES, LABELED, truth[LABELED], 4)
+    monkeypatch.setattr(ensemble, "BLOCK", 32)
+    assert np.allclose(consensus(features, HALVES, LABELED, truth[LABELED], 4), whole, atol=1e-6)
+    assert EXACT_BELOW == 20_000

@@ -19,6 +19,7 @@ from engine import devices, jobs
 from engine.jobs import Job
 from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
 from engine.runs import (
+    Proposal,
     RunSpec,
     Speed,
     active_weights,
@@ -28,6 +29,7 @@ from engine.runs import (
     known_speed,
     line,
     plan,
+    proposal_for,
     request_speed,
 )
 from engine.tasks import Task
@@ -39,6 +41,7 @@ SEED_COUNTS = (1, 3, 5)
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 LARGEST_BUDGET = 100_000_000
 MEASURE_POLL = 1.0  # s
+IMAGES_KEY = "distill-images"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
     _draw_time(workspace, choice, recipes)
+    _offer_proposal(workspace, task, choice, recipes)
 
 
 def _ask_methods() -> tuple[str, ...]:
@@ -145,7 +149,7 @@ def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
         LARGEST_BUDGET,
         usual,
         step=1000,
-        key="distill-images",
+        key=IMAGES_KEY,
         persist_state="session",
         help="Student images with gradient: labeled and other images alike, counted each time they are trained on. "
         "All methods get the same.",
@@ -187,7 +191,7 @@ def _ask_student(usual: int) -> tuple[str, int]:
             sizes,
             index=sizes.index(usual),
             format_func=lambda pixels: f"{pixels} px",
-            key=f"distill-size-{usual}",  # another task may have decided for another size
+            key=_size_key(usual),
             persist_state="session",
         )
     return str(architecture or next(iter(STUDENTS))).strip(), int(size or usual)
@@ -281,6 +285,33 @@ def _draw_time(workspace: Workspace, choice: Choice, recipes: Mapping[str, Recip
         "teachers' features of all images are extracted on top, once)]",
         "Measure again",
     )
+
+
+def _offer_proposal(workspace: Workspace, task: Task, choice: Choice, recipes: Mapping[str, Recipe]) -> None:
+    """Another size and budget for photographs, with the time and the reason, unless the form says so already."""
+    found = proposal_for(workspace, task, list(recipes.values()), len(choice.seeds), choice.device)
+    if found is None or (found.size, found.images) == (choice.values["size"], choice.values["images"]):
+        return
+    runs = wording.count(len(recipes) * len(choice.seeds), "run")
+    said = f"**{found.size} px, {found.images:,} images** for these photographs: {found.reason}"
+    how = "" if found.measured else ", estimated"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(
+            f":material/photo_camera: {said} :gray[About {wording.duration(found.seconds)} for {runs} on "
+            f"{found.device}{how}.]",
+            width="content",
+        )
+        st.button("Use these", type="tertiary", icon=":material/check:", on_click=_take_over, args=(task, found))
+
+
+def _take_over(task: Task, found: Proposal) -> None:
+    """Put a proposal into the form."""
+    st.session_state[IMAGES_KEY] = found.images
+    st.session_state[_size_key(defaults(task)["size"])] = found.size
+
+
+def _size_key(usual: int) -> str:
+    return f"distill-size-{usual}"  # another task may have decided for another size
 
 
 def _where_from(speeds: Sequence[Speed]) -> str:

@@ -135,7 +135,7 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
     run_here(home, spec)
     expected = task.images.pixels(task.train_rows.tolist(), 32, "squash")
     [(objective, data)] = given
-    assert np.array_equal(data.images.permute(0, 2, 3, 1).numpy(), expected)
+    assert np.array_equal(data.images[:].permute(0, 2, 3, 1).numpy(), expected)
     assert data.labels.tolist() == task.labels[task.labeled_rows(Draw(2, 0))].tolist()
     assert {s.pseudo_labels.shape[1] for s in objective.signals.values()} == {len(task.train_rows)}
 
@@ -162,9 +162,9 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
     given = []
     original = distill_consensus.consensus
 
-    def remember(features, alpha, labeled, labels, *rest):
+    def remember(features, alpha, labeled, labels, *rest, **options):
         given.append((features, labeled, labels))
-        return original(features, alpha, labeled, labels, *rest)
+        return original(features, alpha, labeled, labels, *rest, **options)
 
     monkeypatch.setattr(distill_consensus, "consensus", remember)
     [spec] = plan(home, task, ["distill-consensus"], [0], **{**small, "images": 80})

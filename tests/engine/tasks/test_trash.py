@@ -15,6 +15,7 @@ def task(home):
     """A folder that is called a task: what is in it matters to nobody here."""
     made.put(home.tasks / "mine", {"task.json": json.dumps({"title": "Löwen"}), "images.parquet": "images"})
     made.put(home.features / "mine" / "x", {"y": "z"})
+    made.put(home.pixels / "mine" / "x", {"y": "z"})
     return home.tasks / "mine"
 
 
@@ -22,12 +23,13 @@ def test_a_removed_task_takes_its_features_along_and_both_come_back(home, task):
     identifier = remove_task(home, "mine")
     assert "mine" not in task_names(home)
     assert not (home.features / "mine").exists()
+    assert not (home.pixels / "mine").exists()
     [entry] = removed_tasks(home)
     assert (entry.id, entry.name, entry.title) == (identifier, "mine", "Löwen")
     assert entry.removed.endswith("+00:00")
     assert restore_task(home, "mine") == "mine"
     assert (task / "images.parquet").read_text() == "images"
-    assert (home.features / "mine" / "x" / "y").read_text() == "z"
+    assert (home.features / "mine" / "x" / "y").read_text() == (home.pixels / "mine" / "x" / "y").read_text() == "z"
     assert removed_tasks(home) == []
     assert list((home.trash).iterdir()) == []
 

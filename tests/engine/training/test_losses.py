@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engine.training.losses import at_temperature, consensus_loss, distillation_loss, fixmatch_loss
+from engine.training.segments import Segments
 
 
 def test_distillation_loss_agrees_with_a_hand_calculation():
@@ -14,7 +15,10 @@ def test_distillation_loss_agrees_with_a_hand_calculation():
     q_a = torch.tensor([[0.25, 0.75], [0.25, 0.75]])
     q_b = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     expected = 0.25 * math.log(2) + 0.75 * (math.log(4) + math.log(4 / 3)) / 2
-    assert distillation_loss([a, b], [q_a, q_b], [0.25, 0.75]).item() == pytest.approx(expected, rel=1e-6)
+    log_probabilities = Segments([2, 2])(torch.cat([a, b], 1))
+    alpha = torch.tensor([0.25, 0.25, 0.75, 0.75])
+    loss = distillation_loss(log_probabilities, torch.cat([q_a, q_b], 1), alpha)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_consensus_loss_agrees_with_a_hand_calculation():
@@ -24,20 +28,21 @@ def test_consensus_loss_agrees_with_a_hand_calculation():
     assert consensus_loss(logits, torch.tensor([[0.5, 0.5], [0.0, 1.0]])).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_another_temperature_is_that_of_the_softmax():
-    logits = torch.randn(4, 7, generator=torch.Generator().manual_seed(0))
+def test_another_temperature_is_that_of_each_teachers_softmax():
+    logits, teachers = torch.randn(4, 12, generator=torch.Generator().manual_seed(0)), Segments([5, 7])
+    probabilities = teachers(logits).exp()
     for temperature in (0.5, 4.0):
-        expected = (logits / temperature).softmax(1)
-        assert torch.allclose(at_temperature(logits.softmax(1), temperature), expected, atol=1e-6)
-    assert torch.equal(at_temperature(logits.softmax(1), 1.0), logits.softmax(1))
+        expected = torch.cat([(part / temperature).softmax(1) for part in logits.split([5, 7], 1)], 1)
+        assert torch.allclose(at_temperature(probabilities, temperature, teachers), expected, atol=1e-6)
+    assert torch.equal(at_temperature(probabilities, 1.0, teachers), probabilities)
 
 
 def test_a_low_temperature_gives_numbers_for_an_unsure_teacher_of_many_classes():
     """q = 1/30000 to the power of 10 is 0 in float32, for every class at once."""
     unsure = torch.full((1, 30_000), 1 / 30_000)
-    assert torch.allclose(at_temperature(unsure, 0.1), unsure)
+    assert torch.allclose(at_temperature(unsure, 0.1, Segments([30_000])), unsure)
     one_hot = torch.tensor([[0.0, 1.0, 0.0]])
-    assert torch.equal(at_temperature(one_hot, 0.1), one_hot)
+    assert torch.equal(at_temperature(one_hot, 0.1, Segments([3])), one_hot)
 
 
 def test_fixmatch_counts_confident_images_only_and_divides_by_all():

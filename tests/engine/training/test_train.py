@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, distill_consensus, get_method
@@ -49,7 +50,7 @@ class Material:
     def boxes(self, views):
         return self.views
 
-    def progress(self, stage):
+    def progress(self, stage, done=0, total=None, unit="images"):
         pass
 
 
@@ -57,7 +58,7 @@ class Material:
 def certain(monkeypatch):
     """The consensus is the truth here; how it is made is tested in test_consensus.py."""
     truth = torch.nn.functional.one_hot(TRUTH, CLASSES).float().numpy()
-    monkeypatch.setattr(distill_consensus, "consensus", lambda *_: truth)
+    monkeypatch.setattr(distill_consensus, "consensus", lambda *_, **__: truth)
 
 
 def made_up(alpha=None, views=None, **changes):
@@ -189,8 +190,25 @@ def test_a_head_starts_alike_whichever_others_there_are():
     spec = recipe("distill-weighted", **TINY).train
     one = build_student(spec, CLASSES, {"a": 5}, 0, bundled_imagenet_state)
     two = build_student(spec, CLASSES, {"a": 5, "b": 3}, 0, bundled_imagenet_state)
-    assert torch.equal(one.heads["a"].weight, two.heads["a"].weight)
+    for name in ("heads.a.weight", "heads.a.bias"):
+        assert torch.equal(one.state_dict()[name], two.state_dict()[name])
     assert torch.equal(one.network.classifier.weight, two.network.classifier.weight)
+
+
+def test_heads_are_written_and_read_by_teacher_in_any_order():
+    """Files of version 0.1 have each teacher's head under its name."""
+    spec = recipe("distill-weighted", **TINY).train
+    one = build_student(spec, CLASSES, {"a": 5, "b": 3}, 0, bundled_imagenet_state)
+    two = build_student(spec, CLASSES, {"b": 3, "a": 5}, 1, bundled_imagenet_state)
+    features = torch.randn(2, one.network.classifier.in_features, generator=torch.Generator().manual_seed(0))
+    two.load_state_dict(one.state_dict())
+    a, b = (
+        F.linear(features, *(one.state_dict()[f"heads.{name}.{part}"] for part in ("weight", "bias"))) for name in "ab"
+    )
+    assert torch.allclose(one.heads(features), torch.cat([a, b], 1), atol=1e-6)
+    assert torch.allclose(two.heads(features), torch.cat([b, a], 1), atol=1e-6)
+    with pytest.raises(RuntimeError, match=r"heads\.c\.weight"):
+        two.load_state_dict({name.replace("heads.a", "heads.c"): value for name, value in one.state_dict().items()})
 
 
 def test_the_pseudo_labels_are_never_changed():
