@@ -36,6 +36,15 @@ class IntervalRecord:
 
 
 @dataclass(frozen=True)
+class ArithmeticRecord:
+    """How a card computed; engine.training.arithmetic explains the fields."""
+
+    precision: str
+    channels_last: bool
+    repeatable: bool
+
+
+@dataclass(frozen=True)
 class StudentCost:
     """What the student is, and what it costs."""
 
@@ -75,6 +84,7 @@ class RunResult:
     ranking_problem: str | None
     student: StudentCost | None = None
     machine: str
+    arithmetic: ArithmeticRecord | None = None  # on a card
     versions: dict[str, str] = field(default_factory=dict)
     finished: str = ""
     steps: Count

@@ -94,8 +94,8 @@ def _say_proposal(
     found = proposal_for(workspace, task, recipes, seeds, resolve(options.device))
     if found is not None and (found.size, found.images) != (recipes[0].train.size, recipes[0].train.images):
         print(
-            f"These photographs could have --size {found.size} --images {found.images}: {found.reason} (about "
-            f"{found.seconds / 60:.0f} min on {found.device}{'' if found.measured else ', estimated'}).",
+            f"These photographs could have --size {found.size} --images {found.images}: {found.reason} About "
+            f"{found.seconds / 60:.0f} min on {found.device}{'' if found.measured else ', estimated'}.",
             file=sys.stderr,
         )
 

@@ -10,13 +10,17 @@ A shard holds `rows [n]` of the task's image table, `features [n, D]` and `pseud
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float16
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import storage_error
@@ -35,6 +39,53 @@ class Outputs:
 
     features: NDArray[np.float32]  # [images, D]
     pseudo_labels: NDArray[np.float32]  # [images, Z], rows sum to 1; Z = 0 for a teacher without classes
+
+
+class MappedPseudoLabels:
+    """What one teacher says of N images in K views, `[K, N, Z]` in half precision, read from its shards when asked."""
+
+    def __init__(self, shards: Sequence[Float16[Tensor, "rows Z"]], where: NDArray[np.int32]) -> None:
+        self._shards, self._where = shards, where
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Views, images, classes."""
+        return torch.Size((*self._where.shape[1:], self._shards[0].shape[1]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of it takes."""
+        return 2 * self.shape.numel()
+
+    def __getitem__(self, index: slice | Tensor | tuple[Tensor, ...], /) -> Float16[Tensor, "... Z"]:
+        """Rows that sum to 1, at these views or at these (views, places)."""
+        parts = index if isinstance(index, tuple) else (index,)
+        chosen = [part if isinstance(part, slice) else part.numpy() for part in parts]
+        shard, place = self._where[(slice(None), *chosen)]
+        numbers = np.unique(shard)
+        found = np.empty((*shard.shape, self.shape[2]), dtype=np.float16)
+        for number in numbers:
+            hits = shard == number
+            found[hits] = self._shards[number].numpy().take(place[hits], axis=0)
+        return _summing_to_one(found)
+
+    def to(self, device: torch.device, /) -> Float16[Tensor, "K N Z"]:
+        """All of it on a device, read a part at a time."""
+        whole = torch.empty(self.shape, dtype=torch.float16, device=device)
+        for view in range(len(self)):
+            for start in range(0, self.shape[1], SHARD_IMAGES):
+                places = torch.arange(start, min(start + SHARD_IMAGES, self.shape[1]))
+                whole[view, start : start + SHARD_IMAGES] = self[torch.full_like(places, view), places].to(device)
+        return whole
+
+
+def _summing_to_one(halves: NDArray[np.float16]) -> Float16[Tensor, "... Z"]:
+    """Half precision leaves sums a little off 1."""
+    values = halves.astype(np.float32)
+    return torch.from_numpy(values / values.sum(axis=-1, keepdims=True)).half()
 
 
 class FeatureStore:
@@ -64,6 +115,20 @@ class FeatureStore:
         """Features alone, `[rows, D]`. Raises as `read`."""
         return self._gather(rows, view, "features")
 
+    def map_pseudo_labels(self, rows: NDArray[np.int64], views: Sequence[int]) -> MappedPseudoLabels:
+        """Pseudo-labels of `rows` in several views `[views, rows, Z]`, which stay on disk until they are asked for.
+
+        Raises as `read`.
+        """
+        located = [self._located(rows, view) for view in views]
+        paths = list(dict.fromkeys(path for shards in located for path, *_ in shards))
+        number = {path: i for i, path in enumerate(paths)}
+        where = np.empty((2, len(views), len(rows)), dtype=np.int32)  # of each: the shard, and the place in it
+        for i, shards in enumerate(located):
+            for path, positions, places in shards:
+                where[0, i, positions], where[1, i, positions] = number[path], places
+        return MappedPseudoLabels([_mapped(path) for path in paths], where)
+
     def write(
         self, rows: NDArray[np.int64], view: int, features: NDArray[np.float16], pseudo_labels: NDArray[np.float16]
     ) -> None:
@@ -77,26 +142,33 @@ class FeatureStore:
 
     def _gather(self, rows: NDArray[np.int64], view: int, name: str) -> NDArray[np.float32]:
         out: NDArray[np.float32] | None = None
+        for path, positions, places in self._located(rows, view):
+            with reading_tensors(path, "numpy") as shard:
+                values = shard.get_tensor(name)
+            if out is None:
+                out = np.zeros((len(rows), values.shape[1]), dtype=np.float32)
+            out[positions] = values[places]
+        assert out is not None
+        return out
+
+    def _located(self, rows: NDArray[np.int64], view: int) -> list[tuple[Path, NDArray[np.int64], NDArray[np.int64]]]:
+        """By shard: which of `rows` it holds, as positions among them, and where in it. Raises as `read`."""
+        located = []
         found = np.zeros(len(rows), dtype=bool)
         order = np.argsort(rows, kind="stable")
         for path, shard_rows in self._shards(view):
             place = np.searchsorted(shard_rows, rows[order])
             place[place == len(shard_rows)] = 0
             hits = shard_rows[place] == rows[order]
-            if not hits.any():
-                continue
-            with reading_tensors(path, "numpy") as shard:
-                values = shard.get_tensor(name)
-            if out is None:
-                out = np.zeros((len(rows), values.shape[1]), dtype=np.float32)
-            out[order[hits]] = values[place[hits]]
-            found[order[hits]] = True
-        if out is None or not found.all():
+            if hits.any():
+                located.append((path, order[hits], place[hits]))
+                found[order[hits]] = True
+        if not located or not found.all():
             raise InvalidInputError(
                 f"{int((~found).sum())} of {len(rows)} images have no features of teacher {self.teacher.name!r} yet "
                 f"(view {view}): extract them first."
             )
-        return out
+        return located
 
     def _shards(self, view: int) -> list[tuple[Path, NDArray[np.int64]]]:
         """Every whole shard and the rows it holds, sorted. A damaged shard is removed: it can be made again."""
@@ -134,6 +206,13 @@ def _rows(path: Path) -> tuple[NDArray[np.int64], tuple[int, int]]:
     except OSError as error:
         raise storage_error(error, path) from error
     return _looked_up(path, stamps.st_ino, stamps.st_mtime_ns, stamps.st_size)
+
+
+def _mapped(path: Path) -> Float16[Tensor, "rows Z"]:
+    """The pseudo-labels of a shard; the library maps them, and they outlive the file's name. Raises as `_rows`."""
+    with reading_tensors(path, "pt") as shard:
+        found: Tensor = shard.get_tensor("pseudo_labels")
+    return found
 
 
 @lru_cache(maxsize=2048)

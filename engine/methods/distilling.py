@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float, Float16
+from jaxtyping import Float
 from torch import Tensor
 
 from engine.errors import InvalidInputError
@@ -25,6 +25,7 @@ from engine.training import (
     NumberInput,
     Objective,
     OnLabels,
+    Rows,
     Student,
     Term,
     choice,
@@ -118,7 +119,7 @@ class TeacherSignal:
     """One active teacher: its share of the loss, and its pseudo-labels for each of the K views of every image."""
 
     alpha: float  # 0..1; over all signals they sum to 1
-    pseudo_labels: Float16[Tensor, "K N Z"]
+    pseudo_labels: Rows  # `[K, N, Z]`, in half precision
 
 
 def signals(material: Material, views: int) -> dict[str, TeacherSignal]:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Float16
+from jaxtyping import Float
 from torch import Tensor
 
 from engine.errors import InvalidInputError
-from engine.training import Objective, TrainSpec, made
+from engine.training import Objective, Rows, TrainSpec, made
 
 Need: TypeAlias = Literal["unlabeled images", "features", "pseudo-labels"]  # beside labels, which all methods need
 Weights: TypeAlias = Literal["similarity", "random"]
@@ -43,10 +43,10 @@ class Material(Protocol):
         """Threads of the CPU, which decide the last bits of sums; None leaves them to the machine."""
 
     def features(self) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Features `[n, d_s]` of the whole images, by teacher."""
+        """Features `[n, d_s]` of the whole images, by teacher; they may be read anew whenever they are asked for."""
 
-    def pseudo_labels(self, views: int) -> Mapping[str, Float16[Tensor, "views n Z_s"]]:
-        """Pseudo-labels of the first fixed views, by teacher."""
+    def pseudo_labels(self, views: int) -> Mapping[str, Rows]:
+        """Pseudo-labels of the first fixed views, by teacher, `[views, n, Z_s]` in half precision."""
 
     def boxes(self, views: int) -> Float[Tensor, "views n 5"]:
         """The boxes of the first fixed views, as `engine.training.augment.crop` takes them."""

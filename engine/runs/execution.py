@@ -17,17 +17,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.devices import describe, set_up
+from engine.devices import describe, kind, set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
 from engine.records import Count, Seconds, record_from, write_record
-from engine.results import RESULT, CurvePoint, IntervalRecord, RunResult, StudentCost
+from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.material import RunMaterial
+from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
@@ -37,6 +38,7 @@ from engine.tasks.pixel_file import AGAIN, READING, open_pixels
 from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
 from engine.tensors import all_tensors, reading_tensors, write_tensors
 from engine.training import (
+    Arithmetic,
     Checkpoint,
     EvaluationData,
     Hooks,
@@ -87,7 +89,9 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
-    trained = _train(spec, objective, data, run)
+    way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
+    run.arithmetic = ArithmeticRecord(**asdict(way)) if kind(spec.device) == "cuda" else None
+    trained = _train(spec, objective, data, run, way)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
@@ -98,13 +102,21 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched) -> Trained:
+def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched, way: Arithmetic) -> Trained:
     """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
     from the start gives the same weights.
     """
     hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
     start = partial(
-        train, spec.train, objective, data, spec.seed, device=spec.device, threads=spec.threads, hooks=hooks
+        train,
+        spec.train,
+        objective,
+        data,
+        spec.seed,
+        device=spec.device,
+        threads=spec.threads,
+        hooks=hooks,
+        arithmetic=way,
     )
     if (saved := run.last_checkpoint()) is not None:
         try:
@@ -135,6 +147,7 @@ class _Watched:
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
+        self.arithmetic: ArithmeticRecord | None = None  # how a card computes
         self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
 
@@ -276,6 +289,7 @@ def _result(
         ranking_problem=teaching.problem,
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),
+        arithmetic=run.arithmetic,
         versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=trained.steps,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float16
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from engine.jobs import Reporter
 from engine.runs.extraction_job import progress_to
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
+from engine.training import Rows
 from engine.workspace import Workspace
 
 
@@ -49,23 +50,16 @@ class RunMaterial:
         return np.asarray(self.task.labels[self.labeled_rows])
 
     def features(self) -> Mapping[str, NDArray[np.float32]]:
-        """Of whole images."""
+        """Of whole images. Each teacher's are read when they are asked for, and not kept: together they are many."""
         self._extract([0])
-        rows = self.task.train_rows
-        return {
-            name: FeatureStore(self.workspace, self.task, t).read_features(rows) for name, t in self._teachers.items()
-        }
+        return _FeaturesByTeacher(self.task.train_rows, self._stores)
 
-    def pseudo_labels(self, views: int) -> Mapping[str, Float16[Tensor, "views n Z"]]:
-        """Of the first fixed views."""
-        chosen, found = range(views), {}
-        self._extract(chosen)
+    def pseudo_labels(self, views: int) -> Mapping[str, Rows]:
+        """Of the first fixed views. They stay on disk: a step reads its images' alone."""
+        self._extract(range(views))
         self.progress("Reading the pseudo-labels")
-        for name, teacher in self._teachers.items():
-            store = FeatureStore(self.workspace, self.task, teacher)
-            said = [store.read(self.task.train_rows, view).pseudo_labels for view in chosen]
-            found[name] = torch.stack([torch.from_numpy(labels).half() for labels in said])
-        return found
+        rows = self.task.train_rows
+        return {name: store.map_pseudo_labels(rows, range(views)) for name, store in self._stores.items()}
 
     def boxes(self, views: int) -> Float[Tensor, "views n 5"]:
         """Of the first fixed views."""
@@ -81,6 +75,10 @@ class RunMaterial:
     def _teachers(self) -> Mapping[str, TeacherRecord]:
         return {name: get_teacher(self.workspace, name) for name in self.alpha}
 
+    @property
+    def _stores(self) -> dict[str, FeatureStore]:
+        return {name: FeatureStore(self.workspace, self.task, teacher) for name, teacher in self._teachers.items()}
+
     def _extract(self, views: Sequence[int]) -> None:
         teachers, rows = list(self._teachers.values()), self.task.train_rows
         extract(
@@ -92,3 +90,23 @@ class RunMaterial:
             device=self.device,
             progress=progress_to(self.report),
         )
+
+
+@dataclass(frozen=True)
+class _FeaturesByTeacher(Mapping[str, NDArray[np.float32]]):
+    """Features `[n, d]` by teacher, read from the cache each time."""
+
+    rows: NDArray[np.int64]
+    stores: Mapping[str, FeatureStore]
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self.stores[name].read_features(self.rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.stores  # without reading what it says
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stores)
+
+    def __len__(self) -> int:
+        return len(self.stores)

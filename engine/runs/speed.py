@@ -19,6 +19,7 @@ from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.methods import Recipe
 from engine.methods.made_up import MadeUp
 from engine.records import as_value, read_record, write_record
+from engine.runs.quickest import quickest
 from engine.runs.spec import recipe_from
 from engine.training import TrainSpec
 from engine.training.throughput import images_per_second
@@ -79,7 +80,9 @@ def execute_speed(workspace: Workspace, job: Job, report: Reporter) -> None:
         report.progress(i, len(recipes), "methods", "Measuring how fast the student trains here")
         threads: int | None = job.spec["threads"]
         objective = recipe.settings.prepare(MadeUp(threads))
-        found = images_per_second(recipe.train, objective, job.device, threads, check=report.check_cancelled)
+        check = report.check_cancelled
+        way = quickest(workspace, recipe.train, job.device, check)
+        found = images_per_second(recipe.train, objective, job.device, threads, check=check, arithmetic=way)
         _keep(workspace, recipe, job.device, found, in_a_run=False)
     report.progress(len(recipes), len(recipes), "methods", "Measured")
 

@@ -14,13 +14,12 @@ import mmap
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -29,10 +28,9 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import DamagedFileError, StorageError, WorkbenchError
+from engine.errors import DamagedFileError, StorageError
 from engine.files import in_words, make_folder, storage_error
-from engine.images import views
-from engine.images.converting import decode
+from engine.images.rendering import threads
 from engine.jobs import FileLock
 from engine.records import Count, read_record, write_record
 from engine.tasks.task import Task
@@ -44,13 +42,10 @@ READING, AGAIN = "Reading the images", "Reading the images again, as their store
 CHECKING, WAITING = "Checking the pixels", "Waiting for another run, which reads the images"
 _POLL = 0.2  # s between looks at what another process has made
 _ROUNDS = 8  # of making and verifying; each but a first one means that somebody deleted or damaged what was there
-_THREADS = os.cpu_count() or 1  # Pillow decodes and resizes outside the interpreter's lock
-_WHOLE = np.array(views.WHOLE, dtype=np.float32)
+_RENDERED_TOGETHER = 32  # images; some more are rendered while a block is written
 
 Progress = Callable[[int, int, str], None]  # images done, their total, what is being done; may raise to stop
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-_Item = TypeVar("_Item")
-_Found = TypeVar("_Found")
 
 
 class MappedPixels:
@@ -105,7 +100,7 @@ class _Block:
 
     images: _Sha256  # of the checksums of its images, in order
     pixels: _Sha256  # of what was written
-    unreadable: tuple[Count, ...] = ()  # rows that nobody had asked for, and that could not be read
+    without: tuple[Count, ...] = ()  # rows that nobody had asked for: they take part in nothing, and may be unreadable
 
 
 @dataclass(frozen=True)
@@ -190,7 +185,7 @@ class _Pixels:
     def _serves(self, block: _Block | None, number: int) -> bool:
         if block is None or block.images != self.images[number]:
             return False
-        return not np.isin(block.unreadable, self.wanted).any()
+        return not np.isin(block.without, self.wanted).any()
 
     def _rows(self, number: int) -> range:
         """The rows of a block."""
@@ -205,8 +200,9 @@ class _Pixels:
         """Needed blocks whose content is not what was written."""
         unsure = [number for number in self.needed if number not in self.sure]
         damaged, total, done = [], self._count(unsure), 0
-        with _pool() as pool:
-            sums = _in_order(pool, lambda number: self._sum(descriptor, number), unsure)
+        pool = ThreadPoolExecutor(threads())
+        try:
+            sums = pool.map(lambda number: self._sum(descriptor, number), unsure)
             for number, found in zip(unsure, sums, strict=True):
                 done += len(self._rows(number))
                 self.progress(done, total, CHECKING)
@@ -214,6 +210,8 @@ class _Pixels:
                     self.sure.add(number)
                 else:
                     damaged.append(number)
+        finally:
+            pool.shutdown(cancel_futures=True)
         return damaged
 
     def _sum(self, descriptor: int, number: int) -> str:
@@ -229,8 +227,8 @@ class _Pixels:
         """Take blocks out of the record, so that they are made again."""
         self.stage = AGAIN
         with self._held():
-            blocks = {name: block for name, block in self._record().blocks.items() if int(name) not in damaged}
-            write_record(self.folder / RECORD, _Record(RENDERING, blocks))
+            left = {name: block for name, block in self._record().blocks.items() if name not in map(str, damaged)}
+            write_record(self.folder / RECORD, _Record(RENDERING, left))
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -252,14 +250,34 @@ class _Pixels:
             if not missing:
                 return
             self._check_room([number for number in missing if str(number) not in record.blocks])
-            with self._opened() as descriptor, _pool() as pool:
-                total, done = self._count(missing), 0
-                for number in missing:
-                    made = self._make_block(number, descriptor, pool, done, total)
-                    record = _Record(RENDERING, {**record.blocks, str(number): made})
+            made = {number: self._to_make(number, record) for number in missing}
+            with self._opened() as descriptor, closing(self._rendered(np.concatenate(list(made.values())))) as images:
+                for number, rows in made.items():
+                    block = self._make_block(number, rows, images, descriptor)
+                    record = _Record(RENDERING, {**record.blocks, str(number): block})
                     write_record(self.folder / RECORD, record)
                     self.sure.add(number)
-                    done += len(self._rows(number))
+
+    def _to_make(self, number: int, record: _Record) -> NDArray[np.int64]:
+        """The rows of a block that are wanted here, and those that somebody else wanted before."""
+        rows, before = self._rows(number), record.blocks.get(str(number))
+        wanted = np.isin(rows, self.wanted)
+        if before is not None and before.images == self.images[number]:
+            wanted |= ~np.isin(rows, before.without)
+        return np.asarray(rows)[wanted]
+
+    def _rendered(self, rows: NDArray[np.int64]) -> Generator[NDArray[np.uint8]]:
+        """The images of `rows`, `[S, S, 3]`, one after the other."""
+
+        def hear(done: int) -> None:
+            self.progress(done, len(rows), self.stage)
+
+        hear(0)
+        resize = self.task.record.resize
+        parts = self.task.images.rendered(rows, [self.size], resize, batch=_RENDERED_TOGETHER, hear=hear)
+        with closing(parts):
+            for part in parts:
+                yield from part[self.size]
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -276,43 +294,20 @@ class _Pixels:
         except OSError as error:
             raise storage_error(error, self.path, length) from error
 
-    def _make_block(self, number: int, descriptor: int, pool: ThreadPoolExecutor, done: int, total: int) -> _Block:
+    def _make_block(
+        self, number: int, made: NDArray[np.int64], images: Iterator[NDArray[np.uint8]], descriptor: int
+    ) -> _Block:
         """Write a block, and force it to the disk before anybody says that it is there."""
         rows = self._rows(number)
         pixels = np.zeros((len(rows), 3, self.size, self.size), np.uint8)
-        unreadable = []
-        self.progress(done, total, self.stage)
-        for i, found in enumerate(_in_order(pool, self._rendered, map(self._content, rows))):
-            if not isinstance(found, WorkbenchError):
-                pixels[i] = found
-            elif rows[i] in self.wanted:
-                raise found
-            else:
-                unreadable.append(rows[i])
-            self.progress(done + i + 1, total, self.stage)
-        content, place = pixels.reshape(-1).data, rows.start * self.row_bytes
-        written = 0
+        for row, image in zip(made.tolist(), images, strict=False):  # the images of further blocks come after
+            pixels[row - rows.start] = image.transpose(2, 0, 1)
+        content, written = pixels.reshape(-1).data, 0
         while written < len(content):
-            written += os.pwrite(descriptor, content[written:], place + written)
+            written += os.pwrite(descriptor, content[written:], rows.start * self.row_bytes + written)
         os.fsync(descriptor)
-        return _Block(self.images[number], hashlib.sha256(content).hexdigest(), tuple(unreadable))
-
-    def _content(self, row: int) -> tuple[bytes, str] | WorkbenchError:
-        """An image file and its name, or why it cannot be read. In one thread: the table reads row after row."""
-        try:
-            return self.task.images.content(row), self.task.images.image_ids[row]
-        except WorkbenchError as error:
-            return error
-
-    def _rendered(self, found: tuple[bytes, str] | WorkbenchError) -> NDArray[np.uint8] | WorkbenchError:
-        """An image `[3, S, S]`, or why it cannot be read."""
-        if isinstance(found, WorkbenchError):
-            return found
-        try:
-            squared = views.square(decode(*found), self.task.record.resize)
-        except WorkbenchError as error:
-            return error
-        return views.render(squared, _WHOLE, self.size).transpose(2, 0, 1)
+        without = np.setdiff1d(rows, made).tolist()
+        return _Block(self.images[number], hashlib.sha256(content).hexdigest(), tuple(without))
 
     def _check_room(self, missing: Sequence[int]) -> None:
         """Raises StorageError if the disk has too little room for these blocks."""
@@ -327,18 +322,3 @@ class _Pixels:
                 f"The images of task {self.task.name!r} at {self.size} px take {in_words(needed)} in {folder}, where "
                 f"{in_words(free)} are free: free some space on that disk, or choose a smaller size."
             )
-
-
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="pixels")
-
-
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Found], items: Iterable[_Item]) -> Iterator[_Found]:
-    """What `work` gives for each item, in order, with few of them under way at once: results take memory."""
-    waiting: deque[Future[_Found]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) > 2 * _THREADS:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

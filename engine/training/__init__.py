@@ -1,5 +1,6 @@
 """Training: a function of (TrainSpec, objective, data, seed, hooks) that gives a student."""
 
+from engine.training.arithmetic import Arithmetic, choose, plain
 from engine.training.batches import Batch, Batches, Inputs
 from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
@@ -9,6 +10,7 @@ from engine.training.spec import TrainSpec
 from engine.training.student_network import Student, input_statistics
 
 __all__ = [
+    "Arithmetic",
     "Batch",
     "Batches",
     "Checkpoint",
@@ -29,11 +31,13 @@ __all__ = [
     "Trained",
     "UnfitCheckpointError",
     "choice",
+    "choose",
     "features_of_both",
     "input_statistics",
     "made",
     "number",
     "own_fields",
+    "plain",
     "predict",
     "share",
     "train",

@@ -6,7 +6,7 @@ import math
 import operator
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from engine.devices import set_up
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.teachers import Network
+from engine.training.arithmetic import Arithmetic, laid_out, plain
 from engine.training.batches import IMAGES, Batch, Batches, Table, batch_of, read_ahead
 from engine.training.data import Rows, TrainData
 from engine.training.objective import Objective
@@ -79,17 +80,19 @@ def train(
     threads: int | None = None,
     hooks: Hooks | None = None,
     resume: Checkpoint | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> Trained:
     """Train one student. On CPU, the same spec, objective, data, seed and thread count give the same weights, bit for
-    bit, also when training was stopped and resumed from any checkpoint.
+    bit, also when training was stopped and resumed from any checkpoint. arithmetic: None as the spec says.
 
     Raises InvalidInputError if no image has a label, or if the loss is no longer a number; UnfitCheckpointError.
     """
     hooks = hooks or Hooks()
     if not len(data.labeled):
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
-    place = set_up(device, threads)
-    run = _Run(spec, objective, data, seed, place)
+    way = arithmetic or plain(spec)
+    place = set_up(device, threads, repeatable=way.repeatable)
+    run = _Run(replace(spec, precision=way.precision), objective, data, seed, place, way.memory_format)
     if resume is not None:
         run.restore(resume)
     run.go(hooks)
@@ -116,6 +119,7 @@ class _Run:
     data: TrainData
     seed: int
     device: torch.device
+    memory_format: torch.memory_format = torch.contiguous_format
     step: int = 0
     seconds: float = 0.0
     student: Student = field(init=False)
@@ -123,9 +127,8 @@ class _Run:
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        self.student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start).to(
-            self.device
-        )
+        student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start)
+        self.student = laid_out(student.to(self.device), self.memory_format)
         self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
         self.optimizer = torch.optim.SGD(
             _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum

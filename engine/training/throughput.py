@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from engine.devices import kind
+from engine.training.arithmetic import Arithmetic
 from engine.training.data import TrainData
 from engine.training.loop import Hooks, train
 from engine.training.objective import Objective
@@ -30,6 +31,7 @@ def images_per_second(
     threads: int | None = None,
     seconds: float = SECONDS,
     check: Callable[[], None] = lambda: None,
+    arithmetic: Arithmetic | None = None,
 ) -> float:
     """Student images with gradient a second on made-up images, over about `seconds` of steps after one that warms up.
 
@@ -49,8 +51,9 @@ def images_per_second(
             raise _EnoughError
 
     spec = replace(spec, start="random")  # which weights it starts from does not change how fast it is
+    hooks = Hooks(on_step=on_step)
     with suppress(_EnoughError):
-        train(spec, objective, made_up(spec), 0, device=device, threads=threads, hooks=Hooks(on_step=on_step))
+        train(spec, objective, made_up(spec), 0, device=device, threads=threads, hooks=hooks, arithmetic=arithmetic)
     (first, none), (last, images) = marks[0], marks[-1]
     return (images - none) / (last - first) if last > first else float(spec.images_per_step)
 

@@ -166,14 +166,12 @@ def test_a_single_card_is_named_beside_the_processor_and_a_machine_without_one_a
 
 
 def test_what_is_proposed_for_photographs_is_taken_over_by_one_click(home, measured, monkeypatch):
-    found = Proposal(128, 24_000, "half of the images have 480 px or more", 1300.0, measured=False, device="a card")
+    found = Proposal(128, 24_000, "half of the images have 480 px or more.", 1300.0, measured=False, device="a card")
     asked_with = []
     monkeypatch.setattr(form, "proposal_for", lambda *about: asked_with.append(about) or found)
     app = open_page("distill", task="emoji-fluent")
-    said = (
-        "128 px, 24,000 images** for these photographs: half of the images have 480 px or more :gray[(estimated about"
-    )
-    assert f"{said} 22 min for 4 runs on a card)]" in text_of(app)
+    said = "128 px, 24,000 images** for these photographs: half of the images have 480 px or more. :gray[About 22 min"
+    assert f"{said} for 4 runs on a card, estimated.]" in text_of(app)
     assert (len(asked_with[0][2]), *asked_with[0][3:]) == (4, 1, "cpu")
     app = shown(button(app, "Use these").click().run())
     assert "for these photographs" not in text_of(app)

@@ -10,9 +10,9 @@ from app import queues
 from app.views.results import replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
-from engine.results import results_in
+from engine.results import ArithmeticRecord, results_in
 from engine.review import open_task
-from engine.runs import recorded, recorded_comparison
+from engine.runs import read_runs, recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
 from engine.workspace import Workspace
 from tests.app import made_runs
@@ -120,7 +120,26 @@ def test_runs_on_an_older_task_say_what_has_changed(home):
     assert sources.what_changed(older, task) == ["its labels, images or geometry are others"]
     assert sources.what_changed({**older, "split": "x"}, task) == ["its split, labels or classes are others"]
     larger = replace(task, record=replace(task.record, student_size=96))
-    assert "96 × 96 pixels, then at 64 × 64" in sources.what_changed(now, larger)[0]
+    assert sources.what_changed(now, larger) == []  # the size is each comparison's own, and said with what runs share
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        ([None, None], ""),  # on a CPU
+        ([("fp32", False, True)] * 2, "Computed in fp32, with repeatable kernels."),
+        ([("bf16", True, False)] * 2, "Computed in bf16, channels last, with the quickest kernels."),
+        (
+            [("fp32", False, True), ("bf16", False, False)],
+            "Computed in fp32, with repeatable kernels and in bf16, with the quickest kernels: the last digits do not "
+            "compare.",
+        ),
+    ],
+)
+def test_how_a_card_computed_is_said(home, three_seeds, ways, said):
+    results = read_runs(home, three_seeds).results[:2]
+    made = [replace(r, arithmetic=w and ArithmeticRecord(*w)) for r, w in zip(results, ways, strict=True)]
+    assert sources.arithmetic(made) == said
 
 
 def test_results_of_an_older_revision_are_marked(home, three_seeds, monkeypatch):

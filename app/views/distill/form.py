@@ -294,11 +294,11 @@ def _offer_proposal(workspace: Workspace, task: Task, choice: Choice, recipes: M
         return
     runs = wording.count(len(recipes) * len(choice.seeds), "run")
     said = f"**{found.size} px, {found.images:,} images** for these photographs: {found.reason}"
-    how = "" if found.measured else "estimated "
+    how = "" if found.measured else ", estimated"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f":material/photo_camera: {said} :gray[({how}about {wording.duration(found.seconds)} for {runs} on "
-            f"{found.device})]",
+            f":material/photo_camera: {said} :gray[About {wording.duration(found.seconds)} for {runs} on "
+            f"{found.device}{how}.]",
             width="content",
         )
         st.button("Use these", type="tertiary", icon=":material/check:", on_click=_take_over, args=(task, found))

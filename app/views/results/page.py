@@ -90,7 +90,8 @@ def _draw_origin(shown: Shown, task: Task) -> None:
             st.code(command, language="bash", wrap_lines=True)
     if differs := wording.differs_sentence(document.get("differs", ())):
         st.warning(differs, icon=":material/warning:")
-    st.caption(escape(wording.shared_sentence(_in_titles(document.get("shared", {}), task))))
+    shared = wording.shared_sentence(_in_titles(document.get("shared", {}), task))
+    st.caption(escape(f"{shared} {sources.arithmetic(shown.results)}".rstrip()))
 
 
 def _in_titles(shared: Mapping[str, Any], task: Task) -> dict[str, Any]:

@@ -102,16 +102,27 @@ def machine(document: Mapping[str, Any]) -> str:
 
 
 def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
-    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known."""
-    revision, size, decided = shared.get("task_revision"), shared.get("size"), task.record.student_size
-    changed = []
-    if revision is not None and revision != task.revision:
-        other_split = "split" in shared and shared["split"] != task.record.split
-        what = "split, labels or classes" if other_split else "labels, images or geometry"
-        changed.append(f"its {what} are others")
-    if decided and size is not None and size != decided:
-        changed.append(f"its images are now trained on at {decided} × {decided} pixels, then at {size} × {size}")
-    return changed
+    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known. The
+    size that the student sees is each comparison's own choice.
+    """
+    revision = shared.get("task_revision")
+    if revision is None or revision == task.revision:
+        return []
+    other_split = "split" in shared and shared["split"] != task.record.split
+    return [f"its {'split, labels or classes' if other_split else 'labels, images or geometry'} are others"]
+
+
+def arithmetic(results: Sequence[RunResult]) -> str:
+    """How a card computed these, a sentence; empty for runs on a CPU, which knows one way."""
+    found = dict.fromkeys(result.arithmetic for result in results if result.arithmetic is not None)
+    said = [
+        f"{each.precision}{', channels last' if each.channels_last else ''}, with "
+        f"{'repeatable' if each.repeatable else 'the quickest'} kernels"
+        for each in found
+    ]
+    if not said:
+        return ""
+    return f"Computed in {' and in '.join(said)}{'' if len(said) == 1 else ': the last digits do not compare'}."
 
 
 def finished_runs(workspace: Workspace, comparison: Comparison) -> int:

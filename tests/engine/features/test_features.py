@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract
@@ -32,9 +33,31 @@ def test_features_come_back_in_the_order_that_was_asked_for(home, task):
     assert np.allclose(straight.pseudo_labels.sum(1), 1, atol=1e-6)
 
 
+def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
+    rng, record = np.random.default_rng(0), get_teacher(home, SMALL)
+    store, classes = FeatureStore(home, task, record), len(record.classes)
+    for view in (0, 1):
+        for rows in (np.arange(0, 60, 2), np.arange(1, 60, 2)):  # two shards
+            said = rng.dirichlet(np.ones(classes), len(rows)).astype(np.float16)
+            store.write(rows, view, rng.normal(size=(len(rows), 3)).astype(np.float16), said)
+    rows = rng.permutation(60)[:40]
+    whole = torch.stack([torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in (0, 1)])
+    mapped = store.map_pseudo_labels(rows, [0, 1])
+    assert (mapped.shape, mapped.nbytes) == (whole.shape, whole.nbytes)
+    views, places = torch.tensor([1, 0, 1, 1]), torch.tensor([39, 3, 3, 20])
+    assert torch.equal(mapped[views, places], whole[views, places])
+    assert torch.equal(mapped[1:], whole[1:])
+    assert torch.equal(mapped.to(torch.device("cpu")), whole)
+    for path in store.folder.rglob("*.safetensors"):
+        path.unlink()  # what was opened stays
+    assert torch.equal(mapped[views, places], whole[views, places])
+    with pytest.raises(InvalidInputError, match=r"have no features .* \(view 0\): extract them first"):
+        store.map_pseudo_labels(rows, [0])
+
+
 def test_each_image_is_decoded_once_for_all_teachers(home, task, monkeypatch):
-    decoded, decode = [], rendering.decode
-    monkeypatch.setattr(rendering, "decode", lambda content, name: (decoded.append(name), decode(content, name))[1])
+    decoded, decode = [], rendering.decode_for
+    monkeypatch.setattr(rendering, "decode_for", lambda *asked: (decoded.append(asked[1]), decode(*asked))[1])
     rows = task.train_rows[:30]
     extract(home, task, small_teachers(home), rows)
     assert sorted(decoded) == sorted(task.images.image_ids[row] for row in rows)
