@@ -15,7 +15,7 @@ from typing import Any
 
 from engine import jobs
 from engine.delivery import DEFAULT, export_student
-from engine.devices import resolve
+from engine.devices import kind, resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
 from engine.files import expanded, make_folder
@@ -131,7 +131,7 @@ def compare(
     place = resolve(device)
     comparison = start(workspace, specs, place)
     waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
-    queue = QueueThread(workspace, place, until_empty=True)
+    queue = QueueThread(workspace, place, until_empty=True, warm=kind(place) == "cuda")
     queue.start()
     try:
         jobs.wait(waited, JobLines(len(waited)) if progress else None, stop=queue.ended)

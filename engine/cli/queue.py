@@ -25,13 +25,13 @@ def add_parser(verbs: Any) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from engine.devices import resolve
+    from engine.devices import kind, resolve
     from engine.runs import drain, waiting
 
     workspace, device = Workspace.from_environment(), resolve(options.device)
     queued = len(waiting(workspace, device))
     print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
-    drain(workspace, device, until_empty=True, on_change=JobLines(queued))
+    drain(workspace, device, until_empty=True, on_change=JobLines(queued), warm=kind(device) == "cuda")
     return 0
 
 

@@ -19,7 +19,12 @@ _INTERACTIVE_BEFORE = ("look", "panel", "map", "speed")
 
 def sources(lane: str) -> tuple[str, ...]:
     """What is worked off in a lane: the jobs that name it, and in a card's those that ask for any card."""
-    return (lane, ANY_CARD) if lane.startswith(f"{ANY_CARD}:") else (lane,)
+    return (lane, ANY_CARD) if is_card(lane) else (lane,)
+
+
+def is_card(lane: str) -> bool:
+    """Whether a lane is that of a card."""
+    return lane.startswith(f"{ANY_CARD}:")
 
 
 def lane_known(kind: str, device: str, lane: str) -> str:

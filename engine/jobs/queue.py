@@ -19,6 +19,7 @@ from typing import IO
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.jobs import processes, states
+from engine.jobs.lanes import is_card
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status, works_in
@@ -31,6 +32,7 @@ if sys.platform != "win32":
 GRACE = 10.0  # s from the wish to cancel until SIGTERM: a worker looks once a step, which may take seconds
 KILL_GRACE = 5.0  # s from SIGTERM until SIGKILL: enough to remove half-written files
 LINGER = 30.0  # s that a process may go on after it has said that its job ended
+AHEAD = 30.0  # s that a card's job still takes when a worker for the next one is started, which loads for a few seconds
 WARM_AFTER = 1.0  # s that a lane has been empty until a worker is started that waits for its next job
 FORGOTTEN_AFTER = 3600.0  # s; a half-written folder of that age has nobody who still writes it
 
@@ -113,7 +115,7 @@ def drain(
     `processes.worker_environment` makes it, with what `environment()` has on top.
     Several lanes may work off one line of jobs, as those of several cards do: each job is started once.
     warm() starts a worker that waits for a job: while the lane is held and empty there is one, until it has waited long
-    enough; after the next job there is one again.
+    enough; after the next job there is one again. In a card's lane there is one before a job ends if another waits.
     on_change is called, in this thread, whenever this drainer started or settled a job. While another process or
     thread holds the lane, this one waits, and still sees to it that cancelled workers end. When `stop` is set, or
     this process dies, a running worker works on and keeps the lane; whoever drains next takes it from there.
@@ -174,7 +176,12 @@ class _Spare:
         if self._worker is not None and self._worker.gone:
             self.dismiss()
             self._wanted = False
-        if self._start and self._wanted and self._worker is None and time.monotonic() - self._empty_since > WARM_AFTER:
+        if time.monotonic() - self._empty_since > WARM_AFTER:
+            self.prepare()
+
+    def prepare(self) -> None:
+        """While a job ends and another waits: see to it that there is one, if one is started at all."""
+        if self._start and self._wanted and self._worker is None:
             try:
                 self._worker = self._start()
             except OSError:  # such as no memory left: the next job gets a worker of its own, which says what is wrong
@@ -311,6 +318,7 @@ class _Drainer:
         while process.poll() is None:
             present = status(job)
             self._cancellations.enforce(job, present)
+            self._prepare_next(present)
             if present.terminal:
                 ended_since = ended_since or time.monotonic()
                 if time.monotonic() - ended_since > LINGER:
@@ -320,6 +328,14 @@ class _Drainer:
                 return
         processes.kill_group(process.pid)  # whatever the worker started and did not end itself
         self._settle(job, process.returncode)
+
+    def _prepare_next(self, present: Status) -> None:
+        """Have a worker loaded when a card's job ends and another waits: a card idles while a process starts. A CPU
+        would only take from one what it gives to the other.
+        """
+        ends_soon = present.seconds_left is not None and present.seconds_left < AHEAD
+        if is_card(self._lane) and ends_soon and any(now.state == "queued" for _, now in self._jobs.look()):
+            self.spare.prepare()
 
     def _settle(self, job: Job, exit_code: int | None) -> None:
         ended, hopeless = _read_exit(exit_code)

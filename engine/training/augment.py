@@ -65,7 +65,8 @@ def crop(pixels: Pixels, boxes: Float[Tensor, "B 5"]) -> Float[Tensor, "B 3 S S"
     place = torch.linspace(-1, 1, size, device=pixels.device) * (size - 1) / size  # pixel centers
     across = place * (width * (1 - 2 * mirrored)) + (2 * left + width - 1)  # [B, S]
     down = place * height + (2 * top + height - 1)
-    grid = torch.stack([across.unsqueeze(1).expand(-1, size, -1), down.unsqueeze(2).expand(-1, -1, size)], dim=3)
+    grid = torch.stack([across.unsqueeze(1).expand(-1, size, -1), down.unsqueeze(2).expand(-1, -1, size)], dim=1)
+    grid = grid.permute(0, 2, 3, 1)  # [B, S, S, 2]
     return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -86,7 +86,7 @@ def on_rows(chosen: Bool[Tensor, " B"], current: Tensor, change: Change, *inputs
     rows = chosen.nonzero().flatten()
     if not len(rows):
         return current
-    return current.index_copy(0, rows, change(*(each[rows] for each in inputs)))
+    return current.index_copy(0, rows, change(*(each.index_select(0, rows) for each in inputs)))
 
 
 def by_mask(chosen: Bool[Tensor, " B"], current: Tensor, change: Change, *inputs: Tensor) -> Tensor:
@@ -120,13 +120,10 @@ def move(pixels: Pixels, matrices: Float[Tensor, "B 2 3"]) -> Pixels:
     size = pixels.shape[-1]
     place = torch.linspace((1 - size) / 2, (size - 1) / 2, size, device=pixels.device)
     across, down, offset = matrices.unsqueeze(2).unsqueeze(4).unbind(3)  # each [B, 2, 1, 1]
-    grid = _add_product(place * across, down, place.unsqueeze(1)) + offset  # [B, 2, S, S]
-    # A fourth channel that is 1 inside tells what lies outside.
-    inside = torch.ones_like(pixels[:, :1])
-    moved = F.grid_sample(
-        torch.cat([pixels, inside], dim=1).float(), grid.permute(0, 2, 3, 1), mode="nearest", align_corners=False
-    )
-    return moved[:, :3].masked_fill(moved[:, 3:] < 0.5, GRAY).to(torch.uint8)
+    grid = torch.addcmul(place * across, down, place.unsqueeze(1)) + offset  # [B, 2, S, S]
+    # What lies outside comes as 0, which stands for gray here.
+    moved = F.grid_sample(pixels.float() - GRAY, grid.permute(0, 2, 3, 1), mode="nearest", align_corners=False)
+    return (moved + GRAY).to(torch.uint8)
 
 
 def look_up(pixels: Pixels, tables: Tables) -> Pixels:
@@ -142,10 +139,9 @@ def brightness(pixels: Pixels, magnitudes: Float[Tensor, " B"]) -> Tables:
 
 def contrast(pixels: Pixels, magnitudes: Float[Tensor, " B"]) -> Tables:
     """Every value away from the mean of the image's luminance, by 1 + magnitude times."""
-    luminance = _luminance(pixels)
-    mean = luminance.sum(dim=(1, 2), dtype=_wide(pixels)) / luminance[0].numel()
+    mean = _luminance(pixels).mean((1, 2)).view(-1, 1, 1)
     amount = magnitudes.view(-1, 1, 1)
-    table = _add_product(_values(pixels) * (1 + amount), -amount, mean.float().view(-1, 1, 1))
+    table = torch.addcmul(_values(pixels) * (1 + amount), -amount, mean)
     return table.clamp(0, 255).to(torch.uint8).expand(-1, 3, -1)
 
 
@@ -189,7 +185,7 @@ def equalize(pixels: Pixels, magnitudes: Float[Tensor, " B"]) -> Tables:
 def color(pixels: Pixels, magnitudes: Float[Tensor, " B"]) -> Pixels:
     """Every value away from its pixel's luminance, by 1 + magnitude times."""
     amount = magnitudes.view(-1, 1, 1, 1)
-    mixed = _add_product(pixels * (1 + amount), -amount, _luminance(pixels).unsqueeze(1))
+    mixed = torch.addcmul(pixels * (1 + amount), -amount, _luminance(pixels).unsqueeze(1))
     return mixed.clamp(0, 255).to(torch.uint8)
 
 
@@ -202,7 +198,7 @@ def sharpness(pixels: Pixels, magnitudes: Float[Tensor, " B"]) -> Pixels:
     rows = values[:, :, :-2] + values[:, :, 1:-1] + values[:, :, 2:]
     center = values[:, :, 1:-1, 1:-1]
     mean = ((rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * center) / 13).round()
-    mixed = _add_product(center, -magnitudes.view(-1, 1, 1, 1), mean - center)
+    mixed = torch.addcmul(center, -magnitudes.view(-1, 1, 1, 1), mean - center)
     changed = pixels.clone()
     changed[:, :, 1:-1, 1:-1] = mixed.clamp(0, 255).to(torch.uint8)
     return changed
@@ -231,17 +227,6 @@ def _luminance(pixels: Pixels) -> Float[Tensor, "B S S"]:
     """Whole numbers, with the weights of ITU-R BT.601."""
     red, green, blue = pixels.unbind(1)
     return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
-
-
-def _wide(tensor: Tensor) -> torch.dtype:
-    return torch.float32 if tensor.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-
-
-def _add_product(first: Tensor, factor: Tensor, second: Tensor) -> Tensor:
-    """first + factor · second, rounded once to float32: what torchvision's kernels compute, where values are cut off to
-    whole numbers and the last bit shows."""
-    wide = _wide(first)
-    return (first.to(wide) + factor.to(wide) * second.to(wide)).float()
 
 
 @contextmanager

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from engine.jobs import FileLock, WarmWorker, create, processes, queue, request_cancel, status, warm
-from tests.engine.jobs.jobs_workspace import SCRIPT, until
+from engine.jobs.overview import Unfinished
+from tests.engine.jobs.jobs_workspace import SCRIPT, command, until
 
 
 class Crew:
@@ -70,6 +73,30 @@ def test_the_one_that_waits_does_the_next_job_and_another_waits_for_the_one_afte
     second = crew.ready(2)
     assert second._process.pid != first._process.pid
     assert done_by(workspace, workspace.add()) == {second._process.pid}
+
+
+@pytest.mark.parametrize(
+    ("lane", "seconds_left", "waiting", "started"),
+    [
+        ("cuda:1", 20.0, "cuda:1", 1),
+        ("cuda:1", 20.0, "cuda", 1),  # any card
+        ("cuda:1", 20.0, "cuda:0", 0),
+        ("cuda:1", 600.0, "cuda:1", 0),
+        ("cuda:1", None, "cuda:1", 0),
+        ("cpu", 20.0, "cpu", 0),
+    ],
+)
+def test_a_card_s_next_job_finds_a_worker_that_loads_while_the_one_before_it_ends(
+    workspace, lane, seconds_left, waiting, started
+):
+    hired = []
+    how = queue._Start(command, dict, lambda: hired.append(lane) or SimpleNamespace(dismiss=lambda: None))
+    looking = Unfinished(workspace.place.job_folders, lane)
+    drainer = queue._Drainer(workspace.place, lane, looking, how, threading.Event(), None, None, 0.01)
+    running = replace(status(workspace.add(device=waiting)), state="running", seconds_left=seconds_left)
+    for _ in range(3):
+        drainer._prepare_next(running)
+    assert len(hired) == started
 
 
 def test_it_leads_its_session_and_writes_into_the_log_of_its_job(workspace, crew):

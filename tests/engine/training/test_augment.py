@@ -1,6 +1,11 @@
+import math
+
 import pytest
 import torch
-from torchvision.transforms import v2
+from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException
+from torchvision.transforms.v2 import RandAugment
+from torchvision.transforms.v2 import functional as reference
 
 from engine.training import augment, operations
 from engine.training.streams import batch_positions, generator
@@ -71,7 +76,7 @@ def test_a_batch_larger_than_the_set_repeats_it():
 
 
 # What the strong view was made of before it was made for a whole batch: torchvision's RandAugment, image by image.
-STRENGTHS = [v2.RandAugment(num_ops=2, magnitude=m, num_magnitude_bins=11, fill=127) for m in range(1, 11)]
+STRENGTHS = [RandAugment(num_ops=2, magnitude=m, num_magnitude_bins=11, fill=127) for m in range(1, 11)]
 
 
 @pytest.mark.parametrize(("size", "seed"), [(64, 0), (64, 1), (33, 2)])
@@ -101,5 +106,69 @@ def pictures(count, size, seed):
     soft = torch.nn.functional.interpolate(noise[:, :, :6, :6].float(), size=(size, size), mode="bilinear").long()
     pixels = torch.where(torch.arange(count).view(-1, 1, 1, 1) % 2 == 0, noise, soft)
     pixels[: count // 6] //= 4
-    pixels[-count // 6 :] = 255
+    pixels[count - count // 6 :] = 255
     return pixels.to(torch.uint8)
+
+
+def shear(image, across, down):
+    angles = [math.degrees(math.atan(across)), math.degrees(math.atan(down))]
+    return reference.affine(image, 0.0, [0, 0], 1.0, angles, fill=127, center=[0, 0])
+
+
+def translate(image, across, down):
+    return reference.affine(image, 0.0, [int(across), int(down)], 1.0, [0.0, 0.0], fill=127)
+
+
+# What torchvision does to one image for an operation and its magnitude, which is signed where it has two directions.
+REFERENCE = {
+    "Identity": lambda image, amount: image,
+    "ShearX": lambda image, amount: shear(image, amount, 0),
+    "ShearY": lambda image, amount: shear(image, 0, amount),
+    "TranslateX": lambda image, amount: translate(image, amount, 0),
+    "TranslateY": lambda image, amount: translate(image, 0, amount),
+    "Rotate": lambda image, amount: reference.rotate(image, amount, fill=127),
+    "Brightness": lambda image, amount: reference.adjust_brightness(image, 1 + amount),
+    "Color": lambda image, amount: reference.adjust_saturation(image, 1 + amount),
+    "Contrast": lambda image, amount: reference.adjust_contrast(image, 1 + amount),
+    "Sharpness": lambda image, amount: reference.adjust_sharpness(image, 1 + amount),
+    "Posterize": lambda image, amount: reference.posterize(image, int(amount)),
+    "Solarize": lambda image, amount: reference.solarize(image, 255 * amount),
+    "AutoContrast": lambda image, amount: reference.autocontrast(image),
+    "Equalize": lambda image, amount: reference.equalize(image),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 33, 64])
+@pytest.mark.parametrize("name", operations.NAMES)
+def test_each_operation_of_a_batch_is_torchvisions_at_every_magnitude(name, size):
+    place, signs = operations.NAMES.index(name), (1, -1) if name in operations.SIGNED else (1,)
+    amounts = torch.stack([sign * operations.magnitudes(size)[place] for sign in signs], dim=1).flatten()
+    pixels = pictures(len(amounts), size, seed=place)
+    pixels[0] = 90  # a single value: nothing to stretch
+    expected = torch.stack([REFERENCE[name](image, float(a)) for image, a in zip(pixels, amounts, strict=True)])
+    matrices = operations.moves(size)[place, :, : len(signs)].flatten(end_dim=1)
+    numbers = torch.full((len(amounts),), place)
+    for choose in (operations.on_rows, operations.by_mask):
+        assert torch.equal(operations.operate(pixels, numbers, amounts, matrices, choose), expected)
+
+
+def test_on_a_card_a_strong_view_waits_for_nothing():
+    drawn = augment.strong_draws(6, 16, generator(0, "x"), flip=True)
+    with FakeTensorMode():  # knows shapes and devices, and no values: whatever asks for one fails
+        device = torch.device("cuda")
+        pixels = torch.empty(6, 3, 16, 16, dtype=torch.uint8, device=device)
+        draws = {name: torch.empty(value.shape, dtype=value.dtype, device=device) for name, value in drawn.items()}
+        views = augment.apply_strong(pixels, draws)
+        assert (views.shape, views.dtype, views.device.type) == ((6, 3, 16, 16), torch.float32, "cuda")
+        with pytest.raises(DataDependentOutputException):
+            augment.apply_strong(pixels, draws, lambda chosen, current, *_: current[: int(chosen.sum())])
+
+
+def test_bf16_moves_no_crop_and_no_view():
+    pixels = pictures(8, 64, seed=3)
+    drawn = augment.strong_draws(8, 64, generator(0, "x"), flip=True)
+    exact = augment.crop(pixels, drawn["boxes"]), augment.apply_strong(pixels, drawn)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = augment.crop(pixels, drawn["boxes"]), augment.apply_strong(pixels, drawn)
+    assert torch.equal(exact[0], rounded[0])
+    assert torch.equal(exact[1], rounded[1])
