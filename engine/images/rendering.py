@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.images.converting import decode
-from engine.images.views import render, square
+from engine.images.converting import decode, decode_for
+from engine.images.views import pixels_needed, render, square_reduced
 from engine.processors import usable_processors
 
 AHEAD = 2  # batches that are made while one is used
@@ -85,9 +85,11 @@ def _begin(
 
     def work(places: NDArray[np.int64]) -> int:
         for place, (content, name) in zip(places, read(rows[places]), strict=True):
-            image = square(decode(content, name), resize)
-            for size in sizes:
-                pixels[size][place] = render(image, boxes[place], size)
+            found = decode_for(content, name, [pixels_needed(boxes[place], size, resize) for size in sizes])
+            squared = {id(one): square_reduced(one.image, one.width, one.height, resize) for one in found}
+            for size, one in zip(sizes, found, strict=True):
+                image, frame = squared[id(one)]
+                pixels[size][place] = render(image, boxes[place], size, frame)
         return len(places)
 
     pieces = [order[start : start + _AT_A_TIME] for start in range(0, len(order), _AT_A_TIME)]

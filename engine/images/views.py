@@ -18,7 +18,10 @@ SMALLEST_AREA = 0.5  # ours: a crop keeps at least half of the image, so that a 
 ASPECTS = (3 / 4, 4 / 3)  # the range that ImageNet training uses
 WHOLE = (0.0, 0.0, 1.0, 1.0, 0.0)
 RESIZES = ("squash", "pad", "crop")
+ENOUGH = 3  # ours: times as many pixels as a view has suffice before it is resampled
 PAD_COLOR = (255, 255, 255)
+
+Frame = tuple[float, float, float, float]  # left, top, width, height, in pixels of an image
 
 
 def boxes(image_ids: Sequence[str], view: int, *, flip: bool) -> NDArray[np.float32]:
@@ -52,13 +55,40 @@ def square(image: Image.Image, resize: str) -> Image.Image:
     return padded
 
 
-def render(image: Image.Image, box: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    """One view of a squared RGB image as pixels `[size, size, 3]`, 0..255, resampled once from the original."""
-    width, height = image.size
+def square_reduced(image: Image.Image, width: float, height: float, resize: str) -> tuple[Image.Image, Frame]:
+    """As `square`, of an image that a decoder may have reduced, so that it ends within the last of its pixels: `width`
+    and `height` of them are the image. Gives also which part of what comes out counts.
+    """
+    if image.width == width and image.height == height:
+        squared = square(image, resize)
+        return squared, (0, 0, *squared.size)
+    if resize == "squash":
+        return image, (0, 0, width, height)
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    x, y = int(left), int(top)
+    cut = image.crop((x, y, min(image.width, math.ceil(left + side)), min(image.height, math.ceil(top + side))))
+    return cut, (left - x, top - y, side, side)
+
+
+def render(image: Image.Image, box: NDArray[np.float32], size: int, frame: Frame | None = None) -> NDArray[np.uint8]:
+    """One view of a squared RGB image, or of the part in `frame`, as pixels `[size, size, 3]`, 0..255, resampled once
+    from the original.
+    """
+    x, y, width, height = frame or (0, 0, *image.size)
     left, top, w, h, flip = (float(value) for value in box)
-    region = (left * width, top * height, min(width, (left + w) * width), min(height, (top + h) * height))
+    right, bottom = x + min(width, (left + w) * width), y + min(height, (top + h) * height)
+    region = (x + left * width, y + top * height, right, bottom)
     if image.size == (size, size) and (left, top, w, h) == WHOLE[:4]:
         pixels = np.asarray(image)
     else:
         pixels = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=region))
     return np.ascontiguousarray(pixels[:, ::-1] if flip else pixels)
+
+
+def pixels_needed(box: NDArray[np.float32], size: int, resize: str) -> float:
+    """So many pixels on both sides of a whole image are enough for its view at `size`.
+
+    Beside white, half a pixel at the border of an image would show: for "pad" there are never enough.
+    """
+    return math.inf if resize == "pad" else ENOUGH * size / float(min(box[2], box[3]))

@@ -56,8 +56,8 @@ def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
 
 
 def test_each_image_is_decoded_once_for_all_teachers(home, task, monkeypatch):
-    decoded, decode = [], rendering.decode
-    monkeypatch.setattr(rendering, "decode", lambda content, name: (decoded.append(name), decode(content, name))[1])
+    decoded, decode = [], rendering.decode_for
+    monkeypatch.setattr(rendering, "decode_for", lambda *asked: (decoded.append(asked[1]), decode(*asked))[1])
     rows = task.train_rows[:30]
     extract(home, task, small_teachers(home), rows)
     assert sorted(decoded) == sorted(task.images.image_ids[row] for row in rows)
