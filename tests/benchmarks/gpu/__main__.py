@@ -98,6 +98,8 @@ def _said(goal: Goal) -> str:
 def _text(name: str, value: Any) -> str:
     if value is None:
         return "not measured"
+    if name == "notes":
+        return "; ".join(value)
     if name == "memory":
         return f"{value / 2**30:.2f} GiB"
     if name == "apart":

@@ -68,6 +68,7 @@ class Rates:
     ours: float
     eager: float
     captured: float | None
+    notes: tuple[str, ...] = ()  # what ours said of how it trains, such as that its step could not be captured
 
     @property
     def ratio(self) -> float:
@@ -178,15 +179,15 @@ def measure(case: Case, device: str, seconds: float) -> tuple[Rates, Seen]:
     """
     if device == "cpu":
         plain = Timed(Plain(case, device), device)
-        ours = _ours(case, device, seconds, between=plain.chunk)
-        return Rates(ours, plain.rate, None), Seen()
+        ours, notes = _ours(case, device, seconds, between=plain.chunk)
+        return Rates(ours, plain.rate, None, notes), Seen()
     set_up(device)
     with seen(device) as found:
-        ours = _ours(case, device, seconds)
+        ours, notes = _ours(case, device, seconds)
     loop = Plain(case, device)
     eager = Timed(loop, device).run(seconds)
     loop.capture()
-    return Rates(ours, eager, Timed(loop, device).run(seconds)), found
+    return Rates(ours, eager, Timed(loop, device).run(seconds), notes), found
 
 
 class Timed:
@@ -220,11 +221,14 @@ class Timed:
         return self.steps * self.plain.spec.images_per_step / statistics.median(self.times)
 
 
-def _ours(case: Case, device: str, seconds: float, between: Callable[[], object] = lambda: None) -> float:
-    """The real `train`. between: what is done after some steps, which does not count."""
+def _ours(
+    case: Case, device: str, seconds: float, between: Callable[[], object] = lambda: None
+) -> tuple[float, tuple[str, ...]]:
+    """The real `train`: its rate, and what it said. between: what is done after some steps, which does not count."""
     spec, objective, data = case.prepared()
     steps, warm = (CPU_STEPS, 1) if device == "cpu" else (CARD_STEPS, WARM)
     times: list[float] = []
+    notes: list[str] = []
     began = ends = 0.0
 
     def on_step(step: int, _: int, images: int) -> None:
@@ -242,9 +246,9 @@ def _ours(case: Case, device: str, seconds: float, between: Callable[[], object]
         began = clock(device)
 
     with suppress(EnoughError):
-        hooks, threads = Hooks(on_step=on_step), threads_of(device)
+        hooks, threads = Hooks(on_step=on_step, on_note=notes.append), threads_of(device)
         train(replace(spec, evaluations=1), objective, data, 0, device=device, threads=threads, hooks=hooks)
-    return steps * spec.images_per_step / statistics.median(times)
+    return steps * spec.images_per_step / statistics.median(times), tuple(notes)
 
 
 def threads_of(device: str) -> int | None:

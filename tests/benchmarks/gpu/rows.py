@@ -75,6 +75,7 @@ def _rates(case: Case, device: str, seconds: float) -> dict[str, Any]:
         "ratio": rates.ratio,
         "busy": seen.busy,
         "memory": seen.memory,
+        **({"notes": rates.notes} if rates.notes else {}),
     }
 
 
