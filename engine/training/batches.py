@@ -65,7 +65,7 @@ class Table:
                 continue
             *before, rows = part.shape[: len(self.by)]
             step = max(1, COPIED * math.prod((*before, rows)) // max(1, part.nbytes))
-            for fixed, start in product(product(*map(range, before)), range(0, rows, step)):
+            for *fixed, start in product(*(range(count) for count in before), range(0, rows, step)):
                 places = torch.arange(start, min(start + step, rows))
                 found = part[(*(torch.full_like(places, one) for one in fixed), places)]
                 columns[(*fixed, slice(start, start + step))].copy_(found)
