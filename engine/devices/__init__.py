@@ -3,6 +3,7 @@
 from engine.devices.device import (
     DEVICES,
     available,
+    count,
     describe,
     is_here,
     kind,
@@ -17,6 +18,7 @@ __all__ = [
     "GraphicsCard",
     "available",
     "cards",
+    "count",
     "describe",
     "environment_of",
     "is_here",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray
+from engine.similarity.binned_pairs import MANY_IMAGES, BinnedPairs
 from engine.similarity.metric import Card, Metric
 from engine.similarity.once import once
 from engine.similarity.outputs import LabeledOutputs
@@ -49,13 +50,7 @@ def parc(pairs: Pairs, classes: Classes) -> float:
     >>> round(parc(Pairs(points), Classes(np.array([0, 0, 1, 1]))), 2)
     82.81
     """
-    if classes.counts.max() < 2:
-        raise TooFewLabelsError(
-            "PARC compares pairs of the same class with pairs of different classes, and no class has two labeled "
-            "images: label 2 or more images of a class."
-        )
-    if classes.number == 1:
-        raise TooFewLabelsError("PARC needs labeled images of two classes or more, and only one class occurs.")
+    _require_pairs_of_both_kinds(classes)
     return 100 * _correlation_with_membership(pairs, _same_class(classes.codes)) + 0.0
 
 
@@ -268,6 +263,16 @@ def _require_spread(spread: float) -> None:
         )
 
 
+def _require_pairs_of_both_kinds(classes: Classes) -> None:
+    if classes.counts.max() < 2:
+        raise TooFewLabelsError(
+            "PARC compares pairs of the same class with pairs of different classes, and no class has two labeled "
+            "images: label 2 or more images of a class."
+        )
+    if classes.number == 1:
+        raise TooFewLabelsError("PARC needs labeled images of two classes or more, and only one class occurs.")
+
+
 def _pairs(outputs: LabeledOutputs) -> Pairs:
     """All pairs of images in the features."""
     return Pairs(outputs.points)
@@ -276,6 +281,37 @@ def _pairs(outputs: LabeledOutputs) -> Pairs:
 def _other_pairs(outputs: LabeledOutputs) -> Pairs:
     """All pairs of images in what RSA compares the features with: a second network's, or the pseudo-labels."""
     return Pairs(outputs.features2 if outputs.features2 is not None else Points(outputs.theta))
+
+
+def _binned(outputs: LabeledOutputs) -> BinnedPairs:
+    pairs = outputs.shared(_pairs)
+    return BinnedPairs(pairs.points.n, pairs.distances, pairs.ordered)
+
+
+def _binned_others(outputs: LabeledOutputs) -> BinnedPairs:
+    pairs = outputs.shared(_other_pairs)
+    return BinnedPairs(pairs.points.n, pairs.distances, pairs.ordered)
+
+
+def _drawn_of_many(outputs: LabeledOutputs) -> tuple[LabeledOutputs, IntArray] | None:
+    """All images and the rows drawn of them, where these are too many for each draw to have distances of its own."""
+    drawn = outputs.drawn_from
+    return drawn if drawn is not None and drawn[0].points.n > MANY_IMAGES else None
+
+
+def _parc(outputs: LabeledOutputs) -> float:
+    if (drawn := _drawn_of_many(outputs)) is None:
+        return parc(outputs.shared(_pairs), outputs.classes)
+    _require_pairs_of_both_kinds(outputs.classes)
+    whole, rows = drawn
+    return whole.shared(_binned).parc(rows, outputs.classes)
+
+
+def _rsa(outputs: LabeledOutputs) -> float:
+    if (drawn := _drawn_of_many(outputs)) is None:
+        return rsa(outputs.shared(_pairs), outputs.shared(_other_pairs))
+    whole, rows = drawn
+    return whole.shared(_binned).rsa(whole.shared(_binned_others), rows)
 
 
 PARC = Metric(
@@ -290,7 +326,7 @@ PARC = Metric(
     unit="rank correlation × 100",
     scale=100.0,
     turn=3,
-    of_outputs=lambda outputs: parc(outputs.shared(_pairs), outputs.classes),
+    of_outputs=_parc,
     card=Card(
         r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ [y_i\neq y_j]\bigr)_{i<j}",
         "z: the features, each dimension scaled to mean 0 and spread 1; y: the labels; ρ: Spearman's rank correlation.",
@@ -318,7 +354,7 @@ RSA = Metric(
     unit="rank correlation × 100",
     scale=100.0,
     turn=7,
-    of_outputs=lambda outputs: rsa(outputs.shared(_pairs), outputs.shared(_other_pairs)),
+    of_outputs=_rsa,
     card=Card(
         r"100\cdot\rho\bigl(1-\mathrm{corr}(z_i,z_j),\ 1-\mathrm{corr}(t_i,t_j)\bigr)_{i<j}",
         "z, t: the outputs of two networks, each dimension scaled to mean 0 and spread 1.",

@@ -63,8 +63,9 @@ def task_of(workspace: Workspace, images: int, side: int) -> Task:
 
 
 def rates(device: str, images: int = 256, side: int = 500, names: tuple[str, ...] = TEACHERS, rounds: int = 3) -> dict:
-    """Images a second (on a CPU: of processor time) of decoding alone, of forward passes alone and of extraction, median of `rounds`, and what
-    extraction keeps: on a CPU of 1 / (1 / decode + 1 / forward), on a card of the slower of the two.
+    """Images a second (on a CPU: of processor time) of decoding alone, of forward passes alone and of extraction, the
+    median of `rounds`, and what extraction keeps: on a CPU of 1 / (1 / decode + 1 / forward), on a card of the slower
+    of the two.
     """
     place, on_card = set_up(device), kind(device) == "cuda"
     with tempfile.TemporaryDirectory() as folder:
