@@ -68,7 +68,7 @@ class Table:
             for *fixed, start in product(*(range(count) for count in before), range(0, rows, step)):
                 places = torch.arange(start, min(start + step, rows))
                 found = part[(*(torch.full_like(places, one) for one in fixed), places)]
-                columns[(*fixed, slice(start, start + step))].copy_(found)
+                columns[tuple(fixed)][start : start + step].copy_(found)
         return replace(self, parts=(whole,))
 
 
