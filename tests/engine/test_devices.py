@@ -88,8 +88,8 @@ def test_a_device_that_is_not_there_is_a_sentence_with_those_that_are(monkeypatc
     with pytest.raises(UnavailableError) as raised:
         devices.resolve("cuda:2")
     assert str(raised.value) == (
-        "This machine has no cuda:2 device: choose one of cuda (Any free card), cuda:0 (Card 0: NVIDIA A, 70 of 80 GB "
-        "free), cuda:1 (Card 1: NVIDIA B, 71 of 80 GB free), cpu."
+        "This machine has no cuda:2 device: choose one of cuda (any free card), cuda:0 (NVIDIA A, 70 of 80 GB free), "
+        "cuda:1 (NVIDIA B, 71 of 80 GB free), cpu."
     )
     for name in ("gpu", "cuda:", "cuda:-1", "cuda:1\n", 0):
         with pytest.raises(InvalidInputError, match="is no device"):
