@@ -18,7 +18,7 @@ import torch
 
 from engine.devices import available, describe, set_up
 from engine.features import extract
-from engine.features.extraction import BATCH_IMAGES
+from engine.features.forward import CPU_BATCH
 from engine.methods import get_method
 from engine.methods.made_up import MadeUp
 from engine.review import open_task
@@ -146,11 +146,11 @@ def extraction(device: str) -> dict:
         network = load_teacher(workspace, teacher, set_up(device))
         task = open_task(workspace, "emoji-fluent")
         rows = task.train_rows[:images]
-        pixels = torch.randint(256, (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
+        pixels = torch.randint(256, (CPU_BATCH, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
 
         def bare() -> None:
             with torch.inference_mode():
-                for start in range(0, len(rows), BATCH_IMAGES):
+                for start in range(0, len(rows), CPU_BATCH):
                     network(pixels[: len(rows) - start].to(device))[0].cpu()
 
         def whole() -> None:
