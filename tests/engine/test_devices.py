@@ -52,7 +52,6 @@ def test_a_worker_of_a_card_s_lane_sees_that_card_alone(monkeypatch):
         "CUDA_VISIBLE_DEVICES": A,
         "WORKBENCH_CARD": "cuda:1",
         "WORKBENCH_CARDS": "2",
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     assert (devices.place_among_cards(found), devices.place_among_cards({})) == ((1, 2), (0, 1))
     assert [devices.environment_of(lane) for lane in ("cpu", "interactive", "cuda", "cuda:2")] == [{}] * 4
