@@ -97,7 +97,7 @@ class CardSteps:
             self.state.optimizer.zero_grad(set_to_none=True)
             self.state.forget_losses()
             for value, earlier in before:
-                value.detach().copy_(earlier)
+                value.copy_(earlier)
 
     def _captured(self) -> torch.cuda.CUDAGraph:
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -217,7 +217,7 @@ def room_on(device: torch.device) -> float:
 
 def _now() -> torch.cuda.Event:
     """Happens when the card has done all that it was told so far."""
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
     event.record()
     return event
 

@@ -7,7 +7,7 @@ their places, so that a step can be captured and repeated.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -108,14 +108,12 @@ class State:
         for total in self.losses.values():
             total.zero_()
 
-    def tensors(self) -> Iterator[Tensor]:
-        """Everything that a step changes, where it lies."""
-        yield from chain(self.student.parameters(), self.student.buffers())
-        yield from chain(self.averaged.parameters(), self.averaged.buffers())
-        for parameter in self.student.parameters():
-            if "momentum_buffer" in self.optimizer.state.get(parameter, {}):
-                yield self.optimizer.state[parameter]["momentum_buffer"]
-        yield from self.losses.values()
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes, where it lies, without its history: nodes of that are of another stream."""
+        modules = (self.student, self.averaged)
+        found = [value for module in modules for value in chain(module.parameters(), module.buffers())]
+        found += [kept["momentum_buffer"] for kept in self.optimizer.state.values() if "momentum_buffer" in kept]
+        return [value.detach() for value in (*found, *self.losses.values())]
 
     def checkpoint(self) -> dict[str, Tensor]:
         """Copies of that on the CPU, under the names that version 0.1 gave them."""
