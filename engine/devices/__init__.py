@@ -11,7 +11,7 @@ from engine.devices.device import (
     resolve,
     set_up,
 )
-from engine.devices.listing import GraphicsCard, cards, environment_of
+from engine.devices.listing import GraphicsCard, cards, environment_of, place_among_cards
 
 __all__ = [
     "DEVICES",
@@ -24,6 +24,7 @@ __all__ = [
     "is_here",
     "kind",
     "label",
+    "place_among_cards",
     "resolve",
     "set_up",
 ]
