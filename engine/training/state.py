@@ -50,9 +50,6 @@ class State:
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
         self.updates = 0  # of the average, as a checkpoint counts them: one in each step
         self.parts = 1  # micro-batches of a step; more than one where a card has not the memory for a whole one
-        if self.device.type == "cuda":  # there from the start, so that a captured step finds them
-            for parameter in chain.from_iterable(group["params"] for group in self.optimizer.param_groups):
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         values = list(chain(student.network.parameters(), student.network.buffers()))
         means = list(chain(self.averaged.parameters(), self.averaged.buffers()))
         self._averaged = [pair for pair in zip(means, values, strict=True) if pair[0].is_floating_point()]
@@ -102,6 +99,11 @@ class State:
                 torch._foreach_lerp_(means, values, weight)
             for mean, value in self._copied:
                 mean.copy_(value)
+
+    def hold_momentum(self) -> None:
+        """Momentum is there before the first step, so that a captured step finds it."""
+        for parameter in chain.from_iterable(group["params"] for group in self.optimizer.param_groups):
+            self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def forget_losses(self) -> None:
         """The sums begin anew, where they lie."""
