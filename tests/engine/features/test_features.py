@@ -12,6 +12,8 @@ from engine.images import rendering
 from engine.review import open_task
 from engine.teachers import get_teacher
 from engine.tensors import read_tensors
+from engine.training import batches
+from engine.training.batches import Table
 from engine.workspace import Workspace
 
 SMALL = "mnist"
@@ -37,7 +39,8 @@ def test_features_come_back_in_the_order_that_was_asked_for(home, task):
     assert np.allclose(straight.pseudo_labels.sum(1), 1, atol=1e-6)
 
 
-def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
+def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task, monkeypatch):
+    monkeypatch.setattr(batches, "COPIED", 1000)
     rng, record = np.random.default_rng(0), get_teacher(home, SMALL)
     store, classes = FeatureStore(home, task, record), len(record.classes)
     for view in (0, 1):
@@ -47,11 +50,12 @@ def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
     rows = rng.permutation(60)[:40]
     whole = torch.stack([torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in (0, 1)])
     mapped = store.map_pseudo_labels(rows, [0, 1])
-    assert (mapped.shape, mapped.nbytes) == (whole.shape, whole.nbytes)
+    assert (mapped.shape, mapped.nbytes, mapped.dtype) == (whole.shape, whole.nbytes, whole.dtype)
     views, places = torch.tensor([1, 0, 1, 1]), torch.tensor([39, 3, 3, 20])
     assert torch.equal(mapped[views, places], whole[views, places])
     assert torch.equal(mapped[1:], whole[1:])
-    assert torch.equal(mapped.to(torch.device("cpu")), whole)
+    together = Table((mapped, whole), by=("views", "places")).on(torch.device("cpu")).parts[0]
+    assert torch.equal(together, torch.cat([whole, whole], dim=-1))
     for path in store.folder.rglob("*.safetensors"):
         path.unlink()  # what was opened stays
     assert torch.equal(mapped[views, places], whole[views, places])
