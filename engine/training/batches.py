@@ -5,9 +5,11 @@ Every draw has its own stream, so that methods of one seed see the same images.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal, TypeAlias
 
 import torch
@@ -22,7 +24,7 @@ from engine.training.streams import batch_positions, generator
 OTHERS_STREAM = "unlabeled augmentation"  # of what befalls a step's other images
 IMAGES = "images"  # the table that every method reads
 
-COPIED = 4096  # rows in one copy to a device
+COPIED = 2**26  # bytes in one copy to a device, at most: of a mapped file no more is in memory at a time
 
 GroupName: TypeAlias = Literal["labeled", "others"]
 Drawn: TypeAlias = Mapping[str, Tensor]  # of one group of images: tensors `[B, ...]` by name, on the CPU until used
@@ -54,14 +56,19 @@ class Table:
 
     def on(self, device: torch.device) -> Table:
         """The whole of it on a device, all parts in one tensor."""
-        if len(self.parts) == 1 and not self.by:
-            return replace(self, parts=(self.parts[0].to(device),))
         widths = [part.shape[-1] for part in self.parts]
         shape = (*self.parts[0].shape[:-1], sum(widths))
-        whole = torch.empty(shape, dtype=self.parts[0][:1].dtype, device=device)
+        whole = torch.empty(shape, dtype=self.parts[0].dtype, device=device)
         for part, columns in zip(self.parts, torch.split(whole, widths, dim=-1), strict=True):
-            for start in range(0, len(part), COPIED):  # of a mapped file no more is in memory at a time
-                columns[start : start + COPIED].copy_(part[start : start + COPIED])
+            if not self.by:
+                columns.copy_(part[:])
+                continue
+            *before, rows = part.shape[: len(self.by)]
+            step = max(1, COPIED * math.prod((*before, rows)) // max(1, part.nbytes))
+            for *fixed, start in product(*(range(count) for count in before), range(0, rows, step)):
+                places = torch.arange(start, min(start + step, rows))
+                found = part[(*(torch.full_like(places, one) for one in fixed), places)]
+                columns[tuple(fixed)][start : start + step].copy_(found)
         return replace(self, parts=(whole,))
 
 
