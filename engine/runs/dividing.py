@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.devices import place_among_cards
-from engine.features import extract
+from engine.features import Share, extract
 from engine.jobs import FileLock, Reporter
 from engine.runs.extraction_job import progress_to
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 
-BLOCK = 512  # rows of the image table that lie in one share together, so that few files of features are half a share's
 LOOK_AGAIN = 0.5  # s until a share that another run works on is looked at again
 WAITING = "Waiting for features that a run on another card extracts"  # a stage
 
@@ -39,8 +38,8 @@ def extract_beside(
     first, of = place_among_cards()
 
     def extract_share(part: int) -> None:
-        share = rows[rows // BLOCK % of == part]
-        extract(workspace, task, teachers, share, views=views, device=device, progress=progress_to(report))
+        share, progress = Share(part, of), progress_to(report)
+        extract(workspace, task, teachers, rows, views=views, device=device, share=share, progress=progress)
 
     if of == 1:
         extract_share(0)

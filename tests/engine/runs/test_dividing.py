@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from engine.features.extraction import SHARE_ROWS
 from engine.runs import dividing
 
 ROWS = np.arange(0, 3000, 2)
@@ -23,9 +24,9 @@ class Runs:
         monkeypatch.setattr(dividing, "extract", self.extract)
         monkeypatch.setattr(dividing, "LOOK_AGAIN", 0.01)
 
-    def extract(self, workspace, task, teachers, rows, **how):
+    def extract(self, workspace, task, teachers, rows, *, share, **how):
         have = {row for found in self.done.values() for row in found}
-        lacking = [int(row) for row in rows if int(row) not in have]
+        lacking = [int(row) for row in share.rows(rows) if int(row) not in have]
         if lacking and self.place.card == 1:
             self.began.set()
             self.hold.wait(10)
@@ -45,7 +46,7 @@ def test_each_takes_its_share_and_waits_for_the_other(home, monkeypatch):
     runs.run(0)  # it says that it waits, and only then does the other go on
     other.join()
     assert sorted([*runs.done[0], *runs.done[1]]) == ROWS.tolist()
-    assert {row // dividing.BLOCK % 2 for row in runs.done[0]} == {0}
+    assert {row // SHARE_ROWS % 2 for row in runs.done[0]} == {0}
 
 
 @pytest.mark.parametrize("cards", [1, 3])

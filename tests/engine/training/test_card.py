@@ -48,6 +48,35 @@ def test_a_run_resumed_in_the_middle_of_a_block_ends_alike(as_on_a_card):
     assert difference(whole, again) == 0
 
 
+@pytest.mark.parametrize("error", [RuntimeError("not permitted"), torch.OutOfMemoryError("full")])
+def test_a_capture_that_fails_leaves_no_trace_and_is_said(as_on_a_card, monkeypatch, error):
+    """What was tried for it is put back: weights, averages, momentum, counters, sums of losses."""
+    spec, said, runs = recipe("distill-consensus", teachers_share=0.3, **TINY), [], []
+    for tries in (0, 1):
+        run = loop._Run(spec.train, spec.settings.prepare(made_up()), made_up().data, 0, CPU, say=said.append)
+        run.steps.say, run.steps.capture = said.append, bool(tries)
+        run.state.parts = 2 - tries if isinstance(error, torch.OutOfMemoryError) else 1
+        runs.append(run)
+
+    def failing(steps):
+        steps._eager()
+        steps._eager()
+        monkeypatch.setattr(CardSteps, "_captured", lambda steps: None)  # the next one does not
+        raise error
+
+    monkeypatch.setattr(CardSteps, "_captured", failing)
+    for run in runs:
+        run.advance()
+        run.advance()
+        run.steps.close()
+    straight, tried = (run.checkpoint().tensors for run in runs)
+    assert straight.keys() == tried.keys()
+    assert all(torch.equal(straight[name], tried[name]) for name in straight)
+    assert [("in 2 parts" in line, "not permitted" in line) for line in said] == [
+        (str(error) == "full", str(error) != "full")
+    ]
+
+
 def test_blocks_lay_out_what_each_step_draws():
     spec, material = recipe("fixmatch", **TINY), made_up()
     objective, batches = spec.settings.prepare(material), Batches(spec.train, material.data, 0)
@@ -156,6 +185,7 @@ def test_a_step_of_every_method_waits_for_no_card_and_mixes_no_devices(monkeypat
         to_card(student)
         to_card(twin)
         state = State(spec.train, objective, student)
+        state.hold_momentum()
         there = {
             name: Table((torch.empty(shape, dtype=dtype, device=CARD),), tables[name].by, tables[name].of)
             for name, (shape, dtype) in shapes.items()
