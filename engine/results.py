@@ -93,6 +93,7 @@ class RunResult:
     prepare_seconds: Seconds
     evaluate_seconds: Seconds
     curve: list[CurvePoint]
+    notes: tuple[str, ...] = ()  # what happened to how it trained, such as steps in parts for want of memory
 
 
 def way_out_of(folder: Path) -> str:

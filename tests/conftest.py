@@ -21,7 +21,14 @@ os.environ.update(importing())  # the processes that tests start find this engin
 torch.set_num_threads(1)
 
 # Files whose tests take minutes together, however few they are: begun first, so that no worker is left alone with one.
-LONGEST = ("hostile/test_hostile.py", "browser/", "faults/", "engine/runs/test_execution.py", "engine/test_cli.py")
+LONGEST = (
+    "hostile/test_hostile.py",
+    "browser/",
+    "faults/",
+    "engine/training/test_train.py",
+    "engine/runs/test_execution.py",
+    "engine/test_cli.py",
+)
 
 
 def pytest_collection_modifyitems(items):

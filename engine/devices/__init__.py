@@ -3,6 +3,7 @@
 from engine.devices.device import (
     DEVICES,
     available,
+    count,
     describe,
     is_here,
     kind,
@@ -10,18 +11,20 @@ from engine.devices.device import (
     resolve,
     set_up,
 )
-from engine.devices.listing import GraphicsCard, cards, environment_of
+from engine.devices.listing import GraphicsCard, cards, environment_of, place_among_cards
 
 __all__ = [
     "DEVICES",
     "GraphicsCard",
     "available",
     "cards",
+    "count",
     "describe",
     "environment_of",
     "is_here",
     "kind",
     "label",
+    "place_among_cards",
     "resolve",
     "set_up",
 ]

@@ -30,6 +30,11 @@ def available() -> list[str]:
     return [*found, "cpu"]
 
 
+def count(name: str) -> int:
+    """How many may compute at a time on a device: one job, or on "cuda" one on each card."""
+    return max(1, len(cards())) if name == "cuda" else 1
+
+
 def kind(name: str) -> str:
     """What a device is, whichever one of its kind: "cuda", "mps" or "cpu"."""
     return name.partition(":")[0]

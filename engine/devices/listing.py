@@ -19,6 +19,7 @@ import torch
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # CUDA's own list of the cards that a process may see
 WORKS_ON = "WORKBENCH_CARD"  # the name, such as "cuda:1", of the one card that a worker sees
+AMONG = "WORKBENCH_CARDS"  # how many cards there are, of which that is one
 ORDER = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # nvidia-smi's numbers; CUDA would begin with the fastest card
 FRESH = 5.0  # s that a look at the free memory serves
 PATIENCE = 10.0  # s for an answer of nvidia-smi; on an idle machine the driver may first have to wake
@@ -56,10 +57,24 @@ def environment_of(lane: str, environment: Mapping[str, str] = os.environ) -> di
     """What the environment of a worker of a card's lane, such as "cuda:1", has on top: it sees that card alone, so that
     "cuda" is that card there. Nothing for any other lane, or for a card that is not there.
     """
-    found = next((card for card in cards() if lane == f"cuda:{card.index}"), None)
+    there = cards()
+    found = next((card for card in there if lane == f"cuda:{card.index}"), None)
     if found is None:
         return {}
-    return {VISIBLE: found.known_as, WORKS_ON: lane, ORDER[0]: environment.get(*ORDER)}
+    return {
+        VISIBLE: found.known_as,
+        WORKS_ON: lane,
+        AMONG: str(len(there)),
+        ORDER[0]: environment.get(*ORDER),
+    }
+
+
+def place_among_cards(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """Of a worker of a card's lane: the number of its card, from 0, and how many there are. Of others: 0 and 1."""
+    number, among = environment.get(WORKS_ON, "").partition(":")[2], environment.get(AMONG, "")
+    if not (number.isdecimal() and among.isdecimal() and int(number) < int(among)):
+        return 0, 1
+    return int(number), int(among)
 
 
 @cache

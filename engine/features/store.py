@@ -56,6 +56,11 @@ class MappedPseudoLabels:
         return torch.Size((*self._where.shape[1:], self._shards[0].shape[1]))
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Half precision."""
+        return torch.float16
+
+    @property
     def nbytes(self) -> int:
         """Bytes that all of it takes."""
         return 2 * self.shape.numel()
@@ -71,15 +76,6 @@ class MappedPseudoLabels:
             hits = shard == number
             found[hits] = self._shards[number].numpy().take(place[hits], axis=0)
         return _summing_to_one(found)
-
-    def to(self, device: torch.device, /) -> Float16[Tensor, "K N Z"]:
-        """All of it on a device, read a part at a time."""
-        whole = torch.empty(self.shape, dtype=torch.float16, device=device)
-        for view in range(len(self)):
-            for start in range(0, self.shape[1], SHARD_IMAGES):
-                places = torch.arange(start, min(start + SHARD_IMAGES, self.shape[1]))
-                whole[view, start : start + SHARD_IMAGES] = self[torch.full_like(places, view), places].to(device)
-        return whole
 
 
 def _summing_to_one(halves: NDArray[np.float16]) -> Float16[Tensor, "... Z"]:

@@ -106,7 +106,7 @@ def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched, 
     """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
     from the start gives the same weights.
     """
-    hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS)
+    hooks = Hooks(run.on_step, run.on_evaluation, run.on_checkpoint, CHECKPOINT_SECONDS, run.on_note)
     start = partial(
         train,
         spec.train,
@@ -150,6 +150,7 @@ class _Watched:
         self.arithmetic: ArithmeticRecord | None = None  # how a card computes
         self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
+        self.notes: list[str] = []
 
     def on_step(self, step: int, steps: int, images: int) -> None:
         self.report.check_cancelled()
@@ -168,6 +169,12 @@ class _Watched:
         about = _About(checkpoint.step, checkpoint.seconds, self.points)
         metadata = {"about": msgspec.json.encode(about).decode()}
         write_tensors(self.job.folder / CHECKPOINT, checkpoint.tensors, metadata)
+
+    def on_note(self, sentence: str) -> None:
+        """Say it where the run is watched, in its log and in its result."""
+        print(sentence)
+        self.notes.append(sentence)
+        self.stage = f"Training the student. {sentence}"
 
     def last_checkpoint(self) -> Checkpoint | None:
         """What an earlier attempt saved, or None. The events become those that the checkpoint knows of, whatever has
@@ -298,6 +305,7 @@ def _result(
         prepare_seconds=preparing,
         evaluate_seconds=run.evaluating,
         curve=run.points,
+        notes=tuple(run.notes),
     )
 
 

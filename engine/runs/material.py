@@ -12,10 +12,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.features import FeatureStore, extract
+from engine.features import FeatureStore
 from engine.images.views import boxes
 from engine.jobs import Reporter
-from engine.runs.extraction_job import progress_to
+from engine.runs.dividing import extract_beside
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.training import Rows
@@ -81,15 +81,7 @@ class RunMaterial:
 
     def _extract(self, views: Sequence[int]) -> None:
         teachers, rows = list(self._teachers.values()), self.task.train_rows
-        extract(
-            self.workspace,
-            self.task,
-            teachers,
-            rows,
-            views=views,
-            device=self.device,
-            progress=progress_to(self.report),
-        )
+        extract_beside(self.workspace, self.task, teachers, rows, views=views, device=self.device, report=self.report)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.devices import describe, kind
+from engine.devices import count, describe, kind
 from engine.methods import Recipe
 from engine.review.geometry import advise
 from engine.runs.speed import known_speed, seconds_at
@@ -27,14 +27,14 @@ LONGEST = 480.0  # s of one run, about: four methods then end within half an hou
 SEEN = 2  # times that each training image is trained on, about, where there is time for it (ours)
 STEP = 1000  # a budget is so many images, or a multiple
 # G multiply-accumulates a second of students that are trained, forward alone, until something is measured: of
-# EfficientNet-Lite0 at 64 px on two cores (assets/results), and about the least that any card does (ours).
-_GUESS = {"cpu": 7.0, "cuda": 50.0, "mps": 20.0}
+# EfficientNet-Lite0 at 64 px on a CPU (assets/results), and what any card should do (ours).
+_GUESS = {"cpu": 7.0, "cuda": 100.0, "mps": 20.0}
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is proposed, and why, in one sentence. seconds: of all runs, one after the other. measured: whether that
-    rests on a measurement at this very size.
+    """What is proposed, and why, in one sentence. seconds: of all runs, as many at a time as there are cards for them.
+    measured: whether that rests on a measurement at this very size.
     """
 
     size: int
@@ -73,7 +73,7 @@ def _of_size(side: int, size: int, larger: Sequence[int], chosen: int, *, decide
     too_long = [each for each in larger if each > chosen]
     if too_long:
         return f"{half}, but a run at {too_long[0]} px would take {minutes}"
-    return f"{half}, which show more at {chosen} px than at {size}" if chosen > size else half
+    return f"{half}, and show more at {chosen} px than at {size}" if chosen > size else half
 
 
 def _of_budget(images: int, wanted: int, train_images: int) -> str:
@@ -108,7 +108,7 @@ def proposal_for(
     found = propose(side, len(task.train_rows), size, decided=decided, seconds=lambda *at: max(seconds_of(*at)))
     if found is None:
         return None
-    total = seeds * sum(seconds_of(found.size, found.images))
+    total = seeds * sum(seconds_of(found.size, found.images)) / min(seeds * len(recipes), count(device))
     measured = all(exact for _, exact in speeds[found.size])
     return replace(found, seconds=total, measured=measured, device=describe(device))
 

@@ -46,7 +46,7 @@ def line(workspace: Workspace, job: Job) -> list[tuple[Job, Status]]:
 
 def cards_of(job: Job) -> int:
     """How many lanes may take `job`: as many as there are cards for one that asks for any, else its own alone."""
-    return max(1, len(devices.cards())) if job.lane == ANY_CARD else 1
+    return devices.count(job.lane)
 
 
 def worker_command(job: Job) -> list[str]:

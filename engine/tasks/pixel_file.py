@@ -63,6 +63,11 @@ class MappedPixels:
         return torch.Size((len(self), *self._mapped.shape[1:]))
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Whole numbers from 0 to 255."""
+        return torch.uint8
+
+    @property
     def nbytes(self) -> int:
         """Bytes that all images take."""
         return self.shape.numel()
@@ -72,14 +77,6 @@ class MappedPixels:
         places = index[0] if isinstance(index, tuple) else index
         rows = self._rows[places if isinstance(places, slice) else places.numpy()]
         return torch.from_numpy(self._mapped.take(rows, axis=0))
-
-    def to(self, device: torch.device, /) -> UInt8[Tensor, "N 3 S S"]:
-        """All images on a device, read a block at a time."""
-        whole = torch.empty(self.shape, dtype=torch.uint8, device=device)
-        step = max(1, BLOCK_BYTES // max(1, self.shape[1:].numel()))
-        for start in range(0, len(self), step):
-            whole[start : start + step] = self[start : start + step].to(device)
-        return whole
 
 
 def open_pixels(

@@ -5,9 +5,11 @@ Every draw has its own stream, so that methods of one seed see the same images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal, TypeAlias
 
 import torch
@@ -21,6 +23,8 @@ from engine.training.streams import batch_positions, generator
 
 OTHERS_STREAM = "unlabeled augmentation"  # of what befalls a step's other images
 IMAGES = "images"  # the table that every method reads
+
+COPIED = 2**26  # bytes in one copy to a device, at most: of a mapped file no more is in memory at a time
 
 GroupName: TypeAlias = Literal["labeled", "others"]
 Drawn: TypeAlias = Mapping[str, Tensor]  # of one group of images: tensors `[B, ...]` by name, on the CPU until used
@@ -45,9 +49,27 @@ class Table:
         found = [part[index] for part in self.parts]
         return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
 
+    @property
+    def nbytes(self) -> int:
+        """What the whole of it takes."""
+        return sum(part.nbytes for part in self.parts)
+
     def on(self, device: torch.device) -> Table:
-        """The whole of it on a device."""
-        return replace(self, parts=tuple(part.to(device) for part in self.parts))
+        """The whole of it on a device, all parts in one tensor."""
+        widths = [part.shape[-1] for part in self.parts]
+        shape = (*self.parts[0].shape[:-1], sum(widths))
+        whole = torch.empty(shape, dtype=self.parts[0].dtype, device=device)
+        for part, columns in zip(self.parts, torch.split(whole, widths, dim=-1), strict=True):
+            if not self.by:
+                columns.copy_(part[:])
+                continue
+            *before, rows = part.shape[: len(self.by)]
+            step = max(1, COPIED * math.prod((*before, rows)) // max(1, part.nbytes))
+            for *fixed, start in product(*(range(count) for count in before), range(0, rows, step)):
+                places = torch.arange(start, min(start + step, rows))
+                found = part[(*(torch.full_like(places, one) for one in fixed), places)]
+                columns[tuple(fixed)][start : start + step].copy_(found)
+        return replace(self, parts=(whole,))
 
 
 Tables: TypeAlias = Mapping[str, Table]
@@ -100,6 +122,11 @@ class Group:
         """What a table says of these images, unless it was read ahead."""
         return self.drawn[table] if table in self.drawn else self.tables[table].rows(self.drawn)
 
+    def parts(self, count: int) -> list[Group]:
+        """These images in `count` groups of about equal size."""
+        split = {name: torch.tensor_split(value, count) for name, value in self.drawn.items()}
+        return [Group({name: parts[i] for name, parts in split.items()}, self.tables) for i in range(count)]
+
     @cached_property
     def pixels(self) -> UInt8[Tensor, "B 3 S S"]:
         """The images as they are."""
@@ -123,6 +150,17 @@ class Batch:
 
     groups: Mapping[GroupName, Group]
     batch_norm: BatchNorm
+
+    def parts(self, count: int) -> Iterator[tuple[dict[GroupName, float], Batch]]:
+        """The batch in `count` micro-batches of about equal size, each with its share of every group's images."""
+        if count == 1:
+            yield dict.fromkeys(self.groups, 1.0), self
+            return
+        split = {name: group.parts(count) for name, group in self.groups.items()}
+        for groups in zip(*split.values(), strict=True):
+            part = dict(zip(split, groups, strict=True))
+            shares = {name: len(group["places"]) / len(self.groups[name]["places"]) for name, group in part.items()}
+            yield shares, Batch(part, self.batch_norm)
 
     @property
     def labeled(self) -> Group:

@@ -26,14 +26,15 @@ class Rows(Protocol):
         """Of all of it."""
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of its numbers."""
+
+    @property
     def nbytes(self) -> int:
         """Bytes that all of it takes."""
 
     def __getitem__(self, index: slice | Tensor | tuple[Tensor, ...], /) -> Tensor:
         """The rows at these positions along the first axis, or axes."""
-
-    def to(self, device: torch.device, /) -> Tensor:
-        """All of it on a device."""
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-import operator
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from typing import Any, cast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
 from engine.devices import set_up
-from engine.errors import DamagedFileError, InvalidInputError
+from engine.errors import InvalidInputError
 from engine.teachers import Network
 from engine.training.arithmetic import Arithmetic, laid_out, plain
-from engine.training.batches import IMAGES, Batch, Batches, Table, batch_of, read_ahead
+from engine.training.batches import Batches
+from engine.training.card import CardSteps
 from engine.training.data import Rows, TrainData
 from engine.training.objective import Objective
+from engine.training.schedule import evaluation_steps
 from engine.training.spec import TrainSpec
-from engine.training.streams import stream_seed
-from engine.training.student_network import Student, build_student
+from engine.training.state import State
+from engine.training.steps import HostSteps, Say, Steps
+from engine.training.student_network import build_student
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,6 @@ class Checkpoint:
     seconds: float
 
 
-class UnfitCheckpointError(DamagedFileError):
-    """A checkpoint that is not one of the student that is to be trained."""
-
-
 @dataclass(frozen=True)
 class Hooks:
     """What the caller wants to hear. Hooks never change training; any of them may raise to stop it."""
@@ -58,6 +53,7 @@ class Hooks:
     on_evaluation: Callable[[Point, Network], None] = lambda point, network: None
     on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
     checkpoint_seconds: float = math.inf  # between two checkpoints
+    on_note: Say = lambda sentence: None  # what happened to how training is done
 
 
 @dataclass(frozen=True)
@@ -92,57 +88,49 @@ def train(
         raise InvalidInputError("There is no labeled image to train on: label some images first.")
     way = arithmetic or plain(spec)
     place = set_up(device, threads, repeatable=way.repeatable)
-    run = _Run(replace(spec, precision=way.precision), objective, data, seed, place, way.memory_format)
+    spec = replace(spec, precision=way.precision)
+    try:
+        run = _Run(spec, objective, data, seed, place, way.memory_format, hooks.on_note)
+    except torch.OutOfMemoryError as error:
+        raise InvalidInputError(
+            f"The student does not fit into the memory that is free on {device}: end what else uses it, or choose a "
+            "smaller student."
+        ) from error
     if resume is not None:
         run.restore(resume)
-    run.go(hooks)
+    try:
+        run.go(hooks)
+    finally:
+        run.steps.close()
     return Trained(run.shipped, spec.steps, run.step * spec.images_per_step, run.seconds)
 
 
-def learning_rate(spec: TrainSpec, step: int) -> float:
-    """The share of the peak learning rate at a step: a linear rise over the warm-up, then a cosine to 0."""
-    rise = max(1, round(spec.warm_up * spec.steps))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, spec.steps - rise)))
-
-
-def ema_decay(updates: int) -> float:
-    """How much of the average stays at an update: min(.999, (1 + t) / (10 + t)): a short run forgets its start."""
-    return min(0.999, (1 + updates) / (10 + updates))
-
-
-@dataclass
 class _Run:
-    spec: TrainSpec
-    objective: Objective
-    data: TrainData
-    seed: int
-    device: torch.device
-    memory_format: torch.memory_format = torch.contiguous_format
-    step: int = 0
-    seconds: float = 0.0
-    student: Student = field(init=False)
-    averaged: AveragedModel = field(init=False)
-    optimizer: torch.optim.SGD = field(init=False)
+    """One training, from its first step or from a checkpoint."""
 
-    def __post_init__(self) -> None:
-        student = build_student(self.spec, self.data.classes, self.objective.heads, self.seed, self.data.start)
-        self.student = laid_out(student.to(self.device), self.memory_format)
-        self.averaged = AveragedModel(self.student.network, multi_avg_fn=_average, use_buffers=True)
-        self.optimizer = torch.optim.SGD(
-            _groups(self.student, self.objective, self.spec), lr=1.0, momentum=self.spec.momentum
-        )
-        self.batches = Batches(self.spec, self.data, self.seed)
-        tables = {IMAGES: Table((self.data.images,), of=("labeled", "others")), **self.objective.tables}
-        self.read_ahead = {name: table for name, table in tables.items() if table.by}
-        self.tables = {name: table.on(self.device) for name, table in tables.items() if not table.by}
-        self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
+    def __init__(
+        self,
+        spec: TrainSpec,
+        objective: Objective,
+        data: TrainData,
+        seed: int,
+        device: torch.device,
+        memory_format: torch.memory_format = torch.contiguous_format,
+        say: Say = print,
+    ) -> None:
+        self.spec, self.device = spec, device
+        self.step, self.seconds = 0, 0.0
+        student = build_student(spec, data.classes, objective.heads, seed, data.start)
+        self.state = State(spec, objective, laid_out(student.to(device), memory_format))
+        self.say: Say = say
+        batches = Batches(spec, data, seed)
+        on_card = device.type == "cuda"
+        self.steps: Steps = CardSteps(self.state, batches, say) if on_card else HostSteps(self.state, batches)
 
     @property
     def shipped(self) -> Network:
         """The averaged weights: what is evaluated and what ships."""
-        return cast(Network, self.averaged.module)
+        return self.state.averaged
 
     def go(self, hooks: Hooks) -> None:
         """Run all steps that are left."""
@@ -150,8 +138,7 @@ class _Run:
         saved = time.monotonic()
         began = time.perf_counter()
         while self.step < self.spec.steps:
-            for name, value in self.advance().items():
-                self.losses[name] = self.losses[name] + value if name in self.losses else value.clone()
+            self.advance()
             hooks.on_step(self.step, self.spec.steps, self.step * self.spec.images_per_step)
             due = time.monotonic() - saved > hooks.checkpoint_seconds
             if self.step not in report_at and not due:
@@ -159,149 +146,90 @@ class _Run:
             self._synchronize()
             self.seconds += time.perf_counter() - began
             if self.step in report_at:
-                images = self.step * self.spec.images_per_step
-                count = self.step - max((step for step in report_at if step < self.step), default=0)
-                means = {name: float(total) / count for name, total in self.losses.items()}
-                self.losses = {}
-                point = Point(self.step, self.spec.steps, images, self.seconds, means)
-                if not all(math.isfinite(value) for value in point.losses.values()):
-                    raise InvalidInputError(
-                        f"The loss is no longer a number after {images} images: start again with a learning rate below "
-                        f"{self.spec.learning_rate}."
-                    )
-                hooks.on_evaluation(point, self.shipped)
+                hooks.on_evaluation(self._report(report_at), self.shipped)
             if due:
                 hooks.on_checkpoint(self.checkpoint())
                 saved = time.monotonic()
             began = time.perf_counter()
 
-    def advance(self) -> dict[str, Tensor]:
-        """One step; gives the parts of its loss."""
-        torch.manual_seed(stream_seed(self.seed, "layers", self.step))  # dropout and stochastic depth
-        self._set_modes()
-        rate = self.spec.learning_rate * learning_rate(self.spec, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        self.optimizer.zero_grad(set_to_none=True)
-        batch = self._batch()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
-            terms = self.objective.loss(self.student, batch)
-            parts = [term.weight * term.value for term in terms.values() if term.weight is not None]
-            loss = reduce(operator.add, parts)
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        self.averaged.update_parameters(self.student.network)
+    def advance(self) -> None:
+        """One step. Where a card has not the memory for it, its images are learned from part by part, from then on."""
+        while True:
+            try:
+                self.steps.take(self.step)
+                break
+            except torch.OutOfMemoryError as error:
+                self._halve(error)
         self.step += 1
-        return {name: term.value.detach() for name, term in terms.items()}
+        self.state.updates += 1
 
-    def _batch(self) -> Batch:
-        """The images of this step, on the device."""
-        inputs = read_ahead(self.objective.inputs(self.batches, self.step), self.read_ahead)
-        there = {
-            group: {name: value.to(self.device, non_blocking=True) for name, value in drawn.items()}
-            for group, drawn in inputs.items()
-        }
-        return batch_of(there, self.tables, self.spec.batch_norm)
+    def _halve(self, error: torch.OutOfMemoryError) -> None:
+        """Halve the micro-batch. Raises InvalidInputError if it cannot be smaller."""
+        spec, parts = self.spec, 2 * self.state.parts
+        groups = [batch for batch in (spec.labeled_batch, spec.unlabeled_batch) if batch]
+        smallest = [batch // parts for batch in groups]
+        # BatchNorm needs two images for a variance, in each pass of the student.
+        if min(smallest) < 1 or (min if spec.batch_norm == "separate" else sum)(smallest) < 2:
+            raise InvalidInputError(
+                f"The memory of the device is full with {-(-spec.images_per_step // self.state.parts)} images of "
+                f"{spec.size} px at a time: choose a smaller image size or student, or end what else uses the device."
+            ) from error
+        self.state.parts = parts
+        self.steps.begin_anew()
+        self.say(
+            f"The memory of the device is full: a step's {spec.images_per_step} images are learned from in {parts} "
+            "parts. Its gradient is that of all of them, but BatchNorm sees one part at a time."
+        )
 
     def checkpoint(self) -> Checkpoint:
         """Everything that changes in a step, on the CPU."""
-        tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
-        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
-        for name, parameter in self.student.named_parameters():
-            momentum = self.optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
-            if momentum is not None:
-                tensors |= {f"momentum.{key}": part for key, part in self.student.apart(name, momentum).items()}
-        tensors |= {f"losses.{name}": value for name, value in self.losses.items()}
-        return Checkpoint(
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, self.step, self.seconds
-        )
+        return Checkpoint(self.state.checkpoint(), self.step, self.seconds)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint of the same spec and seed. Raises UnfitCheckpointError if it is of another one."""
-        parts: dict[str, dict[str, Tensor]] = {"student": {}, "averaged": {}, "momentum": {}, "losses": {}}
-        try:
-            for key, value in checkpoint.tensors.items():
-                part, _, name = key.partition(".")
-                parts[part][name] = value
-            self.student.load_state_dict(parts["student"])
-            self.averaged.load_state_dict(parts["averaged"])
-            for name, parameter in self.student.named_parameters():
-                momentum = self._momentum_from(parts["momentum"], name, parameter)
-                if momentum is not None:
-                    self.optimizer.state[parameter]["momentum_buffer"] = momentum
-        except (KeyError, RuntimeError) as error:
-            raise UnfitCheckpointError(f"The checkpoint is not of this student: {error}") from error
-        if parts["momentum"] or not 0 < checkpoint.step <= self.spec.steps:
-            raise UnfitCheckpointError("The checkpoint is not of this student, or of another budget.")
-        self.losses = {name: total.to(self.device) for name, total in parts["losses"].items()}
+        self.state.restore(checkpoint.tensors, checkpoint.step)
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 
-    def _momentum_from(self, saved: dict[str, Tensor], name: str, parameter: Tensor) -> Tensor | None:
-        """A parameter's, taken out of those that were saved, or None. Raises KeyError, RuntimeError."""
-        momentum = torch.empty_like(parameter)
-        parts = self.student.apart(name, momentum)
-        if saved.keys().isdisjoint(parts):
-            return None
-        for key, part in parts.items():
-            if part.shape != saved[key].shape:
-                raise RuntimeError(f"momentum of {key} has another shape")
-            part.copy_(saved.pop(key))
-        return momentum
-
-    def _set_modes(self) -> None:
-        self.student.train(not self.objective.head_alone)
-        if self.spec.batch_norm == "frozen":
-            for module in self.student.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+    def _report(self, report_at: list[int]) -> Point:
+        """Where training is. Raises InvalidInputError if the loss is no longer a number."""
+        images = self.step * self.spec.images_per_step
+        count = self.step - max((step for step in report_at if step < self.step), default=0)
+        means = {name: float(total) / count for name, total in self.state.losses.items()}
+        if not all(math.isfinite(value) for value in means.values()):
+            raise InvalidInputError(
+                f"The loss is no longer a number after {images} images: start again with a learning rate below "
+                f"{self.spec.learning_rate}."
+            )
+        self.state.forget_losses()
+        return Point(self.step, self.spec.steps, images, self.seconds, means)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
 
-def evaluation_steps(spec: TrainSpec) -> list[int]:
-    """The steps after which the student is evaluated for the curve; the last step is always one of them."""
-    count = min(spec.evaluations, spec.steps)
-    return sorted({round(spec.steps * (i + 1) / count) for i in range(count)})
-
-
 def predict(network: Network, images: Rows, *, batch: int = 256) -> Tensor:
-    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time."""
+    """Class probabilities `[N, C]` of images, on the CPU, in evaluation mode; `batch` of them are read at a time, or
+    fewer where the device has not the memory. Raises InvalidInputError if it has not enough for one.
+    """
     training, device = network.training, network.scale.device
+    chunks: list[Tensor] = []
+    done = 0
     network.eval()
     try:
         with torch.inference_mode():
-            parts = (images[start : start + batch].to(device) for start in range(0, len(images), batch))
-            chunks = [network(part)[1].float().softmax(1).cpu() for part in parts]
+            while done < len(images):
+                part = images[done : done + batch]
+                try:
+                    chunks.append(network(part.to(device))[1].float().softmax(1).cpu())
+                except torch.OutOfMemoryError as error:
+                    if batch == 1:
+                        raise InvalidInputError(
+                            "The memory of the device is full with one image: end what else uses the device."
+                        ) from error
+                    batch //= 2
+                else:
+                    done += len(part)
     finally:
         network.train(training)
     return torch.cat(chunks)
-
-
-def _groups(student: Student, objective: Objective, spec: TrainSpec) -> list[dict[str, Any]]:
-    """Parameters by learning rate (student, further heads) and weight decay (matrices and kernels, the rest)."""
-    if objective.head_alone:
-        student.requires_grad_(False)
-        student.network.classifier.requires_grad_(True)
-    groups = []
-    heads = [] if student.heads is None else list(student.heads.parameters())
-    for part, factor in ((list(student.network.parameters()), 1.0), (heads, objective.head_factor)):
-        for decayed in (False, True):
-            chosen = [p for p in part if p.requires_grad and (p.ndim > 1) == decayed]
-            if chosen:
-                groups.append({"params": chosen, "factor": factor, "weight_decay": spec.weight_decay * decayed})
-                if part is heads:
-                    groups[-1]["fused"] = True  # of millions of weights: one pass over memory instead of five
-    return groups
-
-
-def _average(averaged: Iterable[Tensor], current: Iterable[Tensor], updates: Tensor | int) -> None:
-    """One update of the exponential moving average; counters are copied."""
-    decay = ema_decay(int(updates))
-    with torch.no_grad():
-        for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)

@@ -11,16 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from engine.devices import available, describe, set_up
 from engine.features import extract
-from engine.features.extraction import BATCH_IMAGES
+from engine.features.forward import CPU_BATCH
 from engine.methods import get_method
-from engine.methods.made_up import MadeUp
 from engine.review import open_task
 from engine.teachers import get_teacher, load_teacher
 from engine.training import Objective, TrainData, TrainSpec, augment
@@ -28,6 +26,7 @@ from engine.training.loop import _Run
 from engine.training.student_network import build_student
 from engine.training.throughput import made_up
 from engine.workspace import Workspace
+from tests.benchmarks.material import Teachers
 from tests.benchmarks.ranking import few_labels, many_images
 
 ROUNDS = 7
@@ -50,7 +49,7 @@ def paired_ratio(
     return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios), "rounds": rounds}
 
 
-def step_of(method: str, material: "Teachers", device: str, **changes: object) -> Callable[[], object]:
+def step_of(method: str, material: Teachers, device: str, **changes: object) -> Callable[[], object]:
     """A function that does one step of training and waits for it."""
     recipe = get_method(method).recipe(changes)
     objective: Objective = recipe.settings.prepare(material)
@@ -62,27 +61,6 @@ def step_of(method: str, material: "Teachers", device: str, **changes: object) -
             torch.cuda.synchronize()
 
     return step
-
-
-@dataclass(frozen=True)
-class Teachers(MadeUp):
-    """Several made-up teachers, with `number` classes each."""
-
-    names: tuple[str, ...] = ("t0",)
-    number: int = 1
-
-    @property
-    def alpha(self) -> dict[str, float]:
-        return {name: 1 / len(self.names) for name in self.names}
-
-    def features(self) -> dict:
-        (found,) = super().features().values()
-        return {name: found for name in self.names}
-
-    def pseudo_labels(self, views: int) -> dict:
-        (found,) = super().pseudo_labels(views).values()
-        shape = (*found.shape[:2], self.number)
-        return {name: torch.rand(shape, generator=torch.Generator().manual_seed(0)).softmax(2) for name in self.names}
 
 
 def distillation_step(device: str) -> dict:
@@ -146,11 +124,11 @@ def extraction(device: str) -> dict:
         network = load_teacher(workspace, teacher, set_up(device))
         task = open_task(workspace, "emoji-fluent")
         rows = task.train_rows[:images]
-        pixels = torch.randint(256, (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
+        pixels = torch.randint(256, (CPU_BATCH, 3, teacher.input_size, teacher.input_size)).to(torch.uint8)
 
         def bare() -> None:
             with torch.inference_mode():
-                for start in range(0, len(rows), BATCH_IMAGES):
+                for start in range(0, len(rows), CPU_BATCH):
                     network(pixels[: len(rows) - start].to(device))[0].cpu()
 
         def whole() -> None:

@@ -48,7 +48,13 @@ def test_cards_that_the_driver_does_not_list_are_counted(monkeypatch):
 def test_a_worker_of_a_card_s_lane_sees_that_card_alone(monkeypatch):
     made_up_cards(monkeypatch, 2, visible="1,0", counted=2)
     found = devices.environment_of("cuda:1")
-    assert found == {"CUDA_VISIBLE_DEVICES": A, "WORKBENCH_CARD": "cuda:1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert found == {
+        "CUDA_VISIBLE_DEVICES": A,
+        "WORKBENCH_CARD": "cuda:1",
+        "WORKBENCH_CARDS": "2",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+    assert (devices.place_among_cards(found), devices.place_among_cards({})) == ((1, 2), (0, 1))
     assert [devices.environment_of(lane) for lane in ("cpu", "interactive", "cuda", "cuda:2")] == [{}] * 4
     for name, value in found.items():
         monkeypatch.setenv(name, value)

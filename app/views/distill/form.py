@@ -160,16 +160,18 @@ def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
 
 
 def _ask_device() -> None:
-    """Cards come with their free memory; several of them are a list, in which any free card is the first."""
+    """Cards come with their free memory; of several, any free card is the first."""
     there = devices.available()
-    choice = state.bound("distill-device", state.device(), state.set_device)
     if len(there) == 1:
         st.caption(f"Device: {devices.describe(there[0])}, the only one of this machine.")
-    elif len(devices.cards()) > 1:
-        more = "Runs of any free card go side by side, one on each card."
-        st.selectbox("Device", there, format_func=devices.label, help=more, **choice)
-    else:
-        st.segmented_control("Device", there, required=True, format_func=devices.label, **choice)
+        return
+    st.selectbox(
+        "Device",
+        there,
+        format_func=devices.label,
+        help="On any free card runs go side by side, one on each." if len(devices.cards()) > 1 else None,
+        **state.bound("distill-device", state.device(), state.set_device),
+    )
 
 
 def _ask_student(usual: int) -> tuple[str, int]:
@@ -276,13 +278,16 @@ def _draw_time(workspace: Workspace, choice: Choice, recipes: Mapping[str, Recip
         return
     speeds = [speed for speed in each.values() if speed]
     total = len(choice.seeds) * sum(estimate_seconds(speed, recipes[key].train) for key, speed in each.items() if speed)
-    runs = wording.count(len(recipes) * len(choice.seeds), "run")
+    count = len(recipes) * len(choice.seeds)
+    beside = min(count, devices.count(choice.device))
+    runs = wording.count(count, "run")
+    order = f"{beside} at a time" if beside > 1 else "one after the other"
     _offer_to_measure(
         workspace,
         list(recipes.values()),
         choice.device,
-        f"**About {wording.duration(total)}** for {runs}, one after the other :gray[({_where_from(speeds)}; the "
-        "teachers' features of all images are extracted on top, once)]",
+        f"**About {wording.duration(total / beside)}** for {runs}, {order} :gray[({_where_from(speeds)}; the teachers' "
+        "features of all images are extracted on top, once)]",
         "Measure again",
     )
 

@@ -1,13 +1,19 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
 from engine.errors import CancelledError, InvalidInputError
-from engine.features import FeatureStore, extract
-from engine.features.extraction import LOADING
+from engine.features import FeatureStore, extract, extraction
+from engine.features.extraction import LOADING, Share
 from engine.images import rendering
 from engine.review import open_task
 from engine.teachers import get_teacher
+from engine.tensors import read_tensors
+from engine.training import batches
+from engine.training.batches import Table
 from engine.workspace import Workspace
 
 SMALL = "mnist"
@@ -33,7 +39,8 @@ def test_features_come_back_in_the_order_that_was_asked_for(home, task):
     assert np.allclose(straight.pseudo_labels.sum(1), 1, atol=1e-6)
 
 
-def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
+def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task, monkeypatch):
+    monkeypatch.setattr(batches, "COPIED", 1000)
     rng, record = np.random.default_rng(0), get_teacher(home, SMALL)
     store, classes = FeatureStore(home, task, record), len(record.classes)
     for view in (0, 1):
@@ -43,11 +50,12 @@ def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task):
     rows = rng.permutation(60)[:40]
     whole = torch.stack([torch.from_numpy(store.read(rows, view).pseudo_labels).half() for view in (0, 1)])
     mapped = store.map_pseudo_labels(rows, [0, 1])
-    assert (mapped.shape, mapped.nbytes) == (whole.shape, whole.nbytes)
+    assert (mapped.shape, mapped.nbytes, mapped.dtype) == (whole.shape, whole.nbytes, whole.dtype)
     views, places = torch.tensor([1, 0, 1, 1]), torch.tensor([39, 3, 3, 20])
     assert torch.equal(mapped[views, places], whole[views, places])
     assert torch.equal(mapped[1:], whole[1:])
-    assert torch.equal(mapped.to(torch.device("cpu")), whole)
+    together = Table((mapped, whole), by=("views", "places")).on(torch.device("cpu")).parts[0]
+    assert torch.equal(together, torch.cat([whole, whole], dim=-1))
     for path in store.folder.rglob("*.safetensors"):
         path.unlink()  # what was opened stays
     assert torch.equal(mapped[views, places], whole[views, places])
@@ -135,3 +143,54 @@ def test_the_cache_never_holds_labels(home, task):
 
     with safe_open(shard, framework="numpy") as file:
         assert set(file.keys()) == {"rows", "features", "pseudo_labels"}
+
+
+def test_shares_divide_an_extraction_without_an_image_in_common(home, task, monkeypatch):
+    monkeypatch.setattr(extraction, "SHARE_ROWS", 16)
+    rows, record = task.train_rows[:100], get_teacher(home, SMALL)
+    parts = [Share(part, 3).rows(rows) for part in range(3)]
+    assert sorted(np.concatenate(parts)) == rows.tolist()
+    assert min(map(len, parts)) > 20
+    for part in range(3):  # as three processes would; what is there already changes nothing for the others
+        extract(home, task, [record], rows, share=Share(part, 3))
+        extract(home, task, [record], rows, share=Share(part, 3))
+    store = FeatureStore(home, task, record)
+    assert not len(store.missing(rows, 0))
+    written = [read_tensors(path, "numpy")["rows"] for path in (store.folder / "view-0").iterdir()]
+    assert sorted(np.concatenate(written)) == rows.tolist()  # each once
+    with pytest.raises(InvalidInputError, match="no share 3 of 3"):
+        Share(3, 3)
+
+
+def test_processes_may_write_and_read_one_cache_at_once(home, task):
+    """Two that extract the same rows, by other batches, and one that reads meanwhile."""
+    rows, record = np.arange(60), get_teacher(home, SMALL)
+    features = np.tile(rows[:, None], (1, 4)).astype(np.float16)
+    stores = [FeatureStore(home, task, record) for _ in range(3)]
+
+    def write(store, step):
+        for start in range(0, 60, step):
+            part = slice(start, start + step)
+            store.write(rows[part], 0, features[part], features[part] * 0 + np.float16(0.25))
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, stores[0], 4), pool.submit(write, stores[1], 6)]
+        while not all(writer.done() for writer in writers):
+            held = np.setdiff1d(rows, stores[2].missing(rows, 0))
+            if len(held):
+                assert np.array_equal(stores[2].read_features(held)[:, 0], held)
+    assert np.array_equal(stores[2].read_features(rows[::-1]), features[::-1])
+
+
+def test_work_stops_while_images_are_decoded(home, task):
+    heard = []
+
+    def stop(done, total, stage):
+        heard.append((done, stage))
+        if len(heard) == 4:  # one teacher, the beginning, and two pieces of the first batch
+            raise CancelledError("enough")
+
+    with pytest.raises(CancelledError):
+        extract(home, task, [get_teacher(home, SMALL)], task.train_rows[:100], progress=stop)
+    assert [done for done, _ in heard] == [0, 0, 0, 0]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("render")]

@@ -12,6 +12,7 @@ from engine.runs import proposal_for as given
 from engine.runs.proposal import LONGEST, propose
 from engine.runs.speed import START_SECONDS, keep_speed, seconds_at
 from engine.training import TrainSpec
+from tests.cards import made_up_cards
 
 CPU, CARD = 230.0, 20_000.0  # images a second at 64 px: two cores (assets/results), an H100
 
@@ -39,9 +40,9 @@ def at_rate(rate):
             CARD,
             224,
             16_000,
-            "half of the images have 480 px or more, which show more at 224 px than at 64",
+            "half of the images have 480 px or more, and show more at 224 px than at 64",
         ),
-        (150, 600, False, CARD, 128, 16_000, "which show more at 128 px than at 64"),  # no more than there is
+        (150, 600, False, CARD, 128, 16_000, "and show more at 128 px than at 64"),  # no more than there is
         (480, 600, False, 20.0, 64, 16_000, "but a run at 96 px would take more than 8 min here"),
         (480, 600, True, CARD, 64, 16_000, "64 px was decided for this task."),
         (480, 100_000, False, CARD, 224, 200_000, "200,000 images show each of the 100,000 for training about twice"),
@@ -85,6 +86,19 @@ def test_the_time_is_that_of_all_runs_from_a_guess_and_then_from_what_was_measur
         keep_speed(home, recipe, "cpu", images=4_000, seconds=80.0)
     found = given(home, photographs, recipes, 3, "cpu")
     assert (found.size, found.measured, found.seconds) == (160, True, pytest.approx(6 * (START_SECONDS + 1.15 * 320)))
+
+
+def test_runs_on_several_cards_go_side_by_side(home, photographs, monkeypatch):
+    recipes = [get_method(name).recipe({"size": 224}) for name in ("fine-tune", "distill-consensus")]
+    made_up_cards(monkeypatch, 3)
+    for recipe in recipes:
+        keep_speed(home, recipe, "cuda", images=16_000, seconds=16.0)
+    each = START_SECONDS + 1.15 * 16
+    times = [
+        given(home, photographs, recipes, seeds, device).seconds
+        for seeds, device in ((3, "cuda"), (1, "cuda"), (3, "cuda:0"))
+    ]
+    assert times == pytest.approx([2 * each, each, 6 * each])
 
 
 def test_compare_says_it_where_neither_was_asked_for(home, photographs, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, distill_consensus, get_method
 from engine.teachers import bundled_imagenet_state, imagenet_state
 from engine.training import EvaluationData, Hooks, TrainData, TrainSpec, UnfitCheckpointError, made, predict, train
-from engine.training.loop import ema_decay, evaluation_steps, learning_rate
+from engine.training.schedule import ema_decay, evaluation_steps, learning_rate
 from engine.training.student_network import build_student
 from engine.workspace import Workspace
 
