@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from engine.training.batches import Batches, Drawn, Inputs, Tables, batch_of, read_ahead
+from engine.training.batches import Batches, Drawn, Inputs, RowTables, batch_of, read_ahead
 from engine.training.state import Rates, State
 from engine.training.steps import Say, all_tables, rates_at, seed_layers
 
@@ -202,7 +202,7 @@ class Layout:
                 view.copy_(drawn[group][name])
 
 
-def placed(tables: Tables, device: torch.device) -> Tables:
+def placed(tables: RowTables, device: torch.device) -> RowTables:
     """The tables that fit on the card, there, beginning with the first; the others are read by the host, ahead."""
     room = room_on(device)
     found = {}
