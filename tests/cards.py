@@ -18,7 +18,6 @@ def made_up_cards(monkeypatch, count, *, visible=None, counted=None):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: counted > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: counted)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index=0: "a slice")
-    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     for name in ("CUDA_VISIBLE_DEVICES", "WORKBENCH_CARD", "WORKBENCH_CARDS"):
         monkeypatch.delenv(name, raising=False)
     if visible is not None:

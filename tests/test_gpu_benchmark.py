@@ -8,6 +8,7 @@ from tests.benchmarks.gpu import __main__ as program
 from tests.benchmarks.gpu import rows, watch
 from tests.benchmarks.gpu.checks import within_spread
 from tests.benchmarks.gpu.rows import Goal, Row
+from tests.benchmarks.gpu.whole import extraction
 
 TINY = "test_efficientnet"  # timm's, of a few thousand weights
 
@@ -28,6 +29,12 @@ def test_every_loop_and_check_runs_on_a_cpu(monkeypatch, capsys):
     assert len(numbers) == 5
     assert all(row["apart"] < 1e-5 for row in numbers.values())
     assert {goal["passed"] for goal in found["goals"]} == {None}  # of a card
+
+
+def test_extraction_is_held_against_its_halves():
+    found = extraction("cpu", images=8, side=48, rounds=1)
+    assert set(found) == {"decode", "forward", "extract", "kept"}
+    assert min(found.values()) > 0
 
 
 def row(measured, limit=10):

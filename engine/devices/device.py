@@ -81,8 +81,7 @@ def label(name: str) -> str:
     if name == "cuda" and several:
         return "Any free card"
     card = _card(name)
-    room = f", {_gb(card.free)} of {_gb(card.total)} GB free" if card.free is not None and card.total else ""
-    return f"{f'Card {card.index}: ' if several else ''}{card.name}{room}"
+    return f"Card {card.index}: {_with_room(card)}" if several else _with_room(card)
 
 
 def set_up(name: str, threads: int | None = None, *, repeatable: bool = True) -> torch.device:
@@ -129,8 +128,17 @@ def _card(name: str) -> GraphicsCard:
 
 def _choice(name: str) -> str:
     """A device as an error offers it."""
-    return f"{name} ({label(name)})" if kind(name) == "cuda" else name
+    if kind(name) != "cuda":
+        return name
+    several = len(cards()) > 1
+    return f"{name} ({'any free card' if name == 'cuda' and several else _with_room(_card(name))})"
 
 
-def _gb(size: int | None) -> str:
-    return f"{(size or 0) / _GIBIBYTE:.0f}"
+def _with_room(card: GraphicsCard) -> str:
+    if card.free is None or not card.total:
+        return card.name
+    return f"{card.name}, {_gb(card.free)} of {_gb(card.total)} GB free"
+
+
+def _gb(size: int) -> str:
+    return f"{size / _GIBIBYTE:.0f}"

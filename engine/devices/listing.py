@@ -26,6 +26,8 @@ PATIENCE = 10.0  # s for an answer of nvidia-smi; on an idle machine the driver 
 _ASKED = "index,uuid,name,memory.total,memory.free"
 _MEBIBYTE = 2**20
 
+os.environ.setdefault(*ORDER)  # here: before PyTorch first looks, and before an environment is handed to a worker
+
 
 @dataclass(frozen=True)
 class GraphicsCard:
@@ -44,7 +46,6 @@ class GraphicsCard:
 
 def cards() -> list[GraphicsCard]:
     """The cards that this process may see, in the order of their numbers; their free memory is at most 5 s old."""
-    os.environ.setdefault(*ORDER)  # before PyTorch first looks
     if not torch.cuda.is_available():
         return []
     there, named = listed(int(time.monotonic() / FRESH)), os.environ.get(VISIBLE)
@@ -53,7 +54,7 @@ def cards() -> list[GraphicsCard]:
     return found if len(found) == count else _unlisted(count, named)
 
 
-def environment_of(lane: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment_of(lane: str) -> dict[str, str]:
     """What the environment of a worker of a card's lane, such as "cuda:1", has on top: it sees that card alone, so that
     "cuda" is that card there. Nothing for any other lane, or for a card that is not there.
     """
@@ -61,12 +62,7 @@ def environment_of(lane: str, environment: Mapping[str, str] = os.environ) -> di
     found = next((card for card in there if lane == f"cuda:{card.index}"), None)
     if found is None:
         return {}
-    return {
-        VISIBLE: found.known_as,
-        WORKS_ON: lane,
-        AMONG: str(len(there)),
-        ORDER[0]: environment.get(*ORDER),
-    }
+    return {VISIBLE: found.known_as, WORKS_ON: lane, AMONG: str(len(there))}
 
 
 def place_among_cards(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:

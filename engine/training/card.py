@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from engine.training.batches import Batches, Drawn, Inputs, Tables, batch_of, read_ahead
+from engine.training.batches import Batches, Drawn, Inputs, RowTables, batch_of, read_ahead
 from engine.training.state import Rates, State
 from engine.training.steps import Say, all_tables, rates_at, seed_layers
 
@@ -34,6 +34,7 @@ class CardSteps:
     def __init__(self, state: State, batches: Batches, say: Say, *, capture: bool = True) -> None:
         self.state, self.batches, self.say = state, batches, say
         self.capture = capture and state.device.type == "cuda"
+        state.hold_momentum()
         tables = all_tables(state.objective, batches)
         self.there = placed(tables, state.device)
         self.read_ahead = {name: table for name, table in tables.items() if name not in self.there}
@@ -46,7 +47,7 @@ class CardSteps:
             self.blocks = Blocks(self._drawn, step, self.state.spec.steps, self.state.device)
         self.blocks.lay_out(step)
         if self.capture and self.graph is None:
-            self._capture(step)
+            self._capture()
         seed_layers(self.batches.seed, step)
         if self.graph is None:
             self._eager()
@@ -80,7 +81,7 @@ class CardSteps:
         inputs: Inputs = laid_out  # type: ignore[assignment]  # what is left are the groups
         self.state.step(batch_of(inputs, self.there, self.state.spec.batch_norm), rates)
 
-    def _capture(self, step: int) -> None:
+    def _capture(self) -> None:
         """Make the graph. Whatever was tried for it is put back, so that the step comes after those before it alone.
 
         Raises torch.OutOfMemoryError.
@@ -97,7 +98,7 @@ class CardSteps:
             self.state.optimizer.zero_grad(set_to_none=True)
             self.state.forget_losses()
             for value, earlier in before:
-                value.detach().copy_(earlier)
+                value.copy_(earlier)
 
     def _captured(self) -> torch.cuda.CUDAGraph:
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -199,7 +200,7 @@ class Layout:
                 view.copy_(drawn[group][name])
 
 
-def placed(tables: Tables, device: torch.device) -> Tables:
+def placed(tables: RowTables, device: torch.device) -> RowTables:
     """The tables that fit on the card, there, beginning with the first; the others are read by the host, ahead."""
     room = room_on(device)
     found = {}
@@ -217,7 +218,7 @@ def room_on(device: torch.device) -> float:
 
 def _now() -> torch.cuda.Event:
     """Happens when the card has done all that it was told so far."""
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
     event.record()
     return event
 

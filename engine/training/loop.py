@@ -154,16 +154,20 @@ class _Run:
 
     def advance(self) -> None:
         """One step. Where a card has not the memory for it, its images are learned from part by part, from then on."""
-        while True:
-            try:
-                self.steps.take(self.step)
-                break
-            except torch.OutOfMemoryError as error:
-                self._halve(error)
+        while not self._taken():
+            self._halve()
         self.step += 1
         self.state.updates += 1
 
-    def _halve(self, error: torch.OutOfMemoryError) -> None:
+    def _taken(self) -> bool:
+        """Whether the memory sufficed for the step. What an error held of it is free when this returns."""
+        try:
+            self.steps.take(self.step)
+        except torch.OutOfMemoryError:
+            return False
+        return True
+
+    def _halve(self) -> None:
         """Halve the micro-batch. Raises InvalidInputError if it cannot be smaller."""
         spec, parts = self.spec, 2 * self.state.parts
         groups = [batch for batch in (spec.labeled_batch, spec.unlabeled_batch) if batch]
@@ -173,7 +177,7 @@ class _Run:
             raise InvalidInputError(
                 f"The memory of the device is full with {-(-spec.images_per_step // self.state.parts)} images of "
                 f"{spec.size} px at a time: choose a smaller image size or student, or end what else uses the device."
-            ) from error
+            )
         self.state.parts = parts
         self.steps.begin_anew()
         self.say(

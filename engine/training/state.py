@@ -7,7 +7,7 @@ their places, so that a step can be captured and repeated.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -50,9 +50,6 @@ class State:
         self.losses: dict[str, Tensor] = {}  # sums since the last report, without waiting for the device at every step
         self.updates = 0  # of the average, as a checkpoint counts them: one in each step
         self.parts = 1  # micro-batches of a step; more than one where a card has not the memory for a whole one
-        if self.device.type == "cuda":  # there from the start, so that a captured step finds them
-            for parameter in chain.from_iterable(group["params"] for group in self.optimizer.param_groups):
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         values = list(chain(student.network.parameters(), student.network.buffers()))
         means = list(chain(self.averaged.parameters(), self.averaged.buffers()))
         self._averaged = [pair for pair in zip(means, values, strict=True) if pair[0].is_floating_point()]
@@ -103,19 +100,22 @@ class State:
             for mean, value in self._copied:
                 mean.copy_(value)
 
+    def hold_momentum(self) -> None:
+        """Momentum is there before the first step, so that a captured step finds it."""
+        for parameter in chain.from_iterable(group["params"] for group in self.optimizer.param_groups):
+            self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
     def forget_losses(self) -> None:
         """The sums begin anew, where they lie."""
         for total in self.losses.values():
             total.zero_()
 
-    def tensors(self) -> Iterator[Tensor]:
-        """Everything that a step changes, where it lies."""
-        yield from chain(self.student.parameters(), self.student.buffers())
-        yield from chain(self.averaged.parameters(), self.averaged.buffers())
-        for parameter in self.student.parameters():
-            if "momentum_buffer" in self.optimizer.state.get(parameter, {}):
-                yield self.optimizer.state[parameter]["momentum_buffer"]
-        yield from self.losses.values()
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes, where it lies, without its history: nodes of that are of another stream."""
+        modules = (self.student, self.averaged)
+        found = [value for module in modules for value in chain(module.parameters(), module.buffers())]
+        found += [kept["momentum_buffer"] for kept in self.optimizer.state.values() if "momentum_buffer" in kept]
+        return [value.detach() for value in (*found, *self.losses.values())]
 
     def checkpoint(self) -> dict[str, Tensor]:
         """Copies of that on the CPU, under the names that version 0.1 gave them."""

@@ -52,7 +52,6 @@ def test_a_worker_of_a_card_s_lane_sees_that_card_alone(monkeypatch):
         "CUDA_VISIBLE_DEVICES": A,
         "WORKBENCH_CARD": "cuda:1",
         "WORKBENCH_CARDS": "2",
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     assert (devices.place_among_cards(found), devices.place_among_cards({})) == ((1, 2), (0, 1))
     assert [devices.environment_of(lane) for lane in ("cpu", "interactive", "cuda", "cuda:2")] == [{}] * 4
@@ -88,8 +87,8 @@ def test_a_device_that_is_not_there_is_a_sentence_with_those_that_are(monkeypatc
     with pytest.raises(UnavailableError) as raised:
         devices.resolve("cuda:2")
     assert str(raised.value) == (
-        "This machine has no cuda:2 device: choose one of cuda (Any free card), cuda:0 (Card 0: NVIDIA A, 70 of 80 GB "
-        "free), cuda:1 (Card 1: NVIDIA B, 71 of 80 GB free), cpu."
+        "This machine has no cuda:2 device: choose one of cuda (any free card), cuda:0 (NVIDIA A, 70 of 80 GB free), "
+        "cuda:1 (NVIDIA B, 71 of 80 GB free), cpu."
     )
     for name in ("gpu", "cuda:", "cuda:-1", "cuda:1\n", 0):
         with pytest.raises(InvalidInputError, match="is no device"):

@@ -9,57 +9,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-TASK, TEACHERS = "quickdraw", ("quickdraw-300", "emoji-google")  # bundled, and their weights in the repository
+TASK = "quickdraw"
+TEACHERS = ("openclipart", "fashion-mnist")  # of 96 and 64 px, whose weights lie in the repository
 PATIENCE = 30  # s for a command to end that is told to
 
 
-def extraction(device: str, images: int) -> dict[str, float]:
-    """(image, teacher) pairs a second: decoding and rendering alone, the teachers alone, and the real extraction."""
-    from engine.devices import set_up
-    from engine.features import extract
-    from engine.features.extraction import BATCH_IMAGES
-    from engine.images.views import boxes
-    from engine.review import open_task
-    from engine.teachers import get_teacher, load_teacher
-    from engine.workspace import Workspace
+def extraction(device: str, images: int, side: int = 500, rounds: int = 3) -> dict[str, float]:
+    """Photographs of `side` pixels a second: decoding and rendering alone, the teachers alone, and the real extraction;
+    and what this keeps of the two, as the goals of card and CPU have it."""
+    from tests.benchmarks.extracting import rates
 
-    with tempfile.TemporaryDirectory() as folder:
-        workspace, place = Workspace(Path(folder)), set_up(device)
-        task, teachers = open_task(workspace, TASK), [get_teacher(workspace, name) for name in TEACHERS]
-        rows = task.train_rows[:images]
-        sizes = sorted({teacher.input_size for teacher in teachers})
-        view = boxes([task.images.image_ids[row] for row in rows], 0, flip=task.record.flip)
-
-        def decode() -> None:
-            for _ in task.images.rendered(rows, sizes, task.record.resize, view, batch=BATCH_IMAGES):
-                pass
-
-        def forward() -> None:
-            for network, teacher in zip(networks, teachers, strict=True):
-                shape = (BATCH_IMAGES, 3, teacher.input_size, teacher.input_size)
-                pixels = torch.zeros(shape, dtype=torch.uint8)
-                with torch.inference_mode():
-                    for start in range(0, len(rows), BATCH_IMAGES):
-                        network(pixels[: len(rows) - start].to(place))[0].cpu()
-
-        networks = [load_teacher(workspace, teacher, place) for teacher in teachers]
-        extract(workspace, task, teachers, task.train_rows[-BATCH_IMAGES:], device=device)  # wakes everything up
-        pairs = len(rows) * len(teachers)
-        decoding, computing = pairs / _seconds(decode), pairs / _seconds(forward)
-        whole = pairs / _seconds(lambda: extract(workspace, task, teachers, rows, device=device))
-    return {
-        "decode only": decoding,
-        "forward only": computing,
-        "extraction": whole,
-        "of the slower one": whole / min(decoding, computing),
-        "of one after the other": whole * (1 / decoding + 1 / computing),
-    }
+    found = rates(device, images, side, TEACHERS, rounds)
+    (kept,) = (value["median"] for name, value in found.items() if name.startswith("kept"))
+    return {name: found[name] for name in ("decode", "forward", "extract")} | {"kept": kept}
 
 
 def command(arguments: Sequence[str], device: str) -> tuple[float, dict[str, Any]]:
@@ -87,9 +52,3 @@ def command(arguments: Sequence[str], device: str) -> tuple[float, dict[str, Any
     if program.returncode:
         raise RuntimeError(said.strip().splitlines()[-1] if said.strip() else f"exit status {program.returncode}")
     return seconds, json.loads(out)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

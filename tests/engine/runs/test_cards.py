@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from app.components import queued
-from engine import jobs, runs
+from engine import devices, jobs, runs
 from engine.jobs import ANY_CARD, INTERACTIVE, create, load, processes, states, status
 from engine.runs import queue
 from engine.runs.comparison import enqueue, run_again
@@ -139,3 +139,10 @@ def test_work_that_somebody_waits_for_may_use_any_card_whichever_trains(two_card
         "cuda:0": A,
         "cuda:1": B,
     }
+
+
+def test_the_environment_of_a_waiting_worker_is_the_same_whenever_it_is_asked_for(monkeypatch):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    before = processes.worker_environment()
+    assert (devices.environment_of("cpu"), devices.available()[-1]) == ({}, "cpu")
+    assert processes.worker_environment() == before

@@ -8,7 +8,7 @@ from torch._subclasses import FakeTensorMode
 
 from engine.errors import InvalidInputError
 from engine.training import Hooks, card, loop
-from engine.training.batches import Batches, Table, batch_of
+from engine.training.batches import Batches, RowTable, batch_of
 from engine.training.card import Blocks, CardSteps
 from engine.training.state import Rates, State
 from engine.training.steps import all_tables
@@ -46,6 +46,35 @@ def test_a_run_resumed_in_the_middle_of_a_block_ends_alike(as_on_a_card):
     whole = weights(learn(spec, made_up(), 0, hooks=hooks))
     again = weights(learn(spec, made_up(), 0, resume=checkpoints[1]))
     assert difference(whole, again) == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError("not permitted"), torch.OutOfMemoryError("full")])
+def test_a_capture_that_fails_leaves_no_trace_and_is_said(as_on_a_card, monkeypatch, error):
+    """What was tried for it is put back: weights, averages, momentum, counters, sums of losses."""
+    spec, said, runs = recipe("distill-consensus", teachers_share=0.3, **TINY), [], []
+    for tries in (0, 1):
+        run = loop._Run(spec.train, spec.settings.prepare(made_up()), made_up().data, 0, CPU, say=said.append)
+        run.steps.say, run.steps.capture = said.append, bool(tries)
+        run.state.parts = 2 - tries if isinstance(error, torch.OutOfMemoryError) else 1
+        runs.append(run)
+
+    def failing(steps):
+        steps._eager()
+        steps._eager()
+        monkeypatch.setattr(CardSteps, "_captured", lambda steps: None)  # the next one does not
+        raise error
+
+    monkeypatch.setattr(CardSteps, "_captured", failing)
+    for run in runs:
+        run.advance()
+        run.advance()
+        run.steps.close()
+    straight, tried = (run.checkpoint().tensors for run in runs)
+    assert straight.keys() == tried.keys()
+    assert all(torch.equal(straight[name], tried[name]) for name in straight)
+    assert [("in 2 parts" in line, "not permitted" in line) for line in said] == [
+        (str(error) == "full", str(error) != "full")
+    ]
 
 
 def test_blocks_lay_out_what_each_step_draws():
@@ -156,8 +185,9 @@ def test_a_step_of_every_method_waits_for_no_card_and_mixes_no_devices(monkeypat
         to_card(student)
         to_card(twin)
         state = State(spec.train, objective, student)
+        state.hold_momentum()
         there = {
-            name: Table((torch.empty(shape, dtype=dtype, device=CARD),), tables[name].by, tables[name].of)
+            name: RowTable((torch.empty(shape, dtype=dtype, device=CARD),), tables[name].by, tables[name].of)
             for name, (shape, dtype) in shapes.items()
         }
         inputs = {group: {n: on_card(v) for n, v in values.items()} for group, values in drawn.items()}
