@@ -22,9 +22,9 @@ import scipy  # its parts load when they are first used
 
 from engine.consensus.graph import (
     EXACT_BELOW,
+    ConsensusProgress,
     Floats,
-    Progress,
-    Rows,
+    Vectors,
     approximate_neighbors,
     blocks,
     directions,
@@ -74,7 +74,7 @@ def consensus(
     *,
     exact: bool | None = None,
     threads: int | None = None,
-    progress: Progress = lambda done, total, unit, stage: None,
+    progress: ConsensusProgress = lambda done, total, unit, stage: None,
 ) -> npt.NDArray[np.float32]:
     """Class probabilities `[n, C]` of every image; rows sum to 1.
 
@@ -122,9 +122,9 @@ class _Asked:
     def __init__(self, labeled: IntArray, labels: IntArray, classes: int, exact: bool | None, *, linked: bool) -> None:
         self.labeled, self.labels, self.exact, self.linked = labeled, labels, exact, linked
         self.probabilities: Floats = np.empty((0, classes))
-        self.parts: list[Rows] = []
+        self.parts: list[Vectors] = []
 
-    def ask(self, rows: Rows, share: float, told: Callable[[int, int], None]) -> None:
+    def ask(self, rows: Vectors, share: float, told: Callable[[int, int], None]) -> None:
         """One teacher's features `[n, d]`, which nothing holds afterwards."""
         classes = self.probabilities.shape[1]
         if not len(self.probabilities):
@@ -136,17 +136,17 @@ class _Asked:
         probe = fit_ridge(rows[self.labeled], self.labels, classes)
         for block in blocks(len(rows), BLOCK):
             told(block.start, len(rows))
-            said = share * probe.predict_proba(rows[block])
-            self.probabilities[block] += said.astype(self.probabilities.dtype, copy=False)
+            said = probe.predict_proba(rows[block]) if self.exact else probe.single_precision(rows[block])
+            self.probabilities[block] += share * said
         if self.linked:
             self.parts.append(directions(rows, share) if self.exact else projected_directions(rows, share))
 
 
-def _told(progress: Progress, place: int, teachers: int, done: int, images: int) -> None:
+def _told(progress: ConsensusProgress, place: int, teachers: int, done: int, images: int) -> None:
     progress(place * images + done, teachers * images, "images × teachers", "Asking a probe on each teacher")
 
 
-def _graph(parts: list[Rows], neighbors: int, exact: bool, threads: int | None) -> scipy.sparse.csr_matrix:
+def _graph(parts: list[Vectors], neighbors: int, exact: bool, threads: int | None) -> scipy.sparse.csr_matrix:
     """Of the nearest neighbors in all teachers' features; `parts` is empty afterwards."""
     joint = side_by_side(parts)
     if exact:

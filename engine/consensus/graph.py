@@ -30,12 +30,14 @@ SEED = 0
 _ROWS_AT_ONCE = 8_192
 _ENTRIES_AT_ONCE = 1 << 24  # of `[n, columns]` that are propagated together: 64 MB in float32
 
-Progress: TypeAlias = Callable[[int, int | None, str, str], None]  # done, total, unit, stage; may raise to stop
+ConsensusProgress: TypeAlias = Callable[
+    [int, int | None, str, str], None
+]  # done, total, unit, stage; may raise to stop
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Rows: TypeAlias = npt.NDArray[np.float32]
+Vectors: TypeAlias = npt.NDArray[np.float32]
 
 
-def joint_features(features: Mapping[str, Rows], alpha: Mapping[str, float]) -> Rows:
+def joint_features(features: Mapping[str, Vectors], alpha: Mapping[str, float]) -> Vectors:
     """All teachers' features side by side `[n, Σ d_s]`, in which a product of rows is Σ_s α_s · cosine in teacher s.
 
     Each teacher's features are centered first. An image on a teacher's mean has no direction there and adds 0.
@@ -43,25 +45,25 @@ def joint_features(features: Mapping[str, Rows], alpha: Mapping[str, float]) -> 
     return side_by_side([directions(features[name], alpha[name]) for name in sorted(alpha)])
 
 
-def directions(rows: Rows, share: float) -> Rows:
+def directions(rows: Vectors, share: float) -> Vectors:
     """The centered rows `[n, d]` of one teacher, each with the length √`share`."""
     found = centered(rows)
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(np.sqrt(share) * found / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def projected_directions(rows: Rows, share: float) -> Rows:
+def projected_directions(rows: Vectors, share: float) -> Vectors:
     """`directions` on their first principal axes, brought back to their length: `[n, at most TEACHER_DIMENSIONS]`."""
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     varies = rows.max(axis=0) != rows.min(axis=0)  # a constant is not exactly its own mean
 
-    def unit(some: Rows) -> Rows:
+    def unit(some: Vectors) -> Vectors:
         return _of_length(np.where(varies, some - mean, np.float32(0)), 1.0)
 
     return _on_axes(rows, unit, TEACHER_DIMENSIONS, float(np.sqrt(share)))
 
 
-def side_by_side(parts: list[Rows]) -> Rows:
+def side_by_side(parts: list[Vectors]) -> Vectors:
     """The parts `[n, d_s]` in one array `[n, Σ d_s]`; `parts` is empty afterwards, so that nothing is held twice."""
     joint = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), dtype=np.float32)
     filled = 0
@@ -72,7 +74,7 @@ def side_by_side(parts: list[Rows]) -> Rows:
     return joint
 
 
-def exact_neighbors(joint: Rows, neighbors: int) -> npt.NDArray[np.integer[Any]]:
+def exact_neighbors(joint: Vectors, neighbors: int) -> npt.NDArray[np.integer[Any]]:
     """The `neighbors` other rows nearest to each of `joint [n, D]`: `[n, neighbors]`, by comparing all pairs in blocks,
     so that memory grows with n, not with its square.
     """
@@ -82,12 +84,12 @@ def exact_neighbors(joint: Rows, neighbors: int) -> npt.NDArray[np.integer[Any]]
     return np.asarray(search.kneighbors(return_distance=False))
 
 
-def reduced(joint: Rows) -> Rows:
+def reduced(joint: Vectors) -> Vectors:
     """`joint [n, D]` on its first principal axes, rows of length 1: `[n, at most JOINT_DIMENSIONS]`."""
     return _on_axes(joint, lambda some: some, JOINT_DIMENSIONS, 1.0)
 
 
-def approximate_neighbors(joint: Rows, neighbors: int, threads: int | None = None) -> npt.NDArray[np.integer[Any]]:
+def approximate_neighbors(joint: Vectors, neighbors: int, threads: int | None = None) -> npt.NDArray[np.integer[Any]]:
     """About the `neighbors` other rows nearest to each of `joint [n, D]`: `[n, neighbors + 1]`, in which the row itself
     may stand, and -1 where there is none.
 
@@ -102,7 +104,7 @@ def approximate_neighbors(joint: Rows, neighbors: int, threads: int | None = Non
     return np.asarray(search.neighbor_graph[0])
 
 
-def graph_of(joint: Rows, nearest: npt.NDArray[np.integer[Any]]) -> scipy.sparse.csr_matrix:
+def graph_of(joint: Vectors, nearest: npt.NDArray[np.integer[Any]]) -> scipy.sparse.csr_matrix:
     """Symmetric graph `[n, n]` of the rows `joint [n, D]` and the `nearest [n, k]` of each, normalized by the root of
     both ends' degrees.
     """
@@ -121,7 +123,7 @@ def graph_of(joint: Rows, nearest: npt.NDArray[np.integer[Any]]) -> scipy.sparse
     return scipy.sparse.csr_matrix(scale @ both @ scale)
 
 
-def propagate(graph: scipy.sparse.csr_matrix, probabilities: Floats, share: float, progress: Progress) -> None:
+def propagate(graph: scipy.sparse.csr_matrix, probabilities: Floats, share: float, progress: ConsensusProgress) -> None:
     """Zhou et al. 2004, equation 3, in place: each round mixes the neighbors' probabilities with an image's own first
     ones. Classes do not mix, so they are done some at a time.
     """
@@ -144,7 +146,7 @@ def blocks(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _on_axes(rows: Rows, prepare: Callable[[Rows], Rows], dimensions: int, length: float) -> Rows:
+def _on_axes(rows: Vectors, prepare: Callable[[Vectors], Vectors], dimensions: int, length: float) -> Vectors:
     """The prepared rows `[n, d]` on their first principal axes, each with that `length`."""
     from sklearn.utils.extmath import randomized_svd
 
@@ -160,7 +162,7 @@ def _on_axes(rows: Rows, prepare: Callable[[Rows], Rows], dimensions: int, lengt
     return found
 
 
-def _of_length(rows: Rows, length: float) -> Rows:
+def _of_length(rows: Vectors, length: float) -> Vectors:
     """The rows scaled to a length; one without any stays 0."""
     scale = np.float32(length) / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return np.asarray(rows * scale)

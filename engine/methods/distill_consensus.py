@@ -16,7 +16,7 @@ from engine.consensus import Ensemble, consensus
 from engine.methods.distilling import Distilling, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
 from engine.training import Batch, Loss, NumberInput, Objective, OnLabels, Student, Term, number, share
-from engine.training.batches import Table, Tables
+from engine.training.batches import RowTable, RowTables
 from engine.training.losses import consensus_loss
 
 CONSENSUS = "consensus"  # the table of it
@@ -111,9 +111,9 @@ class _OnConsensus(Taught):
     consensus: Float16[Tensor, "N classes"]
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> RowTables:
         """The consensus, beside the pseudo-labels of teachers with a head."""
-        return {**super().tables, CONSENSUS: Table((self.consensus,))}
+        return {**super().tables, CONSENSUS: RowTable((self.consensus,))}
 
     def loss(self, student: Student, batch: Batch) -> Loss:
         """Of one step, in nats."""

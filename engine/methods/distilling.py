@@ -33,7 +33,7 @@ from engine.training import (
     number,
     share,
 )
-from engine.training.batches import OTHERS_STREAM, Table, Tables
+from engine.training.batches import OTHERS_STREAM, RowTable, RowTables
 from engine.training.losses import at_temperature, distillation_loss, supervised_loss
 
 PAPER = "Borup, Phoo and Hariharan, ICCV 2023, arXiv 2304.12314"
@@ -160,14 +160,14 @@ class Taught(Objective):
         return self.settings.head_factor
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> RowTables:
         """The pseudo-labels, and each teacher's weight for each of its classes, side by side as the heads are."""
         if not self.signals:
             return {}
         said = tuple(self.signals[name].pseudo_labels for name in self.heads)
         alpha = torch.tensor([self.signals[name].alpha for name in self.heads])
         repeated = alpha.repeat_interleave(torch.tensor(list(self.heads.values())))
-        return {PSEUDO_LABELS: Table(said, by=("views", "places")), ALPHA: Table((repeated,), by=())}
+        return {PSEUDO_LABELS: RowTable(said, by=("views", "places")), ALPHA: RowTable((repeated,), by=())}
 
     def inputs(self, batches: Batches, step: int) -> Inputs:
         """Labeled images, and images of the whole training split with the view that their targets describe.

@@ -7,20 +7,18 @@ Roig 2019, "Representation Similarity Analysis for Efficient Task Taxonomy & Tra
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.evaluation.arrays import FloatArray, IntArray
-from engine.similarity.binned_pairs import MANY_IMAGES, BinnedPairs
+from engine.similarity.binned_pairs import MANY_IMAGES, BinnedPairs, Distances
 from engine.similarity.metric import Card, Metric
 from engine.similarity.once import once
 from engine.similarity.outputs import LabeledOutputs
 from engine.similarity.points import Classes, Points
-
-Distances: TypeAlias = npt.NDArray[np.floating[Any]]
 
 # Up to here all distances are held at once, in float64; above, in blocks and float32: 20,000 images take 800 MB.
 WHOLE_ROWS = 8_192

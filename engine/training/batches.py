@@ -32,7 +32,7 @@ Inputs: TypeAlias = Mapping[GroupName, Drawn]  # all that one step draws
 
 
 @dataclass(frozen=True)
-class Table:
+class RowTable:
     """What is known of every image of the training split: a step reads its rows, and never the whole.
 
     parts: tensors `[*by, ...]` whose rows are read side by side. by: the drawn positions that choose a row. of: the
@@ -54,7 +54,7 @@ class Table:
         """What the whole of it takes."""
         return sum(part.nbytes for part in self.parts)
 
-    def on(self, device: torch.device) -> Table:
+    def on(self, device: torch.device) -> RowTable:
         """The whole of it on a device, all parts in one tensor."""
         widths = [part.shape[-1] for part in self.parts]
         shape = (*self.parts[0].shape[:-1], sum(widths))
@@ -72,7 +72,7 @@ class Table:
         return replace(self, parts=(whole,))
 
 
-Tables: TypeAlias = Mapping[str, Table]
+RowTables: TypeAlias = Mapping[str, RowTable]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Group:
     """Images of a step that are treated alike: what was drawn for them, and what the tables say of them."""
 
     drawn: Drawn
-    tables: Tables
+    tables: RowTables
 
     def __getitem__(self, name: str) -> Tensor:
         """What was drawn under a name."""
@@ -173,12 +173,12 @@ class Batch:
         return self.groups["others"]
 
 
-def batch_of(inputs: Inputs, tables: Tables, batch_norm: BatchNorm) -> Batch:
+def batch_of(inputs: Inputs, tables: RowTables, batch_norm: BatchNorm) -> Batch:
     """The images of a step from what was drawn for it."""
     return Batch({name: Group(drawn, tables) for name, drawn in inputs.items()}, batch_norm)
 
 
-def read_ahead(inputs: Inputs, tables: Tables) -> Inputs:
+def read_ahead(inputs: Inputs, tables: RowTables) -> Inputs:
     """What was drawn, with the rows of these tables beside it: what a device needs that does not hold the tables."""
     return {
         group: {**drawn, **{name: table.rows(drawn) for name, table in tables.items() if group in table.of}}

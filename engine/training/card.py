@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from engine.training.batches import Batches, Drawn, Inputs, Tables, batch_of, read_ahead
+from engine.training.batches import Batches, Drawn, Inputs, RowTables, batch_of, read_ahead
 from engine.training.state import Rates, State
 from engine.training.steps import Say, all_tables, rates_at, seed_layers
 
@@ -103,10 +103,12 @@ class CardSteps:
     def _captured(self) -> torch.cuda.CUDAGraph:
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UP_STEPS):
-                self._eager()
-        torch.cuda.current_stream().wait_stream(aside)
+        try:
+            with torch.cuda.stream(aside):
+                for _ in range(WARM_UP_STEPS):
+                    self._eager()
+        finally:  # what is put back afterwards comes after what was tried
+            torch.cuda.current_stream().wait_stream(aside)
         self.state.optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
         # The thread that draws may pin memory meanwhile, which a capture of all threads would take for its own.
@@ -200,7 +202,7 @@ class Layout:
                 view.copy_(drawn[group][name])
 
 
-def placed(tables: Tables, device: torch.device) -> Tables:
+def placed(tables: RowTables, device: torch.device) -> RowTables:
     """The tables that fit on the card, there, beginning with the first; the others are read by the host, ahead."""
     room = room_on(device)
     found = {}

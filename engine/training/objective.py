@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.training.batches import Batch, Batches, GroupName, Inputs, Tables
+from engine.training.batches import Batch, Batches, GroupName, Inputs, RowTables
 from engine.training.losses import supervised_loss
 from engine.training.student_network import Student
 
@@ -39,7 +39,7 @@ class Objective(ABC):
         return {"labeled": batches.labeled(step)}
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> RowTables:
         """What it knows of every image beside its pixels, by name; `Group.rows` reads them."""
         return {}
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from engine.training.batches import IMAGES, Batches, Inputs, Table, Tables, batch_of, read_ahead
+from engine.training.batches import IMAGES, Batches, Inputs, RowTable, RowTables, batch_of, read_ahead
 from engine.training.objective import Objective
 from engine.training.schedule import ema_decay, learning_rate
 from engine.training.spec import TrainSpec
@@ -58,9 +58,9 @@ class HostSteps:
         """Nothing is held."""
 
 
-def all_tables(objective: Objective, batches: Batches) -> Tables:
+def all_tables(objective: Objective, batches: Batches) -> RowTables:
     """What is known of every image: its pixels, and what the method knows."""
-    return {IMAGES: Table((batches.data.images,), of=("labeled", "others")), **objective.tables}
+    return {IMAGES: RowTable((batches.data.images,), of=("labeled", "others")), **objective.tables}
 
 
 def rates_at(spec: TrainSpec, objective: Objective, step: int) -> Mapping[str, float]:

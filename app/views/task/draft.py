@@ -11,7 +11,7 @@ NEW = "New: the most informative"  # the images that "Label" offers at first
 
 
 @dataclass(frozen=True)
-class Batch:
+class LabelingBatch:
     """Images in the grid of "Label". passed: all rows shown so far. teacher: who chose them; "" if none did."""
 
     shown: str
@@ -26,7 +26,7 @@ class Labeling:
 
     classes: list[str] = field(default_factory=list)
     shown: str = NEW
-    batch: Batch | None = None
+    batch: LabelingBatch | None = None
     choosing: JobSlot = field(default_factory=JobSlot)
 
 

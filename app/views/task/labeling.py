@@ -13,7 +13,7 @@ from app import state
 from app.components import images, labeler, page, unfinished, waiting, wording
 from app.components.escaping import escape
 from app.components.labeler import Tile
-from app.views.task.draft import NEW, Batch, Labeling, TaskDraft
+from app.views.task.draft import NEW, Labeling, LabelingBatch, TaskDraft
 from engine import jobs, maps, tasks
 from engine.jobs import Job
 from engine.runs import candidates, unlabeled_rows, worth_a_label
@@ -107,7 +107,7 @@ def _add_class(task: Task, classes: list[str]) -> None:
             st.rerun()
 
 
-def _batch(task: Task, shown: str) -> Batch:
+def _batch(task: Task, shown: str) -> LabelingBatch:
     """The images in the grid; they stay until more are asked for."""
     held = _of(task).batch
     if held is None or held.shown != shown:
@@ -115,7 +115,7 @@ def _batch(task: Task, shown: str) -> Batch:
     return held
 
 
-def _next_batch(task: Task, shown: str, passed: Sequence[int]) -> Batch:
+def _next_batch(task: Task, shown: str, passed: Sequence[int]) -> LabelingBatch:
     """Rows that were not shown yet; once all were, it begins anew. passed: rows that were shown."""
     if shown == NEW:
         with st.spinner("Choosing images"):
@@ -131,10 +131,10 @@ def _next_batch(task: Task, shown: str, passed: Sequence[int]) -> Batch:
         if not len(left):
             passed, left = [], np.flatnonzero(wanted)
         rows, teacher = left[:AT_ONCE].tolist(), ""
-    return Batch(shown, tuple(rows), (*passed, *rows), teacher)
+    return LabelingBatch(shown, tuple(rows), (*passed, *rows), teacher)
 
 
-def _how_chosen(task: Task, shown: str, batch: Batch) -> None:
+def _how_chosen(task: Task, shown: str, batch: LabelingBatch) -> None:
     if shown != NEW:
         st.caption("Held-out images are among them: change a label where it is wrong, not where it is inconvenient.")
     elif batch.teacher:

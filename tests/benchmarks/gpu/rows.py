@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tests.benchmarks.capture import CASES, apart
 from tests.benchmarks.gpu.checks import TOLERANCE, beside_eager, resumed, within_spread
 from tests.benchmarks.gpu.loops import Case, measure
 from tests.benchmarks.gpu.whole import TASK, command, extraction
@@ -106,6 +107,12 @@ def _checks(device: str, architecture: str) -> Iterator[Row]:
     yield Row(
         "numbers", "FixMatch: resumed beside gone through", lambda: {"apart": resumed(case, device)}, limit, _near
     )
+    if device != "cpu":
+        for method in CASES:
+            name = f"{method}: captured beside operation by operation, with dropout, whole and in parts, no wait"
+            yield Row(
+                "numbers", name, lambda method=method: {"apart": max(apart(method, device).values())}, limit, _near
+            )
 
 
 def _near(found: Mapping[str, Any]) -> list[Goal]:

@@ -8,7 +8,7 @@ from torch._subclasses import FakeTensorMode
 
 from engine.errors import InvalidInputError
 from engine.training import Hooks, card, loop
-from engine.training.batches import Batches, Table, batch_of
+from engine.training.batches import Batches, RowTable, batch_of
 from engine.training.card import Blocks, CardSteps
 from engine.training.state import Rates, State
 from engine.training.steps import all_tables
@@ -187,7 +187,7 @@ def test_a_step_of_every_method_waits_for_no_card_and_mixes_no_devices(monkeypat
         state = State(spec.train, objective, student)
         state.hold_momentum()
         there = {
-            name: Table((torch.empty(shape, dtype=dtype, device=CARD),), tables[name].by, tables[name].of)
+            name: RowTable((torch.empty(shape, dtype=dtype, device=CARD),), tables[name].by, tables[name].of)
             for name, (shape, dtype) in shapes.items()
         }
         inputs = {group: {n: on_card(v) for n, v in values.items()} for group, values in drawn.items()}
