@@ -6,6 +6,7 @@ import sys
 
 from engine.cli import main
 from engine.jobs.processes import worker_environment
+from engine.uncompiled import defer_compiler
 
 
 def run() -> int:
@@ -21,6 +22,7 @@ def script() -> int:
 def _prepared() -> list[str]:
     """The arguments, once this process is set up for what follows."""
     os.environ.update(worker_environment())  # for PyTorch in this process, which nothing has loaded yet
+    defer_compiler()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show × or − shows its code

@@ -1,7 +1,8 @@
 """Maps: a task's training images as points in the plane, as one teacher's features see them.
 
-PCA at once, UMAP as a job. Test images have no place on a map: whoever looks at one chooses teachers, and the test
-images must take no part in that. Coordinates lie in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
+PCA at once, UMAP as a job: of a sample that takes seconds, and on demand of the whole split (`whole`). Test images have
+no place on a map: whoever looks at one chooses teachers, and the test images must take no part in that. Coordinates lie
+in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,17 @@ ASSETS = bundled("maps")  # of the program's own tasks, so that none waits
 KIND = "map"
 KINDS = ("pca", "umap")
 LARGEST_MAP = 5000  # images: the most that a map of a few seconds holds; of more, a seeded sample is drawn
+LARGEST_WHOLE = 100_000  # images: the most that a map of the whole split holds, which is three minutes of two cores
 SEED = 0  # of the sample, and of UMAP
 PCA_DIMENSIONS = 50  # ours: what UMAP looks at; it makes its search for neighbors some 20 times faster
 UMAP_NEIGHBORS, UMAP_MIN_DISTANCE = 15, 0.1  # umap-learn's own defaults
+# From here on a map starts from PCA, which needs no eigenvectors of a large graph, and takes fewer epochs than
+# umap-learn's 200, so that 100,000 images take three minutes of one core (ours).
+SPECTRAL_BELOW, EPOCHS_OF_MANY = 20_000, 120
+DRAWING, EPOCHS = "Drawing the map", "Moving the points"  # stages
+
+
+Progress: TypeAlias = Callable[[int, int | None, str], None]  # done, total, stage; may raise to stop
 
 
 @dataclass(frozen=True)
@@ -45,17 +54,19 @@ class Map:
     coordinates: NDArray[np.float32]
 
 
-def map_rows(task: Task) -> NDArray[np.int64]:
-    """Rows of the training images that a map shows, sorted: all of them, or a seeded sample of `LARGEST_MAP`."""
-    rows = task.train_rows
-    if len(rows) <= LARGEST_MAP:
+def map_rows(task: Task, *, whole: bool = False) -> NDArray[np.int64]:
+    """Rows of the training images that a map shows, sorted: all of them, or a seeded sample of `LARGEST_MAP`, of the
+    whole split of `LARGEST_WHOLE`.
+    """
+    rows, largest = task.train_rows, _largest(whole)
+    if len(rows) <= largest:
         return rows
-    return np.sort(np.random.default_rng([SEED, _SAMPLE_STREAM]).choice(rows, LARGEST_MAP, replace=False))
+    return np.sort(np.random.default_rng([SEED, _SAMPLE_STREAM]).choice(rows, largest, replace=False))
 
 
-def seen_rows(workspace: Workspace, task: Task, teacher: str) -> NDArray[np.int64]:
+def seen_rows(workspace: Workspace, task: Task, teacher: str, *, whole: bool = False) -> NDArray[np.int64]:
     """Those of `map_rows` whose features are in the cache already, sorted. Raises UnknownNameError."""
-    rows = map_rows(task)
+    rows = map_rows(task, whole=whole)
     return np.setdiff1d(rows, FeatureStore(workspace, task, get_teacher(workspace, teacher)).missing(rows, 0))
 
 
@@ -72,14 +83,14 @@ def pca_map(workspace: Workspace, task: Task, teacher: str) -> Map | None:
     return Map("pca", rows, _pca(features, 2))
 
 
-def read_map(workspace: Workspace, task: Task, teacher: str, kind: str) -> Map | None:
+def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole: bool = False) -> Map | None:
     """The map of `map_rows` that was made before, in this workspace or for the program's own tasks, or None.
 
     Raises UnknownNameError for a kind that is none.
     """
     record = get_teacher(workspace, teacher)
-    made = _path(workspace.maps, task, record, kind)
-    for path in (made, _path(ASSETS, task, record, kind)):
+    made = _path(workspace.maps, task, record, kind, whole)
+    for path in (made, _path(ASSETS, task, record, kind, whole)):
         try:
             stored = read_tensors(path, "numpy")
             rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
@@ -94,13 +105,13 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str) -> Map |
     return None
 
 
-def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> None:
+def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map, *, whole: bool = False) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
     arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
-    write_tensors(_path(root, task, teacher, drawn.kind), arrays)
+    write_tensors(_path(root, task, teacher, drawn.kind, whole), arrays)
 
 
-def request_map(workspace: Workspace, task: Task, teacher: str, device: str) -> Job:
+def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, whole: bool = False) -> Job:
     """Queue the job that extracts the features of `map_rows` and draws the UMAP. Asking twice gives the same job; one
     that ended early is queued again.
 
@@ -116,7 +127,7 @@ def request_map(workspace: Workspace, task: Task, teacher: str, device: str) -> 
         workspace.jobs,
         f"map-{task.name}-{teacher}",
         kind=KIND,
-        spec=spec | {"parameters": _parameters()},
+        spec=spec | {"parameters": _parameters(whole)} | ({"whole": True} if whole else {}),
         device=device,
         lane=INTERACTIVE,
     )
@@ -128,11 +139,14 @@ def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
     if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
         raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
+    units, whole = {LOADING: "teachers", EPOCHS: "epochs"}, bool(job.spec.get("whole"))
+
     def progress(done: int, total: int | None, stage: str) -> None:
         report.check_cancelled()
-        report.progress(done, total, "teachers" if stage == LOADING else "images", stage)
+        report.progress(done, total, units.get(stage, "images"), stage)
 
-    write_map(workspace.maps, task, teacher, draw_umap(workspace, task, teacher.name, job.device, progress))
+    drawn = draw_umap(workspace, task, teacher.name, job.device, progress, whole=whole)
+    write_map(workspace.maps, task, teacher, drawn, whole=whole)
 
 
 def draw_umap(
@@ -140,21 +154,26 @@ def draw_umap(
     task: Task,
     teacher: str,
     device: str,
-    progress: Callable[[int, int | None, str], None] = lambda done, total, stage: None,
+    progress: Progress = lambda done, total, stage: None,
+    *,
+    whole: bool = False,
 ) -> Map:
     """Extract what is missing of the features of `map_rows`, and draw their UMAP. Raises as `engine.features.extract`;
     `progress` may raise to stop.
     """
-    rows, record = map_rows(task), get_teacher(workspace, teacher)
+    rows, record = map_rows(task, whole=whole), get_teacher(workspace, teacher)
     extract(workspace, task, [record], rows, device=device, progress=progress)
-    progress(0, None, f"Drawing the map of {len(rows):,} images")
-    return Map("umap", rows, umap_coordinates(_unit_features(workspace, task, record, rows)))
+    progress(0, None, f"{DRAWING} of {len(rows):,} images")
+    return Map("umap", rows, umap_coordinates(_unit_features(workspace, task, record, rows), progress))
 
 
-def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
+def umap_coordinates(
+    features: NDArray[np.float32], progress: Progress = lambda done, total, stage: None
+) -> NDArray[np.float32]:
     """UMAP of `features [n, D]`, n of 3 or more: `[n, 2]`, the same numbers every time (so it runs on one thread).
 
-    Reference: McInnes, Healy and Melville 2018, arXiv 1802.03426.
+    From `SPECTRAL_BELOW` images on it starts from PCA and takes `EPOCHS_OF_MANY`. `progress` is told each epoch of the
+    points, and may raise to stop. Reference: McInnes, Healy and Melville 2018, arXiv 1802.03426.
     """
     import umap  # it loads numba, which takes seconds and which nothing but a map needs
 
@@ -162,15 +181,51 @@ def umap_coordinates(features: NDArray[np.float32]) -> NDArray[np.float32]:
     drawing = umap.UMAP(
         n_neighbors=min(UMAP_NEIGHBORS, len(features) - 1),
         min_dist=UMAP_MIN_DISTANCE,
-        # The spectral start needs more points than its eigenvectors.
-        init="spectral" if len(features) > UMAP_NEIGHBORS else "random",
+        init=_start(len(features)),
+        n_epochs=None if len(features) < SPECTRAL_BELOW else EPOCHS_OF_MANY,
         random_state=SEED,
         n_jobs=1,
+        tqdm_kwds={"disable": False, "file": _Told(progress), "bar_format": "{n} {total}", "mininterval": 0.5},
     )
     return np.asarray(drawing.fit_transform(_pca(features, dimensions)), dtype=np.float32)
 
 
 _SAMPLE_STREAM = 0x3A9
+
+
+class _Told:
+    """Where the progress bar of umap-learn writes, which is how it says that an epoch is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stopped = False
+
+    def write(self, text: str) -> None:
+        """Pass on "12 200"; what the bar writes beside that, to clean up after itself, is nothing."""
+        if self._stopped or len(numbers := text.split()) != 2:
+            return
+        try:
+            self._progress(int(numbers[0]), int(numbers[1]), EPOCHS)
+        except BaseException:
+            from tqdm.auto import tqdm
+
+            self._stopped = True
+            tqdm.get_lock().release()  # the bar holds it while it writes, and would keep what other threads wait for
+            raise
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _start(points: int) -> str:
+    """Where UMAP puts so many points first; the spectral start needs more of them than its eigenvectors."""
+    if points <= UMAP_NEIGHBORS:
+        return "random"
+    return "spectral" if points < SPECTRAL_BELOW else "pca"
+
+
+def _largest(whole: bool) -> int:
+    return LARGEST_WHOLE if whole else LARGEST_MAP
 
 
 def _unit_features(
@@ -190,10 +245,10 @@ def _pca(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
     return np.asarray(projected, dtype=np.float32)
 
 
-def _parameters() -> dict[str, Any]:
+def _parameters(whole: bool) -> dict[str, Any]:
     return {
         "kind": "umap",
-        "images": LARGEST_MAP,
+        "images": _largest(whole),
         "seed": SEED,
         "dimensions": PCA_DIMENSIONS,
         "neighbors": UMAP_NEIGHBORS,
@@ -202,10 +257,10 @@ def _parameters() -> dict[str, Any]:
     }
 
 
-def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str) -> Path:
+def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool) -> Path:
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
-    key = canonical_hash([task.revision, _parameters() | {"kind": kind}])
+    key = canonical_hash([task.revision, _parameters(whole) | {"kind": kind}])
     # Outputs of teachers without a network lie in folders of one name, each beside its teacher's record.
     outputs = FeatureStore(task.workspace, task, teacher).folder.name
     folder = outputs if teacher.has_network else f"{teacher.name}-{teacher.key}"

@@ -136,8 +136,8 @@ class _Asked:
         probe = fit_ridge(rows[self.labeled], self.labels, classes)
         for block in blocks(len(rows), BLOCK):
             told(block.start, len(rows))
-            said = share * probe.predict_proba(rows[block])
-            self.probabilities[block] += said.astype(self.probabilities.dtype, copy=False)
+            said = probe.predict_proba(rows[block]) if self.exact else probe.single_precision(rows[block])
+            self.probabilities[block] += share * said
         if self.linked:
             self.parts.append(directions(rows, share) if self.exact else projected_directions(rows, share))
 

@@ -41,7 +41,7 @@ def _extraction(workspace: Workspace, job: Job) -> float:
 
 def _map(workspace: Workspace, job: Job) -> float:
     task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
-    rows = maps.map_rows(task)
+    rows = maps.map_rows(task, whole=bool(job.spec.get("whole")))
     extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
     return extracting.seconds + LOADING_UMAP + DRAWING_AN_IMAGE * len(rows)
 

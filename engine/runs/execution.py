@@ -89,9 +89,8 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
-    way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
-    run.arithmetic = ArithmeticRecord(**asdict(way)) if kind(spec.device) == "cuda" else None
-    trained = _train(spec, objective, data, run, way)
+    run.way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
+    trained = _train(spec, objective, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
@@ -102,7 +101,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched, way: Arithmetic) -> Trained:
+def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched) -> Trained:
     """The training, or what is left of it. A checkpoint that cannot be used costs its time and nothing else: training
     from the start gives the same weights.
     """
@@ -116,7 +115,7 @@ def _train(spec: RunSpec, objective: Objective, data: TrainData, run: _Watched, 
         device=spec.device,
         threads=spec.threads,
         hooks=hooks,
-        arithmetic=way,
+        arithmetic=run.way,
     )
     if (saved := run.last_checkpoint()) is not None:
         try:
@@ -147,7 +146,7 @@ class _Watched:
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
-        self.arithmetic: ArithmeticRecord | None = None  # how a card computes
+        self.way: Arithmetic | None = None  # how it computes; None as the spec says
         self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
         self.notes: list[str] = []
@@ -296,7 +295,7 @@ def _result(
         ranking_problem=teaching.problem,
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),
-        arithmetic=run.arithmetic,
+        arithmetic=ArithmeticRecord(**asdict(run.way)) if run.way and kind(spec.device) == "cuda" else None,
         versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=trained.steps,

@@ -65,7 +65,7 @@ def fixed_signs(scores: FloatArray) -> FloatArray:
     return scores * np.where(peak < 0, -1.0, 1.0)
 
 
-def softmax(logits: FloatArray) -> FloatArray:
+def softmax(logits: npt.NDArray[Floats]) -> npt.NDArray[Floats]:
     """Softmax over the last axis, without overflow."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

@@ -103,10 +103,12 @@ class CardSteps:
     def _captured(self) -> torch.cuda.CUDAGraph:
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UP_STEPS):
-                self._eager()
-        torch.cuda.current_stream().wait_stream(aside)
+        try:
+            with torch.cuda.stream(aside):
+                for _ in range(WARM_UP_STEPS):
+                    self._eager()
+        finally:  # what is put back afterwards comes after what was tried
+            torch.cuda.current_stream().wait_stream(aside)
         self.state.optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
         # The thread that draws may pin memory meanwhile, which a capture of all threads would take for its own.

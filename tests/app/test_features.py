@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from app import queues
@@ -174,3 +175,33 @@ def test_the_map_as_a_table(home, mapped):
     assert list(table.columns) == ["Image", "Class", "Labeled", "x", "y"]
     assert len(table) == 604
     assert table["Labeled"].sum() == 45
+
+
+def test_of_very_many_points_the_labeled_ones_and_a_sample_are_drawn(monkeypatch):
+    monkeypatch.setattr(scatter, "DRAWN", 30)
+    points = pd.DataFrame({"row": range(100), "Labeled": [row % 10 == 3 for row in range(100)]})
+    drawn = scatter.thinned(points)
+    assert len(drawn) == 30
+    assert drawn["row"].is_monotonic_increasing
+    assert set(range(3, 100, 10)) <= set(drawn["row"])
+    assert scatter.thinned(points).equals(drawn)
+    assert scatter.thinned(drawn) is drawn
+
+
+def test_where_the_map_is_a_sample_one_of_all_images_is_offered(home, mapped, monkeypatch):
+    monkeypatch.setattr(maps, "LARGEST_MAP", 100)
+    rows, teacher = maps.map_rows(mapped), get_teacher(home, TEACHER)
+    maps.write_map(home.maps, mapped, teacher, Map("umap", rows, np.zeros((100, 2), np.float32)))
+    app = open_page("features", task="emoji-fluent")
+    assert "100 training images, a random sample of 604" in text_of(app)
+    button(app, "Draw the UMAP of 604 images").click()
+    app = shown(app.run())
+    [job] = list_jobs(home.jobs)
+    assert job.spec["whole"] is True
+    everyone = Map("umap", maps.map_rows(mapped, whole=True), np.zeros((604, 2), np.float32))
+    maps.write_map(home.maps, mapped, teacher, everyone, whole=True)
+    monkeypatch.setattr(scatter, "DRAWN", 200)
+    monkeypatch.setattr(maps, "SPECTRAL_BELOW", 600)
+    app = open_page("features", task="emoji-fluent")
+    assert "604 training images, placed by UMAP from a PCA; 200 of them are drawn" in text_of(app)
+    assert len(points(app)) == 200

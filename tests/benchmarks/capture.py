@@ -15,7 +15,7 @@ from engine.methods import get_method
 from engine.training.card import CardSteps
 from engine.training.loop import _Run
 from engine.training.throughput import made_up
-from tests.benchmarks.__main__ import Teachers
+from tests.benchmarks.material import Teachers
 
 STEPS = 6
 SMALL = {"start": "random", "size": 32, "labeled_batch": 8}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import __main__ as entry
 from engine.cli import main
 from engine.similarity import METRICS
 
@@ -211,3 +212,13 @@ def test_a_terminal_that_cannot_show_a_sign_shows_its_code():
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert r"\u2212" in done.stdout  # a minus sign
+
+
+def test_a_command_is_ready_before_the_compiler_could_load(monkeypatch):
+    done = []
+    monkeypatch.setattr(entry, "worker_environment", dict)
+    monkeypatch.setattr(entry, "defer_compiler", lambda: done.append("deferred"))
+    monkeypatch.setattr(entry, "main", lambda arguments, **_: done.append("began") or 0)
+    entry.run()
+    entry.script()
+    assert done == ["deferred", "began"] * 2

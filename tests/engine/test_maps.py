@@ -1,8 +1,10 @@
 import dataclasses
+from threading import Thread
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from tqdm.auto import tqdm
 
 from engine import maps
 from engine.errors import UnknownNameError
@@ -113,7 +115,7 @@ def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypat
 
 
 def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
-    path = maps._path(home.maps, task, get_teacher(home, TEACHER), "umap")
+    path = maps._path(home.maps, task, get_teacher(home, TEACHER), "umap", False)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a map")
     assert maps.read_map(home, task, TEACHER, "umap") is None
@@ -156,3 +158,52 @@ def test_teachers_without_a_network_have_a_map_each(home, task):
         maps.write_map(home.maps, task, teacher, maps.Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     found = sorted(path.parent.name for path in home.maps.rglob("*.safetensors"))
     assert found == [f"{name}-{record.key}" for name in ("ours", "theirs")]
+
+
+def test_a_map_of_the_whole_split_is_a_map_of_its_own(home, task, monkeypatch):
+    monkeypatch.setattr(maps, "LARGEST_MAP", 40)
+    assert np.array_equal(maps.map_rows(task, whole=True), task.train_rows)
+    sample, whole = (maps.request_map(home, task, TEACHER, "cpu", whole=whole) for whole in (False, True))
+    assert sample.id != whole.id
+    pretend(home, task, task.train_rows, clusters(task.labels[task.train_rows]))
+    monkeypatch.setattr(maps, "umap_coordinates", lambda features, progress: features[:, :2])
+    assert run(whole) == worker.DONE, status(whole).message
+    assert maps.read_map(home, task, TEACHER, "umap") is None
+    assert np.array_equal(maps.read_map(home, task, TEACHER, "umap", whole=True).rows, task.train_rows)
+    monkeypatch.setattr(maps, "LARGEST_WHOLE", 50)
+    assert len(maps.map_rows(task, whole=True)) == 50
+
+
+def test_each_epoch_of_a_map_is_told_and_can_end_it():
+    features, told = clusters(np.repeat([0, 1], 15)).astype(np.float32), []
+    drawn = maps.umap_coordinates(features, lambda *said: told.append(said))
+    assert told[0] == (0, 500, maps.EPOCHS)  # umap-learn's own number for few images
+    assert told[-1] == (500, 500, maps.EPOCHS)
+    assert np.array_equal(drawn, maps.umap_coordinates(features))
+
+    def stop(done, total, stage):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        maps.umap_coordinates(features, stop)
+    other = Thread(target=lambda: tqdm.get_lock().__enter__() or tqdm.get_lock().__exit__(), daemon=True)
+    other.start()
+    other.join(10)
+    assert not other.is_alive()  # the bar's lock is free again
+
+
+def test_a_large_map_starts_from_pca(monkeypatch):
+    assert [maps._start(n) for n in (15, 16, 19_999, 20_000, 100_000)] == [
+        "random",
+        "spectral",
+        "spectral",
+        "pca",
+        "pca",
+    ]
+    monkeypatch.setattr(maps, "SPECTRAL_BELOW", 30)
+    labels = np.repeat([0, 1, 2], 20)
+    told = []
+    drawn = maps.umap_coordinates(clusters(labels).astype(np.float32), lambda *said: told.append(said))
+    assert told[-1] == (maps.EPOCHS_OF_MANY, maps.EPOCHS_OF_MANY, maps.EPOCHS)
+    centers = np.stack([drawn[labels == label].mean(axis=0) for label in range(3)])
+    assert np.array_equal(np.linalg.norm(drawn[:, None] - centers, axis=2).argmin(axis=1), labels)

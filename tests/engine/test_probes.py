@@ -115,3 +115,14 @@ def test_one_class_only():
     with pytest.raises(TooFewLabelsError, match="two classes"):
         fit_logistic(rows, np.ones(5, int), 3)
     assert (fit_ridge(rows, np.ones(5, int), 3).predict_proba(rows) == [0, 1, 0]).all()
+
+
+@FITS
+def test_in_single_precision_it_says_the_same(fit):
+    rows, labels, new, _ = clouds(10, d=300)
+    probe = fit(rows * 100 + 7, labels, 5)  # the fifth class has no label
+    features = (new * 100 + 7).astype(np.float32)
+    found = probe.single_precision(features)
+    assert found.dtype == np.float32
+    assert np.allclose(found, probe.predict_proba(features), atol=1e-5)
+    assert not found[:, 4].any()

@@ -21,10 +21,13 @@ class Picked:
 
 @dataclass
 class FeaturesDraft(Draft):
-    """kind: of the map. classes: highlighted ones, by task. slots: the job that draws, by revision and teacher."""
+    """kind: of the map. classes: highlighted ones, by task. slots: the job that draws, by revision and teacher; whole:
+    the one that draws all images.
+    """
 
     kind: str = "umap"
     tool: str = "Pick"
     classes: dict[str, list[str]] = field(default_factory=dict)
     slots: defaultdict[tuple[str, str], JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
+    whole: defaultdict[tuple[str, str], JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
     picked: Picked = Picked()

@@ -72,9 +72,12 @@ def _choose_teacher(task: Task) -> TeacherRecord | None:
 def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     """Map and picked images; picking, and every control of the map, redraws only this part of the page."""
     workspace = state.workspace()
-    umap = maps.read_map(workspace, task, teacher.name, "umap")
+    everything = maps.read_map(workspace, task, teacher.name, "umap", whole=True)
+    umap = everything or maps.read_map(workspace, task, teacher.name, "umap")
     if umap is None:
         _umap_job(task, teacher, nothing_yet=scatter.pca(workspace, task, teacher.name) is None)
+    elif everything is None and len(task.train_rows) > maps.LARGEST_MAP:
+        _whole_umap_job(task, teacher)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _choose_kind(ready=umap is not None)
         lasso = _choose_tool()
@@ -84,7 +87,8 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
         if umap is not None:
             st.info("There are no features of these images by this teacher yet, so there is no PCA: choose the UMAP.")
         return
-    points = scatter.point_table(task, drawn, task.labeled_rows(state.draw()))
+    everyone = scatter.point_table(task, drawn, task.labeled_rows(state.draw()))
+    points = scatter.thinned(everyone)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         picked = scatter.draw(
@@ -93,14 +97,14 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
             highlighted,
             lasso=lasso,
             key=f"map {task.name} {teacher.name} {drawn.kind}",
-            alt=f"{TITLES[drawn.kind]} of {len(points):,} training images of {task.record.title} in the features of "
+            alt=f"{TITLES[drawn.kind]} of {len(everyone):,} training images of {task.record.title} in the features of "
             f"{teacher.title}, colored by class",
         )
-        _explain(task, drawn, points)
+        _explain(task, drawn, everyone, len(points))
     with right:
         signature = (task.name, teacher.name, drawn.kind, lasso, tuple(highlighted), len(points))
         _show_picked(task, points, _remembered(signature, tuple(picked)))
-    _table(points)
+    _table(everyone)
 
 
 def _choose_kind(*, ready: bool) -> str:
@@ -177,13 +181,38 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
             st.rerun()
 
 
-def _explain(task: Task, drawn: Map, points: pd.DataFrame) -> None:
-    everyone = maps.map_rows(task)
+def _whole_umap_job(task: Task, teacher: TeacherRecord) -> None:
+    """Where the map is of a sample: offer one of all images; once it was asked for, show how far it is."""
+    workspace, slot = state.workspace(), FeaturesDraft.current().whole[task.revision, teacher.name]
+    everyone = len(maps.map_rows(task, whole=True))
+
+    def ask() -> Job:
+        return slot.ask(lambda: maps.request_map(workspace, task, teacher.name, state.device(), whole=True))
+
+    if (mine := slot.not_done()) is not None:
+        waiting.wait_for(mine, f"UMAP of {everyone:,} images", ask)
+        return
+    unseen = everyone - len(maps.seen_rows(workspace, task, teacher.name, whole=True))
+    if st.button(
+        f"Draw the UMAP of {everyone:,} images",
+        icon=":material/scatter_plot:",
+        help=f"Of them, {unseen:,} have no features yet. The map itself takes up to three minutes on an idle computer.",
+    ):
+        ask()
+        st.rerun()
+
+
+def _explain(task: Task, drawn: Map, points: pd.DataFrame, shown: int) -> None:
+    everyone = max(len(maps.map_rows(task)), len(drawn.rows))
     text = f"{wording.count(len(points), 'training image')}"
-    if len(drawn.rows) < len(everyone):
-        text += f" of {len(everyone):,}, those whose features are extracted so far"
-    if len(everyone) < len(task.train_rows):
+    if len(drawn.rows) < everyone:
+        text += f" of {everyone:,}, those whose features are extracted so far"
+    if everyone < len(task.train_rows):
         text += f", a random sample of {len(task.train_rows):,}"
+    if drawn.kind == "umap" and len(drawn.rows) >= maps.SPECTRAL_BELOW:
+        text += ", placed by UMAP from a PCA"
+    if shown < len(points):
+        text += f"; {shown:,} of them are drawn"
     text += (
         f". ◆ {int(points['Labeled'].sum()):,} labeled in this draw, ● the others; their class is shown here, methods "
         "do not see it. Held-out images are left out: nothing may be chosen by looking at them. The axes have no unit."

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import weightedtau
+from scipy.stats import rankdata, weightedtau
 
 from engine.errors import InvalidInputError
 from engine.similarity.agreement import agreement, ranks_of
@@ -26,3 +26,8 @@ def test_one_teacher_or_a_missing_score_is_refused():
         agreement([[1.0], [2.0]])
     with pytest.raises(InvalidInputError, match="scores row 0, column 1"):
         agreement([[1.0, np.nan]])
+
+
+def test_ranks_are_those_of_scipy_with_ties_too():
+    scores = np.random.default_rng(0).integers(0, 6, (50, 9)).astype(float)
+    assert np.array_equal(ranks_of(scores), rankdata(-scores, axis=1))
