@@ -16,6 +16,7 @@ from engine.workspace import Workspace
 
 LOADING_UMAP = 15.0  # s, about: it compiles itself (ours)
 DRAWING_AN_IMAGE = 0.01  # s of a map for each of its images, about (ours)
+DRAWING_ONE_OF_MANY = 0.0015  # s, from maps.SPECTRAL_BELOW images on: 100,000 took 145 s of a processor
 
 
 def seconds_left(workspace: Workspace, job: Job, now: Status) -> float | None:
@@ -43,7 +44,12 @@ def _map(workspace: Workspace, job: Job) -> float:
     task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
     rows = maps.map_rows(task, whole=bool(job.spec.get("whole")))
     extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
-    return extracting.seconds + LOADING_UMAP + DRAWING_AN_IMAGE * len(rows)
+    return extracting.seconds + LOADING_UMAP + drawing_seconds(len(rows))
+
+
+def drawing_seconds(images: int) -> float:
+    """About how long a map of so many images takes once their features are there."""
+    return images * (DRAWING_AN_IMAGE if images < maps.SPECTRAL_BELOW else DRAWING_ONE_OF_MANY)
 
 
 def _measurement(workspace: Workspace, job: Job) -> float:

@@ -9,7 +9,7 @@ from engine.features.extraction import LOADING
 from engine.jobs import INTERACTIVE, create
 from engine.methods import get_method
 from engine.runs import estimate_extraction, request_extraction, request_panel, request_speed, seconds_left
-from engine.runs.estimates import LOADING_UMAP
+from engine.runs.estimates import LOADING_UMAP, drawing_seconds
 from engine.tasks import Draw
 
 
@@ -49,3 +49,8 @@ def test_of_what_cannot_be_read_nothing_is_known(home, kind, spec):
 
 def test_of_intervals_nothing_is_known(home, emoji):
     assert left(home, request_panel(home, emoji, Draw(2, 0), "cpu")) is None
+
+
+def test_a_map_of_a_whole_split_is_not_estimated_from_a_small_one():
+    assert drawing_seconds(5_000) == 50
+    assert drawing_seconds(100_000) == 150
