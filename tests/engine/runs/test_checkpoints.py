@@ -12,7 +12,7 @@ from engine import jobs
 from engine.jobs import Reporter, states
 from engine.runs import execution
 from engine.runs.execution import CHECKPOINT, CURVE_EVENT, _Watched
-from engine.training import Checkpoint, Point, TrainSpec, UnfitCheckpointError, plain
+from engine.training import Checkpoint, Point, TrainSpec, UnfitCheckpointError
 
 TENSORS = {"student.a": torch.arange(3000.0), "momentum.a": torch.ones(3000)}
 POINTS = [
@@ -101,6 +101,6 @@ def test_a_checkpoint_of_another_student_is_a_fresh_start_too(job, saved, monkey
     run = watched(job)
     monkeypatch.setattr(run, "on_evaluation", lambda point, network: run.points.append(point.step))
     spec = type("Spec", (), {"train": TrainSpec(), "seed": 0, "device": "cpu", "threads": 1})
-    execution._train(spec, None, None, run, plain(spec.train))
+    execution._train(spec, None, None, run)
     assert [found is None for found in tried] == [False, True]
     assert run.points == [1]
