@@ -13,7 +13,7 @@ from engine.review import open_task
 from engine.teachers import get_teacher
 from engine.tensors import read_tensors
 from engine.training import batches
-from engine.training.batches import Table
+from engine.training.batches import RowTable
 from engine.workspace import Workspace
 
 SMALL = "mnist"
@@ -54,7 +54,7 @@ def test_mapped_pseudo_labels_are_those_that_are_read_whole(home, task, monkeypa
     views, places = torch.tensor([1, 0, 1, 1]), torch.tensor([39, 3, 3, 20])
     assert torch.equal(mapped[views, places], whole[views, places])
     assert torch.equal(mapped[1:], whole[1:])
-    together = Table((mapped, whole), by=("views", "places")).on(torch.device("cpu")).parts[0]
+    together = RowTable((mapped, whole), by=("views", "places")).on(torch.device("cpu")).parts[0]
     assert torch.equal(together, torch.cat([whole, whole], dim=-1))
     for path in store.folder.rglob("*.safetensors"):
         path.unlink()  # what was opened stays
