@@ -42,7 +42,7 @@ SPECTRAL_BELOW, EPOCHS_OF_MANY = 20_000, 120
 DRAWING, EPOCHS = "Drawing the map", "Moving the points"  # stages
 
 
-Progress: TypeAlias = Callable[[int, int | None, str], None]  # done, total, stage; may raise to stop
+MapProgress: TypeAlias = Callable[[int, int | None, str], None]  # done, total, stage; may raise to stop
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def draw_umap(
     task: Task,
     teacher: str,
     device: str,
-    progress: Progress = lambda done, total, stage: None,
+    progress: MapProgress = lambda done, total, stage: None,
     *,
     whole: bool = False,
 ) -> Map:
@@ -168,7 +168,7 @@ def draw_umap(
 
 
 def umap_coordinates(
-    features: NDArray[np.float32], progress: Progress = lambda done, total, stage: None
+    features: NDArray[np.float32], progress: MapProgress = lambda done, total, stage: None
 ) -> NDArray[np.float32]:
     """UMAP of `features [n, D]`, n of 3 or more: `[n, 2]`, the same numbers every time (so it runs on one thread).
 
@@ -196,7 +196,7 @@ _SAMPLE_STREAM = 0x3A9
 class _Told:
     """Where the progress bar of umap-learn writes, which is how it says that an epoch is done."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: MapProgress) -> None:
         self._progress = progress
         self._stopped = False
 

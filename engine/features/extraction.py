@@ -27,7 +27,7 @@ Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
 
 @dataclass(frozen=True)
-class Share:
+class ExtractionShare:
     """Part `part` of `of` of a task's images, for as many extractions of the same task side by side, each on a card.
 
     Images are dealt by blocks of SHARE_ROWS rows, whatever is extracted already: no two shares have an image in common.
@@ -85,7 +85,7 @@ def extract(
     *,
     views: Sequence[int] = (0,),
     device: str = "cpu",
-    share: Share = Share(),
+    share: ExtractionShare = ExtractionShare(),
     progress: Progress = lambda done, total, stage: None,
 ) -> None:
     """Fill the cache with features and pseudo-labels of `rows` under each teacher and view; what is there is kept.

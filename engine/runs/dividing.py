@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.devices import place_among_cards
-from engine.features import Share, extract
+from engine.features import ExtractionShare, extract
 from engine.jobs import FileLock, Reporter
 from engine.runs.extraction_job import progress_to
 from engine.tasks import Task
@@ -38,7 +38,7 @@ def extract_beside(
     first, of = place_among_cards()
 
     def extract_share(part: int) -> None:
-        share, progress = Share(part, of), progress_to(report)
+        share, progress = ExtractionShare(part, of), progress_to(report)
         extract(workspace, task, teachers, rows, views=views, device=device, share=share, progress=progress)
 
     if of == 1:

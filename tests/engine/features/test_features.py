@@ -7,7 +7,7 @@ import torch
 
 from engine.errors import CancelledError, InvalidInputError
 from engine.features import FeatureStore, extract, extraction
-from engine.features.extraction import LOADING, Share
+from engine.features.extraction import LOADING, ExtractionShare
 from engine.images import rendering
 from engine.review import open_task
 from engine.teachers import get_teacher
@@ -148,18 +148,18 @@ def test_the_cache_never_holds_labels(home, task):
 def test_shares_divide_an_extraction_without_an_image_in_common(home, task, monkeypatch):
     monkeypatch.setattr(extraction, "SHARE_ROWS", 16)
     rows, record = task.train_rows[:100], get_teacher(home, SMALL)
-    parts = [Share(part, 3).rows(rows) for part in range(3)]
+    parts = [ExtractionShare(part, 3).rows(rows) for part in range(3)]
     assert sorted(np.concatenate(parts)) == rows.tolist()
     assert min(map(len, parts)) > 20
     for part in range(3):  # as three processes would; what is there already changes nothing for the others
-        extract(home, task, [record], rows, share=Share(part, 3))
-        extract(home, task, [record], rows, share=Share(part, 3))
+        extract(home, task, [record], rows, share=ExtractionShare(part, 3))
+        extract(home, task, [record], rows, share=ExtractionShare(part, 3))
     store = FeatureStore(home, task, record)
     assert not len(store.missing(rows, 0))
     written = [read_tensors(path, "numpy")["rows"] for path in (store.folder / "view-0").iterdir()]
     assert sorted(np.concatenate(written)) == rows.tolist()  # each once
     with pytest.raises(InvalidInputError, match="no share 3 of 3"):
-        Share(3, 3)
+        ExtractionShare(3, 3)
 
 
 def test_processes_may_write_and_read_one_cache_at_once(home, task):
