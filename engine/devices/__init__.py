@@ -1,7 +1,6 @@
 """Which device computes: a card ("cuda", of several "cuda:0", "cuda:1", ...), mps or cpu, and how it is set up."""
 
 from engine.devices.device import (
-    DEVICES,
     available,
     count,
     describe,
@@ -11,11 +10,9 @@ from engine.devices.device import (
     resolve,
     set_up,
 )
-from engine.devices.listing import GraphicsCard, cards, environment_of, place_among_cards
+from engine.devices.listing import cards, environment_of, place_among_cards
 
 __all__ = [
-    "DEVICES",
-    "GraphicsCard",
     "available",
     "cards",
     "count",

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.consensus import EDGE_POWER, EXACT_BELOW, Ensemble, consensus, ensemble, graph, joint_features, sharpen
+from engine.consensus import Ensemble, consensus, ensemble, graph
+from engine.consensus.ensemble import sharpen
+from engine.consensus.graph import EDGE_POWER, EXACT_BELOW, joint_features
 from engine.consensus.graph import TEACHER_DIMENSIONS, directions, exact_neighbors, projected_directions
 from engine.errors import InvalidInputError
 from engine.probes import fit_ridge
