@@ -5,8 +5,15 @@ import pytest
 
 from engine.consensus import Ensemble, consensus, ensemble, graph
 from engine.consensus.ensemble import sharpen
-from engine.consensus.graph import EDGE_POWER, EXACT_BELOW, joint_features
-from engine.consensus.graph import TEACHER_DIMENSIONS, directions, exact_neighbors, projected_directions
+from engine.consensus.graph import (
+    EDGE_POWER,
+    EXACT_BELOW,
+    TEACHER_DIMENSIONS,
+    directions,
+    exact_neighbors,
+    joint_features,
+    projected_directions,
+)
 from engine.errors import InvalidInputError
 from engine.probes import fit_ridge
 
