@@ -1,6 +1,7 @@
 """By which names the workbench answers: its own and those that were named, or a stranger's page could read it."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -90,7 +91,9 @@ def answers(kind, *headers):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(KnownHosts(app, PLAIN)({"type": kind, "headers": list(headers)}, None, send))
+    asked = KnownHosts(app, PLAIN)({"type": kind, "headers": list(headers)}, None, send)
+    with ThreadPoolExecutor(1) as thread:  # in this one, a browser of other tests may keep its event loop running
+        thread.submit(asyncio.run, asked).result()
     return bool(through), sent
 
 

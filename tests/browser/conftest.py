@@ -8,13 +8,13 @@ from tests.browser.server import serving
 from tests.browser.workbench import Workbench
 
 
-@pytest.fixture(scope="package")  # its end ends the event loop, which no test outside may find running
+@pytest.fixture(scope="session")
 def browser():
     with launched() as running:
         yield running
 
 
-@pytest.fixture(scope="package")  # its end ends the event loop, which no test outside may find running
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     with serving(Workspace(folder / "workspace"), folder / "server.log") as running:

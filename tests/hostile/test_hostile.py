@@ -3,6 +3,18 @@ import pytest
 from tests.hostile.cases import MAKERS, all_cases
 from tests.hostile.suite import Bench, Outcome
 
+EACH = 6  # cases of a mechanism that are run here: `make hostile` runs them all, which takes minutes
+
+
+def some_of_each(cases):
+    """At most `EACH` cases of each mechanism, from the first to the last."""
+    by_mechanism = {}
+    for case in cases:
+        by_mechanism.setdefault(case.mechanism, []).append(case)
+    for found in by_mechanism.values():
+        count = min(EACH, len(found))
+        yield from (found[i * len(found) // count] for i in range(count))
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
@@ -14,7 +26,7 @@ def bench(tmp_path_factory):
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_every_hostile_input_ends_in_a_task_or_a_sentence(bench, make):
     outcome = Outcome()
-    for case in make():
+    for case in some_of_each(make()):
         bench.run(case, outcome)
     assert outcome.failures == []
     assert outcome.cases > 0

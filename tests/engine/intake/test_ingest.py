@@ -273,7 +273,7 @@ def test_a_decoder_that_crashes_or_hangs_names_the_file_and_is_replaced(monkeypa
 
 
 def test_a_decoder_may_not_fill_the_memory_nor_write(tmp_path):
-    decoder = Decoder(ImportSettings(decode_bytes=600_000_000, pixels=64_000_000))
+    decoder = Decoder(ImportSettings(decode_bytes=400_000_000, pixels=64_000_000))
     try:
         from PIL import Image
 
