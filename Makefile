@@ -38,11 +38,8 @@ browser: setup-dev
 run: setup ## open the workbench at localhost:8501 (PORT=... for another port)
 	@$(BIN)/python -m engine serve --port $(PORT) --address $(ADDRESS)
 
-# One more than there are processors, and 4 at most: tests wait for browsers and processes a third of their time.
-TESTERS = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-
 test: setup-dev browser ## run every test, a real browser included
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup-dev ## lint, format and types
 	@$(BIN)/ruff check .
