@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -78,7 +78,7 @@ class CardSteps:
         assert self.blocks is not None
         laid_out = dict(self.blocks.current)
         rates = Rates(**laid_out.pop("rates"))
-        inputs: Inputs = laid_out  # type: ignore[assignment]  # what is left are the groups
+        inputs = cast(Inputs, laid_out)  # what is left are the groups
         self.state.step(batch_of(inputs, self.there, self.state.spec.batch_norm), rates)
 
     def _capture(self) -> None:
@@ -101,7 +101,7 @@ class CardSteps:
                 value.copy_(earlier)
 
     def _captured(self) -> torch.cuda.CUDAGraph:
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         try:
             with torch.cuda.stream(aside):
@@ -220,7 +220,7 @@ def room_on(device: torch.device) -> float:
 
 def _now() -> torch.cuda.Event:
     """Happens when the card has done all that it was told so far."""
-    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event(blocking=True)
     event.record()
     return event
 

@@ -170,10 +170,9 @@ class _Run:
     def _halve(self) -> None:
         """Halve the micro-batch. Raises InvalidInputError if it cannot be smaller."""
         spec, parts = self.spec, 2 * self.state.parts
-        groups = [batch for batch in (spec.labeled_batch, spec.unlabeled_batch) if batch]
-        smallest = [batch // parts for batch in groups]
-        # BatchNorm needs two images for a variance, in each pass of the student.
-        if min(smallest) < 1 or (min if spec.batch_norm == "separate" else sum)(smallest) < 2:
+        smallest = min(batch for batch in (spec.labeled_batch, spec.unlabeled_batch) if batch) // parts
+        # BatchNorm needs two images for a variance, and a method may pass either group through the student alone.
+        if smallest < 2:
             raise InvalidInputError(
                 f"The memory of the device is full with {-(-spec.images_per_step // self.state.parts)} images of "
                 f"{spec.size} px at a time: choose a smaller image size or student, or end what else uses the device."

@@ -34,6 +34,7 @@ NAMES = (
 SIGNED = frozenset({*GEOMETRY, "Brightness", "Color", "Contrast", "Sharpness"})  # as often down as up
 
 
+@lru_cache(maxsize=8)
 def magnitudes(size: int) -> Float[Tensor, "operations steps"]:
     """The magnitude of each operation at each step, for images of `size` pixels.
 

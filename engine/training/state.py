@@ -30,12 +30,12 @@ class UnfitCheckpointError(DamagedFileError):
 class Rates:
     """What a step's number decides: numbers on a CPU, scalars `[]` that lie there on a card.
 
-    network, heads: their learning rates. average: the weight of the new values in the moving average.
+    network, heads: their learning rates. decay: how much of the moving average stays, 0 for nothing.
     """
 
     network: float | Tensor
     heads: float | Tensor
-    average: float | Tensor
+    decay: float | Tensor
 
 
 class State:
@@ -52,12 +52,14 @@ class State:
         self.parts = 1  # micro-batches of a step; more than one where a card has not the memory for a whole one
         values = list(chain(student.network.parameters(), student.network.buffers()))
         means = list(chain(self.averaged.parameters(), self.averaged.buffers()))
-        self._averaged = [pair for pair in zip(means, values, strict=True) if pair[0].is_floating_point()]
-        self._copied = [pair for pair in zip(means, values, strict=True) if not pair[0].is_floating_point()]
+        pairs = list(zip(means, values, strict=True))
+        self._means, self._values = ([pair[i] for pair in pairs if pair[0].is_floating_point()] for i in range(2))
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def step(self, batch: Batch, rates: Rates) -> None:
         """Learn from one batch. Out of memory leaves everything as it was but BatchNorm's running statistics, which
-        the layers before the failure have then updated once more.
+        the layers before the failure have then updated once more: all that asks a card for memory comes before the
+        update, so that a step which is tried again was not taken already.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = getattr(rates, group["part"])
@@ -66,13 +68,13 @@ class State:
         for share, part in batch.parts(self.parts):
             for name, value in self._add_gradients(part, share).items():
                 losses[name] = losses[name] + value if name in losses else value
-        self.optimizer.step()
-        self._average(rates.average)
         for name, value in losses.items():
-            if name in self.losses:
-                self.losses[name].add_(value)
-            else:
-                self.losses[name] = value.clone()
+            if name not in self.losses:
+                self.losses[name] = torch.zeros_like(value)
+        self.optimizer.step()
+        self._average(rates.decay)
+        for name, value in losses.items():
+            self.losses[name].add_(value)
 
     def _add_gradients(self, batch: Batch, share: Mapping[GroupName, float]) -> dict[str, Tensor]:
         """Of one part of a step's images; gives the parts of its loss, each as its share of the whole step's."""
@@ -87,16 +89,15 @@ class State:
         torch.autograd.backward(loss)
         return {name: share[term.of] * term.value.detach() for name, term in terms.items()}
 
-    def _average(self, weight: float | Tensor) -> None:
-        """One update of the exponential moving average; counters are copied."""
-        means, values = ([pair[i] for pair in self._averaged] for i in range(2))
+    def _average(self, decay: float | Tensor) -> None:
+        """One update of the exponential moving average, in place; counters are copied."""
         with torch.no_grad():
-            if isinstance(weight, Tensor):
-                distance = torch._foreach_sub(values, means)
-                torch._foreach_mul_(distance, weight)
-                torch._foreach_add_(means, distance)
+            if isinstance(decay, Tensor):  # lerp takes no weight that lies on a card: value + decay · (mean - value)
+                torch._foreach_sub_(self._means, self._values)
+                torch._foreach_mul_(self._means, decay)
+                torch._foreach_add_(self._means, self._values)
             else:
-                torch._foreach_lerp_(means, values, weight)
+                torch._foreach_lerp_(self._means, self._values, 1 - decay)
             for mean, value in self._copied:
                 mean.copy_(value)
 

@@ -64,10 +64,9 @@ def all_tables(objective: Objective, batches: Batches) -> RowTables:
 
 
 def rates_at(spec: TrainSpec, objective: Objective, step: int) -> Mapping[str, float]:
-    """The learning rates of a step and the weight of its result in the average, which starts as the first result."""
+    """The learning rates of a step, and how much of the average stays, which starts as the first result."""
     rate = spec.learning_rate * learning_rate(spec, step)
-    average = 1 - ema_decay(step) if step else 1.0
-    return {"network": rate * 1.0, "heads": rate * objective.head_factor, "average": average}
+    return {"network": rate * 1.0, "heads": rate * objective.head_factor, "decay": ema_decay(step) if step else 0.0}
 
 
 def seed_layers(seed: int, step: int) -> None:

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.evaluation import accuracy
 from engine.methods import get_method
 from engine.methods.made_up import MadeUp
 from engine.review import open_task
 from engine.tasks import Draw
-from engine.teachers import bundled_imagenet_state
-from engine.training import Hooks, Point, TrainData, predict, train
+from engine.tasks.pixel_file import open_pixels
+from engine.teachers import Network, bundled_imagenet_state
+from engine.training import Hooks, Point, TrainData, TrainSpec, predict, train
 from engine.verbs import open_workspace
 
 CHANGE = 1e-6  # of a weight, one standard deviation
@@ -30,23 +32,19 @@ def main() -> None:
     parser.add_argument("--method", default="fixmatch", choices=("fine-tune", "fixmatch"))
     parser.add_argument("--times", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=TrainSpec.images, help="student images with gradient in a run")
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     task = open_task(open_workspace(), chosen.task)
-    recipe = get_method(chosen.method).recipe({"evaluations": 4})
-    size, resize = recipe.train.size, task.record.resize
-    seen, held_out = (
-        torch.from_numpy(task.images.pixels(rows, size, resize)).permute(0, 3, 1, 2).contiguous()
-        for rows in (task.train_rows, task.test_rows)
-    )
-    truth = torch.from_numpy(task.labels[task.test_rows])
+    recipe = get_method(chosen.method).recipe({"evaluations": 4, "images": chosen.images})
+    seen, held_out = open_pixels(task, recipe.train.size, [task.train_rows, task.test_rows])
     labeled = task.labeled_rows(Draw(seed=chosen.seed))
     for time in range(chosen.times):
         curve: list[tuple[int, float]] = []
 
-        def on_evaluation(point: Point, network: torch.nn.Module, curve: list[tuple[int, float]] = curve) -> None:
-            right = predict(network, held_out).argmax(1) == truth
-            curve.append((point.images, round(right.double().mean().item(), 4)))
+        def on_evaluation(point: Point, network: Network, curve: list[tuple[int, float]] = curve) -> None:
+            predicted = predict(network, held_out).argmax(1).numpy()
+            curve.append((point.images, round(accuracy(predicted, task.labels[task.test_rows]), 4)))
 
         def start(architecture: str, time: int = time) -> Mapping[str, Tensor]:
             return changed(bundled_imagenet_state(architecture), time)

@@ -21,7 +21,8 @@ from torch import Tensor
 from engine.devices import set_up
 from engine.methods import get_method
 from engine.training import Batches, Hooks, Objective, TrainData, TrainSpec, train
-from engine.training.batches import IMAGES, RowTable, batch_of
+from engine.training.batches import batch_of
+from engine.training.steps import all_tables
 from engine.training.student_network import build_student
 from engine.training.throughput import made_up
 from tests.benchmarks.gpu.watch import Seen, seen
@@ -86,9 +87,8 @@ class Plain:
         student = build_student(self.spec, data.classes, self.objective.heads, 0, data.start)
         self.student = student.to(self.place).train()
         self.averaged = copy.deepcopy(self.student.network)
-        tables = {IMAGES: RowTable((data.images,), of=("labeled", "others")), **self.objective.tables}
-        self.tables = {name: table.on(self.place) for name, table in tables.items()}
         batches = Batches(self.spec, data, 0)
+        self.tables = {name: table.on(self.place) for name, table in all_tables(self.objective, batches).items()}
         self.drawn = [self._there(self.objective.inputs(batches, step)) for step in range(steps)]
         self.inputs = {g: {name: value.clone() for name, value in group.items()} for g, group in self.drawn[0].items()}
         self.weight = torch.zeros((), device=self.place)  # of the new values in the average

@@ -1,10 +1,13 @@
 """What a card does, as far as a CPU can show it: the same steps from blocks, in micro-batches, without a wait."""
 
+import contextlib
 import copy
 
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from engine.errors import InvalidInputError
 from engine.training import Hooks, card, loop
@@ -13,7 +16,15 @@ from engine.training.card import Blocks, CardSteps
 from engine.training.state import Rates, State
 from engine.training.steps import all_tables
 from engine.training.student_network import build_student
-from tests.engine.training.test_train import CLASSES, TINY, certain, learn, made_up, recipe, weights  # noqa: F401
+from tests.engine.training.test_train import (
+    CLASSES,
+    TINY,
+    certain,  # noqa: F401 - a fixture, which pytest finds in this module
+    learn,
+    made_up,
+    recipe,
+    weights,
+)
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -120,8 +131,48 @@ def test_a_full_memory_halves_the_micro_batch_and_goes_on(monkeypatch):
 @pytest.mark.parametrize("method", ["fine-tune", "fixmatch"])
 def test_a_memory_that_holds_no_two_images_is_a_sentence(monkeypatch, method):
     lower(monkeypatch, 1)
-    with pytest.raises(InvalidInputError, match=r"full with [234] images of 32 px at a time: choose a smaller image"):
+    with pytest.raises(InvalidInputError, match=r"full with [25] images of 32 px at a time: choose a smaller image"):
         learn(recipe(method, **TINY), made_up(), 0)
+
+
+@pytest.mark.parametrize("method", ["fixmatch", "distill-weighted"])
+def test_the_smallest_micro_batch_has_a_variance_in_each_pass(method):
+    """At 32 px the last layers see one pixel an image, so that one image alone has none."""
+    spec, material = recipe(method, **TINY), made_up()
+    run = loop._Run(spec.train, spec.settings.prepare(material), material.data, 0, CPU, say=lambda sentence: None)
+    for _ in range(4):
+        run._halve()
+    run.advance()
+    assert run.state.parts == 16
+    with pytest.raises(InvalidInputError, match="choose a smaller image"):
+        run._halve()
+
+
+class _Full(TorchDispatchMode):
+    """A device without a byte left: whatever makes a tensor fails."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        there = {each.data_ptr() for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)}
+        if any(each.data_ptr() not in there for each in tree_leaves(found) if isinstance(each, torch.Tensor)):
+            raise torch.OutOfMemoryError(f"full at {function}")
+        return found
+
+
+@pytest.mark.parametrize("method", ["fixmatch", "distill-weighted"])
+def test_nothing_asks_for_memory_once_a_step_has_updated_the_student(as_on_a_card, monkeypatch, method):
+    """Else a step that is tried again, in smaller parts, would be taken twice. On a card the update takes none."""
+    spec, material = recipe(method, **TINY), made_up()
+    runs = [loop._Run(spec.train, spec.settings.prepare(material), material.data, 0, CPU) for _ in range(2)]
+    with contextlib.ExitStack() as after_update:
+        update = runs[0].state.optimizer.step
+        monkeypatch.setattr(runs[0].state.optimizer, "step", lambda: (update(), after_update.enter_context(_Full())))
+        runs[0].steps.take(0)
+    runs[1].steps.take(0)
+    for run in runs:
+        run.steps.close()
+    full, usual = (run.checkpoint().tensors for run in runs)
+    assert all(torch.equal(full[name], value) for name, value in usual.items())
 
 
 def lower(monkeypatch, most):
