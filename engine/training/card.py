@@ -101,7 +101,7 @@ class CardSteps:
                 value.copy_(earlier)
 
     def _captured(self) -> torch.cuda.CUDAGraph:
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         aside.wait_stream(torch.cuda.current_stream())
         try:
             with torch.cuda.stream(aside):
@@ -111,7 +111,7 @@ class CardSteps:
             torch.cuda.current_stream().wait_stream(aside)
         self.state.optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
-        # The thread that draws may pin memory meanwhile, which a capture of all threads would take for its own.
+        # The thread that draws may wait for an event meanwhile, which a capture of all threads would refuse.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._eager()
         return graph
@@ -220,7 +220,7 @@ def room_on(device: torch.device) -> float:
 
 def _now() -> torch.cuda.Event:
     """Happens when the card has done all that it was told so far."""
-    event = torch.cuda.Event(blocking=True)
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     event.record()
     return event
 

@@ -31,8 +31,8 @@ class Heads(nn.Module):
         self.weight = nn.Parameter(torch.cat([head.weight.detach() for head in heads.values()]))  # [ΣZ, D]
         self.bias = nn.Parameter(torch.cat([head.bias.detach() for head in heads.values()]))  # [ΣZ]
         self.segments = Segments(list(self.sizes.values()))
-        self.register_state_dict_post_hook(_written_apart)
-        self.register_load_state_dict_pre_hook(_read_apart)
+        self.register_state_dict_post_hook(_written_apart)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+        self.register_load_state_dict_pre_hook(_read_apart)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
 
     def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B S"]:
         """Logits over all teachers' classes."""

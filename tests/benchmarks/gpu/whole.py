@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tests.benchmarks.extracting import rates
+
 TASK = "quickdraw"
 TEACHERS = ("openclipart", "fashion-mnist")  # of 96 and 64 px, whose weights lie in the repository
 PATIENCE = 30  # s for a command to end that is told to
@@ -20,8 +22,6 @@ PATIENCE = 30  # s for a command to end that is told to
 def extraction(device: str, images: int, side: int = 500, rounds: int = 3) -> dict[str, float]:
     """Photographs of `side` pixels a second: decoding and rendering alone, the teachers alone, and the real extraction;
     and what this keeps of the two, as the goals of card and CPU have it."""
-    from tests.benchmarks.extracting import rates
-
     found = rates(device, images, side, TEACHERS, rounds)
     (kept,) = (value["median"] for name, value in found.items() if name.startswith("kept"))
     return {name: found[name] for name in ("decode", "forward", "extract")} | {"kept": kept}
@@ -47,7 +47,11 @@ def command(arguments: Sequence[str], device: str) -> tuple[float, dict[str, Any
         finally:
             if program.poll() is None:
                 program.send_signal(signal.SIGINT)  # it then cancels its runs
-                program.wait(PATIENCE)
+                try:
+                    program.communicate(timeout=PATIENCE)
+                except subprocess.TimeoutExpired:  # nothing may go on beside what is measured next
+                    program.kill()
+                    program.communicate()
         seconds = time.perf_counter() - began
     if program.returncode:
         raise RuntimeError(said.strip().splitlines()[-1] if said.strip() else f"exit status {program.returncode}")

@@ -18,6 +18,7 @@ from engine.training.steps import all_tables
 from engine.training.student_network import build_student
 from tests.engine.training.test_train import (
     CLASSES,
+    OBJECTIVES,
     TINY,
     certain,  # noqa: F401 - a fixture, which pytest finds in this module
     learn,
@@ -201,9 +202,7 @@ def test_predictions_take_fewer_images_at_a_time_where_memory_is_full(monkeypatc
 @pytest.mark.parametrize(
     ("method", "changes"),
     [
-        ("fine-tune", {}),
-        ("linear-probe", {}),
-        ("fixmatch", {}),
+        *((method, {}) for method in OBJECTIVES),
         ("distill-weighted", {"temperature": 0.5}),
         ("distill-consensus", {"teachers_share": 0.3, "strong": True}),
     ],
