@@ -9,7 +9,7 @@ from engine.runs import list_comparisons, read_runs
 from tests.browser.workbench import PAGES, PATIENCE, Workbench
 
 TASK = "emoji-fluent"
-IMAGES = 320  # student images with gradient: a few steps
+IMAGES = 160  # student images with gradient: a few steps, each with an evaluation
 LONG = 8 * PATIENCE  # for what waits for the queue: seconds on an idle machine
 
 
@@ -132,7 +132,7 @@ def close_and_open_again(tab: Workbench, browser, url: str) -> Workbench:
 
 def read_results(tab: Workbench) -> None:
     tab.go("results")
-    for text in ("Fine-tuning", "DistillNearest", "320 student images each", "2 labels per class", "Wilson interval"):
+    for text in ("Fine-tuning", "DistillNearest", f"{IMAGES} student images each", "2 labels per class", "Wilson interval"):
         tab.await_text(text)
     expect(tab.tab.locator(".js-plotly-plot")).to_have_count(2)
     with tab.tab.expect_download() as download:
