@@ -132,7 +132,13 @@ def close_and_open_again(tab: Workbench, browser, url: str) -> Workbench:
 
 def read_results(tab: Workbench) -> None:
     tab.go("results")
-    for text in ("Fine-tuning", "DistillNearest", f"{IMAGES} student images each", "2 labels per class", "Wilson interval"):
+    for text in (
+        "Fine-tuning",
+        "DistillNearest",
+        f"{IMAGES} student images each",
+        "2 labels per class",
+        "Wilson interval",
+    ):
         tab.await_text(text)
     expect(tab.tab.locator(".js-plotly-plot")).to_have_count(2)
     with tab.tab.expect_download() as download:
