@@ -29,11 +29,11 @@ Drawing: TypeAlias = Callable[[int], Mapping[str, Drawn]]  # all that a step of 
 
 
 class CardSteps:
-    """Takes steps on a card. With `capture` false, or on another device, operation by operation."""
+    """Takes steps on a card; operation by operation where `capture` is false, as it is on another device."""
 
-    def __init__(self, state: State, batches: Batches, say: Say, *, capture: bool = True) -> None:
+    def __init__(self, state: State, batches: Batches, say: Say) -> None:
         self.state, self.batches, self.say = state, batches, say
-        self.capture = capture and state.device.type == "cuda"
+        self.capture = state.device.type == "cuda"
         state.hold_momentum()
         tables = all_tables(state.objective, batches)
         self.there = placed(tables, state.device)

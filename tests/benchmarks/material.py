@@ -24,10 +24,11 @@ class Teachers(MadeUp):
     def features(self) -> dict:
         """The same noise of each."""
         (found,) = super().features().values()
-        return {name: found for name in self.names}
+        return dict.fromkeys(self.names, found)
 
     def pseudo_labels(self, views: int) -> dict:
-        """Noise, the same of each."""
+        """Noise, the same of each, in half precision as real ones are."""
         (found,) = super().pseudo_labels(views).values()
         shape = (*found.shape[:2], self.number)
-        return {name: torch.rand(shape, generator=torch.Generator().manual_seed(0)).softmax(2) for name in self.names}
+        noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).softmax(2).half()
+        return dict.fromkeys(self.names, noise)

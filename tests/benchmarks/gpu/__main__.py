@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,8 +55,8 @@ def main(arguments: Sequence[str]) -> int:
             document["rows"][row.name] = found = _measured(row, ends)
             say(_line(row, found), flush=True)
     measured = {name: found for name, found in document["rows"].items() if "error" not in found}
-    document["goals"] = [goal.__dict__ for goal in between_rows(measured, device)]
-    goals = [Goal(**goal) for goal in document["goals"]]
+    goals = between_rows(measured, device)
+    document["goals"] = [asdict(goal) for goal in goals]
     for goal in goals:
         say(_said(goal))
     if options.json:
@@ -77,7 +78,7 @@ def _measured(row: Row, ends: float) -> dict[str, Any]:
         return {"error": f"given up: {error}"}
     except Exception as error:  # one row that fails must not cost the others; it is printed, and the exit status tells
         return {"error": f"{type(error).__name__}: {error}"}
-    return {**found, "goals": [goal.__dict__ for goal in row.goals(found)]}
+    return {**found, "goals": [asdict(goal) for goal in row.goals(found)]}
 
 
 def _line(row: Row, found: dict[str, Any]) -> str:
