@@ -202,14 +202,10 @@ class ImageTable:
             boxes = np.tile(np.array(views.WHOLE, dtype=np.float32), (len(rows), 1))
         return rendering.rendered(self.contents, rows, boxes, sizes, resize, **how)
 
-    def pixels(
-        self, rows: Sequence[int], size: int, resize: str, progress: Callable[[int], None] = lambda done: None
-    ) -> NDArray[np.uint8]:
-        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255. progress(done) hears of the images that are
-        ready, and may raise to stop.
-        """
+    def pixels(self, rows: Sequence[int], size: int, resize: str) -> NDArray[np.uint8]:
+        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255, all of them in memory. Raises as `decode`."""
         out, done = np.empty((len(rows), size, size, 3), dtype=np.uint8), 0
-        for part in self.rendered(np.asarray(rows, np.int64), [size], resize, batch=_BATCH_IMAGES, hear=progress):
+        for part in self.rendered(np.asarray(rows, np.int64), [size], resize, batch=_BATCH_IMAGES):
             out[done : done + len(part[size])] = part[size]
             done += len(part[size])
         return out
