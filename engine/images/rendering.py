@@ -21,7 +21,6 @@ from engine.processors import usable_processors
 AHEAD = 2  # batches that are made while one is used
 MOST_THREADS = 32  # of more, most wait for the interpreter's lock
 _AT_A_TIME = 8  # images of a piece of work: few enough to stop soon, enough to be worth a thread's turn
-_KEPT_IMAGES = 64  # at most, of those that are taken one after the other
 
 Pixels = dict[int, NDArray[np.uint8]]  # by size S: [B, S, S, 3], 0..255
 Read = Callable[[NDArray[np.int64]], Iterator[tuple[bytes, str]]]
@@ -96,7 +95,15 @@ def _fill(
 
 
 def decoded(read: Read, rows: NDArray[np.int64]) -> Iterator[Image.Image]:
-    """The images of `rows` as RGB, one after the other, decoded side by side. Raises as `decode`."""
+    """The images of `rows` as RGB, one after the other, decoded side by side; of them, two a thread are held at once.
+
+    Raises as `decode`.
+    """
+    ahead = deque[Future[Image.Image]]()
     with ThreadPoolExecutor(threads(), thread_name_prefix="decode") as pool:
-        for start in range(0, len(rows), _KEPT_IMAGES):
-            yield from pool.map(lambda item: decode(*item), read(rows[start : start + _KEPT_IMAGES]))
+        for content, name in read(rows):
+            ahead.append(pool.submit(decode, content, name))
+            if len(ahead) == 2 * threads():
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
