@@ -21,10 +21,9 @@ from engine.processors import usable_processors
 AHEAD = 2  # batches that are made while one is used
 MOST_THREADS = 32  # of more, most wait for the interpreter's lock
 _AT_A_TIME = 8  # images of a piece of work: few enough to stop soon, enough to be worth a thread's turn
-_KEPT_IMAGES = 64  # at most, of those that are taken one after the other
 
 Pixels = dict[int, NDArray[np.uint8]]  # by size S: [B, S, S, 3], 0..255
-Read = Callable[[NDArray[np.int64]], Iterable[tuple[bytes, str]]]
+Read = Callable[[NDArray[np.int64]], Iterator[tuple[bytes, str]]]
 Empty = Callable[[tuple[int, ...]], NDArray[np.uint8]]
 
 
@@ -46,18 +45,26 @@ def rendered(
 ) -> Generator[Pixels]:
     """The images of `rows`, squared by `resize` and cut to `boxes` `[rows, 5]`, at each size: batch by batch, in order.
 
-    read(rows) gives the content and the name of each image; several threads call it at once, with rows in rising order.
+    read(rows) gives the content and the name of each image, each read when it is asked for: several threads do so at
+    once, with rows in rising order.
     hear(done) is told the images that are ready so far, several times a batch, and may raise to stop. empty(shape)
     makes the memory of a batch, such as one that a GPU can copy from by itself. Not more than a few batches exist at a
     time. Raises as `decode`; whichever way it ends, no thread is left.
     """
     starts, ahead = iter(range(0, len(rows), batch)), deque[tuple[Pixels, list[Future[int]]]]()
     pool, done = ThreadPoolExecutor(threads(), thread_name_prefix="render"), 0
+
+    def begin(rows: NDArray[np.int64], boxes: NDArray[np.float32]) -> tuple[Pixels, list[Future[int]]]:
+        """Set the pool to work on one batch; what is pending writes into the arrays."""
+        pixels = {size: empty((len(rows), size, size, 3)) for size in sizes}
+        order = np.argsort(rows, kind="stable")  # as they lie on the disk
+        pieces = [order[i : i + _AT_A_TIME] for i in range(0, len(order), _AT_A_TIME)]
+        return pixels, [pool.submit(_fill, pixels, piece, read(rows[piece]), boxes, resize) for piece in pieces]
+
     try:
         while True:
             while len(ahead) <= AHEAD and (start := next(starts, None)) is not None:
-                part = slice(start, start + batch)
-                ahead.append(_begin(pool, read, rows[part], boxes[part], sizes, resize, empty))
+                ahead.append(begin(rows[start : start + batch], boxes[start : start + batch]))
             if not ahead:
                 return
             pixels, pieces = ahead.popleft()
@@ -70,34 +77,33 @@ def rendered(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(
-    pool: ThreadPoolExecutor,
-    read: Read,
-    rows: NDArray[np.int64],
+def _fill(
+    pixels: Pixels,
+    places: NDArray[np.int64],
+    contents: Iterable[tuple[bytes, str]],
     boxes: NDArray[np.float32],
-    sizes: Sequence[int],
     resize: str,
-    empty: Empty,
-) -> tuple[Pixels, list[Future[int]]]:
-    """Set the pool to work on one batch; what is pending writes into the arrays."""
-    pixels = {size: empty((len(rows), size, size, 3)) for size in sizes}
-    order = np.argsort(rows, kind="stable")  # as they lie on the disk
-
-    def work(places: NDArray[np.int64]) -> int:
-        for place, (content, name) in zip(places, read(rows[places]), strict=True):
-            found = decode_for(content, name, [pixels_needed(boxes[place], size, resize) for size in sizes])
-            squared = {id(one): square_reduced(one.image, one.width, one.height, resize) for one in found}
-            for size, one in zip(sizes, found, strict=True):
-                image, frame = squared[id(one)]
-                pixels[size][place] = render(image, boxes[place], size, frame)
-        return len(places)
-
-    pieces = [order[start : start + _AT_A_TIME] for start in range(0, len(order), _AT_A_TIME)]
-    return pixels, [pool.submit(work, piece) for piece in pieces]
+) -> int:
+    """Render some images of a batch into their places of its arrays; gives their number."""
+    for place, (content, name) in zip(places, contents, strict=True):
+        found = decode_for(content, name, [pixels_needed(boxes[place], size, resize) for size in pixels])
+        squared = {id(one): square_reduced(one.image, one.width, one.height, resize) for one in found}
+        for size, one in zip(pixels, found, strict=True):
+            image, frame = squared[id(one)]
+            pixels[size][place] = render(image, boxes[place], size, frame)
+    return len(places)
 
 
 def decoded(read: Read, rows: NDArray[np.int64]) -> Iterator[Image.Image]:
-    """The images of `rows` as RGB, one after the other, decoded side by side. Raises as `decode`."""
+    """The images of `rows` as RGB, one after the other, decoded side by side; of them, two a thread are held at once.
+
+    Raises as `decode`.
+    """
+    ahead = deque[Future[Image.Image]]()
     with ThreadPoolExecutor(threads(), thread_name_prefix="decode") as pool:
-        for start in range(0, len(rows), _KEPT_IMAGES):
-            yield from pool.map(lambda item: decode(*item), read(rows[start : start + _KEPT_IMAGES]))
+        for content, name in read(rows):
+            ahead.append(pool.submit(decode, content, name))
+            if len(ahead) == 2 * threads():
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

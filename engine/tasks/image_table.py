@@ -21,7 +21,6 @@ from PIL import Image
 from engine.errors import DamagedFileError
 from engine.files import replacing, storage_error
 from engine.images import rendering, views
-from engine.images.converting import decode
 from engine.images.opening import open_file
 from engine.settings import allowed_root, import_settings
 from engine.workspace import Workspace
@@ -117,14 +116,11 @@ class ImageTable:
         counts = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    def content(self, row: int) -> bytes:
-        """The bytes of one image file. Raises DamagedFileError if the table is damaged there."""
-        ((content, _),) = self.contents(np.array([row]))
-        return content
-
     def contents(self, rows: NDArray[np.int64]) -> Iterator[tuple[bytes, str]]:
-        """The bytes of each image file of `rows`, and its id. Raises as `content`. Threads may share a table; each row
-        group is read once where rows rise.
+        """The bytes of each image file of `rows`, and its id. Threads may share a table; each row group is read once
+        where rows rise.
+
+        Raises DamagedFileError if the table is damaged there, or the file that it refers to is not as it was.
         """
         groups = np.searchsorted(self._group_starts, rows, side="right") - 1
         held, column = -1, list[tuple[bytes | _Reference, str]]()
@@ -183,10 +179,6 @@ class ImageTable:
         except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise self._damaged(error) from error
 
-    def open(self, row: int) -> Image.Image:
-        """One image as RGB. Raises as `decode`."""
-        return decode(self.content(row), self.image_ids[row])
-
     def rendered(
         self,
         rows: NDArray[np.int64],
@@ -202,20 +194,16 @@ class ImageTable:
             boxes = np.tile(np.array(views.WHOLE, dtype=np.float32), (len(rows), 1))
         return rendering.rendered(self.contents, rows, boxes, sizes, resize, **how)
 
-    def pixels(
-        self, rows: Sequence[int], size: int, resize: str, progress: Callable[[int], None] = lambda done: None
-    ) -> NDArray[np.uint8]:
-        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255. progress(done) hears of the images that are
-        ready, and may raise to stop.
-        """
+    def pixels(self, rows: Sequence[int], size: int, resize: str) -> NDArray[np.uint8]:
+        """Whole images at one size, `[len(rows), size, size, 3]`, 0..255, all of them in memory. Raises as `decode`."""
         out, done = np.empty((len(rows), size, size, 3), dtype=np.uint8), 0
-        for part in self.rendered(np.asarray(rows, np.int64), [size], resize, batch=_BATCH_IMAGES, hear=progress):
+        for part in self.rendered(np.asarray(rows, np.int64), [size], resize, batch=_BATCH_IMAGES):
             out[done : done + len(part[size])] = part[size]
             done += len(part[size])
         return out
 
     def decoded(self, rows: Sequence[int]) -> Iterator[Image.Image]:
-        """The images of `rows` as RGB, one after the other, decoded side by side."""
+        """The images of `rows` as RGB, one after the other, decoded side by side. Raises as `contents` and `decode`."""
         return rendering.decoded(self.contents, np.asarray(rows, dtype=np.int64))
 
     def _damaged(self, error: Exception) -> DamagedFileError:

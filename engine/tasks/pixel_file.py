@@ -5,6 +5,9 @@ pixels/<task>/<resize>-<size>/pixels.u8 has a place `[3, size, size]`, 0..255, f
 the split is: the table only grows, splits and labels change, and runs of all of them share the file. It is made block
 by block, when a run first needs one; record.json says which blocks are there, of which images, with a checksum. What a
 kill left of a block is not in the record, and is made again. It is a cache: whoever deletes it loses time.
+
+Each run verifies the blocks that it needs before its first step, once for all its parts: that takes a processor about a
+second a GB, if the disk is as quick. 50,000 images at 224 px are 7.5 GB.
 """
 
 from __future__ import annotations

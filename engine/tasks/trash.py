@@ -21,11 +21,7 @@ from engine.workspace import Workspace
 _ENTRY = re.compile(r"(?P<moment>\d{8}T\d{12}Z)-(?P<name>.+)", re.DOTALL)
 _MOMENT = "%Y%m%dT%H%M%S%fZ"
 _TASK = "task"
-_BESIDE = (
-    "features",
-    "maps",
-    "pixels",
-)  # computed of the task; they go with it, lest another task of its name meets them
+_BESIDE = ("features", "maps", "pixels")  # computed of the task; they go with it, lest another of its name meets them
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,15 @@ def nothing_bundled(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def uncompiled_search(monkeypatch):
+    """Of umap-learn, compile the moving of the points alone: all else takes 12 s to compile, and no time as it is."""
+    from umap import umap_
+
+    for name in ("fast_knn_indices", "smooth_knn_dist", "compute_membership_strengths"):
+        monkeypatch.setattr(umap_, name, getattr(umap_, name).py_func)
+
+
+@pytest.fixture
 def task(home):
     return open_task(home, "emoji-fluent")
 
@@ -82,6 +91,7 @@ def test_pca_is_the_projection_on_the_first_two_principal_directions_of_unit_fea
     np.testing.assert_allclose(drawn.coordinates, centered @ directions.T, atol=1e-3)
 
 
+@pytest.mark.usefixtures("uncompiled_search")
 def test_umap_keeps_far_clusters_apart_and_is_the_same_each_time():
     labels = np.repeat([0, 1, 2], 20)
     features = clusters(labels).astype(np.float32)
@@ -92,12 +102,14 @@ def test_umap_keeps_far_clusters_apart_and_is_the_same_each_time():
     assert np.array_equal(drawn, maps.umap_coordinates(features))
 
 
+@pytest.mark.usefixtures("uncompiled_search")
 def test_umap_of_a_handful_of_images():
     drawn = maps.umap_coordinates(clusters(np.array([0, 0, 1, 1, 1])).astype(np.float32))
     assert drawn.shape == (5, 2)
     assert np.isfinite(drawn).all()
 
 
+@pytest.mark.usefixtures("uncompiled_search")
 def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypatch):
     monkeypatch.setattr(maps, "LARGEST_MAP", 40)
     assert maps.read_map(home, task, TEACHER, "umap") is None
@@ -174,6 +186,7 @@ def test_a_map_of_the_whole_split_is_a_map_of_its_own(home, task, monkeypatch):
     assert len(maps.map_rows(task, whole=True)) == 50
 
 
+@pytest.mark.usefixtures("uncompiled_search")
 def test_each_epoch_of_a_map_is_told_and_can_end_it():
     features, told = clusters(np.repeat([0, 1], 15)).astype(np.float32), []
     drawn = maps.umap_coordinates(features, lambda *said: told.append(said))
@@ -192,6 +205,7 @@ def test_each_epoch_of_a_map_is_told_and_can_end_it():
     assert not other.is_alive()  # the bar's lock is free again
 
 
+@pytest.mark.usefixtures("uncompiled_search")
 def test_a_large_map_starts_from_pca(monkeypatch):
     assert [maps._start(n) for n in (15, 16, 19_999, 20_000, 100_000)] == [
         "random",

@@ -120,7 +120,7 @@ class Bench:
                 self.surroundings = self._surroundings()
             return {"": "refused"}
         for row in range(len(task.images)):
-            task.images.open(row)
+            next(task.images.decoded([row]))
         assert open_task(self.home, task.name).revision == task.revision
         about = checked(task).about
         for _, reason in (*about.unreadable, *about.skipped):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.errors import CancelledError, InvalidInputError
-from engine.features import FeatureStore, extract, extraction
+from engine.features import FeatureStore, extract, extraction, forward
 from engine.features.extraction import LOADING, ExtractionShare
 from engine.images import rendering
 from engine.review import open_task
@@ -88,8 +88,9 @@ def test_what_is_there_is_not_computed_again(home, task, monkeypatch):
     extract(home, task, [get_teacher(home, SMALL)], rows)
 
 
-def test_stopped_extraction_keeps_what_it_has_and_goes_on(home, task):
-    rows = task.train_rows[:300]
+def test_stopped_extraction_keeps_what_it_has_and_goes_on(home, task, monkeypatch):
+    monkeypatch.setattr(forward, "CPU_BATCH", 16)
+    rows = task.train_rows[:40]
 
     def stop(done, total, stage):
         if done:
@@ -98,7 +99,7 @@ def test_stopped_extraction_keeps_what_it_has_and_goes_on(home, task):
     with pytest.raises(CancelledError):
         extract(home, task, [get_teacher(home, SMALL)], rows, progress=stop)
     store = FeatureStore(home, task, get_teacher(home, SMALL))
-    assert len(store.missing(rows, 0)) == 300 - 128
+    assert len(store.missing(rows, 0)) == 40 - 16
     extract(home, task, [get_teacher(home, SMALL)], rows)
     whole_home = home.path.parent / "whole"
     extract(

@@ -177,7 +177,7 @@ def test_an_import_reads_by_the_choice_and_remembers_it(bring, tmp_path):
     assert reading_from(task.record.reading) == Reading(value_range=(0, 4000))
     by_class = {name: [] for name in task.classes}
     for row, label in enumerate(task.read_labels(task.record.given_labels, task.record.given_classes)):
-        by_class[task.classes[label]].append(int(np.asarray(task.images.open(row)).max()))
+        by_class[task.classes[label]].append(int(np.asarray(next(task.images.decoded([row]))).max()))
     assert by_class == {"bright": [191] * 6, "dim": [64] * 6}  # 3000 and 1000 of 4000
 
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from engine.errors import CancelledError, DamagedFileError
+from engine.images import rendering
 from engine.images.converting import decode
-from engine.images.rendering import AHEAD, rendered
+from engine.images.rendering import AHEAD, decoded, rendered
 from engine.images.views import boxes, render, square
 from engine.processors import usable_processors
 
@@ -97,6 +98,15 @@ def test_the_memory_of_a_batch_may_be_given(files):
     asked = []
     list(all_of(Reading(files), empty=lambda shape: (asked.append(shape), np.empty(shape, dtype=np.uint8))[1]))
     assert asked == [(5, 8, 8, 3)] * 9
+
+
+def test_of_images_one_after_the_other_few_are_held(files, monkeypatch):
+    monkeypatch.setattr(rendering, "threads", lambda: 2)
+    rows, read = np.random.default_rng(1).permutation(IMAGES), Reading(files)
+    for done, image in enumerate(decoded(read, rows), start=1):
+        assert np.array_equal(image, decode(files[rows[done - 1]], ""))
+        assert len(read.rows) < done + 4
+    assert done == IMAGES
 
 
 @pytest.mark.parametrize(

@@ -162,14 +162,14 @@ def test_folders_in_an_allow_listed_root_are_read_in_place(home, bring, pets, tm
     task = bring(pets)
     assert checked(task).about.in_place
     assert (task.folder / "images.parquet").stat().st_size < 20_000
-    assert np.asarray(task.images.open(0)).shape == (24, 24, 3)
+    assert np.asarray(next(task.images.decoded([0]))).shape == (24, 24, 3)
     name = task.images.image_ids[0]
     (pets / name).write_bytes(made.jpg(12345))
     with pytest.raises(DamagedFileError, match="has changed since it was imported"):
-        open_task(home, "mine").images.open(0)
+        next(open_task(home, "mine").images.decoded([0]))
     (pets / name).unlink()
     with pytest.raises(DamagedFileError, match="not there any more"):
-        open_task(home, "mine").images.open(0)
+        next(open_task(home, "mine").images.decoded([0]))
 
 
 def test_copies_from_an_allow_listed_root_outlive_its_files(home, bring, pets, tmp_path):
@@ -177,7 +177,7 @@ def test_copies_from_an_allow_listed_root_outlive_its_files(home, bring, pets, t
     task = bring(pets, in_place=False)
     assert not checked(task).about.in_place
     shutil.rmtree(pets)
-    assert np.asarray(task.images.open(0)).shape == (24, 24, 3)
+    assert np.asarray(next(task.images.decoded([0]))).shape == (24, 24, 3)
 
 
 def test_reading_in_place_is_refused_where_it_is_not_allowed(bring, pets):
@@ -190,7 +190,7 @@ def test_what_must_be_converted_is_stored_even_in_place(home, bring, tmp_path):
     folder = made.put(tmp_path / "x", {f"{c}/{i}.dcm": made.dicom(10 * ord(c) + i) for c in "ab" for i in range(3)})
     task = bring(folder)
     shutil.rmtree(folder)
-    assert task.images.open(0).size == (20, 16)
+    assert next(task.images.decoded([0])).size == (20, 16)
 
 
 def test_outside_of_the_roots_the_app_imports_nothing(home, pets, tmp_path):
@@ -250,7 +250,7 @@ def test_large_images_come_in_small_row_groups(bring, tmp_path, monkeypatch):
     monkeypatch.setattr(image_table, "GROUP_BYTES", 3000)
     task = bring(made.put(tmp_path / "pets", made.classes_of(8)))
     assert task.images._file.num_row_groups == 4  # of about 900 bytes each
-    assert all(task.images.open(row).size == (24, 24) for row in range(16))
+    assert all(next(task.images.decoded([row])).size == (24, 24) for row in range(16))
 
 
 # Decoder processes

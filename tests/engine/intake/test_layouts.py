@@ -28,7 +28,7 @@ def test_folders_by_class(bring, tmp_path):
     assert labels(task) == {"cat": 10, "dog": 10}
     assert held_out(task) == {"cat": 2, "dog": 2}  # a fifth of each
     assert task.record.title == "mine"
-    assert task.images.open(0).size == (24, 24)
+    assert next(task.images.decoded([0])).size == (24, 24)
 
 
 @pytest.mark.parametrize("prefix", ["", "data/", "a/b/"])
@@ -235,7 +235,7 @@ def test_eurosat_bands_become_rgb_by_bands_4_3_2(bring, tmp_path):
             tifffile.imwrite(stream, bands, photometric="minisblack", planarconfig="contig")
             files[f"EuroSAT_MS/{name}/{name}_{i}.tif"] = stream.getvalue()
     task = bring(made.put(tmp_path / "ms", files))
-    assert np.asarray(task.images.open(0))[:, :, 0].min() == 255
+    assert np.asarray(next(task.images.decoded([0])))[:, :, 0].min() == 255
     assert "13 channels: 4, 3, 2 as red, green, blue" in checked(task).about.steps
 
 
@@ -254,7 +254,7 @@ def test_a_pickle_that_would_run_a_program_is_refused(bring, tmp_path):
 def test_cifar_pixels_are_those_of_the_batch(bring, tmp_path):
     task = bring(made.put(tmp_path / "d", made.cifar_10()))
     row = task.images.image_ids.index("data_batch_2/1-automobile_s_000001.png")
-    assert np.asarray(task.images.open(row)).tolist() == np.asarray(made.picture(101, (32, 32))).tolist()
+    assert np.asarray(next(task.images.decoded([row]))).tolist() == np.asarray(made.picture(101, (32, 32))).tolist()
 
 
 def test_torchvision_sets_that_are_there_need_no_internet(bring, home):

@@ -133,7 +133,7 @@ def test_labels_of_other_images_than_the_table_holds_are_named(home):
 
 def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
     task = open_task(home, "emoji-fluent")
-    content = task.images.content(7)
+    content = next(task.images.contents(np.array([7])))[0]
     path = task.folder / "images.parquet"
     whole = bytearray(path.read_bytes())
     at = whole.find(content[20:60])
@@ -141,7 +141,7 @@ def test_a_byte_of_an_image_that_was_flipped_is_named_with_the_image(home):
     whole[at + 10] ^= 1
     path.write_bytes(whole)
     with pytest.raises(DamagedFileError, match=r"images\.parquet is damaged"):
-        open_task(home, "emoji-fluent").images.content(7)
+        next(open_task(home, "emoji-fluent").images.contents(np.array([7])))[0]
 
 
 @pytest.fixture
@@ -265,8 +265,8 @@ def test_square(resize, size):
 
 def test_threads_may_read_one_table_at_once(emoji):
     rows = list(range(0, len(emoji.images), 7))
-    expected = [emoji.images.content(row) for row in rows]
+    expected = [next(emoji.images.contents(np.array([row])))[0] for row in rows]
     shuffled = np.random.default_rng(0).permutation(len(rows))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: emoji.images.content(rows[i]) == expected[i], shuffled))
+        found = list(pool.map(lambda i: next(emoji.images.contents(np.array([rows[i]])))[0] == expected[i], shuffled))
     assert all(found)
