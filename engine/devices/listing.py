@@ -23,6 +23,7 @@ AMONG = "WORKBENCH_CARDS"  # how many cards there are, of which that is one
 ORDER = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # nvidia-smi's numbers; CUDA would begin with the fastest card
 FRESH = 5.0  # s that a look at the free memory serves
 PATIENCE = 10.0  # s for an answer of nvidia-smi; on an idle machine the driver may first have to wake
+SILENCE = 300.0  # s that it is not asked again after it gave none: a page must not wait at every look
 _ASKED = "index,uuid,name,memory.total,memory.free"
 _MEBIBYTE = 2**20
 
@@ -80,13 +81,24 @@ def roomiest() -> int:
     return max(found, key=lambda card: card.free or 0).index if found else 0
 
 
+class _Silence:
+    """Until when nvidia-smi is not asked, in s of the monotonic clock: a driver that hangs goes on hanging."""
+
+    until = 0.0
+
+
 @lru_cache(maxsize=1)
 def listed(moment: int) -> Sequence[GraphicsCard]:
     """All cards of the machine as nvidia-smi lists them; empty if it is not there. moment: asked once for each."""
+    if time.monotonic() < _Silence.until:
+        return ()
     command = ["nvidia-smi", f"--query-gpu={_ASKED}", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
-    except (OSError, subprocess.SubprocessError):  # no such driver, or one that does not answer: PyTorch counts
+    except subprocess.TimeoutExpired:
+        _Silence.until = time.monotonic() + SILENCE
+        return ()
+    except (OSError, subprocess.SubprocessError):  # no such tool, or one that lists nothing: PyTorch counts
         return ()
     return cards_in(said)
 

@@ -1,7 +1,8 @@
 """For photographs: at what size a student sees them and how many images each run trains on, by what this device can do.
 
 A task's size is 64 px unless somebody decides otherwise, which trains anywhere and is enough for digits and icons. Of
-photographs it shows little, and a device may be able to do more. Nothing here is in force until it is taken over.
+photographs it shows little, and a device may be able to do more. The advice at an import (`review.geometry`) knows no
+device and is in force from then on; nothing here is until it is taken over.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
-
 from engine.devices import count, describe, kind
 from engine.methods import Recipe
 from engine.review.geometry import advise
 from engine.runs.speed import known_speed, seconds_at
 from engine.tasks import Task
-from engine.tasks.facts import read_facts
+from engine.tasks.facts import read_sides
 from engine.teachers import cost
 from engine.training import TrainSpec
 from engine.workspace import Workspace
@@ -27,7 +26,8 @@ LONGEST = 480.0  # s of one run, about: four methods then end within half an hou
 SEEN = 2  # times that each training image is trained on, about, where there is time for it (ours)
 STEP = 1000  # a budget is so many images, or a multiple
 # G multiply-accumulates a second of students that are trained, forward alone, until something is measured: of
-# EfficientNet-Lite0 at 64 px on a CPU (assets/results), and what any card should do (ours).
+# EfficientNet-Lite0 at 64 px on a CPU (assets/results); of a card a sixth of a captured loop's on an H100 (docs/gpu.md),
+# since most cards are slower; of an Apple GPU a guess (ours).
 _GUESS = {"cpu": 7.0, "cuda": 100.0, "mps": 20.0}
 
 
@@ -92,12 +92,12 @@ def proposal_for(
 
     Raises DamagedFileError or StorageError if the task's files cannot be read.
     """
-    facts = read_facts(task.folder)
-    if facts is None or not len(facts.widths) or not recipes:
+    sides = read_sides(task.folder)
+    if sides is None or not len(sides[0]) or not recipes:
         return None
-    side = int(np.median(np.minimum(facts.widths, facts.heights)))
+    advice = advise(*sides)
     size = task.record.student_size or TrainSpec.size
-    decided = bool(task.record.student_size) and size != advise(facts.widths, facts.heights).size
+    decided = task.record.student_size not in (0, advice.size)
     speeds = {
         at: [_speed(workspace, recipe, at, len(task.classes), device) for recipe in recipes] for at in (*SIZES, size)
     }
@@ -105,7 +105,8 @@ def proposal_for(
     def seconds_of(at: int, images: int) -> list[float]:
         return [seconds_at(speed, images) for speed, _ in speeds[at]]
 
-    found = propose(side, len(task.train_rows), size, decided=decided, seconds=lambda *at: max(seconds_of(*at)))
+    side, images = advice.short_sides[1], len(task.train_rows)
+    found = propose(side, images, size, decided=decided, seconds=lambda *at: max(seconds_of(*at)))
     if found is None:
         return None
     total = seeds * sum(seconds_of(found.size, found.images)) / min(seeds * len(recipes), count(device))

@@ -115,6 +115,20 @@ def read_small(folder: Path) -> NDArray[np.uint8] | None:
         return np.frombuffer(content, dtype=np.uint8)[first:last].reshape(len(copies), -1)
 
 
+def read_sides(folder: Path) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+    """Widths and heights of all images, pixels, `[images]` each: of `read_facts` a hundredth of the time, for a page
+    that wants no more. None for a task that was not imported here. Raises DamagedFileError.
+    """
+    if not _was_imported(folder):
+        return None
+    path = folder / FACTS_FILE
+    with _reading(path):
+        table = pq.read_table(path, columns=["width", "height"], page_checksum_verification=True)
+        if any(column.null_count for column in table.columns):
+            raise ValueError("a value is missing")
+        return table["width"].to_numpy(), table["height"].to_numpy()
+
+
 def read_facts(folder: Path) -> Facts | None:
     """The facts of a task, or None for a task that was not imported here. Raises DamagedFileError."""
     path = folder / FACTS_FILE

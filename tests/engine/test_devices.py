@@ -1,6 +1,7 @@
 """Cards that are made up: what nvidia-smi would say of them, and what a process may see of them."""
 
 import os
+import subprocess
 
 import pytest
 import torch
@@ -109,3 +110,16 @@ def test_nobody_looks_for_cards_on_a_machine_without_any(monkeypatch):
 def test_a_tool_that_is_not_there_lists_nothing(monkeypatch):
     monkeypatch.setitem(os.environ, "PATH", "/nowhere")
     assert listing.listed(-1) == ()
+
+
+def test_a_driver_that_hangs_is_not_asked_at_every_look(monkeypatch):
+    asked = []
+
+    def hangs(command, **how):
+        asked.append(command)
+        raise subprocess.TimeoutExpired(command, how["timeout"])
+
+    monkeypatch.setattr(listing.subprocess, "run", hangs)
+    monkeypatch.setattr(listing._Silence, "until", 0.0)
+    assert [listing.listed(moment) for moment in (-2, -3, -4)] == [()] * 3
+    assert len(asked) == 1

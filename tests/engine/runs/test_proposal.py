@@ -1,7 +1,5 @@
 """Which size and budget are proposed for photographs, by what a device can do."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -67,8 +65,7 @@ def test_images_that_are_small_keep_what_is_in_force(side):
 def photographs(emoji, monkeypatch):
     """A task whose images would have had 400 to 600 pixels."""
     monkeypatch.setattr(
-        "engine.runs.proposal.read_facts",
-        lambda folder: SimpleNamespace(widths=np.array([600, 640, 500]), heights=np.array([400, 480, 480])),
+        "engine.runs.proposal.read_sides", lambda folder: (np.array([600, 640, 500]), np.array([400, 480, 480]))
     )
     return emoji
 
