@@ -26,8 +26,8 @@ LONGEST = 480.0  # s of one run, about: four methods then end within half an hou
 SEEN = 2  # times that each training image is trained on, about, where there is time for it (ours)
 STEP = 1000  # a budget is so many images, or a multiple
 # G multiply-accumulates a second of students that are trained, forward alone, until something is measured: of
-# EfficientNet-Lite0 at 64 px on a CPU (assets/results); of a card a sixth of a captured loop's on an H100 (docs/gpu.md),
-# since most cards are slower; of an Apple GPU a guess (ours).
+# EfficientNet-Lite0 at 64 px on a CPU (assets/results); of a card a sixth of a captured loop's on an H100
+# (docs/gpu.md), since most cards are slower; of an Apple GPU a guess (ours).
 _GUESS = {"cpu": 7.0, "cuda": 100.0, "mps": 20.0}
 
 
