@@ -14,6 +14,7 @@ from engine.evaluation.intervals import (
     accuracy_interval,
     bootstrap_over_targets,
     mean_over_targets,
+    paired_accuracy_interval,
     paired_difference,
     wilson_interval,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "bootstrap_over_targets",
     "calibration_error",
     "mean_over_targets",
+    "paired_accuracy_interval",
     "paired_difference",
     "per_class_accuracy",
     "spearman",
