@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.delivery.format import Answers
 from engine.errors import InvalidInputError
-from engine.evaluation import Interval, paired_accuracy_interval
+from engine.evaluation import PairedAccuracies, paired_accuracies
 from engine.tasks import NO_LABEL
 from engine.wording import count, percent, points
 
@@ -46,10 +46,11 @@ def nearly_as_accurate(answers: Answers, anyway: bool) -> str:
         lost, said = None, f"It {agreement} of {images}; its accuracy is not known, as the task has changed since"
     else:
         first, second = student.argmax(1) == answers.labels, written.argmax(1) == answers.labels
-        lost, found = int(first.sum()) - int(second.sum()), paired_accuracy_interval(second, first)
+        found = paired_accuracies(second, first)
+        lost = found.second_only - found.first_only
         said = (
             f"It has {percent(float(second.mean()))} of {images} right, the student {percent(float(first.mean()))} "
-            f"({_difference(-lost / len(first), found)}), and {agreement}"
+            f"({_difference(found)}), and {agreement}"
         )
     if not anyway and (lost is None or lost > LARGEST_LOSS * len(student)):
         bound = "" if lost is None else f": a loss of more than {100 * LARGEST_LOSS:g} point"
@@ -57,10 +58,13 @@ def nearly_as_accurate(answers: Answers, anyway: bool) -> str:
     return f"{said}."
 
 
-def _difference(difference: float, interval: Interval) -> str:
+def _difference(found: PairedAccuracies) -> str:
     """A difference of accuracies with its interval, in words."""
-    low, high = points(interval.low), points(interval.high)
-    return f"difference {points(difference)} points, {percent(interval.level, 0)} interval {low} to {high}"
+    said = f"difference {points(found.difference)} points"
+    if (interval := found.interval) is None:
+        return said
+    between = f"{points(interval.low)} to {points(interval.high)}"
+    return f"{said}, {percent(interval.level, 0)} interval {between}"
 
 
 def _other(student: NDArray[np.float32], written: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -128,32 +128,6 @@ def paired_difference(
     return PairedDifference(seeds, tuple(differences.tolist()), float(differences.mean()), interval)
 
 
-def paired_accuracy_interval(first: npt.ArrayLike, second: npt.ArrayLike, level: float = LEVEL) -> Interval:
-    """Interval for the accuracy of a first network minus that of a second, of which both saw the same images: from
-    which of them each has right, booleans `[n]`. Within -1 to 1; above 0 the first is better.
-
-    Wald's interval with half an image added to each of the four cells of their table, which keeps its level also where
-    few images tell the two apart. Raises InvalidInputError for no image, or another number of them. Agresti and Min
-    2005, "Simple improved confidence intervals for comparing matched proportions".
-
-    >>> interval = paired_accuracy_interval([True] * 6 + [False] * 4, [True] * 4 + [False] * 6)
-    >>> round(interval.low, 3), round(interval.high, 3)
-    (-0.1, 0.433)
-    """
-    one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
-    if one.shape != other.shape or one.ndim != 1 or not len(one):
-        raise InvalidInputError(
-            f"Answers of shape {one.shape} and {other.shape} cannot be paired: give both for the same images."
-        )
-    n = len(one) + 2
-    better, worse = int((one & ~other).sum()) + 0.5, int((other & ~one).sum()) + 0.5
-    center = (better - worse) / n
-    z = float(scipy.special.ndtri((1 + require_level(level)) / 2))
-    half = z * math.sqrt(better + worse - (better - worse) ** 2 / n) / n
-    method = f"paired interval over {len(one)} images"
-    return Interval(max(-1.0, center - half), min(1.0, center + half), level, method)
-
-
 def mean_over_targets(differences: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval | None]:
     """Mean of paired differences `[targets, seeds]`, and a t interval over the seeds of the per-seed means.
 
