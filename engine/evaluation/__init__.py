@@ -1,5 +1,26 @@
-"""Evaluation: accuracy, calibration, intervals, paired differences and rank correlation. Knows arrays only."""
+"""Evaluation: accuracy, calibration, prediction sets, thresholds, costs, intervals, paired differences and rank
+correlation. Knows arrays only.
+"""
 
+from engine.evaluation.binary import (
+    NEVER,
+    AreaUnderRoc,
+    RocCurve,
+    ThresholdResult,
+    area_under_roc,
+    at_threshold,
+    decided_result,
+    fit_cost_threshold,
+    roc_curve,
+)
+from engine.evaluation.calibration import (
+    CalibrationError,
+    ReliabilityBin,
+    at_temperature,
+    calibration_error_interval,
+    fit_temperature,
+    reliability,
+)
 from engine.evaluation.classification import (
     accuracy,
     auroc,
@@ -7,7 +28,10 @@ from engine.evaluation.classification import (
     calibration_error,
     per_class_accuracy,
 )
+from engine.evaluation.conformal import COVERAGES, fit_set_threshold, prediction_sets
 from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
+from engine.evaluation.costs import least_cost_classes, mean_cost, ordered_costs
+from engine.evaluation.crossfit import FEWEST_HELD_OUT, cross_fitted, halves, too_few
 from engine.evaluation.intervals import (
     Interval,
     PairedDifference,
@@ -15,23 +39,54 @@ from engine.evaluation.intervals import (
     bootstrap_over_targets,
     mean_over_targets,
     paired_difference,
+    share_interval,
     wilson_interval,
 )
+from engine.evaluation.selective import CoverageCurve, Decided, coverage_curve
 
 __all__ = [
+    "COVERAGES",
+    "FEWEST_HELD_OUT",
+    "NEVER",
+    "AreaUnderRoc",
+    "CalibrationError",
+    "CoverageCurve",
+    "Decided",
     "Interval",
     "PairedDifference",
     "RankCorrelation",
+    "ReliabilityBin",
+    "RocCurve",
+    "ThresholdResult",
     "accuracy",
     "accuracy_interval",
+    "area_under_roc",
+    "at_temperature",
+    "at_threshold",
     "auroc",
     "balanced_accuracy",
     "bootstrap_over_targets",
     "calibration_error",
+    "calibration_error_interval",
+    "coverage_curve",
+    "cross_fitted",
+    "decided_result",
+    "fit_cost_threshold",
+    "fit_set_threshold",
+    "fit_temperature",
+    "halves",
+    "least_cost_classes",
+    "mean_cost",
     "mean_over_targets",
+    "ordered_costs",
     "paired_difference",
     "per_class_accuracy",
+    "prediction_sets",
+    "reliability",
+    "roc_curve",
+    "share_interval",
     "spearman",
+    "too_few",
     "weighted_kendall",
     "wilson_interval",
 ]
