@@ -28,7 +28,9 @@ from engine.runs import DEFAULT_METRIC, QueueThread, plan, read_runs, start
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
-from engine.tasks import Draw, Task
+from engine.tasks import ALL as ALL_LABELS
+from engine.tasks import Budget, Draw, Task
+from engine.tasks import labels_per_class as in_numbers
 from engine.workspace import Workspace
 
 
@@ -63,7 +65,7 @@ def rank(
     task: str,
     *,
     metric: str = DEFAULT_METRIC,
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     seed: int = Draw.seed,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
@@ -72,8 +74,9 @@ def rank(
 ) -> dict[str, Any]:
     """The teachers by their similarity to a task: under "ranking", most similar first; under "metrics" for "all".
 
-    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with; a
-    class that has fewer gives all it has. teachers: names; None = all. resamples: draws of half the labels, for
+    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with,
+    of at most 2,000 of them; a class that has fewer gives all it has, "all" is every label, and None is all of a task
+    of your own and 5 of a bundled one. teachers: names; None = all. resamples: draws of half the labels, for
     intervals; 0 = none. device: "auto", "cuda" (any card), "cuda:1" (that one), "mps" or "cpu"; None = the
     best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
@@ -84,7 +87,7 @@ def rank(
         workspace,
         opened,
         metrics=None if metric == ALL else [_text("metric", metric)],
-        draw=Draw(_whole("labels_per_class", labels_per_class), _whole("seed", seed)),
+        draw=Draw(in_numbers(opened, _labels(labels_per_class)), _whole("seed", seed)),
         teachers=teachers,
         resamples=_whole("resamples", resamples),
         device=resolve(device),
@@ -99,7 +102,7 @@ def compare(
     methods: Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0,),
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,
@@ -109,10 +112,10 @@ def compare(
     """Train students with several methods, and wait for them; accuracies, 0 to 1, are under "means" and "results".
 
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
-    numbers from 0 up, each of which draws its own labels. metric, teachers, device: as `rank` takes them.
-    settings: of training, such as images (the budget: student images with gradient), architecture (timm's name), size
-    (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what is
-    not done.
+    numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
+    them. settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
+    size (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what
+    is not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
@@ -122,7 +125,7 @@ def compare(
         opened,
         chosen,
         _wholes("seeds", seeds),
-        labels_per_class=_whole("labels_per_class", labels_per_class),
+        labels_per_class=_labels(labels_per_class),
         device=device,
         metric=_text("metric", metric),
         teachers=None if teachers is None else _texts("teachers", teachers),
@@ -192,6 +195,15 @@ def _texts(name: str, values: object) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise _refused(name, values, "a list of names")
     return [_text(name, value) for value in values]
+
+
+def _labels(value: object) -> Budget | None:
+    if value is None or value == ALL_LABELS:
+        return value
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise _refused("labels_per_class", value, f'a whole number, or "{ALL_LABELS}"') from None
 
 
 def _whole(name: str, value: Any) -> int:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
+ALL_LABELS_INTERVALS = (
+    "All labels are used, so intervals over seeds cover initialization and order only, not the choice of labels."
+)
 
 
 def percent(share: float, digits: int = 1) -> str:
