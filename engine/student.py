@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from engine.errors import DamagedFileError
 from engine.records import Positive, read_record, write_record
 from engine.results import way_out_of
 from engine.tasks import Task
-from engine.teachers import Network
+from engine.teachers import Network, create
 from engine.tensors import read_tensors, write_tensors
 from engine.training import TrainSpec, input_statistics
 
@@ -64,7 +67,28 @@ def read_student(folder: Path) -> StudentRecord:
 
 def verify_weights(folder: Path) -> None:
     """Verify the weights in the folder of a finished run. Raises DamagedFileError, StorageError."""
+    _read_weights(folder)
+
+
+def load_student(folder: Path, device: str | torch.device = "cpu") -> Network:
+    """The student of the finished run in `folder`, on `device`, in evaluation mode: pixels in, features and logits out.
+
+    Raises DamagedFileError, also for weights that are not those of its record; StorageError.
+    """
+    record, weights = read_student(folder), _read_weights(folder)
+    model = create(record.architecture, record.num_classes)
     try:
-        read_tensors(folder / WEIGHTS)
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DamagedFileError(
+            f"{folder / WEIGHTS} does not hold a {record.architecture} for {record.num_classes} classes: "
+            f"{way_out_of(folder)}."
+        ) from error
+    return Network(model, record.mean, record.std).to(device).eval()
+
+
+def _read_weights(folder: Path) -> dict[str, Any]:
+    try:
+        return read_tensors(folder / WEIGHTS)
     except DamagedFileError as error:
         raise DamagedFileError(f"{error} It is the student of run {folder.name}: make this run again.") from error
