@@ -57,7 +57,9 @@ def share_interval(right: npt.ArrayLike, groups: npt.ArrayLike | None = None, le
         return wilson_interval(int(hits.sum()), len(hits), level)
     codes = group_codes(groups)
     require_same_length(right=hits, groups=codes)
-    found = ratio_intervals(np.bincount(codes, hits)[:, None], np.bincount(codes)[:, None].astype(float), level)
+    found = ratio_intervals(
+        np.bincount(codes, hits).astype(np.float64)[:, None], np.bincount(codes)[:, None].astype(float), level
+    )
     return found[0]
 
 
