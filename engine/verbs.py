@@ -12,10 +12,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import pyarrow as pa
 
 from engine import jobs
-from engine.delivery import DEFAULT, export_student
+from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, ready_student
+from engine.delivery.prediction_rows import written_to
 from engine.devices import kind, resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
@@ -31,6 +34,9 @@ from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
 from engine.tasks import Draw, Task
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_workspace(folder: str | Path | None = None) -> Workspace:
@@ -179,6 +185,40 @@ def finished_run(workspace: Workspace, run: str) -> Path:
     return workspace.runs / run
 
 
+def predict(
+    workspace: Workspace,
+    run: str,
+    source: str | Path,
+    *,
+    csv: str | Path | None = None,
+    parquet: str | Path | None = None,
+    unsure: float = UNSURE,
+    device: str | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """What a finished run's student says of images: a row an image, with the columns that
+    `engine.delivery.prediction_rows` explains.
+
+    source: a folder, an archive, a table that names images, or one image. csv, parquet: files to write the rows to as
+    well. unsure: a probability below it is marked, 0 to 1. device: as `rank` takes it. An image that cannot be read
+    is a row with a `problem`.
+    Raises UnknownNameError, InvalidInputError if the run has no student yet or there are no images, DamagedFileError,
+    StorageError; the files are then as they were.
+    """
+    place, below = str(expanded(_path("source", source)).absolute()), _number("unsure", unsure)
+    files = [None if name is None else _path(what, name) for what, name in (("csv", csv), ("parquet", parquet))]
+    student = ready_student(_opened(workspace), _text("run", run), device)
+    say = ProgressLine("images") if progress else _quiet
+    work = Predicting(workspace, student, place, unsure=below, progress=say)
+    found = []
+    with written_to(*files) as append:
+        for piece in work.pieces():
+            append(piece.rows)
+            found.append(piece.rows)
+    table: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return table
+
+
 def _quiet(done: int, total: int, stage: str) -> None:
     """Progress that nobody wants to see."""
 
@@ -212,6 +252,12 @@ def _whole(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise _refused(name, value, "a whole number") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+        raise _refused(name, value, "a number")
+    return float(value)
 
 
 def _wholes(name: str, values: object) -> list[int]:
