@@ -8,13 +8,17 @@ from __future__ import annotations
 import operator
 import os
 import reprlib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import pyarrow as pa
 
 from engine import jobs
-from engine.delivery import DEFAULT, export_student
+from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, ready_student
+from engine.delivery.prediction_rows import written_to
 from engine.devices import kind, resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
@@ -32,6 +36,9 @@ from engine.tasks import ALL as ALL_LABELS
 from engine.tasks import Budget, Draw, Task
 from engine.tasks import labels_per_class as in_numbers
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_workspace(folder: str | Path | None = None) -> Workspace:
@@ -157,16 +164,62 @@ def compare(
     return {**comparison_document(comparison, found_runs.results), "failed": failed}
 
 
-def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT) -> list[Path]:
+def export(
+    workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT, *, anyway: bool = False, progress: bool = True
+) -> list[Path]:
     """Write a finished run's student into the new folder `out`, and give the files.
 
-    form: the key of an export format, such as "safetensors". Raises UnknownNameError, InvalidInputError if the
-    run has no student yet or `out` exists, DamagedFileError, StorageError.
+    form: the key of an export format, such as "onnx"; what came of its check is said on standard error, and in its
+    check.txt. anyway: also a format that loses more accuracy than it may. Raises UnknownNameError, InvalidInputError if
+    the run has no student yet, `out` exists or the check fails, UnavailableError, DamagedFileError, StorageError.
     """
+    folder = finished_run(workspace, run)
+    exported = export_student(folder, _path("out", out), _text("form", form), anyway=anyway)
+    if progress and exported.check:
+        print(exported.check, file=sys.stderr)
+    return exported.files
+
+
+def finished_run(workspace: Workspace, run: str) -> Path:
+    """The folder of a run. Raises UnknownNameError."""
     known = [job.id for job in jobs.list_jobs(_opened(workspace).runs)]
     if _text("run", run) not in known:
         raise UnknownNameError("run", run, known)
-    return export_student(workspace.runs / run, _path("out", out), _text("form", form))
+    return workspace.runs / run
+
+
+def predict(
+    workspace: Workspace,
+    run: str,
+    source: str | Path,
+    *,
+    csv: str | Path | None = None,
+    parquet: str | Path | None = None,
+    unsure: float = UNSURE,
+    device: str | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """What a finished run's student says of images: a row an image, with the columns that
+    `engine.delivery.prediction_rows` explains.
+
+    source: a folder, an archive, a table that names images, or one image. csv, parquet: files to write the rows to as
+    well. unsure: a probability below it is marked, 0 to 1. device: as `rank` takes it. An image that cannot be read
+    is a row with a `problem`.
+    Raises UnknownNameError, InvalidInputError if the run has no student yet or there are no images, DamagedFileError,
+    StorageError; the files are then as they were.
+    """
+    place, below = str(expanded(_path("source", source)).absolute()), _number("unsure", unsure)
+    files = [None if name is None else _path(what, name) for what, name in (("csv", csv), ("parquet", parquet))]
+    student = ready_student(_opened(workspace), _text("run", run), device)
+    say = ProgressLine("images") if progress else _quiet
+    work = Predicting(workspace, student, place, unsure=below, progress=say)
+    found = []
+    with written_to(*files) as append:
+        for piece in work.pieces():
+            append(piece.rows)
+            found.append(piece.rows)
+    table: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return table
 
 
 def _quiet(done: int, total: int, stage: str) -> None:
@@ -211,6 +264,12 @@ def _whole(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise _refused(name, value, "a whole number") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+        raise _refused(name, value, "a number")
+    return float(value)
 
 
 def _wholes(name: str, values: object) -> list[int]:

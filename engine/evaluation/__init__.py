@@ -19,7 +19,7 @@ from engine.evaluation.confusion import (
     most_confused,
 )
 from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
-from engine.evaluation.groups import are_groups, share_interval
+from engine.evaluation.groups import are_groups
 from engine.evaluation.intervals import (
     Interval,
     PairedDifference,
@@ -56,7 +56,6 @@ __all__ = [
     "paired_accuracies",
     "paired_difference",
     "per_class_accuracy",
-    "share_interval",
     "spearman",
     "weighted_kendall",
     "wilson_interval",

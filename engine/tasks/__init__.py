@@ -14,7 +14,7 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 from engine.tasks.budget import ALL, Budget, all_labels, labels_per_class, usual_draw
 from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
 from engine.tasks.draw import Draw
-from engine.tasks.facts import read_import_summary, read_small
+from engine.tasks.facts import read_groups, read_import_summary, read_small
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
@@ -39,6 +39,7 @@ __all__ = [
     "given_labels",
     "is_own",
     "labels_per_class",
+    "read_groups",
     "read_import_summary",
     "read_small",
     "relabel",
