@@ -1,5 +1,5 @@
-"""Evaluation: accuracy, calibration, prediction sets, thresholds, costs, intervals, paired differences and rank
-correlation. Knows arrays only.
+"""Evaluation: accuracy, confusion, calibration, prediction sets, thresholds, costs, intervals, paired differences and
+rank correlation. Knows arrays only.
 """
 
 from engine.evaluation.binary import (
@@ -21,17 +21,23 @@ from engine.evaluation.calibration import (
     fit_temperature,
     reliability,
 )
-from engine.evaluation.classification import (
-    accuracy,
-    auroc,
-    balanced_accuracy,
-    calibration_error,
-    per_class_accuracy,
-)
+from engine.evaluation.classification import accuracy, auroc, balanced_accuracy, calibration_error, per_class_accuracy
 from engine.evaluation.conformal import COVERAGES, fit_set_threshold, prediction_sets
+from engine.evaluation.confusion import (
+    Baselines,
+    ClassScores,
+    Confused,
+    Estimate,
+    baselines,
+    class_scores,
+    confusion_matrix,
+    errors_by_confidence,
+    most_confused,
+)
 from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
 from engine.evaluation.costs import least_cost_classes, mean_cost, ordered_costs
 from engine.evaluation.crossfit import FEWEST_HELD_OUT, cross_fitted, halves, too_few
+from engine.evaluation.groups import are_groups
 from engine.evaluation.intervals import (
     Interval,
     PairedDifference,
@@ -42,6 +48,7 @@ from engine.evaluation.intervals import (
     share_interval,
     wilson_interval,
 )
+from engine.evaluation.pairs import PairedAccuracies, paired_accuracies
 from engine.evaluation.selective import CoverageCurve, Decided, coverage_curve
 
 __all__ = [
@@ -49,10 +56,15 @@ __all__ = [
     "FEWEST_HELD_OUT",
     "NEVER",
     "AreaUnderRoc",
+    "Baselines",
     "CalibrationError",
+    "ClassScores",
+    "Confused",
     "CoverageCurve",
     "Decided",
+    "Estimate",
     "Interval",
+    "PairedAccuracies",
     "PairedDifference",
     "RankCorrelation",
     "ReliabilityBin",
@@ -60,17 +72,22 @@ __all__ = [
     "ThresholdResult",
     "accuracy",
     "accuracy_interval",
+    "are_groups",
     "area_under_roc",
     "at_temperature",
     "at_threshold",
     "auroc",
     "balanced_accuracy",
+    "baselines",
     "bootstrap_over_targets",
     "calibration_error",
     "calibration_error_interval",
+    "class_scores",
+    "confusion_matrix",
     "coverage_curve",
     "cross_fitted",
     "decided_result",
+    "errors_by_confidence",
     "fit_cost_threshold",
     "fit_set_threshold",
     "fit_temperature",
@@ -78,7 +95,9 @@ __all__ = [
     "least_cost_classes",
     "mean_cost",
     "mean_over_targets",
+    "most_confused",
     "ordered_costs",
+    "paired_accuracies",
     "paired_difference",
     "per_class_accuracy",
     "prediction_sets",

@@ -103,18 +103,32 @@ def as_flags(value: npt.ArrayLike, name: str) -> npt.NDArray[np.bool_]:
 
 
 def as_groups(groups: npt.ArrayLike | None, images: int) -> IntArray:
-    """Codes 0 ... G-1 of the groups `[n]` of `images` images. An image of group -1, or of no groups, is one of its own.
+    """`group_codes` of `groups [n]`, one for each of `images` images; of no groups, each image is one by itself.
 
     Raises InvalidInputError unless there are as many whole numbers as images.
     """
     if groups is None:
         return np.arange(images)
-    found = as_labels(groups, "groups")
-    if len(found) != images:
-        raise InvalidInputError(f"There are {len(found)} groups for {images} images: give the group of each image.")
-    alone = found == -1
-    apart = np.where(alone, found.max() + 1 + np.arange(images), found)
-    return encode(apart)[0]
+    codes = group_codes(groups)
+    if len(codes) != images:
+        raise InvalidInputError(f"There are {len(codes)} groups for {images} images: give the group of each image.")
+    return codes
+
+
+def group_codes(groups: npt.ArrayLike) -> IntArray:
+    """`groups [n]`, one id an image, as codes `[n]` 0 ... G-1; an image with a negative id is a group by itself.
+
+    Raises InvalidInputError if they are no whole numbers.
+
+    >>> group_codes([7, 7, -1, 3, -1]).tolist()
+    [1, 1, 2, 0, 3]
+    """
+    ids = as_labels(groups, "groups")
+    alone = ids < 0
+    named = np.unique(ids[~alone])
+    codes = np.searchsorted(named, ids)
+    codes[alone] = len(named) + np.arange(int(alone.sum()))
+    return codes.astype(np.int64)
 
 
 def require_range(labels: IntArray, number_of_classes: int) -> None:
