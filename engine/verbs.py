@@ -12,10 +12,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import pyarrow as pa
 
 from engine import jobs
-from engine.delivery import DEFAULT, export_student
+from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, ready_student
+from engine.delivery.prediction_rows import written_to
 from engine.devices import kind, resolve
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.features.extraction import LOADING
@@ -29,8 +32,13 @@ from engine.runs import DEFAULT_METRIC, QueueThread, plan, read_runs, start
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
-from engine.tasks import Draw, Task
+from engine.tasks import ALL as ALL_LABELS
+from engine.tasks import Budget, Draw, Task
+from engine.tasks import labels_per_class as in_numbers
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_workspace(folder: str | Path | None = None) -> Workspace:
@@ -64,7 +72,7 @@ def rank(
     task: str,
     *,
     metric: str = DEFAULT_METRIC,
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     seed: int = Draw.seed,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
@@ -73,8 +81,9 @@ def rank(
 ) -> dict[str, Any]:
     """The teachers by their similarity to a task: under "ranking", most similar first; under "metrics" for "all".
 
-    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with; a
-    class that has fewer gives all it has. teachers: names; None = all. resamples: draws of half the labels, for
+    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with,
+    of at most 2,000 of them; a class that has fewer gives all it has, "all" is every label, and None is all of a task
+    of your own and 5 of a bundled one. teachers: names; None = all. resamples: draws of half the labels, for
     intervals; 0 = none. device: "auto", "cuda" (any card), "cuda:1" (that one), "mps" or "cpu"; None = the
     best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
@@ -85,7 +94,7 @@ def rank(
         workspace,
         opened,
         metrics=None if metric == ALL else [_text("metric", metric)],
-        draw=Draw(_whole("labels_per_class", labels_per_class), _whole("seed", seed)),
+        draw=Draw(in_numbers(opened, _labels(labels_per_class)), _whole("seed", seed)),
         teachers=teachers,
         resamples=_whole("resamples", resamples),
         device=resolve(device),
@@ -100,7 +109,7 @@ def compare(
     methods: Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0,),
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,
@@ -110,10 +119,10 @@ def compare(
     """Train students with several methods, and wait for them; accuracies, 0 to 1, are under "means" and "results".
 
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
-    numbers from 0 up, each of which draws its own labels. metric, teachers, device: as `rank` takes them.
-    settings: of training, such as images (the budget: student images with gradient), architecture (timm's name), size
-    (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what is
-    not done.
+    numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
+    them. settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
+    size (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what
+    is not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
@@ -123,7 +132,7 @@ def compare(
         opened,
         chosen,
         _wholes("seeds", seeds),
-        labels_per_class=_whole("labels_per_class", labels_per_class),
+        labels_per_class=_labels(labels_per_class),
         device=device,
         metric=_text("metric", metric),
         teachers=None if teachers is None else _texts("teachers", teachers),
@@ -179,6 +188,40 @@ def finished_run(workspace: Workspace, run: str) -> Path:
     return workspace.runs / run
 
 
+def predict(
+    workspace: Workspace,
+    run: str,
+    source: str | Path,
+    *,
+    csv: str | Path | None = None,
+    parquet: str | Path | None = None,
+    unsure: float = UNSURE,
+    device: str | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """What a finished run's student says of images: a row an image, with the columns that
+    `engine.delivery.prediction_rows` explains.
+
+    source: a folder, an archive, a table that names images, or one image. csv, parquet: files to write the rows to as
+    well. unsure: a probability below it is marked, 0 to 1. device: as `rank` takes it. An image that cannot be read
+    is a row with a `problem`.
+    Raises UnknownNameError, InvalidInputError if the run has no student yet or there are no images, DamagedFileError,
+    StorageError; the files are then as they were.
+    """
+    place, below = str(expanded(_path("source", source)).absolute()), _number("unsure", unsure)
+    files = [None if name is None else _path(what, name) for what, name in (("csv", csv), ("parquet", parquet))]
+    student = ready_student(_opened(workspace), _text("run", run), device)
+    say = ProgressLine("images") if progress else _quiet
+    work = Predicting(workspace, student, place, unsure=below, progress=say)
+    found = []
+    with written_to(*files) as append:
+        for piece in work.pieces():
+            append(piece.rows)
+            found.append(piece.rows)
+    table: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return table
+
+
 def _quiet(done: int, total: int, stage: str) -> None:
     """Progress that nobody wants to see."""
 
@@ -207,11 +250,26 @@ def _texts(name: str, values: object) -> list[str]:
     return [_text(name, value) for value in values]
 
 
+def _labels(value: object) -> Budget | None:
+    if value is None or value == ALL_LABELS:
+        return value
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise _refused("labels_per_class", value, f'a whole number, or "{ALL_LABELS}"') from None
+
+
 def _whole(name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
         raise _refused(name, value, "a whole number") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+        raise _refused(name, value, "a number")
+    return float(value)
 
 
 def _wholes(name: str, values: object) -> list[int]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from engine import __version__
-from engine.cli import benchmark, compare, export, import_images, methods, queue, rank, serve, tasks, teachers
+from engine.cli import benchmark, compare, export, import_images, methods, predict, queue, rank, serve, tasks, teachers
 from engine.cli.compare import CANCELLED
 from engine.errors import WorkbenchError
 
@@ -22,6 +22,7 @@ COMMANDS = (  # a module each: one line
     benchmark,
     queue,
     export,
+    predict,
     serve,
 )
 

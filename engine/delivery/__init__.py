@@ -1,6 +1,10 @@
-"""A finished student, handed over: its files in one of several formats, each of which is one file of `formats`."""
+"""A finished student, handed over: its files in one of several formats, each of which is one file of `formats`; and at
+work: what it says of new images.
+"""
 
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.formats import DEFAULT
+from engine.delivery.predicting import Predicting, ready_student
+from engine.delivery.prediction_rows import UNSURE
 
-__all__ = ["DEFAULT", "export_student", "student_archive"]
+__all__ = ["DEFAULT", "UNSURE", "Predicting", "export_student", "ready_student", "student_archive"]

@@ -11,28 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, require_same_length
+from engine.evaluation.arrays import FloatArray, group_codes
 from engine.evaluation.intervals import LEVEL, Interval, require_level, wilson_interval
 
 GROUP_DRAWS = 2_000  # of many quantities at once, such as three for each class; percentiles are stable to a digit
 FEWEST_GROUPS = 5  # ours: of fewer, how groups differ is not known well enough for any interval
 _AT_ONCE = 4_000_000  # random numbers that are held at a time
-
-
-def group_codes(groups: npt.ArrayLike) -> IntArray:
-    """`groups [n]`, one id an image, as codes `[n]` 0 ... G-1; an image with a negative id is a group by itself.
-
-    Raises InvalidInputError if they are no whole numbers.
-
-    >>> group_codes([7, 7, -1, 3, -1]).tolist()
-    [1, 1, 2, 0, 3]
-    """
-    ids = as_labels(groups, "groups")
-    alone = ids < 0
-    named = np.unique(ids[~alone])
-    codes = np.searchsorted(named, ids)
-    codes[alone] = len(named) + np.arange(int(alone.sum()))
-    return codes.astype(np.int64)
 
 
 def are_groups(groups: npt.ArrayLike | None) -> bool:
@@ -41,24 +25,6 @@ def are_groups(groups: npt.ArrayLike | None) -> bool:
         return False
     codes = group_codes(groups)
     return int(codes.max()) + 1 < len(codes)
-
-
-def share_interval(right: npt.ArrayLike, groups: npt.ArrayLike | None = None, level: float = LEVEL) -> Interval | None:
-    """Interval of the share of images that are right, from `right [n]` (0 or 1): Wilson, or a bootstrap over groups.
-
-    groups: an id for each image `[n]`; None, or one each, where images are independent. None with fewer than 5 groups.
-    Raises InvalidInputError if the two differ in length.
-
-    >>> share_interval([1, 1, 1, 0]).method
-    'Wilson interval over 4 images'
-    """
-    hits = as_labels(right, "right")
-    if groups is None or not are_groups(groups):
-        return wilson_interval(int(hits.sum()), len(hits), level)
-    codes = group_codes(groups)
-    require_same_length(right=hits, groups=codes)
-    found = ratio_intervals(np.bincount(codes, hits)[:, None], np.bincount(codes)[:, None].astype(float), level)
-    return found[0]
 
 
 def ratio_intervals(

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
-from engine.evaluation.arrays import IntArray, as_labels, require_same_length
-from engine.evaluation.groups import are_groups, group_codes, ratio_intervals
+from engine.evaluation.arrays import IntArray, as_labels, group_codes, require_same_length
+from engine.evaluation.groups import are_groups, ratio_intervals
 from engine.evaluation.intervals import LEVEL, Interval, require_level
 
 
@@ -79,7 +79,7 @@ def _over_groups(
     require_same_length(first_right=first, groups=codes)
     ahead = (1 + first.astype(np.float64) - second) / 2  # a share: 1 where the first alone is right, 0 the second alone
     images = np.bincount(codes).astype(np.float64)
-    (share,) = ratio_intervals(np.bincount(codes, ahead)[:, None], images[:, None], level)
+    (share,) = ratio_intervals(np.bincount(codes, ahead).astype(np.float64)[:, None], images[:, None], level)
     if share is None:
         return None
     if share.low == share.high:  # no group differs from the others, so that drawing them says nothing

@@ -22,7 +22,16 @@ from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
-from engine.runs.ranking import DEFAULT_METRIC, Candidate, Ranking, active_weights, candidates, effective_teachers, rank
+from engine.runs.ranking import (
+    DEFAULT_METRIC,
+    Candidate,
+    Ranking,
+    active_weights,
+    candidates,
+    effective_teachers,
+    rank,
+    ranked_rows,
+)
 from engine.runs.recorded import recorded_comparison
 from engine.runs.removal import remove_teacher
 from engine.runs.spec import RunSpec, defaults, plan, run_spec_from
@@ -86,6 +95,7 @@ __all__ = [
     "plan",
     "proposal_for",
     "rank",
+    "ranked_rows",
     "read_runs",
     "recorded_comparison",
     "remove_task",

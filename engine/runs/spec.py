@@ -20,7 +20,8 @@ from engine.results import way_out_of
 from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
-from engine.tasks import Draw, Task
+from engine.tasks import Budget, Draw, Task
+from engine.tasks import labels_per_class as in_numbers
 from engine.teachers import check_student
 from engine.training import TrainSpec, made
 from engine.weighting import normalized
@@ -138,7 +139,7 @@ def plan(
     methods: Sequence[str],
     seeds: Sequence[int],
     *,
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     device: str | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
@@ -147,6 +148,8 @@ def plan(
 ) -> list[RunSpec]:
     """One spec for each seed and method, seeds outermost. `chosen` are fields of TrainSpec, and settings, which go to
     the methods that have them; what is not chosen is as `defaults` and the settings' own defaults say.
+
+    labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's.
 
     alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
     sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
@@ -159,8 +162,9 @@ def plan(
     found = [get_method(name) for name in dict.fromkeys(methods)]
     check_held_out(task)
     place = kind(resolve(device))  # on which card is no part of what a run is
+    labels = in_numbers(task, labels_per_class)
     for seed in seeds:
-        task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
+        task.labeled_rows(Draw(labels, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:
         check_student(str(chosen["architecture"]))
     allowed = allowed_teachers(workspace, task, teachers)
@@ -173,7 +177,7 @@ def plan(
                 task_revision=task.revision,
                 labels_revision=task.record.labels,
                 split_revision=task.record.split,
-                labels_per_class=labels_per_class,
+                labels_per_class=labels,
                 method=method.key,
                 seed=seed,
                 device=place,

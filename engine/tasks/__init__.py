@@ -11,9 +11,10 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 `is_own(task)`: it takes no labels. `task.splits` may say "out" for an image that takes no part.
 """
 
+from engine.tasks.budget import ALL, Budget, all_labels, labels_per_class, usual_draw
 from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
-from engine.tasks.draw import USUAL, Draw
-from engine.tasks.facts import read_import_summary, read_small
+from engine.tasks.draw import Draw
+from engine.tasks.facts import read_groups, read_import_summary, read_small
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
@@ -21,12 +22,14 @@ from engine.tasks.task import NO_LABEL, Task
 from engine.tasks.trash import empty_trash, remove_task, removed_tasks, restore_task
 
 __all__ = [
+    "ALL",
     "NO_LABEL",
-    "USUAL",
+    "Budget",
     "Draw",
     "Interpretation",
     "Question",
     "Task",
+    "all_labels",
     "as_option",
     "bundled_names",
     "check_task_name",
@@ -35,6 +38,8 @@ __all__ = [
     "given_label_numbers",
     "given_labels",
     "is_own",
+    "labels_per_class",
+    "read_groups",
     "read_import_summary",
     "read_small",
     "relabel",
@@ -45,4 +50,5 @@ __all__ = [
     "task_name",
     "task_names",
     "undecided",
+    "usual_draw",
 ]

@@ -129,6 +129,25 @@ def read_sides(folder: Path) -> tuple[NDArray[np.int32], NDArray[np.int32]] | No
         return table["width"].to_numpy(), table["height"].to_numpy()
 
 
+def read_groups(folder: Path) -> NDArray[np.int64] | None:
+    """The group of each image as a number, `[images]`, -1 for none; None where no image has one. Groups are what images
+    share that makes them alike, such as a patient. Raises DamagedFileError.
+    """
+    if not _was_imported(folder):
+        return None
+    path = folder / FACTS_FILE
+    with _reading(path):
+        column = pq.read_table(path, columns=["group"], page_checksum_verification=True)["group"]
+        if column.null_count:
+            raise ValueError("a value is missing")
+        names = column.combine_chunks().dictionary_encode()
+    words = names.dictionary.to_pylist()
+    numbers = np.asarray(names.indices.to_numpy(), dtype=np.int64)
+    if "" in words:
+        numbers = np.where(numbers == words.index(""), -1, numbers)
+    return numbers if (numbers >= 0).any() else None
+
+
 def read_facts(folder: Path) -> Facts | None:
     """The facts of a task, or None for a task that was not imported here. Raises DamagedFileError."""
     path = folder / FACTS_FILE
