@@ -203,11 +203,11 @@ def test_the_command_writes_a_table_that_pandas_opens_and_names_what_was_left_ou
     assert "left out: broken.jpg is no readable image" in printed.err
 
 
+SHARES = [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.1, 0.1, 0.8], [0, 0, 0]]
+
+
 def test_camera_traps_get_the_columns_of_camtrap_dp_with_what_is_known():
-    probabilities = np.array(
-        [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.1, 0.1, 0.8], [0, 0, 0]], np.float32
-    )
-    found = Answered([f"{i}.jpg" for i in range(5)], ["", "", "", "", "it is broken"], np.array(shares, np.float32))
+    found = Answered([f"{i}.jpg" for i in range(5)], ["", "", "", "", "it is broken"], np.array(SHARES, np.float32))
     rows = rows_of(found, ("Vulpes vulpes", "empty", "wild boar"), 0.6)
     when = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
     table = list(csv.DictReader(io.StringIO(observations(rows, "run-1", when).decode())))
