@@ -16,7 +16,7 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.estimates import seconds_left
-from engine.runs.execution import CHECKPOINT, KIND, curve
+from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
@@ -34,7 +34,7 @@ from engine.runs.ranking import (
 )
 from engine.runs.recorded import recorded_comparison
 from engine.runs.removal import remove_teacher
-from engine.runs.spec import RunSpec, defaults, plan, run_spec_from
+from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.users import remove_task, users_of_task
 from engine.runs.verdict import (
