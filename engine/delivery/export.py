@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.delivery.format import Answers, FinishedStudent, Format
+from engine.delivery.format import Answers, Classify, FinishedStudent, Format, Prepare
 from engine.delivery.formats import DEFAULT, FORMATS
 from engine.delivery.task_images import TaskImages
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
@@ -24,10 +24,12 @@ from engine.results import RESULT, read_result
 from engine.review import open_task
 from engine.student import RECORD, WEIGHTS, StudentRecord, read_student, verify_weights
 from engine.training import predict
+from engine.wording import percent
 from engine.workspace import Workspace
 
 CHECK = "check.txt"  # the sentence about what a format was checked on
 MOST_CHECKED = 2_000  # held-out images; ours: a difference of arithmetic shows on far fewer
+MOST_FILES = 500  # of them are read from files too; ours: one after the other, as such a program does
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,20 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
         written=np.concatenate([written for _, written in said]),
         labels=student.images.labels(rows),
     )
-    return form.check(answers, anyway)
+    sentence = form.check(answers, anyway)
+    return f"{sentence} {_from_files(student, form.prepare(folder), classify)}" if form.prepare else sentence
+
+
+def _from_files(student: FinishedStudent, prepare: Prepare, classify: Classify) -> str:
+    """The sentence about what a program that reads files itself makes of held-out images, as the task keeps them."""
+    assert student.images is not None
+    rows = student.images.held_out_rows(MOST_FILES)
+    own = np.concatenate([_asked(student, pixels) for pixels in student.images.pixels(rows)]).argmax(1)
+    read = student.images.task.images.contents(rows)
+    same = [
+        int(classify(prepare(content)[None]).argmax()) == said for (content, _), said in zip(read, own, strict=True)
+    ]
+    return f"From image files it gives the same class on {percent(float(np.mean(same)))} of {len(rows)}."
 
 
 def _asked(student: FinishedStudent, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from engine.teachers import Network
 
 # From pixels [N, S, S, 3], 0..255 and already resized, to class probabilities [N, K].
 Classify: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Prepare: TypeAlias = Callable[[bytes], NDArray[np.uint8]]  # from a file's bytes to such pixels, [S, S, 3]
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,5 @@ class Format:
     # What its answers must be beside the student's: a sentence with the numbers, or an error that refuses the format.
     # (answers, whether the user wants it in any case). None where what is written is the student itself.
     check: Callable[[Answers, bool], str] | None = None
+    prepare: Callable[[Path], Prepare] | None = None  # opens a program in that folder that reads image files itself
     needs: str = ""  # the package that has to be installed beside this program, if there is one

@@ -2,7 +2,10 @@
 
 import io
 import json
+import runpy
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -10,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from engine.delivery import export_student, student_archive
@@ -18,12 +22,15 @@ from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
 from engine.delivery.parity import nearly_as_accurate, same_answers
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.images.converting import convert
+from engine.images.reading import Reading
+from engine.images.views import WHOLE, render, square
 from engine.results import RESULT
 from engine.student import RECORD, WEIGHTS
 from engine.tasks import NO_LABEL
 from engine.workspace import Workspace
 from tests.engine.delivery import toy_format
-from tests.engine.delivery.made_task import CLASSES, make_run
+from tests.engine.delivery.made_task import CLASSES, make_run, pictures
 
 ALWAYS = {RECORD, RESULT}
 
@@ -97,6 +104,43 @@ def test_a_graph_takes_pixels_of_a_file_and_says_what_its_users_must_know(export
     assert json.loads(about["intensity"])["percentiles"] is None
     assert {"task", "task_revision", "method", "seed", "license", "made_by"} <= set(about)
     assert "12 held-out images" in (exports["onnx"] / CHECK).read_text()
+
+
+def test_a_folder_runs_where_this_program_is_not(run, exports, tmp_path):
+    """Wide, high, gray, deep, turned and transparent images, cut and padded as the student's were."""
+    images = [*pictures(4), Image.new("RGBA", (9, 30), (200, 30, 0, 90))]
+    images += [Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 9), Image.new("L", (31, 20), 77)]
+    for i, image in enumerate(images):
+        image.save(tmp_path / f"{i}.png")
+    names = [f"{i}.png" for i in range(len(images))]
+    without = "import runpy, sys; sys.modules.update(engine=None, torch=None, timm=None)"
+    program = f"{without}; runpy.run_path({str(exports['folder'] / 'predict.py')!r}, run_name='__main__')"
+    command = [sys.executable, "-I", "-c", program, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = [line.split("\t") for line in done.stdout.splitlines()]
+    pixels = np.stack([as_the_program_sees(tmp_path / name, "squash") for name in names])
+    expected = softmax_by_timm(run, pixels)
+    assert [line[:2] for line in said] == [[n, CLASSES[p.argmax()]] for n, p in zip(names, expected, strict=True)]
+    np.testing.assert_allclose([float(line[2]) for line in said], expected.max(1), atol=1e-4)
+    assert "From image files it gives the same class on 100.0" in (exports["folder"] / CHECK).read_text()
+
+
+@pytest.mark.parametrize("resize", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("size", [(31, 20), (20, 31), (64, 7), (32, 32)])
+def test_the_program_of_a_folder_resizes_as_this_program_does(exports, tmp_path, resize, size):
+    rng = np.random.default_rng(3)
+    Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(tmp_path / "some.png")
+    prepared = runpy.run_path(str(exports["folder"] / "predict.py"))["prepared"]
+    about = {"input_size": "32", "resize": resize, "intensity": '{"value_range": null, "percentiles": null}'}
+    found = prepared(tmp_path / "some.png", about)
+    assert np.array_equal(found, as_the_program_sees(tmp_path / "some.png", resize))
+
+
+def as_the_program_sees(path, resize):
+    content = path.read_bytes()
+    image = convert(content, path.name, Reading(), 10**6).image
+    return render(square(image, resize), np.array(WHOLE, np.float32), 32)
 
 
 def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(run, student, exports, tmp_path):
