@@ -18,6 +18,7 @@ from engine.runs.comparison import (
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
+from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.proposal import Proposal, proposal_for
@@ -54,6 +55,7 @@ __all__ = [
     "DEFAULT_METRIC",
     "KIND",
     "MEASURED_IMAGES",
+    "RECORDED",
     "Candidate",
     "Comparison",
     "Entry",
@@ -83,6 +85,8 @@ __all__ = [
     "effective_teachers",
     "estimate_extraction",
     "estimate_seconds",
+    "finished_students",
+    "finishing_spec",
     "known_panel",
     "known_speed",
     "line",
@@ -101,6 +105,7 @@ __all__ = [
     "remove_task",
     "remove_teacher",
     "request_extraction",
+    "request_finished",
     "request_measurements",
     "request_panel",
     "request_speed",
@@ -114,5 +119,6 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
+    "what_to_finish",
     "worth_a_label",
 ]

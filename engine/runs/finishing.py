@@ -5,19 +5,20 @@ It has no held-out accuracy of its own; what a comparison says of its method is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.jobs import Job, list_jobs
+from engine.methods import get_method
 from engine.results import IntervalRecord, Quoted, RunResult, results_in
 from engine.runs.comparison import (
     Comparison,
     Entry,
-    Shared,
     enqueue,
+    list_comparisons,
     load_comparison,
     method_means,
     read_run,
@@ -25,7 +26,7 @@ from engine.runs.comparison import (
 )
 from engine.runs.recorded import recorded_comparison
 from engine.runs.spec import RunSpec, plan
-from engine.tasks import ALL, Task
+from engine.tasks import ALL, Task, task_names
 from engine.workspace import Workspace
 
 RECORDED = "recorded"  # in place of a comparison's id: the one that came with the program
@@ -50,6 +51,35 @@ def finishing_spec(
     seed, like = (0, {}) if not comparison else _as_in(workspace, task, comparison, method)
     [spec] = plan(workspace, whole, [method], [seed], labels_per_class=ALL, device=device, **{**like, **chosen})
     return replace(spec, quotes=comparison)
+
+
+def what_to_finish(workspace: Workspace, named: str, method: str | None) -> tuple[str, str, str]:
+    """The task, the method and the comparison that are meant by the name of a run, a comparison or a task.
+
+    Of a task the newest comparison with a finished run of the method is quoted, or none. Raises UnknownNameError,
+    InvalidInputError for a method that is missing or not that of the run.
+    """
+    comparisons = list_comparisons(workspace)
+    if isinstance(run := read_run(workspace, named), Entry):
+        if method not in (None, run.spec.method):
+            raise InvalidInputError(f"Run {named!r} is one of {run.spec.method}: leave the method out, or name it.")
+        holding = next((found.id for found in comparisons if named in found.runs), "")
+        return run.spec.task, run.spec.method, holding
+    of_id = {found.id: found for found in comparisons}
+    known = [*task_names(workspace), *of_id, *(job.id for job in list_jobs(workspace.runs))]
+    if named not in known:
+        raise UnknownNameError("task, comparison or run", named, known)
+    if method is None:
+        raise InvalidInputError("Which method is to be trained on all images? Name one, such as distill-consensus.")
+    method = get_method(method).key
+    if named in of_id:
+        return of_id[named].task, method, named
+    tested = (found for found in comparisons if found.task == named and _tests(workspace, found, method))
+    return named, method, next((found.id for found in tested), "")
+
+
+def _tests(workspace: Workspace, comparison: Comparison, method: str) -> bool:
+    return any(entry.spec.method == method for entry in _done(workspace, comparison))
 
 
 def request_finished(workspace: Workspace, spec: RunSpec, device: str | None = None) -> Job:
@@ -119,10 +149,10 @@ def _done(workspace: Workspace, comparison: Comparison) -> list[Entry]:
     return [entry for entry in read_runs(workspace, comparison).entries if entry.result is not None]
 
 
-def _results(workspace: Workspace, task: str, comparison: str) -> tuple[Sequence[RunResult], Shared]:
+def _results(workspace: Workspace, task: str, comparison: str) -> tuple[Sequence[RunResult], Mapping[str, Any]]:
     if comparison != RECORDED:
         found = load_comparison(workspace, comparison)
-        return read_runs(workspace, found).results, found.shared
+        return read_runs(workspace, found).results, dict(found.shared)
     document = recorded_comparison(task)
     if document is None:
         raise InvalidInputError(f"No comparison of task {task!r} came with the program.")
