@@ -13,6 +13,7 @@ problem             why the image could not be read
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -143,6 +144,20 @@ def csv_writer(file: IO[str]) -> Callable[[pa.Table], None]:
         file.flush()  # a full disk shows now, and not when the file is closed
 
     return append
+
+
+def as_csv(rows: pa.Table) -> bytes:
+    """Rows as one CSV file, as `csv_writer` writes it, UTF-8."""
+    text = io.StringIO(newline="")
+    csv_writer(text)(rows)
+    return text.getvalue().encode()
+
+
+def as_parquet(rows: pa.Table) -> bytes:
+    """Rows as one Parquet file."""
+    content = io.BytesIO()
+    pq.write_table(rows, content, compression="zstd")
+    return content.getvalue()
 
 
 def _cell(value: Any) -> str:

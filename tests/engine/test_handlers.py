@@ -26,6 +26,7 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "panel": NEVER | COMPILER,
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,
+    "predict": NEVER | COMPILER,
 }
 LOAD = """
 import json, sys
