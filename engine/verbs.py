@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import os
 import reprlib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,16 +155,28 @@ def compare(
     return {**comparison_document(comparison, found_runs.results), "failed": failed}
 
 
-def export(workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT) -> list[Path]:
+def export(
+    workspace: Workspace, run: str, out: str | Path, form: str = DEFAULT, *, anyway: bool = False, progress: bool = True
+) -> list[Path]:
     """Write a finished run's student into the new folder `out`, and give the files.
 
-    form: the key of an export format, such as "safetensors". Raises UnknownNameError, InvalidInputError if the
-    run has no student yet or `out` exists, DamagedFileError, StorageError.
+    form: the key of an export format, such as "onnx"; what came of its check is said on standard error, and in its
+    check.txt. anyway: also a format that loses more accuracy than it may. Raises UnknownNameError, InvalidInputError if
+    the run has no student yet, `out` exists or the check fails, UnavailableError, DamagedFileError, StorageError.
     """
+    folder = finished_run(workspace, run)
+    exported = export_student(folder, _path("out", out), _text("form", form), anyway=anyway)
+    if progress and exported.check:
+        print(exported.check, file=sys.stderr)
+    return exported.files
+
+
+def finished_run(workspace: Workspace, run: str) -> Path:
+    """The folder of a run. Raises UnknownNameError."""
     known = [job.id for job in jobs.list_jobs(_opened(workspace).runs)]
     if _text("run", run) not in known:
         raise UnknownNameError("run", run, known)
-    return export_student(workspace.runs / run, _path("out", out), _text("form", form))
+    return workspace.runs / run
 
 
 def _quiet(done: int, total: int, stage: str) -> None:

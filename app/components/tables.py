@@ -10,6 +10,10 @@ from pandas.io.formats.style import Styler
 
 from app.components import wording
 
+# One style of decimals in all tables. Shares and probabilities stand in percent, which their column's name says.
+PERCENT = ".1f"
+POINTS = "+.1f"  # differences of percents
+COUNT = ",d"
 SIGNIFICANT = ".4g"  # four digits, for scores whose scale is not known
 
 

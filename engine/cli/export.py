@@ -14,13 +14,18 @@ def add_parser(verbs: Any) -> None:
     export = add_command(verbs, "export", _export, "write a finished run's student as files")
     export.add_argument("run_id", metavar="RUN", help="a run's name, as compare prints it")
     export.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
-    export.add_argument("--format", help="how the student is written (default safetensors, for timm)")
+    export.add_argument("--format", help="how the student is written, such as onnx (default safetensors, for timm)")
+    export.add_argument("--anyway", action="store_true", help="also a format that loses more accuracy than it may")
 
 
 def _export(options: argparse.Namespace) -> int:
-    from engine.delivery import DEFAULT
-    from engine.verbs import export, open_workspace
+    from engine.delivery import DEFAULT, export_student
+    from engine.verbs import finished_run, open_workspace
 
-    for path in export(open_workspace(), options.run_id, options.out, options.format or DEFAULT):
+    run = finished_run(open_workspace(), options.run_id)
+    exported = export_student(run, options.out, options.format or DEFAULT, anyway=options.anyway)
+    for path in exported.files:
         print(path)
+    if exported.check:
+        print(exported.check)
     return 0

@@ -6,36 +6,59 @@ import io
 import shutil
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.delivery.format import FinishedStudent
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.delivery.format import Answers, FinishedStudent, Format
 from engine.delivery.formats import DEFAULT, FORMATS
-from engine.errors import InvalidInputError, UnknownNameError
-from engine.files import replacing_folder, write_json
+from engine.delivery.task_images import TaskImages
+from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
+from engine.files import replacing_folder, write_bytes, write_json
+from engine.processors import usable_processors
 from engine.records import as_value
 from engine.results import RESULT, read_result
-from engine.student import RECORD, WEIGHTS, read_student, verify_weights
+from engine.review import open_task
+from engine.student import RECORD, WEIGHTS, StudentRecord, read_student, verify_weights
+from engine.training import predict
+from engine.workspace import Workspace
+
+CHECK = "check.txt"  # the sentence about what a format was checked on
+MOST_CHECKED = 2_000  # held-out images; ours: a difference of arithmetic shows on far fewer
 
 
-def export_student(run_folder: Path, out: Path, form: str = DEFAULT) -> list[Path]:
-    """Write a finished run's student into the new folder `out` as `form`, with its record and its run's result.
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and the sentence about its check; "" where what is written is the student itself."""
 
-    Raises InvalidInputError if the run has no student yet or `out` already exists, UnknownNameError for a format that
-    does not exist, DamagedFileError, StorageError if the disk refuses.
+    files: list[Path]
+    check: str
+
+
+def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: bool = False) -> Exported:
+    """Write a finished run's student into the new folder `out` as `form`, with its record and its run's result, once
+    it answers as the student does on held-out images of its task.
+
+    anyway: also where a less precise format loses more accuracy than it may. Raises InvalidInputError if the run has
+    no student yet, `out` already exists or the check fails; UnknownNameError for a format that does not exist,
+    UnavailableError where its package is missing, DamagedFileError, StorageError if the disk refuses.
     """
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
-    if not (run_folder / WEIGHTS).exists() or not (run_folder / RESULT).exists():
-        raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
+    student = finished_student(run_folder)
     if out.exists():
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
-    student = FinishedStudent(run_folder / WEIGHTS, read_student(run_folder), read_result(run_folder))
     verify_weights(run_folder)
     with replacing_folder(out) as temporary:
         shutil.copyfile(run_folder / RECORD, temporary / RECORD)
         write_json(temporary / RESULT, as_value(student.result))
         FORMATS[form].write(student, temporary)
-    return sorted(out.iterdir())
+        if check := checked(student, FORMATS[form], temporary, anyway=anyway):
+            write_bytes(temporary / CHECK, f"{check}\n".encode())
+    return Exported(sorted(path for path in out.rglob("*") if path.is_file()), check)
 
 
 def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
@@ -45,6 +68,56 @@ def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
     """
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for path in export_student(run_folder, Path(folder) / "student", form):
-            archive.write(path, f"{run_folder.name}/{path.name}")
+        out = Path(folder) / "student"
+        for path in export_student(run_folder, out, form).files:
+            archive.write(path, f"{run_folder.name}/{path.relative_to(out)}")
     return packed.getvalue()
+
+
+def finished_student(run_folder: Path) -> FinishedStudent:
+    """The student in the folder of a finished run, with the images of its task if that is still there.
+
+    Raises InvalidInputError if the run has no student yet, DamagedFileError, StorageError.
+    """
+    if not (run_folder / WEIGHTS).exists() or not (run_folder / RESULT).exists():
+        raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
+    record = read_student(run_folder)
+    images, without = _images(Workspace.of_job(run_folder), record)
+    return FinishedStudent(run_folder / WEIGHTS, record, read_result(run_folder), images, without)
+
+
+def _images(workspace: Workspace, record: StudentRecord) -> tuple[TaskImages | None, str]:
+    """The images of a student's task, or a sentence that says why there are none."""
+    try:
+        task = open_task(workspace, record.task)
+        if not len(task.test_rows):
+            return None, f"the task {record.task!r} has no held-out images any more"
+    except WorkbenchError as error:
+        return None, str(error).rstrip(".")
+    return TaskImages(task, record.input_size, task.revision == record.task_revision), ""
+
+
+def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> str:
+    """The sentence about what was written of a student into `folder`, beside what the student says in PyTorch.
+
+    Raises InvalidInputError if it may not be offered, as the format's own check says.
+    """
+    if form.check is None or form.load is None:
+        return ""
+    if student.images is None:
+        return f"Not checked on images, as there are none: {student.without_images}."
+    rows = student.images.held_out_rows(MOST_CHECKED)
+    classify = form.load(folder, usable_processors())
+    said = [(_asked(student, pixels), classify(pixels)) for pixels in student.images.pixels(rows)]
+    answers = Answers(
+        student=np.concatenate([own for own, _ in said]),
+        written=np.concatenate([written for _, written in said]),
+        labels=student.images.labels(rows),
+    )
+    return form.check(answers, anyway)
+
+
+def _asked(student: FinishedStudent, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the student says of pixels `[N, S, S, 3]`: probabilities `[N, K]`."""
+    found: NDArray[np.float32] = predict(student.network, torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
+    return found

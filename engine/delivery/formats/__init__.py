@@ -1,7 +1,7 @@
 """The export formats: one file each, and its line below."""
 
 from engine.delivery.format import Format
-from engine.delivery.formats import safetensors
+from engine.delivery.formats import onnx, safetensors
 
-FORMATS: dict[str, Format] = {one.key: one for one in (safetensors.FORMAT,)}
+FORMATS: dict[str, Format] = {one.key: one for one in (safetensors.FORMAT, onnx.FORMAT)}
 DEFAULT = safetensors.FORMAT.key

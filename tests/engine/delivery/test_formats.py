@@ -1,62 +1,157 @@
-import io
-import zipfile
+"""Every export format: what it writes, that it answers as the student does, and what is said where it may not."""
 
+import io
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from engine.delivery import export_student, student_archive
+from engine.delivery.export import CHECK, checked, finished_student
+from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
+from engine.delivery.parity import nearly_as_accurate, same_answers
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.records import write_record
 from engine.results import RESULT
-from engine.student import RECORD, WEIGHTS, StudentRecord
-from engine.tensors import write_tensors
+from engine.student import RECORD, WEIGHTS
+from engine.tasks import NO_LABEL
+from engine.workspace import Workspace
 from tests.engine.delivery import toy_format
+from tests.engine.delivery.made_task import CLASSES, make_run
 
 ALWAYS = {RECORD, RESULT}
-FOUND = {
-    **{"task": "pets", "method": "fine-tune", "title": "Fine-tuning", "seed": 0, "accuracy": 0.5, "test_images": 4},
-    **{"interval": {"low": 0.1, "high": 0.9, "level": 0.95, "method": "Wilson"}, "labeled_images": 2},
-    **{"train_images": 6, "labels_per_class": 1, "similarities": {}, "alpha": {}, "active_alpha": {}},
-    **{"effective_teachers": None, "ranking_possible": True, "ranking_problem": None, "machine": "any", "steps": 1},
-    **{"images": 80, "seconds": 1.0, "prepare_seconds": 0.0, "evaluate_seconds": 0.0, "curve": []},
-}
 
 
-@pytest.fixture
-def run(tmp_path):
-    """The folder of a finished run, as far as an export reads it."""
-    folder = tmp_path / "run-1"
-    folder.mkdir()
-    write_tensors(folder / WEIGHTS, {"classifier.bias": torch.arange(2.0)})
-    record = StudentRecord("resnet18", 2, ("cat", "dog"), 64, (0.5,) * 3, (0.25,) * 3, "squash", "bicubic", "pets")
-    write_record(folder / RECORD, record)
-    write_record(folder / RESULT, FOUND)
-    return folder
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run; its graph is made once for all tests of this file, as that takes seconds."""
+    return make_run(Workspace(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def student(run):
+    return finished_student(run)
+
+
+@pytest.fixture(scope="module")
+def exports(run, tmp_path_factory):
+    """The folder that each format wrote, by its key."""
+    folder = tmp_path_factory.mktemp("exports")
+    for form in FORMATS:
+        export_student(run, folder / form, form, anyway=True)
+    return {form: folder / form for form in FORMATS}
+
+
+def softmax_by_timm(run, pixels):
+    """What the weights say of pixels `[N, S, S, 3]`, by timm alone."""
+    import timm
+
+    model = timm.create_model("test_resnet", num_classes=len(CLASSES)).eval()
+    model.load_state_dict(load_file(run / WEIGHTS))
+    with torch.inference_mode():
+        return model((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.5) / 0.25).softmax(1).numpy()
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_writes_the_record_the_result_and_files_of_its_own(run, tmp_path, form):
-    written = {path.name for path in export_student(run, tmp_path / "out", form)}
-    assert written > ALWAYS
-    with zipfile.ZipFile(io.BytesIO(student_archive(run, form))) as archive:
-        assert set(archive.namelist()) == {f"{run.name}/{name}" for name in written}
+def test_every_format_writes_the_record_the_result_and_files_of_its_own(exports, form):
+    assert {path.name for path in exports[form].iterdir()} > ALWAYS
+    assert (exports[form] / CHECK).exists() == (FORMATS[form].check is not None)
 
 
-def test_safetensors_hold_the_weights_and_the_readme_says_how_to_load_them(run, tmp_path):
-    export_student(run, tmp_path / "out", "safetensors")
-    assert load_file(tmp_path / "out" / WEIGHTS)["classifier.bias"].tolist() == [0, 1]
-    assert 'timm.create_model("resnet18", num_classes=2)' in (tmp_path / "out" / "README.md").read_text()
+@pytest.mark.parametrize("form", [key for key, form in FORMATS.items() if form.load])
+@pytest.mark.parametrize("images", [1, 5])
+def test_what_was_written_answers_as_the_student_does_whatever_the_number_of_images(run, exports, form, images):
+    pixels = np.random.default_rng(1).integers(0, 256, (images, 32, 32, 3), np.uint8)
+    found = FORMATS[form].load(exports[form], 1)(pixels)
+    assert found.shape == (images, len(CLASSES))
+    assert found.dtype == np.float32
+    exact = FORMATS[form].check is not nearly_as_accurate
+    np.testing.assert_allclose(found, softmax_by_timm(run, pixels), atol=1e-5 if exact else 0.2)
+
+
+def test_an_archive_holds_the_same_files(run):
+    with zipfile.ZipFile(io.BytesIO(student_archive(run))) as archive:
+        assert {name.removeprefix(f"{run.name}/") for name in archive.namelist()} == {*ALWAYS, WEIGHTS, "README.md"}
+
+
+def test_safetensors_hold_the_weights_and_the_readme_says_how_to_load_them(run, exports):
+    assert load_file(exports["safetensors"] / WEIGHTS)["fc.bias"].equal(load_file(run / WEIGHTS)["fc.bias"])
+    assert 'timm.create_model("test_resnet", num_classes=3)' in (exports["safetensors"] / "README.md").read_text()
+
+
+def test_a_graph_takes_pixels_of_a_file_and_says_what_its_users_must_know(exports):
+    graph = onnx.load(exports["onnx"] / "student.onnx")
+    image, probabilities = graph.graph.input[0], graph.graph.output[0]
+    assert (image.name, probabilities.name) == ("image", "probabilities")
+    assert image.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [d.dim_value for d in image.type.tensor_type.shape.dim] == [0, 32, 32, 3]  # 0: any number of images
+    about = {entry.key: entry.value for entry in graph.metadata_props}
+    assert json.loads(about["classes"]) == list(CLASSES)
+    assert (about["resize"], about["interpolation"], about["input_size"]) == ("squash", "bicubic", "32")
+    assert json.loads(about["intensity"])["percentiles"] is None
+    assert {"task", "task_revision", "method", "seed", "license", "made_by"} <= set(about)
+    assert "12 held-out images" in (exports["onnx"] / CHECK).read_text()
+
+
+def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(run, student, exports, tmp_path):
+    alone = shutil.copytree(run, tmp_path / "runs" / run.name)
+    without = finished_student(alone)
+    assert checked(without, FORMATS["onnx"], exports["onnx"]).startswith(
+        "Not checked on images, as there are none: There is no task named 'insects'"
+    )
+    assert checked(student, FORMATS["onnx"], exports["onnx"]).startswith("Answers as the student does on 12 held-out")
+
+
+def test_labels_of_a_task_that_has_changed_say_nothing_of_held_out_images(student):
+    rows = student.images.held_out_rows(5)
+    assert len(rows) == 5
+    assert student.images.labels(rows).tolist() == [row % 3 for row in rows]
+    assert set(replace(student.images, same_revision=False).labels(rows)) == {NO_LABEL}
+
+
+def two(*first):
+    """Probabilities of two classes, of which the first is given for each image."""
+    return np.array([[p, 1 - p] for p in first], np.float32)
+
+
+def test_answers_are_the_same_but_for_rounding_of_near_ties():
+    labels = np.array([0, 1])
+    told = same_answers(Answers(two(0.9, 0.50002), two(0.89999, 0.49999), labels), False)
+    assert told.endswith("largest difference of a probability 3.0e-05; 1 near tie fell the other way.")
+    with pytest.raises(InvalidInputError, match="answers otherwise than the student on 1 of 2 held-out images"):
+        same_answers(Answers(two(0.9, 0.5001), two(0.9, 0.4999), labels), True)
+
+
+def test_a_less_precise_format_is_refused_where_it_loses_more_than_a_point():
+    labels, student = np.zeros(200, int), two(*[0.9] * 200)
+    fine = nearly_as_accurate(Answers(student, two(*[0.9] * 198, 0.1, 0.1), labels), False)
+    # By hand (Agresti and Min): (0.5 - 2.5) / 202 = -0.99 points, 1.96 * sqrt(3 - 4 / 202) / 202 = 1.67 points
+    assert "99.0\u00a0% of 200 held-out images right, the student 100.0\u00a0%" in fine
+    assert "difference −1.0 points, 95\u00a0% interval −2.7 to +0.7" in fine
+    worse = Answers(student, two(*[0.9] * 197, 0.1, 0.1, 0.1), labels)
+    with pytest.raises(InvalidInputError, match="a loss of more than 1 point"):
+        nearly_as_accurate(worse, False)
+    assert nearly_as_accurate(worse, True).startswith("It has 98.5")
+    unknown = replace(worse, labels=np.full(200, NO_LABEL))
+    with pytest.raises(InvalidInputError, match="its accuracy is not known, as the task has changed since"):
+        nearly_as_accurate(unknown, False)
 
 
 def test_a_format_is_one_file_and_its_line(run, tmp_path, monkeypatch):
     monkeypatch.setitem(FORMATS, toy_format.FORMAT.key, toy_format.FORMAT)  # its line in formats/__init__.py
-    assert {path.name for path in export_student(run, tmp_path / "out", "classes")} == {*ALWAYS, "classes.txt"}
-    assert (tmp_path / "out" / "classes.txt").read_text() == "cat\ndog"
+    written = export_student(run, tmp_path / "out", "classes").files
+    assert {path.name for path in written} == {*ALWAYS, "classes.txt"}
+    assert (tmp_path / "out" / "classes.txt").read_text() == "ant\nbee\ncrow"
 
 
 def test_what_cannot_be_exported_is_a_sentence(run, tmp_path):
+    run = shutil.copytree(run, tmp_path / "runs" / "run-2")
     with pytest.raises(UnknownNameError, match="no format named 'onxx'"):
         export_student(run, tmp_path / "out", "onxx")
     (run / WEIGHTS).write_bytes((run / WEIGHTS).read_bytes()[:-1])

@@ -1,0 +1,49 @@
+"""The images of a student's task at the student's size: held-out ones to check on, training ones to calibrate with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.tasks import NO_LABEL, Task
+from engine.tasks.pixel_file import open_pixels
+
+AT_ONCE = 64  # images that are in memory together: 10 MB at 224 px
+
+
+@dataclass(frozen=True)
+class TaskImages:
+    """Images of a task at the size of a student."""
+
+    task: Task
+    size: int
+    same_revision: bool  # whether the task is still what the student was trained on
+
+    def held_out_rows(self, most: int) -> NDArray[np.int64]:
+        """Rows of held-out images, at most so many, spread evenly over the table."""
+        return _spread(self.task.test_rows, most)
+
+    def training_rows(self, most: int) -> NDArray[np.int64]:
+        """Rows of the training split, at most so many, spread evenly over the table."""
+        return _spread(self.task.train_rows, most)
+
+    def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Their labels; -1 for all of a task that has changed since, as it may be other images that are held out."""
+        if not self.same_revision:
+            return np.full(len(rows), NO_LABEL)
+        return np.asarray(self.task.labels[rows], dtype=np.int64)
+
+    def pixels(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+        """The images of `rows`, `[B, size, size, 3]`, a batch at a time. Raises StorageError, DamagedFileError."""
+        images = open_pixels(self.task, self.size, [rows])[0]
+        for start in range(0, len(rows), AT_ONCE):
+            yield np.ascontiguousarray(images[start : start + AT_ONCE].numpy().transpose(0, 2, 3, 1))
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
