@@ -55,7 +55,7 @@ def _lead(shown: Shown, task: Task, best: MethodMean, second: MethodMean) -> Lea
     seeds = set(first) & set(other)
     if not seeds:
         return Lead(best.accuracy - second.accuracy, None, "")
-    found = paired_difference(*({seed: r.accuracy for seed, r in runs.items()} for runs in (first, other)))
+    found = paired_difference(*({seed: r.held_out_accuracy for seed, r in runs.items()} for runs in (first, other)))
     if len(seeds) > 1:
         return Lead(found.mean, found.interval, wording.count(len(seeds), "seed"))
     (seed,) = seeds
