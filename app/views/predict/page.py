@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import queues, state
@@ -10,7 +12,7 @@ from app.components.escaping import escape
 from app.views.predict import answers, ask
 from app.views.predict.draft import PredictDraft
 from engine import jobs
-from engine.delivery import KeptPredictions, finished_students, predictions_of_task, spec_of_prediction
+from engine.delivery import FinishedRun, KeptPredictions, finished_students, predictions_of_task, spec_of_prediction
 from engine.intake import UPLOAD, upload_title
 from engine.jobs import Job
 from engine.tasks import Task
@@ -31,7 +33,7 @@ def render() -> None:
         return
     ask.draw(task, students)
     if (job := _choose(task)) is not None:
-        _draw(task, job)
+        _draw(task, job, students)
 
 
 def _choose(task: Task) -> Job | None:
@@ -63,7 +65,7 @@ def source_words(job: Job) -> str:
     return upload_title(source) if source.startswith(UPLOAD) else source
 
 
-def _draw(task: Task, job: Job) -> None:
+def _draw(task: Task, job: Job, students: Sequence[FinishedRun]) -> None:
     def parts() -> int:
         return KeptPredictions.of(job).parts
 
@@ -71,7 +73,17 @@ def _draw(task: Task, job: Job) -> None:
         waiting.wait_for(job, f"Predicting {escape(source_words(job))}", lambda: ask.again(job), parts)
         if not jobs.status(job).terminal:
             st.caption("This goes on when the page is closed; come back to it from here.")
+    _say_whose(job, students)
     answers.draw(task, job)
+
+
+def _say_whose(job: Job, students: Sequence[FinishedRun]) -> None:
+    """Whose answers these are: another student may be chosen above by now."""
+    wanted, titles = spec_of_prediction(job), {one.run: ask.title(one) for one in students}
+    said = f"{source_words(job)}, predicted by {titles.get(wanted.run, wanted.run)}"
+    if wanted.beside:
+        said += f"; beside it {titles.get(wanted.beside, wanted.beside)}"
+    st.caption(escape(f"{said}."))
 
 
 if __name__ == "__main__":
