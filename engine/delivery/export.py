@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from engine.delivery.format import Answers, Classify, FinishedStudent, Format, Prepare
 from engine.delivery.formats import DEFAULT, FORMATS
+from engine.delivery.measuring import milliseconds, size_of
 from engine.delivery.task_images import TaskImages
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
-from engine.files import replacing_folder, write_bytes, write_json
+from engine.files import in_words, replacing_folder, write_bytes, write_json
 from engine.processors import usable_processors
 from engine.records import as_value
 from engine.results import RESULT, read_result
@@ -116,8 +117,11 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
         written=np.concatenate([written for _, written in said]),
         labels=student.images.labels(rows),
     )
-    sentence = form.check(answers, anyway)
-    return f"{sentence} {_from_files(student, form.prepare(folder), classify)}" if form.prepare else sentence
+    sentences = [form.check(answers, anyway)]
+    if form.prepare is not None:
+        sentences.append(_from_files(student, form.prepare(folder), classify))
+    taken = milliseconds(form.load(folder, 1), next(student.images.pixels(rows[:1])))
+    return " ".join([*sentences, f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread."])
 
 
 def _from_files(student: FinishedStudent, prepare: Prepare, classify: Classify) -> str:

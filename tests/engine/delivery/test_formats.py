@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import runpy
 import shutil
 import subprocess
@@ -185,6 +186,23 @@ def test_a_less_precise_format_is_refused_where_it_loses_more_than_a_point():
     unknown = replace(worse, labels=np.full(200, NO_LABEL))
     with pytest.raises(InvalidInputError, match="its accuracy is not known, as the task has changed since"):
         nearly_as_accurate(unknown, False)
+
+
+def is_kernel(tensor):
+    return len(tensor.dims) == 4 and np.prod(tensor.dims) > 100
+
+
+def test_int8_is_smaller_calibrated_and_says_what_it_loses(run, exports, tmp_path):
+    graph = onnx.load(exports["onnx-int8"] / "student-int8.onnx")
+    assert {t.data_type for t in graph.graph.initializer if is_kernel(t)} == {onnx.TensorProto.INT8}
+    int8, fp32 = exports["onnx-int8"] / "student-int8.onnx", exports["onnx"] / "student.onnx"
+    assert int8.stat().st_size < 0.5 * fp32.stat().st_size
+    said = (exports["onnx-int8"] / CHECK).read_text()
+    assert re.match(r"It has .* of 12 held-out images right, the student .* 95\xa0% interval .* ms a picture", said)
+    assert {e.key: e.value for e in graph.metadata_props}["classes"] == json.dumps(list(CLASSES))
+    alone = shutil.copytree(run, tmp_path / "runs" / run.name)
+    with pytest.raises(InvalidInputError, match="calibrated on training images, and there are none"):
+        export_student(alone, tmp_path / "out", "onnx-int8", anyway=True)
 
 
 def test_a_format_is_one_file_and_its_line(run, tmp_path, monkeypatch):
