@@ -39,7 +39,7 @@ NAMED = 200  # problems that are listed
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownAnswers:
     """The answers on the page. rows: all of them; places: which ones are shown, in their order."""
 
     job: Job
@@ -57,7 +57,7 @@ def draw(task: Task, job: Job) -> None:
     rows = cached.predicted_rows(kept).to_pandas()
     rows["unsure"] = rows["probability"] < draft.unsure
     _metrics(kept, rows)
-    shown = Shown(job, kept, rows, _places(rows))
+    shown = ShownAnswers(job, kept, rows, _places(rows))
     _problems(rows)
     view = st.segmented_control(
         "Show",
@@ -169,7 +169,7 @@ def _first_sheet(field: str) -> Callable[[object], None]:
     return keep
 
 
-def _sheet(shown: Shown) -> list[int]:
+def _sheet(shown: ShownAnswers) -> list[int]:
     """The images of the chosen sheet; the choice stands below."""
     draft, sheets = PredictDraft.current(), -(-len(shown.places) // AT_ONCE)
     number = min(draft.sheet, sheets)
@@ -180,7 +180,7 @@ def _sheet(shown: Shown) -> list[int]:
     return list(shown.places[(number - 1) * AT_ONCE :][:AT_ONCE])
 
 
-def _pictures(shown: Shown) -> None:
+def _pictures(shown: ShownAnswers) -> None:
     places = _sheet(shown)
     copies = shown.kept.thumbnails(places)
     items = []
@@ -213,7 +213,7 @@ def caption(row: pd.Series) -> str:
     return " · ".join(parts)
 
 
-def _table(shown: Shown) -> None:
+def _table(shown: ShownAnswers) -> None:
     found = shown.rows.iloc[list(shown.places)]
     columns = {
         "file": "File",
@@ -254,7 +254,7 @@ def _problems(rows: pd.DataFrame) -> None:
             st.caption("The CSV has them all.")
 
 
-def _downloads(task: Task, shown: Shown) -> None:
+def _downloads(task: Task, shown: ShownAnswers) -> None:
     run, now = spec_of_prediction(shown.job).run, jobs.status(shown.job)
     when, below = now.finished or datetime.now(UTC), PredictDraft.current().unsure
     name = f"{task.name}-predictions"
