@@ -210,7 +210,8 @@ def _short(name: str) -> str:
 
 def _shares(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     """Each row as shares of its sum; a row without images is 0."""
-    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    found: NDArray[np.float64] = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    return found
 
 
 def _draw_images(found: Judged, cell: Cell) -> None:

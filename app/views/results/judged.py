@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -43,7 +43,7 @@ class Judged:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each image is recognized."""
-        return self.predicted == self.labels
+        return np.asarray(self.predicted == self.labels)
 
     def scores(self) -> tuple[ClassScores, ...]:
         """Precision, recall and F1 of each class, computed once for all sessions."""
@@ -51,10 +51,16 @@ class Judged:
 
     def taken(self, places: Numbers) -> Judged:
         """The same of some images alone, in that order."""
-        groups = None if self.groups is None else self.groups[places]
-        ids = tuple(self.image_ids[place] for place in places.tolist())
-        arrays = (array[places] for array in (self.rows, self.labels, self.predicted, self.confidence))
-        return Judged(self.task, self.title, self.key, self.classes, ids, *arrays, groups, self.now[places])
+        return replace(
+            self,
+            image_ids=tuple(self.image_ids[place] for place in places.tolist()),
+            rows=self.rows[places],
+            labels=self.labels[places],
+            predicted=self.predicted[places],
+            confidence=self.confidence[places],
+            groups=None if self.groups is None else self.groups[places],
+            now=self.now[places],
+        )
 
 
 def judged(chosen: Chosen) -> Judged:

@@ -55,7 +55,8 @@ def _lead(shown: Shown, task: Task, best: MethodMean, second: MethodMean) -> Lea
     seeds = set(first) & set(other)
     if not seeds:
         return Lead(best.accuracy - second.accuracy, None, "")
-    found = paired_difference(*({seed: r.held_out_accuracy for seed, r in runs.items()} for runs in (first, other)))
+    accuracies = [{seed: run.held_out_accuracy for seed, run in runs.items()} for runs in (first, other)]
+    found = paired_difference(accuracies[0], accuracies[1])
     if len(seeds) > 1:
         return Lead(found.mean, found.interval, wording.count(len(seeds), "seed"))
     (seed,) = seeds
