@@ -6,5 +6,6 @@ from engine.delivery.export import export_student, student_archive
 from engine.delivery.formats import DEFAULT
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import UNSURE
+from engine.delivery.pushing import check_push, push
 
 __all__ = ["DEFAULT", "UNSURE", "Predicting", "export_student", "ready_student", "student_archive"]
