@@ -8,4 +8,13 @@ from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import UNSURE
 from engine.delivery.pushing import check_push, push
 
-__all__ = ["DEFAULT", "UNSURE", "Predicting", "export_student", "ready_student", "student_archive"]
+__all__ = [
+    "DEFAULT",
+    "UNSURE",
+    "Predicting",
+    "check_push",
+    "export_student",
+    "push",
+    "ready_student",
+    "student_archive",
+]

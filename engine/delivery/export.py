@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.delivery.format import Answers, Classify, FinishedStudent, Format, HeldOut, Prepare
+from engine.delivery.format import Answers, Classify, FinishedStudent, Format, OnTask, Prepare
 from engine.delivery.formats import DEFAULT, FORMATS
 from engine.delivery.measuring import milliseconds, size_of
 from engine.delivery.task_images import TaskImages
@@ -19,14 +19,14 @@ from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.files import in_words, replacing_folder, write_bytes, write_json
 from engine.processors import usable_processors
 from engine.records import as_value
-from engine.results import RESULT, read_result
+from engine.results import RESULT, RunResult, read_result
 from engine.review import open_task
 from engine.student import RECORD, WEIGHTS, StudentRecord, read_student, verify_weights
 from engine.wording import percent
 from engine.workspace import Workspace
 
 CHECK = "check.txt"  # the sentence about what a format was checked on
-MOST_FILES = 500  # held-out images that are read from files; ours: one after the other, as such a program does
+MOST_FILES = 500  # images that are read from files; ours: one after the other, as such a program does
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Exported:
 
 def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: bool = False) -> Exported:
     """Write a finished run's student into the new folder `out` as `form`, with its record and its run's result, once
-    it answers as the student does on held-out images of its task.
+    it answers as the student does on images of its task.
 
     anyway: also where a less precise format loses more accuracy than it may. Raises InvalidInputError if the run has
     no student yet, `out` already exists or the check fails; UnknownNameError for a format that does not exist,
@@ -82,19 +82,21 @@ def finished_student(run_folder: Path) -> FinishedStudent:
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
     record = read_student(run_folder)
     workspace = Workspace.of_job(run_folder)
-    images, without = _images(workspace, record)
-    return FinishedStudent(workspace, run_folder / WEIGHTS, record, read_result(run_folder), images, without)
+    result = read_result(run_folder)
+    images, without = _images(workspace, record, result)
+    return FinishedStudent(workspace, run_folder / WEIGHTS, record, result, images, without)
 
 
-def _images(workspace: Workspace, record: StudentRecord) -> tuple[TaskImages | None, str]:
+def _images(workspace: Workspace, record: StudentRecord, result: RunResult) -> tuple[TaskImages | None, str]:
     """The images of a student's task, or a sentence that says why there are none."""
     try:
         task = open_task(workspace, record.task)
-        if not len(task.test_rows):
-            return None, f"the task {record.task!r} has no held-out images any more"
+        if not len(task.train_rows) + len(task.test_rows):
+            return None, f"the task {record.task!r} has none any more"
     except WorkbenchError as error:
         return None, str(error).rstrip(".")
-    return TaskImages(task, record.input_size, task.revision == record.task_revision), ""
+    same = task.revision == record.task_revision
+    return TaskImages(task, record.input_size, same, learned_all=result.accuracy is None), ""
 
 
 def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> str:
@@ -104,21 +106,21 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
     """
     if form.check is None or form.load is None:
         return ""
-    images, held_out = student.images, student.held_out
-    if images is None or held_out is None:
+    images, on_task = student.images, student.on_task
+    if images is None or on_task is None:
         return f"Not checked on images, as there are none: {student.without_images}."
     classify = form.load(folder, usable_processors())
-    written = np.concatenate([classify(pixels) for pixels in images.pixels(held_out.rows)])
-    sentences = [form.check(Answers(held_out.student, written, held_out.labels), anyway)]
+    written = np.concatenate([classify(pixels) for pixels in images.pixels(on_task.rows)])
+    sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun), anyway)]
     if form.prepare is not None:
-        sentences.append(_from_files(images, held_out, form.prepare(folder), classify))
-    taken = milliseconds(form.load(folder, 1), next(images.pixels(held_out.rows[:1])))
+        sentences.append(_from_files(images, on_task, form.prepare(folder), classify))
+    taken = milliseconds(form.load(folder, 1), next(images.pixels(on_task.rows[:1])))
     return " ".join([*sentences, f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread."])
 
 
-def _from_files(images: TaskImages, held_out: HeldOut, prepare: Prepare, classify: Classify) -> str:
-    """The sentence about what a program that reads files itself makes of held-out images, as the task keeps them."""
-    rows, own = held_out.rows[:MOST_FILES], held_out.student.argmax(1)
+def _from_files(images: TaskImages, on_task: OnTask, prepare: Prepare, classify: Classify) -> str:
+    """The sentence about what a program that reads files itself makes of images, as the task keeps them."""
+    rows, own = on_task.rows[:MOST_FILES], on_task.student.argmax(1)
     read = images.task.images.contents(rows)
     same = [
         int(classify(prepare(content)[None]).argmax()) == said for (content, _), said in zip(read, own, strict=False)

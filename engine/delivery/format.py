@@ -19,7 +19,7 @@ from engine.teachers import Network
 from engine.training import predict
 from engine.workspace import Workspace
 
-MOST_CHECKED = 2_000  # held-out images; ours: a difference of arithmetic shows on far fewer
+MOST_CHECKED = 2_000  # images; ours: a difference of arithmetic shows on far fewer
 
 # From pixels [N, S, S, 3], 0..255 and already resized, to class probabilities [N, K].
 Classify: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -27,12 +27,13 @@ Prepare: TypeAlias = Callable[[bytes], NDArray[np.uint8]]  # from a file's bytes
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What the student says of held-out images of its task."""
+class OnTask:
+    """What the student says of images of its task that a format is checked on."""
 
     rows: NDArray[np.int64]  # [N], of the task's image table
-    labels: NDArray[np.int64]  # [N]; -1 where it is not known what was held out from this student
+    labels: NDArray[np.int64]  # [N]; -1 where it is not known
     student: NDArray[np.float32]  # [N, K] probabilities
+    noun: str  # what one of the images is: "held-out image" where it was held out from the student
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,23 @@ class FinishedStudent:
         return found
 
     @cached_property
-    def held_out(self) -> HeldOut | None:
-        """Its answers on at most MOST_CHECKED held-out images; None where its task is gone."""
+    def on_task(self) -> OnTask | None:
+        """Its answers on at most MOST_CHECKED images of its task; None where that is gone."""
         if self.images is None:
             return None
-        rows = self.images.held_out_rows(MOST_CHECKED)
+        rows = self.images.checked_rows(MOST_CHECKED)
         said = np.concatenate([self.classify(pixels) for pixels in self.images.pixels(rows)])
-        return HeldOut(rows, self.images.labels(rows), said)
+        return OnTask(rows, self.images.labels(rows), said, self.images.noun)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the student and a format of it say of the same held-out images."""
+    """What the student and a format of it say of the same images."""
 
     student: NDArray[np.float32]  # [N, K] probabilities
     written: NDArray[np.float32]  # [N, K]
-    labels: NDArray[np.int64]  # [N]; as HeldOut has them
+    labels: NDArray[np.int64]  # [N]; as OnTask has them, and so the next one
+    noun: str = "held-out image"
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,10 @@ import numpy as np
 
 from engine.delivery.format import FinishedStudent
 from engine.errors import WorkbenchError
-from engine.evaluation import calibration_error_interval, wilson_interval
-from engine.tasks import NO_LABEL
+from engine.evaluation import FEWEST_HELD_OUT, calibration_error_interval, wilson_interval
+from engine.results import accuracy_sentence
 from engine.teachers import get_teacher
 from engine.wording import count, percent
-
-FEWEST_FOR_CALIBRATION = 100  # held-out images; fewer say little of probabilities
 
 
 def model_card(student: FinishedStudent) -> str:
@@ -22,10 +20,14 @@ def model_card(student: FinishedStudent) -> str:
     record, result = student.record, student.result
     task = student.images.task.record if student.images else None
     interval = result.interval
+    between = ""
+    if interval is not None:
+        between = f" {percent(interval.level, 0)} interval {percent(interval.low)} to {percent(interval.high)}"
+        between = f"{between} ({_plain(interval.method)})."
     sections = [
         _header(student),
         f"# {_plain(task.title if task else record.task)}",
-        f"{_plain(task.summary)}\n" if task and task.summary else "",
+        _plain(task.summary) if task else "",
         f"A {record.architecture} for images of {count(record.num_classes, 'class', 'classes')}, trained by Distill "
         "Workbench.",
         f"""## How to use it
@@ -45,9 +47,7 @@ the classes below.""",
         f"{result.train_images:,} training images {result.labeled_images:,} had a label that it could use.",
         "\n".join(_teachers(student)),
         "## How well it does",
-        f"{percent(result.accuracy)} of {result.test_images:,} held-out images right "
-        f"({percent(interval.level, 0)} interval {percent(interval.low)} to {percent(interval.high)}, "
-        f"{_plain(interval.method)}). Guessing gives {percent(1 / record.num_classes)}.",
+        f"{accuracy_sentence(result)}{between} Guessing gives {percent(1 / record.num_classes)}.",
         _calibration(student),
         "\n".join(_classes(student)),
         """## What it must not be used for
@@ -75,10 +75,12 @@ _RESIZED = {
 def _header(student: FinishedStudent) -> str:
     """What hubs index. Texts are JSON, which is YAML too."""
     record, result = student.record, student.result
-    found = [{"type": "accuracy", "value": round(result.accuracy, 4)}]
-    task = {"type": "image-classification"}
-    data = {"name": record.task, "type": record.task}
-    index = [{"name": record.task, "results": [{"task": task, "dataset": data, "metrics": found}]}]
+    index: list[str] = []
+    if result.accuracy is not None:
+        task, data = {"type": "image-classification"}, {"name": record.task, "type": record.task}
+        found = [{"type": "accuracy", "value": round(result.accuracy, 4)}]
+        about = [{"name": record.task, "results": [{"task": task, "dataset": data, "metrics": found}]}]
+        index = [f"model-index: {json.dumps(about, ensure_ascii=False)}"]
     return "\n".join(
         [
             "---",
@@ -87,7 +89,7 @@ def _header(student: FinishedStudent) -> str:
             "license: other",
             f"license_name: {json.dumps(record.license or 'not stated', ensure_ascii=False)}",
             "tags: [image-classification, timm, distillation]",
-            f"model-index: {json.dumps(index, ensure_ascii=False)}",
+            *index,
             "---",
         ]
     )
@@ -128,24 +130,26 @@ def _about_teacher(student: FinishedStudent, name: str) -> tuple[str, str]:
 
 def _calibration(student: FinishedStudent) -> str:
     """How far its probabilities can be taken at their word."""
-    held_out = student.held_out
-    if held_out is None or len(held_out.labels) < FEWEST_FOR_CALIBRATION or (held_out.labels == NO_LABEL).any():
+    said = student.on_task
+    if said is None or student.images is None or not student.images.held_out or len(said.rows) < FEWEST_HELD_OUT:
         return "How far its probabilities can be taken at their word is not known."
-    confidence, right = held_out.student.max(1), held_out.student.argmax(1) == held_out.labels
+    confidence, right = said.student.max(1), said.student.argmax(1) == said.labels
     found = calibration_error_interval(confidence, right)
     between = found.interval
-    said = f" (95\u00a0% interval {percent(between.low)} to {percent(between.high)})" if between else ""
+    interval = f" (95\u00a0% interval {percent(between.low)} to {percent(between.high)})" if between else ""
     return (
         f"Calibration: its confidence is {percent(float(confidence.mean()))} on average; expected calibration error "
-        f"{percent(found.value)}{said}, lower is better."
+        f"{percent(found.value)}{interval}, lower is better."
     )
 
 
 def _classes(student: FinishedStudent) -> Iterator[str]:
     """A table of classes: how many of their held-out images are right, with an interval where their number is known."""
-    labels = student.images.labels(student.images.task.test_rows) if student.images else np.array([NO_LABEL])
-    known = not (labels == NO_LABEL).any()
-    totals = np.bincount(labels, minlength=student.record.num_classes) if known else None
+    totals = None
+    if student.images is not None and student.images.held_out:
+        totals = np.bincount(
+            student.images.task.labels[student.images.task.test_rows], minlength=len(student.record.classes)
+        )
     shares: Sequence[float | None] = student.result.per_class_accuracy or [None] * student.record.num_classes
     yield from ("| class | right | 95 % interval | held-out images |", "| --- | --- | --- | --- |")
     for i, (name, share) in enumerate(zip(student.record.classes, shares, strict=True)):
@@ -165,5 +169,5 @@ def _row(*cells: str) -> str:
 
 def _plain(text: str) -> str:
     """A text of a user within Markdown: on one line, and no markup of its own."""
-    kept = " ".join(text.split())
+    kept = " ".join(line.strip() for line in text.splitlines())
     return "".join(f"\\{letter}" if letter in r"\`*_[]<>#" else letter for letter in kept)

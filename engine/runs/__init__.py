@@ -16,8 +16,9 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.estimates import seconds_left
-from engine.runs.execution import CHECKPOINT, KIND, curve
+from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
+from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.proposal import Proposal, proposal_for
@@ -34,7 +35,7 @@ from engine.runs.ranking import (
 )
 from engine.runs.recorded import recorded_comparison
 from engine.runs.removal import remove_teacher
-from engine.runs.spec import RunSpec, defaults, plan, run_spec_from
+from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.users import remove_task, users_of_task
 from engine.runs.verdict import (
@@ -54,6 +55,7 @@ __all__ = [
     "DEFAULT_METRIC",
     "KIND",
     "MEASURED_IMAGES",
+    "RECORDED",
     "Candidate",
     "Comparison",
     "Entry",
@@ -83,6 +85,8 @@ __all__ = [
     "effective_teachers",
     "estimate_extraction",
     "estimate_seconds",
+    "finished_students",
+    "finishing_spec",
     "known_panel",
     "known_speed",
     "line",
@@ -101,6 +105,7 @@ __all__ = [
     "remove_task",
     "remove_teacher",
     "request_extraction",
+    "request_finished",
     "request_measurements",
     "request_panel",
     "request_speed",
@@ -114,5 +119,6 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
+    "what_to_finish",
     "worth_a_label",
 ]

@@ -16,7 +16,7 @@ from engine.evaluation import wilson_interval
 from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
 from engine.methods import get_method
-from engine.results import RESULT
+from engine.results import RESULT, RunResult, results_in
 from engine.review import open_task
 from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, run_spec_from, start
 from engine.runs.execution import CURVE_EVENT
@@ -136,6 +136,11 @@ def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[s
         "evaluate_seconds": 2.0,
         "curve": points,
     }
+
+
+def as_result(value: dict[str, Any]) -> RunResult:
+    """The same as a result that was read."""
+    return results_in({"results": [value]}, Path("made.json"))[0]
 
 
 def _make(workspace: Workspace, job: Job, report: Reporter) -> None:

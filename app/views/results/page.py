@@ -256,7 +256,7 @@ def _draw_download(workspace: Workspace, shown: Shown) -> None:
             "Student",
             sorted(by_run, key=lambda key: (by_run[key].method != _favorite(shown), by_run[key].seed)),
             format_func=lambda key: (
-                f"{by_run[key].title}, seed {by_run[key].seed} · {wording.percent(by_run[key].accuracy)}"
+                f"{by_run[key].title}, seed {by_run[key].seed} · {wording.percent(by_run[key].held_out_accuracy)}"
             ),
             key=f"results-student-{shown.id}",
             width=420,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from engine.delivery.format import Classify, FinishedStudent, Format
 from engine.delivery.torch_threads import torch_threads
 from engine.files import write_bytes
+from engine.results import accuracy_sentence
 from engine.student import RECORD, WEIGHTS, load_student
 from engine.training import predict
-from engine.wording import percent
 
 README = "README.md"
 
@@ -29,8 +29,8 @@ def _readme(student: FinishedStudent) -> str:
     size = record.input_size
     return f"""# Student for {record.task}
 
-{result.title}, seed {result.seed}: {percent(result.accuracy)} of {result.test_images} held-out images
-right, after {result.images:,} student images with gradient. Of its {result.train_images} training images
+{result.title}, seed {result.seed}. {accuracy_sentence(result)}
+It learned from {result.images:,} student images with gradient. Of its {result.train_images} training images
 {result.labeled_images} had a label that it could use.
 
     model = timm.create_model("{record.architecture}", num_classes={record.num_classes})

@@ -30,7 +30,8 @@ from engine.runs import (
     read_runs,
     start,
 )
-from engine.runs.execution import CHECKPOINT, KIND, execute
+from engine.runs.execution import CHECKPOINT, execute
+from engine.runs.spec import KIND
 from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
