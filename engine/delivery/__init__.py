@@ -16,6 +16,7 @@ from engine.delivery.predict_job import (
 )
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
+from engine.delivery.pushing import check_push, push
 
 __all__ = [
     "DEFAULT",
@@ -26,9 +27,11 @@ __all__ = [
     "Predicting",
     "SentBack",
     "camtrap_observations",
+    "check_push",
     "export_student",
     "finished_students",
     "predictions_of_task",
+    "push",
     "ready_student",
     "request_prediction",
     "rows_as_csv",
