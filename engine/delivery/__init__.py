@@ -2,9 +2,23 @@
 work: what it says of new images.
 """
 
+from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.formats import DEFAULT
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import UNSURE
 
-__all__ = ["DEFAULT", "UNSURE", "Predicting", "export_student", "ready_student", "student_archive"]
+__all__ = [
+    "DEFAULT",
+    "UNSURE",
+    "Calibration",
+    "HeldOut",
+    "Predicting",
+    "Reliability",
+    "SetRule",
+    "calibration_of",
+    "export_student",
+    "ready_student",
+    "run_calibration",
+    "student_archive",
+]
