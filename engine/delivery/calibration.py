@@ -1,9 +1,9 @@
 """How far a finished student's probabilities can be trusted, from what it says of its held-out images.
 
 Two things are kept apart. What is *reported* is cross-fitted: temperature and thresholds are fitted on one half of the
-held-out images (whole groups, where there are groups) and judged on the other, and the other way round, so that no image
-is judged by what was fitted on it; training sees none of them. What is *applied* to new images is fitted on all of the
-held-out ones, twice as many, and is therefore if anything a little better than what is reported.
+held-out images (whole groups, where there are groups) and judged on the other, and the other way round, so that no
+image is judged by what was fitted on it; training sees none of them. What is *applied* to new images is fitted on all
+of the held-out ones, twice as many, and is therefore if anything a little better than what is reported.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class Calibration:
 def calibration_of(predictions: Predictions, groups: npt.ArrayLike | None = None) -> Calibration:
     """What held-out predictions say of a student's probabilities; deterministic.
 
-    groups: `[n]`, -1 for an image that stands alone, as `engine.tasks.groups_of` gives them. Raises InvalidInputError if
-    no image has a known class, or not the probability of every class was kept.
+    groups: `[n]`, -1 for an image that stands alone, as `engine.tasks.groups_of` gives them. Raises InvalidInputError
+    if no image has a known class, or not the probability of every class was kept.
     """
     found = _held_out(predictions, groups)
     confidence = found.probabilities.max(axis=1)
