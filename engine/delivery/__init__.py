@@ -7,16 +7,19 @@ from engine.delivery.export import export_student, student_archive
 from engine.delivery.formats import DEFAULT
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import UNSURE
+from engine.delivery.threshold import CostRule, cheapest_threshold
 
 __all__ = [
     "DEFAULT",
     "UNSURE",
     "Calibration",
+    "CostRule",
     "HeldOut",
     "Predicting",
     "Reliability",
     "SetRule",
     "calibration_of",
+    "cheapest_threshold",
     "export_student",
     "ready_student",
     "run_calibration",
