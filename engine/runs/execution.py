@@ -23,11 +23,13 @@ from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
+from engine.predictions import PREDICTIONS, write_predictions
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.material import RunMaterial
+from engine.runs.predicting import test_predictions
 from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
@@ -94,6 +96,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     probabilities = predict(trained.network, held_out.images).numpy()
     write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
+    write_predictions(job.folder / PREDICTIONS, test_predictions(task, probabilities))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
     labels = held_out.labels.numpy()
     result = _result(workspace, task, spec, labeled, teaching, probabilities, labels, trained, preparing, run)

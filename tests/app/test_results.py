@@ -211,7 +211,9 @@ def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home
     assert "made 19 Nov 2026, 12:00 UTC on CPU, 2 threads (x86_64)" in told
     assert app.code[0].value == "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json"
     assert len(table(app)) == 3
-    assert not app.get("download_button")[1:], "there is no student of a recorded run to download"
+    app = open_page("results", task="emoji-fluent", section="take-away")
+    assert "do not come with the program" in text_of(app)
+    assert not app.get("download_button"), "there is no student of a recorded run to download"
 
 
 def test_own_comparisons_come_first_and_the_recorded_one_stays_at_hand(home, quiet, tmp_path, three_seeds):

@@ -116,7 +116,8 @@ def _draw_curve(found: Calibration, chosen: Chosen, positive: int, result: Thres
         FORMS,
         name=f"roc {chosen.task.name} {chosen.title}",
         alt=f"ROC curve for {held.classes[positive]}: AUROC {area.value:.3f}; at a threshold of "
-        f"{wording.percent(result.threshold, 0)} sensitivity {wording.percent(result.sensitivity)} and specificity {wording.percent(result.specificity)}",
+        f"{wording.percent(result.threshold, 0)} "
+        f"sensitivity {wording.percent(result.sensitivity)} and specificity {wording.percent(result.specificity)}",
         key="trust roc",
     )
     st.caption(
@@ -195,12 +196,12 @@ def cost_sentence(found: Calibration, positive: int, rule: CostRule, miss: float
     usual = at_threshold(held.calibrated[:, positive], truth, 0.5, held.groups)
     nothing = decided_result(truth & False, truth, 1.0)
     everything = decided_result(truth | True, truth, 0.0)
+    name, share = escape(held.classes[positive]), wording.percent(float(truth.mean()), 0)
     where = f"from {wording.percent(rule.threshold, 0)}" if rule.threshold <= 1 else "nowhere: name none of them"
     costs = [100 * result.cost(miss, false_alarm) for result in (rule.result, usual, nothing, everything)]
     here, half, none, every = (wording.number(cost, ",.4g") for cost in costs)
     return (
         f"The cheapest threshold is {where}. A hundred images then cost {here}; {half} at 50\u00a0%, {none} if no "
-        f"image is called {escape(held.classes[positive])}, and {every} if every one is. This takes it that as many are "
-        f"{escape(held.classes[positive])} as here, {wording.percent(float(truth.mean()), 0)}: where they are rarer, a "
-        "higher threshold is cheaper."
+        f"image is called {name}, and {every} if every one is. This takes it that as many are {name} as here, {share}: "
+        "where they are rarer, a higher threshold is cheaper."
     )
