@@ -56,12 +56,14 @@ class HeldOut:
     @property
     def predicted(self) -> Numbers:
         """The likeliest class, which no temperature changes."""
-        return self.probabilities.argmax(axis=1)
+        found: Numbers = self.probabilities.argmax(axis=1)
+        return found
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether the likeliest class is the label."""
-        return self.predicted == self.labels
+        found: npt.NDArray[np.bool_] = self.predicted == self.labels
+        return found
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
         )
         rule = found.rule(float(coverage or draft.coverage))
         _draw_figures(rule)
+        st.markdown(sentence(rule))
     with right:
         exhibits.draw(
             _figure(rule),
@@ -45,7 +46,6 @@ def draw(found: Calibration, chosen: Chosen) -> None:
             alt=f"How many images have a set of how many classes: {_sizes_text(rule)}",
             key="trust sets",
         )
-    st.markdown(sentence(rule))
     if lowest := _lowest(rule, found.held_out.classes):
         st.caption(f"This holds for all images together, not for each class. {lowest}")
 
@@ -83,7 +83,7 @@ def _lowest(rule: SetRule, classes: tuple[str, ...]) -> str | None:
     if not told or min(told)[0] >= rule.coverage:
         return None
     share, name, images = min(told)
-    return f"It was lowest for {escape(name)}: {wording.percent(share, 0)} of {images:,} images."
+    return f"It was lowest for the class {escape(name)}: {wording.percent(share, 0)} of {images:,} images."
 
 
 def size_table(rule: SetRule) -> pd.DataFrame:

@@ -197,11 +197,13 @@ def cost_sentence(found: Calibration, positive: int, rule: CostRule, miss: float
     nothing = decided_result(truth & False, truth, 1.0)
     everything = decided_result(truth | True, truth, 0.0)
     name, share = escape(held.classes[positive]), wording.percent(float(truth.mean()), 0)
-    where = f"from {wording.percent(rule.threshold, 0)}" if rule.threshold <= 1 else "nowhere: name none of them"
+    where = f"The cheapest threshold is {wording.percent(rule.threshold, 0)}."
+    if not 0 < rule.threshold <= 1:
+        where = f"It is cheapest to call {'every' if rule.threshold == 0 else 'no'} image {name}."
     costs = [100 * result.cost(miss, false_alarm) for result in (rule.result, usual, nothing, everything)]
     here, half, none, every = (wording.number(cost, ",.4g") for cost in costs)
     return (
-        f"The cheapest threshold is {where}. A hundred images then cost {here}; {half} at 50\u00a0%, {none} if no "
+        f"{where} A hundred images then cost {here}; {half} at 50\u00a0%, {none} if no "
         f"image is called {name}, and {every} if every one is. This takes it that as many are {name} as here, {share}: "
         "where they are rarer, a higher threshold is cheaper."
     )

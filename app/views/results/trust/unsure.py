@@ -17,6 +17,7 @@ from engine.evaluation import CoverageCurve, Decided
 
 COLOR, BAND = "#3f6fd8", "rgba(63, 111, 216, 0.18)"
 CHOSEN = "#c2571a"
+FEWEST = 10  # decided images of which the curve is drawn; of fewer, the accuracy jumps up and down
 FORMS = {
     "Unsure below, %": ",d",
     "Decided, %": tables.PERCENT,
@@ -51,7 +52,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
         )
     st.caption(
         "From right to left the student decides fewer images, those of which it is surest. The band is the 95\u00a0% "
-        "interval of the accuracy. On new images the same threshold is kept to on the page Predict."
+        "interval of the accuracy."
     )
 
 
@@ -93,7 +94,8 @@ def curve_table(curve: CoverageCurve) -> pd.DataFrame:
 
 
 def _figure(curve: CoverageCurve, chosen: Decided) -> go.Figure:
-    points = [point for point in curve.points if point.accuracy is not None]
+    drawn = [point for point in curve.points if point.decided >= min(FEWEST, point.images)]
+    points = [point for point in drawn if point.accuracy is not None]
     known = [point for point in points if point.interval]
     figure = go.Figure()
     if known:
