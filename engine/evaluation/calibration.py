@@ -127,12 +127,14 @@ def fit_temperature(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> floa
     2.0
     """
     scores, truth = as_scored(probabilities, labels)
-    logs = _logs(scores)
-    true_logs = logs[np.arange(len(truth)), truth]
+    logs, images = _logs(scores), np.arange(len(truth))
+    below = logs - logs.max(axis=1, keepdims=True)  # of each class, how far below the likeliest: no overflow
+    true_below = float(below[images, truth].mean())
+    below[images, logs.argmax(axis=1)] = -np.inf  # the likeliest adds 1 to each sum: log1p keeps what the others add
 
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
-        return float((scipy.special.logsumexp(logs * inverse, axis=1) - true_logs * inverse).mean())
+        return float(np.log1p(np.exp(below * inverse).sum(axis=1)).mean()) - true_below * inverse
 
     bounds = (math.log(LOWEST), math.log(HIGHEST))
     found = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
