@@ -27,8 +27,19 @@ from engine.intake import import_images as imported
 from engine.intake import request_for
 from engine.methods import preselected
 from engine.progress import JobLines, ProgressLine
+from engine.records import as_value
+from engine.results import read_result
 from engine.review import open_task
-from engine.runs import DEFAULT_METRIC, QueueThread, plan, read_runs, start
+from engine.runs import (
+    DEFAULT_METRIC,
+    QueueThread,
+    finishing_spec,
+    plan,
+    read_runs,
+    request_finished,
+    start,
+    what_to_finish,
+)
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
@@ -140,7 +151,40 @@ def compare(
     )
     place = resolve(device)
     comparison = start(workspace, specs, place)
-    waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
+    failed = _wait(workspace, [jobs.load(workspace.runs / run) for run in comparison.runs], place, progress=progress)
+    found_runs = read_runs(workspace, comparison)
+    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
+    return {**comparison_document(comparison, found_runs.results), "failed": failed}
+
+
+def finish(
+    workspace: Workspace,
+    named: str,
+    method: str | None = None,
+    *,
+    device: str | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Train the student that goes to work, on all images and labels of a task, held-out ones included; its result.
+
+    It has no held-out accuracy of its own: under "quoted" is that of its method in the comparison. named: a run, or a
+    comparison or a task, which need a method as well. device, settings: as `compare` takes them; unless they are given,
+    those of the comparison. An interrupt cancels it; the same call goes on with it.
+    Raises UnknownNameError or InvalidInputError before anything runs, InvalidInputError as well if the run fails,
+    StorageError.
+    """
+    task, key, comparison = what_to_finish(_opened(workspace), _text("named", named), method)
+    place = resolve(device)
+    spec = finishing_spec(workspace, open_task(workspace, task), key, comparison=comparison, device=place, **settings)
+    job = request_finished(workspace, spec, place)
+    if failed := _wait(workspace, [job], place, progress=progress):
+        raise InvalidInputError(f"Run {job.id} is {failed[0]['state']}: {failed[0]['message']}")
+    return {**as_value(read_result(job.folder)), "run": job.id}
+
+
+def _wait(workspace: Workspace, waited: Sequence[jobs.Job], place: str, *, progress: bool) -> list[dict[str, Any]]:
+    """Drain the queue until these jobs have ended; those that did not end well."""
     queue = QueueThread(workspace, place, until_empty=True, warm=kind(place) == "cuda")
     queue.start()
     try:
@@ -154,14 +198,11 @@ def compare(
         queue.join(5)
     if queue.error is not None:
         raise queue.error
-    failed = [
+    return [
         {"run": job.id, "state": found.state, "message": found.message}
         for job in waited
         if (found := jobs.status(job)).state != "done"
     ]
-    found_runs = read_runs(workspace, comparison)
-    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
-    return {**comparison_document(comparison, found_runs.results), "failed": failed}
 
 
 def export(

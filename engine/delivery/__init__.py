@@ -1,12 +1,23 @@
 """A finished student, handed over: its files in one of several formats, each of which is one file of `formats`; and at
-work: what it says of new images.
+work: what it says of new images, and what people say of that.
 """
 
 from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
+from engine.delivery.camtrap import camtrap_observations
+from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
+from engine.delivery.finished import FinishedRun, finished_students
 from engine.delivery.formats import DEFAULT
+from engine.delivery.predict_job import (
+    KeptPredictions,
+    PredictSpec,
+    predictions_of_task,
+    request_prediction,
+    spec_of_prediction,
+)
 from engine.delivery.predicting import Predicting, ready_student
-from engine.delivery.prediction_rows import UNSURE
+from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
+from engine.delivery.pushing import check_push, push
 from engine.delivery.threshold import CostRule, cheapest_threshold
 
 __all__ = [
@@ -14,14 +25,29 @@ __all__ = [
     "UNSURE",
     "Calibration",
     "CostRule",
+    "FinishedRun",
     "HeldOut",
+    "KeptPredictions",
+    "PredictSpec",
     "Predicting",
     "Reliability",
+    "SentBack",
     "SetRule",
     "calibration_of",
+    "camtrap_observations",
     "cheapest_threshold",
+    "check_push",
     "export_student",
+    "finished_students",
+    "predictions_of_task",
+    "push",
     "ready_student",
+    "request_prediction",
+    "rows_as_csv",
+    "rows_as_parquet",
     "run_calibration",
+    "send_back",
+    "spec_of_prediction",
     "student_archive",
+    "with_threshold",
 ]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine import jobs
+from engine.delivery.finished import finished_run
 from engine.delivery.prediction_rows import UNSURE, Answered, rows_of
 from engine.devices import resolve, set_up
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
@@ -29,9 +28,8 @@ from engine.images import Reading, reading_from
 from engine.images.decoder import Decoders, View, Viewed
 from engine.intake import find_pictures
 from engine.intake.inventory import Inventory, Item
-from engine.results import RESULT
 from engine.settings import import_settings
-from engine.student import WEIGHTS, StudentRecord, load_student, read_student
+from engine.student import StudentRecord, load_student, read_student
 from engine.tasks import task_as_labeled
 from engine.tasks.names import clean_identifier
 from engine.teachers import Network
@@ -89,17 +87,6 @@ def ready_student(workspace: Workspace, run: str, device: str | None = None) -> 
     record = read_student(folder)
     reading, notes = _reading_of(workspace, record.task)
     return ReadyStudent(run, record, load_student(folder, place), place, reading, notes)
-
-
-def finished_run(workspace: Workspace, run: str) -> Path:
-    """The folder of a run that has a student. Raises UnknownNameError, InvalidInputError."""
-    known = [job.id for job in jobs.list_jobs(workspace.runs)]
-    if run not in known:
-        raise UnknownNameError("run", run, known)
-    folder = workspace.runs / run
-    if not (folder / WEIGHTS).exists() or not (folder / RESULT).exists():
-        raise InvalidInputError(f"Run {run!r} has no student yet: let it finish first.")
-    return folder
 
 
 def _reading_of(workspace: Workspace, task: str) -> tuple[Reading, tuple[str, ...]]:
@@ -198,10 +185,12 @@ class Predicting:
                 "with one after the other."
             )
 
-    def pieces(self, done: int = 0) -> Iterator[Piece]:
-        """The rows of all images but the first `done`, in the order of the source, some at a time.
+    def pieces(self, begin: Callable[[str], int] = lambda fingerprint: 0) -> Iterator[Piece]:
+        """The rows of all images, in the order of the source, some at a time.
 
-        Raises WorkbenchError with what is wrong with the source. Whichever way it ends, no process is left.
+        begin(fingerprint) says how many of the first images are done already, of a source whose files' names and sizes
+        have this hash. Raises WorkbenchError with what is wrong with the source. Whichever way it ends, no process is
+        left.
         """
         settings = import_settings(self.workspace)
         self.progress(0, 0, FINDING)
@@ -210,6 +199,7 @@ class Predicting:
             inventory = find_pictures(self.workspace, self.source, settings)
             try:
                 self._take_note(inventory)
+                done = begin(inventory.fingerprint)
                 yield from self._answered(self._seen(inventory, decoders, done), done, len(inventory.items))
             finally:
                 inventory.close()

@@ -13,6 +13,7 @@ problem             why the image could not be read
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -87,6 +89,12 @@ def rows_of(found: Answered, classes: Sequence[str], unsure: float) -> pa.Table:
     return pa.table({**nothing, **columns}, schema=SCHEMA)
 
 
+def with_threshold(rows: pa.Table, unsure: float) -> pa.Table:
+    """The same rows by another threshold of what is unsure, 0 to 1."""
+    below = pc.less(rows["probability"], pa.scalar(unsure, pa.float32()))
+    return rows.set_column(rows.schema.get_field_index("unsure"), SCHEMA.field("unsure"), below)
+
+
 def _two_largest(
     probabilities: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
@@ -143,6 +151,20 @@ def csv_writer(file: IO[str]) -> Callable[[pa.Table], None]:
         file.flush()  # a full disk shows now, and not when the file is closed
 
     return append
+
+
+def rows_as_csv(rows: pa.Table) -> bytes:
+    """Rows as one CSV file, as `csv_writer` writes it, UTF-8."""
+    text = io.StringIO(newline="")
+    csv_writer(text)(rows)
+    return text.getvalue().encode()
+
+
+def rows_as_parquet(rows: pa.Table) -> bytes:
+    """Rows as one Parquet file."""
+    content = io.BytesIO()
+    pq.write_table(rows, content, compression="zstd")
+    return content.getvalue()
 
 
 def _cell(value: Any) -> str:

@@ -19,8 +19,7 @@ from engine.jobs import Job, Status, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
 from engine.records import Count, Positive, as_value, damaged, read_record, write_record
 from engine.results import RESULT, RunResult, read_result, way_out_of
-from engine.runs.execution import KIND
-from engine.runs.spec import RunSpec, as_json, spec_of
+from engine.runs.spec import KIND, RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
 from engine.tasks import all_labels, task_as_labeled
 from engine.workspace import Workspace
@@ -285,7 +284,7 @@ def method_means(results: Sequence[RunResult]) -> list[MethodMean]:
     by_method: dict[str, dict[int, RunResult]] = {}
     for result in results:
         by_method.setdefault(result.method, {})[result.seed] = result
-    reference = {seed: r.accuracy for seed, r in by_method.get(REFERENCE.key, {}).items()}
+    reference = {seed: r.held_out_accuracy for seed, r in by_method.get(REFERENCE.key, {}).items()}
     quickest = {
         seed: min(m[seed].seconds for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
     }
@@ -310,7 +309,7 @@ def _mean(
     method: str, by_seed: Mapping[int, RunResult], reference: Mapping[int, float], quickest: Mapping[int, float]
 ) -> MethodMean:
     seeds = tuple(sorted(by_seed))
-    accuracies = [by_seed[seed].accuracy for seed in seeds]
+    accuracies = [by_seed[seed].held_out_accuracy for seed in seeds]
     first = by_seed[seeds[0]]
     paired = set(seeds) & set(reference) if method != REFERENCE.key else set()
     return MethodMean(

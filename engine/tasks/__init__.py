@@ -4,6 +4,7 @@
     task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
                                                 what given_labels(task) said before. engine.selection.k_center says
                                                 which images are worth a label
+    task = add_images(task, [NewImage(...), ...])   more labeled images, at the end of the table; training images
     remove_task(workspace, name)                to the trash with its features, if it is an own one; then
                                                 restore_task(workspace, id), removed_tasks and empty_trash
 
@@ -16,6 +17,7 @@ from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
 from engine.tasks.draw import Draw
 from engine.tasks.facts import read_groups, read_import_summary, read_small
 from engine.tasks.groups import groups_of
+from engine.tasks.growing import NewImage, add_images
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
@@ -28,8 +30,10 @@ __all__ = [
     "Budget",
     "Draw",
     "Interpretation",
+    "NewImage",
     "Question",
     "Task",
+    "add_images",
     "all_labels",
     "as_option",
     "bundled_names",

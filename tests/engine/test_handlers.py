@@ -24,8 +24,10 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "extraction": NEVER | COMPILER,
     "look": NEVER | COMPILER,
     "panel": NEVER | COMPILER,
+    "predictions": NEVER | COMPILER,
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,
+    "predict": NEVER | COMPILER,
 }
 LOAD = """
 import json, sys

@@ -14,7 +14,7 @@ from app.views.results import replay, sources
 from app.views.results.sources import Shown
 from engine.evaluation import PairedDifference
 from engine.tasks import Task
-from engine.wording import MINUS
+from engine.wording import ALL_LABELS_INTERVALS, MINUS
 
 CARDS = 4  # methods that get a number in large type; the table has them all
 
@@ -77,6 +77,8 @@ def _intervals_sentence(shown: Shown) -> str:
     said = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
     if any("images" in kind for kind in kinds):
         return f"{said} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
+    if "all_labels" in shown.document.get("shared", {}):
+        return f"{said} {ALL_LABELS_INTERVALS} Marks: single seeds. Differences are paired by seed."
     return f"{said} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -14,25 +15,22 @@ from PIL import Image
 
 from engine.cli.program import main
 from engine.delivery import predicting, prediction_rows
+from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import SCHEMA, Answered, rows_of, written_to
 from engine.errors import InvalidInputError, StorageError, UnknownNameError
 from engine.intake.discovery import pictures_in
-from engine.jobs import create
 from engine.settings import ImportSettings
 from engine.student import load_student
 from engine.workspace import Workspace
-from tests.engine.delivery.made_student import make_student
+from tests.engine.delivery.made_student import make_run
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """A workspace with one finished run, "run-1", and a folder of images beside it."""
     workspace = Workspace(tmp_path_factory.mktemp("workspace"))
-    create(workspace.runs, "run-1", kind="run", spec={}, device="cpu")
-    made = make_student(workspace.path / "made", ("cat", "dog", "=owl"))
-    for path in made.iterdir():
-        path.rename(workspace.runs / "run-1" / path.name)
+    make_run(workspace, "run-1", ("cat", "dog", "=owl"))
     random = np.random.default_rng(0)
     (workspace.path / "new" / "inner").mkdir(parents=True)
     for number, name in enumerate(("a.png", "b.jpg", "inner/c.bmp", "=d.png")):
@@ -110,7 +108,7 @@ def test_it_goes_on_after_the_images_that_are_done(workspace, found, monkeypatch
     work = Predicting(workspace, ready_student(workspace, "run-1", "cpu"), str(workspace.path / "new"))
     heard = []
     work.progress = lambda done, total, stage: heard.append((done, total))
-    rest = [row["file"] for piece in work.pieces(done=3) for row in piece.rows.to_pylist()]
+    rest = [row["file"] for piece in work.pieces(lambda fingerprint: 3) for row in piece.rows.to_pylist()]
     assert rest == found[0]["file"].to_pylist()[3:]
     assert heard[-1] == (6, 6)
 
@@ -203,3 +201,24 @@ def test_the_command_writes_a_table_that_pandas_opens_and_names_what_was_left_ou
     assert table["unsure"].dropna().all()
     assert "5 images predicted, 5 of them unsure. Each took" in printed.out
     assert "left out: broken.jpg is no readable image" in printed.err
+
+
+SHARES = [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.1, 0.1, 0.8], [0, 0, 0]]
+
+
+def test_camera_traps_get_the_columns_of_camtrap_dp_with_what_is_known():
+    found = Answered([f"{i}.jpg" for i in range(5)], ["", "", "", "", "it is broken"], np.array(SHARES, np.float32))
+    rows = rows_of(found, ("Vulpes vulpes", "empty", "wild boar"), 0.6)
+    when = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
+    table = list(csv.DictReader(io.StringIO(camtrap_observations(rows, "run-1", when).decode())))
+    assert [row["observationType"] for row in table] == ["animal", "blank", "unknown", "animal"]
+    assert [row["scientificName"] for row in table] == ["Vulpes vulpes", "", "", ""]
+    assert [row["observationTags"] for row in table] == ["", "class:empty", "class:Vulpes vulpes", "class:wild boar"]
+    first = {name: value for name, value in table[0].items() if value}
+    assert first == {
+        **{"observationID": "0.jpg", "mediaID": "0.jpg", "observationLevel": "media", "observationType": "animal"},
+        **{"scientificName": "Vulpes vulpes", "classificationMethod": "machine"},
+        **{"classifiedBy": "Distill Workbench, run run-1", "classificationTimestamp": "2026-11-27T02:00:00Z"},
+        **{"classificationProbability": "0.9000"},
+    }
+    assert len(table[0]) == 28

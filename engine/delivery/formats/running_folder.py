@@ -14,7 +14,7 @@ from engine.delivery.onnx_graph import STUDENT, intensity, load_graph, write_gra
 from engine.delivery.parity import same_answers
 from engine.files import as_utf8, write_bytes
 from engine.images import reading_in_words
-from engine.wording import percent
+from engine.results import accuracy_sentence
 
 PREDICT, CLASSES, README = "predict.py", "classes.txt", "README.md"
 PROGRAM = Path(__file__).with_name("predict_alone.py")
@@ -42,7 +42,7 @@ def _readme(student: FinishedStudent) -> str:
 
 prints a line for each image: its name, its class, and the probability of that class.
 
-{result.title}, seed {result.seed}: {percent(result.accuracy)} of {result.test_images} held-out images right.
+{result.title}, seed {result.seed}. {accuracy_sentence(result)}
 
 - `{STUDENT}`: input `image`, uint8 `[N, {record.input_size}, {record.input_size}, 3]` for any N; output
   `probabilities`, float32 `[N, {record.num_classes}]`. Normalization and softmax are inside; classes, resizing and
