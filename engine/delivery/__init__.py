@@ -17,6 +17,7 @@ from engine.delivery.predict_job import (
 )
 from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
+from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "Predicting",
     "SentBack",
     "camtrap_observations",
+    "check_push",
     "export_student",
     "finished_students",
     "kept_likeness",
     "predictions_of_task",
+    "push",
     "ready_student",
     "request_prediction",
     "rows_as_csv",
