@@ -8,6 +8,7 @@ from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.finished import FinishedRun, finished_students
 from engine.delivery.formats import DEFAULT
+from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.predict_job import (
     KeptPredictions,
     PredictSpec,
@@ -15,13 +16,15 @@ from engine.delivery.predict_job import (
     request_prediction,
     spec_of_prediction,
 )
-from engine.delivery.predicting import Predicting, ready_student
+from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
+from engine.delivery.ready import ready_student
 from engine.delivery.threshold import CostRule, cheapest_threshold
 
 __all__ = [
     "DEFAULT",
+    "QUANTILE",
     "UNSURE",
     "Calibration",
     "CostRule",
@@ -39,6 +42,7 @@ __all__ = [
     "check_push",
     "export_student",
     "finished_students",
+    "kept_likeness",
     "predictions_of_task",
     "push",
     "ready_student",
