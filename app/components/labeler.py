@@ -31,8 +31,8 @@ class Labeled:
 def draw(
     tiles: Sequence[Tile], classes: Sequence[str], labels: Mapping[int, str | None], key: str, *, more: bool = True
 ) -> Labeled:
-    """The grid. `labels` are those the images begin with; `key` names this set of images. more: whether the user can ask
-    for the next ones.
+    """The grid. `labels` are those the images begin with; `key` names this set of images. more: whether there is a
+    button for the next ones.
     """
     result = _COMPONENT(
         data={
