@@ -5,7 +5,15 @@ work: what it says of new images, and what people say of that.
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
-from engine.delivery.finished import FinishedRun, finished_students
+from engine.delivery.finished import FinishedRun, finished_run, finished_students
+from engine.delivery.format_table import (
+    FormatTable,
+    format_archive,
+    formats_job,
+    measure_formats,
+    measured_formats,
+    request_formats,
+)
 from engine.delivery.formats import DEFAULT
 from engine.delivery.predict_job import (
     KeptPredictions,
@@ -22,6 +30,7 @@ __all__ = [
     "DEFAULT",
     "UNSURE",
     "FinishedRun",
+    "FormatTable",
     "KeptPredictions",
     "PredictSpec",
     "Predicting",
@@ -29,10 +38,16 @@ __all__ = [
     "camtrap_observations",
     "check_push",
     "export_student",
+    "finished_run",
     "finished_students",
+    "format_archive",
+    "formats_job",
+    "measure_formats",
+    "measured_formats",
     "predictions_of_task",
     "push",
     "ready_student",
+    "request_formats",
     "request_prediction",
     "rows_as_csv",
     "rows_as_parquet",
