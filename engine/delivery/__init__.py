@@ -15,6 +15,7 @@ from engine.delivery.format_table import (
     request_formats,
 )
 from engine.delivery.formats import DEFAULT
+from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.predict_job import (
     KeptPredictions,
     PredictSpec,
@@ -22,12 +23,14 @@ from engine.delivery.predict_job import (
     request_prediction,
     spec_of_prediction,
 )
-from engine.delivery.predicting import Predicting, ready_student
+from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
+from engine.delivery.ready import ready_student
 
 __all__ = [
     "DEFAULT",
+    "QUANTILE",
     "UNSURE",
     "FinishedRun",
     "FormatTable",
@@ -42,6 +45,7 @@ __all__ = [
     "finished_students",
     "format_archive",
     "formats_job",
+    "kept_likeness",
     "measure_formats",
     "measured_formats",
     "predictions_of_task",

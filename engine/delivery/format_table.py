@@ -62,8 +62,8 @@ def measure_formats(
     """Write a finished run's student in every format, check and measure each. PyTorch is the first.
 
     keep: a folder for a ZIP of each, named by its key. hear(done, total, title) is told before each, and may raise to
-    stop. A format that cannot be had, or may not be offered, has its reason in its row. Raises InvalidInputError if the run
-    has no student yet, DamagedFileError, StorageError.
+    stop. A format that cannot be had, or may not be offered, has its reason in its row. Raises InvalidInputError if the
+    run has no student yet, DamagedFileError, StorageError.
     """
     student = finished_student(run_folder)
     verify_weights(run_folder)
