@@ -28,6 +28,7 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,
     "predict": NEVER | COMPILER,
+    "formats": NEVER | COMPILER,
 }
 LOAD = """
 import json, sys
