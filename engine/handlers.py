@@ -15,6 +15,7 @@ _PLACES = {
     "extraction": "engine.runs.extraction_job:execute_extraction",
     "look": "engine.runs.extraction_job:execute_extraction",  # as version 0.1 called it
     "panel": "engine.runs.panel:execute_panel",
+    "suspects": "engine.runs.suspects:execute_suspects",
     "speed": "engine.runs.speed:execute_speed",
     "map": "engine.maps:execute_map",
     "import": "engine.intake.import_job:execute_import",
