@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 import streamlit as st
 
 from app import state
 from engine import intake, review, runs
+from engine.delivery import KeptPredictions
 from engine.errors import WorkbenchError
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
@@ -45,6 +47,11 @@ def read_in_ways(
     return _read_in_ways(
         state.workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings
     )
+
+
+def predicted_rows(kept: KeptPredictions) -> pa.Table:
+    """All rows of predictions as far as they have come, read once for all sessions until there are more."""
+    return _predicted_rows(str(kept.folder), kept.lengths, kept)
 
 
 def ranking(task: Task, labels: int | None = None) -> Ranking | None:
@@ -91,6 +98,11 @@ class _MissingOutputsError(WorkbenchError):
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _checked(folder: str, changed: int, _task: Task) -> Checked:
     return review.checked(_task)
+
+
+@st.cache_resource(max_entries=8, ttl=900, show_spinner=False)
+def _predicted_rows(folder: str, lengths: tuple[int, ...], _kept: KeptPredictions) -> pa.Table:
+    return _kept.rows()
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)

@@ -30,7 +30,7 @@ _TYPES = {  # of classes that are no animals; everything else is taken for one
 _SCIENTIFIC = re.compile(r"[A-Z][a-z-]+ [a-z-]{2,}( [a-z-]{2,})?")  # genus and species, and perhaps subspecies
 
 
-def observations(rows: pa.Table, run: str, when: datetime) -> bytes:
+def camtrap_observations(rows: pa.Table, run: str, when: datetime) -> bytes:
     """observations.csv of predictions, UTF-8: a row for each image that could be read.
 
     rows: of `prediction_rows.SCHEMA`. An unsure image is of the type "unknown", which is what the format has for a

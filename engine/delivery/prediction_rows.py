@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -88,6 +89,12 @@ def rows_of(found: Answered, classes: Sequence[str], unsure: float) -> pa.Table:
     return pa.table({**nothing, **columns}, schema=SCHEMA)
 
 
+def with_threshold(rows: pa.Table, unsure: float) -> pa.Table:
+    """The same rows by another threshold of what is unsure, 0 to 1."""
+    below = pc.less(rows["probability"], pa.scalar(unsure, pa.float32()))
+    return rows.set_column(rows.schema.get_field_index("unsure"), SCHEMA.field("unsure"), below)
+
+
 def _two_largest(
     probabilities: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
@@ -146,14 +153,14 @@ def csv_writer(file: IO[str]) -> Callable[[pa.Table], None]:
     return append
 
 
-def as_csv(rows: pa.Table) -> bytes:
+def rows_as_csv(rows: pa.Table) -> bytes:
     """Rows as one CSV file, as `csv_writer` writes it, UTF-8."""
     text = io.StringIO(newline="")
     csv_writer(text)(rows)
     return text.getvalue().encode()
 
 
-def as_parquet(rows: pa.Table) -> bytes:
+def rows_as_parquet(rows: pa.Table) -> bytes:
     """Rows as one Parquet file."""
     content = io.BytesIO()
     pq.write_table(rows, content, compression="zstd")

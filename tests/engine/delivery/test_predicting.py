@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine.cli.program import main
 from engine.delivery import predicting, prediction_rows
-from engine.delivery.camtrap import observations
+from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.predicting import Predicting, ready_student
 from engine.delivery.prediction_rows import SCHEMA, Answered, rows_of, written_to
 from engine.errors import InvalidInputError, StorageError, UnknownNameError
@@ -210,7 +210,7 @@ def test_camera_traps_get_the_columns_of_camtrap_dp_with_what_is_known():
     found = Answered([f"{i}.jpg" for i in range(5)], ["", "", "", "", "it is broken"], np.array(SHARES, np.float32))
     rows = rows_of(found, ("Vulpes vulpes", "empty", "wild boar"), 0.6)
     when = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
-    table = list(csv.DictReader(io.StringIO(observations(rows, "run-1", when).decode())))
+    table = list(csv.DictReader(io.StringIO(camtrap_observations(rows, "run-1", when).decode())))
     assert [row["observationType"] for row in table] == ["animal", "blank", "unknown", "animal"]
     assert [row["scientificName"] for row in table] == ["Vulpes vulpes", "", "", ""]
     assert [row["observationTags"] for row in table] == ["", "class:empty", "class:Vulpes vulpes", "class:wild boar"]
