@@ -19,7 +19,15 @@ from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
-from engine.runs.labeling import unlabeled_rows, worth_a_label
+from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
+from engine.runs.more_labels import (
+    LabelPoint,
+    entries_of,
+    label_curve,
+    label_curve_specs,
+    seconds_of,
+    would_more_help,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
@@ -76,6 +84,7 @@ __all__ = [
     "Decision",
     "Entry",
     "ExtractionTime",
+    "LabelPoint",
     "LostRun",
     "MeanRankPlaces",
     "Measured",
@@ -89,6 +98,7 @@ __all__ = [
     "RunSpec",
     "RunsRead",
     "Speed",
+    "Suggestion",
     "Suspect",
     "Suspects",
     "TeacherPanel",
@@ -104,6 +114,7 @@ __all__ = [
     "defaults",
     "drain",
     "effective_teachers",
+    "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finished_students",
@@ -111,6 +122,8 @@ __all__ = [
     "known_panel",
     "known_speed",
     "known_suspects",
+    "label_curve",
+    "label_curve_specs",
     "line",
     "list_comparisons",
     "load_comparison",
@@ -135,6 +148,7 @@ __all__ = [
     "run_again",
     "run_spec_from",
     "seconds_left",
+    "seconds_of",
     "single_teacher_runs",
     "single_teacher_specs",
     "start",
@@ -147,4 +161,5 @@ __all__ = [
     "waiting",
     "what_to_finish",
     "worth_a_label",
+    "would_more_help",
 ]

@@ -12,7 +12,7 @@ from app.components import charts, page, tables, wording
 from app.components.charts import Axis
 from app.components.escaping import escape
 from app.components.methods import student_title
-from app.views.results import replay, sources
+from app.views.results import finish, labels, replay, sources
 from app.views.results.sources import Shown, Source
 from engine.delivery import student_archive
 from engine.evaluation import PairedDifference
@@ -50,6 +50,8 @@ def render() -> None:
     _draw_results(shown)
     if source.comparison is not None:
         _draw_download(workspace, shown)
+    finish.render(shown, task, _favorite(shown))
+    labels.render(shown, task)
 
 
 def _choose(found: list[Source], task: Task) -> Source:
