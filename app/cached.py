@@ -5,6 +5,7 @@ Tasks themselves are opened in `app/state.py`: what can be chosen depends on the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pyarrow as pa
@@ -12,13 +13,14 @@ import streamlit as st
 
 from app import state
 from engine import intake, review, runs
-from engine.delivery import KeptPredictions
+from engine.delivery import Calibration, KeptPredictions, calibration_of
 from engine.errors import WorkbenchError
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
+from engine.predictions import Predictions
 from engine.review import Checked
 from engine.runs import Ranking, Suggestion, TeacherPanel, known_panel, missing_outputs
-from engine.tasks import Draw, Task
+from engine.tasks import Draw, Task, groups_of
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
 
@@ -97,6 +99,17 @@ def worth_a_label(task: Task, count: int) -> Suggestion:
     return _worth_a_label(state.workspace(), task.name, task.revision, task.record.given_labels, keys, count, task)
 
 
+def calibration(task: Task, predictions: Predictions) -> Calibration:
+    """How far a student's probabilities can be trusted, from its predictions of the task's test images.
+
+    Raises as `engine.delivery.calibration_of`, and DamagedFileError.
+    """
+    content = hashlib.blake2b(repr((predictions.image_ids, predictions.classes)).encode(), digest_size=16)
+    content.update(predictions.labels.tobytes())
+    content.update(predictions.probabilities.tobytes())
+    return _calibration(state.workspace(), task.name, task.revision, content.hexdigest(), task, predictions)
+
+
 class _MissingOutputsError(WorkbenchError):
     """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
 
@@ -159,3 +172,10 @@ def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers:
     if found is None:
         raise _MissingOutputsError
     return found
+
+
+@st.cache_resource(max_entries=16, show_spinner="Measuring how far its probabilities can be trusted")
+def _calibration(
+    workspace: Workspace, name: str, revision: str, content: str, _task: Task, _predictions: Predictions
+) -> Calibration:
+    return calibration_of(_predictions, groups_of(_task, _predictions.image_ids))

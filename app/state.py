@@ -1,7 +1,7 @@
 """What a session has chosen, on whatever page. What one page remembers for itself is in its draft (`app/drafts.py`).
 
-Task, its part, teacher and comparison are kept in the URL, so that a link opens what its sender saw; the rest lives as
-long as the session.
+Task, its part, teacher, comparison and section of Results are kept in the URL, so that a link opens what its sender
+saw; the rest lives as long as the session.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.teachers import teacher_names
 from engine.workspace import Workspace
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
-URL_KEYS = ("task", "part", "teacher", "comparison")  # in this order: a new task forgets the others
+URL_KEYS = ("task", "part", "teacher", "comparison", "section")  # in this order: a new task forgets the first others
 PARTS = ("images", "check", "label")  # of an own task's page
 LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
 _WRITTEN = "written to the URL"  # what this session last put there; anything else comes from the user
@@ -38,6 +38,7 @@ def synchronize_url() -> None:
         "part": set_part,
         "teacher": set_teacher,
         "comparison": set_comparison,
+        "section": set_section,
     }
     for key, value in brought.items():
         setters[key](value)
@@ -242,6 +243,16 @@ def comparison() -> str | None:
 def set_comparison(comparison_id: str | None) -> None:
     """Choose a comparison."""
     _put("comparison", comparison_id)
+
+
+def section() -> str | None:
+    """Which section of Results is shown, by its name in the URL, whether or not there is one; None for the first."""
+    return st.session_state.get("section")
+
+
+def set_section(name: str | None) -> None:
+    """Choose a section of Results."""
+    _put("section", name)
 
 
 def device() -> str:

@@ -27,7 +27,7 @@ from engine.runs import (
 from engine.tasks import NO_LABEL, Task
 
 
-def draw(task: Task, methods: Sequence[str], comparison: str = "", favorite: str = "", **training: Any) -> None:
+def draw(task: Task, methods: Sequence[str], comparison: str = "", **training: Any) -> None:
     """Train one of `methods` on all images, and show the students that were. comparison: the one that they quote, with
     its settings. training: settings, where there is none.
     """
@@ -43,7 +43,6 @@ def draw(task: Task, methods: Sequence[str], comparison: str = "", favorite: str
         method = st.selectbox(
             "Method",
             methods,
-            index=methods.index(favorite) if favorite in methods else 0,
             format_func=lambda key: get_method(key).title,
             key=f"finish-method-{comparison or task.name}",
             width=320,

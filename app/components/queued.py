@@ -111,6 +111,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "extraction": _of_task("the ranking"),
     "look": _of_task("the ranking"),  # version 0.1
     "panel": _of_task("the intervals of the ranking"),
+    "predictions": _of_task("predictions"),
     "map": _of_task("a map"),
     "predict": _of_task("predictions with a student"),
     "speed": lambda spec: "the measurement for an estimate",

@@ -16,16 +16,22 @@ def add_parser(verbs: Any) -> None:
     export.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
     export.add_argument("--format", help="how the student is written, such as onnx (default safetensors, for timm)")
     export.add_argument("--anyway", action="store_true", help="also a format that loses more accuracy than it may")
+    export.add_argument("--push-to", metavar="NAME", help="of format timm: a private repository owner/name of the hub")
 
 
 def _export(options: argparse.Namespace) -> int:
-    from engine.delivery import DEFAULT, export_student
+    from engine.delivery import DEFAULT, check_push, export_student, push
     from engine.verbs import finished_run, open_workspace
 
+    form = options.format or ("timm" if options.push_to else DEFAULT)
+    if options.push_to:
+        check_push(form, options.push_to)
     run = finished_run(open_workspace(), options.run_id)
-    exported = export_student(run, options.out, options.format or DEFAULT, anyway=options.anyway)
+    exported = export_student(run, options.out, form, anyway=options.anyway)
     for path in exported.files:
         print(path)
     if exported.check:
         print(exported.check)
+    if options.push_to:
+        print(push(options.out, options.push_to))
     return 0

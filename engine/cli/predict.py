@@ -79,7 +79,10 @@ def _print(summary: Any, out: Any) -> None:
         print(f"{count:>9,}  {name}", file=out)
     times = summary.milliseconds, summary.student_milliseconds
     each = "" if None in times else " Each took {:.1f} ms, {:.1f} of them in the student.".format(*times)
-    print(f"{summary.images:,} images predicted, {summary.unsure:,} of them unsure.{each}", file=out)
+    said = f"{summary.images:,} images predicted, {summary.unsure:,} of them unsure"
+    if summary.unlike:
+        said += f", {summary.unlike:,} unlike the training images"
+    print(f"{said}.{each}", file=out)
     for note in summary.notes:
         print(f"note: {note}", file=sys.stderr)
     for problem in summary.first_problems[:_NAMED]:

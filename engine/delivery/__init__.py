@@ -2,11 +2,13 @@
 work: what it says of new images, and what people say of that.
 """
 
+from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.finished import FinishedRun, finished_students
 from engine.delivery.formats import DEFAULT
+from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.predict_job import (
     KeptPredictions,
     PredictSpec,
@@ -14,25 +16,40 @@ from engine.delivery.predict_job import (
     request_prediction,
     spec_of_prediction,
 )
-from engine.delivery.predicting import Predicting, ready_student
+from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
+from engine.delivery.pushing import check_push, push
+from engine.delivery.ready import ready_student
+from engine.delivery.threshold import CostRule, cheapest_threshold
 
 __all__ = [
     "DEFAULT",
+    "QUANTILE",
     "UNSURE",
+    "Calibration",
+    "CostRule",
     "FinishedRun",
+    "HeldOut",
     "KeptPredictions",
     "PredictSpec",
     "Predicting",
+    "Reliability",
     "SentBack",
+    "SetRule",
+    "calibration_of",
     "camtrap_observations",
+    "cheapest_threshold",
+    "check_push",
     "export_student",
     "finished_students",
+    "kept_likeness",
     "predictions_of_task",
+    "push",
     "ready_student",
     "request_prediction",
     "rows_as_csv",
     "rows_as_parquet",
+    "run_calibration",
     "send_back",
     "spec_of_prediction",
     "student_archive",

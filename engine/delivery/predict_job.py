@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from engine import jobs
 from engine.delivery.finished import finished_run
-from engine.delivery.predicting import Piece, Predicting, ready_student
+from engine.delivery.predicting import Piece, Predicting
 from engine.delivery.prediction_rows import SCHEMA, UNSURE
+from engine.delivery.ready import ready_student
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import replacing, storage_error
 from engine.intake import UPLOAD, check_allowed

@@ -16,89 +16,22 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from torch import Tensor
 
-from engine.delivery.finished import finished_run
+from engine.delivery.likeness import Likeness, likeness_of
 from engine.delivery.prediction_rows import UNSURE, Answered, rows_of
-from engine.devices import resolve, set_up
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError, WorkbenchError
-from engine.images import Reading, reading_from
+from engine.delivery.ready import ReadyStudent
+from engine.errors import InvalidInputError, WorkbenchError
 from engine.images.decoder import Decoders, View, Viewed
 from engine.intake import find_pictures
 from engine.intake.inventory import Inventory, Item
 from engine.settings import import_settings
-from engine.student import StudentRecord, load_student, read_student
-from engine.tasks import task_as_labeled
 from engine.tasks.names import clean_identifier
-from engine.teachers import Network
 from engine.workspace import Workspace
 
 BATCH = 64  # images that a student answers together: few enough for large ones, and a card is no slower for it
 FINDING, PREDICTING = "Finding the images", "Predicting"
 Progress = Callable[[int, int, str], None]  # done, total (0: nobody knows), what is being done; may raise to stop
-
-
-@dataclass(frozen=True)
-class ReadyStudent:
-    """A finished student on a device."""
-
-    run: str
-    record: StudentRecord
-    network: Network
-    device: torch.device
-    reading: Reading  # how the images of its task became RGB
-    notes: tuple[str, ...] = ()  # what is to be known about it, a sentence each
-
-    @property
-    def looks_like(self) -> tuple[int, str, Reading]:
-        """What an image has to be made into; students that share it can answer side by side."""
-        return self.record.input_size, self.record.resize, self.reading
-
-    def answer(self, pixels: UInt8[Tensor, "B 3 S S"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B K"]]:
-        """Features and logits, on the CPU. Raises InvalidInputError if the device has no memory for one image."""
-        with torch.inference_mode():
-            features, logits = _in_parts(self.network, pixels.to(self.device))
-        return features.float().cpu(), logits.float().cpu()
-
-
-def _in_parts(network: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """What a network says of pixels, of half of them at a time where the device has no memory for all."""
-    try:
-        found: tuple[Tensor, Tensor] = network(pixels)
-        return found
-    except torch.OutOfMemoryError as error:
-        if len(pixels) == 1:
-            raise InvalidInputError(
-                "The memory of the device is full with one image: end what else uses the device, or choose the cpu."
-            ) from error
-    halves = [_in_parts(network, half) for half in pixels.tensor_split(2)]
-    return torch.cat([features for features, _ in halves]), torch.cat([logits for _, logits in halves])
-
-
-def ready_student(workspace: Workspace, run: str, device: str | None = None) -> ReadyStudent:
-    """The student of a finished run, on a device ("auto", "cuda", "cuda:1", "mps", "cpu"; None = the best there is).
-
-    Raises UnknownNameError, InvalidInputError if the run has no student yet, DamagedFileError, StorageError.
-    """
-    folder = finished_run(workspace, run)
-    place = set_up(resolve(device))
-    record = read_student(folder)
-    reading, notes = _reading_of(workspace, record.task)
-    return ReadyStudent(run, record, load_student(folder, place), place, reading, notes)
-
-
-def _reading_of(workspace: Workspace, task: str) -> tuple[Reading, tuple[str, ...]]:
-    """How the images of a task became RGB, and what is to be said where that is not known any more."""
-    try:
-        return reading_from(task_as_labeled(workspace, task).record.reading), ()
-    except (UnknownNameError, DamagedFileError):
-        note = (
-            f"Task {task!r} of this student cannot be read any more: images with more than 8 bits or other channels "
-            "than red, green and blue are read by their own range."
-        )
-        return Reading(), (note,)
 
 
 @dataclass
@@ -174,6 +107,7 @@ class Predicting:
     thumbnail: int = 0  # pixels of the longer side of small copies; 0 = none
     progress: Progress = lambda done, total, stage: None
     summary: Summary = field(default_factory=Summary)
+    likeness: Likeness | None = None  # to the training images; found out when it begins
 
     def __post_init__(self) -> None:
         """Refuse what cannot be predicted, naming it."""
@@ -199,6 +133,7 @@ class Predicting:
             inventory = find_pictures(self.workspace, self.source, settings)
             try:
                 self._take_note(inventory)
+                self.likeness = likeness_of(self.workspace, self.student, self.progress)
                 done = begin(inventory.fingerprint)
                 yield from self._answered(self._seen(inventory, decoders, done), done, len(inventory.items))
             finally:
@@ -237,10 +172,11 @@ class Predicting:
     def _answer(self, seen: _Seen) -> Piece:
         pixels, classes = torch.from_numpy(seen.pixels).permute(0, 3, 1, 2), self.student.record.classes
         began = time.perf_counter()
-        _, logits = self.student.answer(pixels)
+        features, logits = self.student.answer(pixels)
         self.summary.student_seconds += time.perf_counter() - began
         beside = self.beside.answer(pixels)[1].softmax(1).numpy() if self.beside else None
-        found = Answered(seen.files, seen.problems, logits.softmax(1).numpy(), beside=beside)
+        unlike = self.likeness.unlike(features.numpy()) if self.likeness else None
+        found = Answered(seen.files, seen.problems, logits.softmax(1).numpy(), unlike=unlike, beside=beside)
         rows = rows_of(found, classes, self.unsure)
         self.summary.add(rows)
         return Piece(rows, seen.thumbnails)

@@ -88,8 +88,9 @@ def calibration_error_interval(
 
     groups: `[n]` or None, as in `share_interval`; whole groups are drawn. Of a finite number of images the error is
     never 0, and of a resample it is larger still by about as much: the interval is therefore the basic one, which
-    reflects the percentiles at the estimate (Davison and Hinkley 1997, section 5.2), cut at 0. None with one group.
-    Deterministic in `seed`. Raises InvalidInputError for other arrays.
+    reflects the percentiles at the estimate (Davison and Hinkley 1997, section 5.2). It begins at 0 where draws around
+    no error at all come as far as the estimate, which chance then explains (after Bröcker and Smith 2007). None with
+    one group. Deterministic in `seed`. Raises InvalidInputError for other arrays.
 
     >>> calibration_error_interval([0.8, 0.8], [True, False]).value
     0.3
@@ -103,14 +104,16 @@ def calibration_error_interval(
     value = round(float(np.abs(gaps.sum(axis=0)).sum() / len(sure)), 12)
     if units < 2:
         return CalibrationError(value, None)
-    generator, found = np.random.default_rng(seed), np.empty(draws)
+    generator, mean = np.random.default_rng(seed), gaps.sum(axis=0) / len(sure)
+    found, by_chance = np.empty(draws), np.empty(draws)
     for i in range(draws):
         times = np.bincount(generator.integers(units, size=units), minlength=units)
-        found[i] = np.abs(times @ gaps).sum() / (times @ sizes)
+        drawn = times @ gaps / (times @ sizes)
+        found[i], by_chance[i] = np.abs(drawn).sum(), np.abs(drawn - mean).sum()
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    start = 0.0 if value <= np.quantile(by_chance, (1 + level) / 2) else max(0.0, float(2 * value - high))
     method = f"bootstrap over {units} {'images' if units == len(sure) else 'groups'}"
-    interval = Interval(max(0.0, float(2 * value - high)), max(value, float(2 * value - low)), level, method)
-    return CalibrationError(value, interval)
+    return CalibrationError(value, Interval(start, max(value, float(2 * value - low)), level, method))
 
 
 def fit_temperature(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -124,12 +127,14 @@ def fit_temperature(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> floa
     2.0
     """
     scores, truth = as_scored(probabilities, labels)
-    logs = _logs(scores)
-    true_logs = logs[np.arange(len(truth)), truth]
+    logs, images = _logs(scores), np.arange(len(truth))
+    below = logs - logs.max(axis=1, keepdims=True)  # of each class, how far below the likeliest: no overflow
+    true_below = float(below[images, truth].mean())
+    below[images, logs.argmax(axis=1)] = -np.inf  # the likeliest adds 1 to each sum: log1p keeps what the others add
 
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
-        return float((scipy.special.logsumexp(logs * inverse, axis=1) - true_logs * inverse).mean())
+        return float(np.log1p(np.exp(below * inverse).sum(axis=1)).mean()) - true_below * inverse
 
     bounds = (math.log(LOWEST), math.log(HIGHEST))
     found = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})

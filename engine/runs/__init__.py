@@ -29,6 +29,7 @@ from engine.runs.more_labels import (
     would_more_help,
 )
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
+from engine.runs.predicting import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
 from engine.runs.ranking import (
@@ -41,7 +42,7 @@ from engine.runs.ranking import (
     rank,
     ranked_rows,
 )
-from engine.runs.recorded import recorded_comparison
+from engine.runs.recorded import recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
@@ -103,6 +104,7 @@ __all__ = [
     "Suspects",
     "TeacherPanel",
     "Undo",
+    "Which",
     "active_weights",
     "as_document",
     "candidates",
@@ -132,17 +134,21 @@ __all__ = [
     "missing_outputs",
     "order_verdict",
     "plan",
+    "predictions_of",
+    "predictions_path",
     "proposal_for",
     "rank",
     "ranked_rows",
     "read_runs",
     "recorded_comparison",
+    "recorded_predictions",
     "remove_task",
     "remove_teacher",
     "request_extraction",
     "request_finished",
     "request_measurements",
     "request_panel",
+    "request_predictions",
     "request_speed",
     "request_suspects",
     "run_again",

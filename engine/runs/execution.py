@@ -23,12 +23,14 @@ from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
+from engine.predictions import PREDICTIONS, write_predictions
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.finishing import quoted
 from engine.runs.material import RunMaterial
+from engine.runs.predicting import test_predictions
 from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
@@ -94,8 +96,11 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     trained = _train(spec, objective, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
     write_student(job.folder, trained.network, spec.train, task)
+    tested = _tested(trained, held_out)
+    if tested is not None:
+        write_predictions(job.folder / PREDICTIONS, test_predictions(task, tested[0]))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    result = _result(workspace, task, spec, labeled, teaching, _tested(trained, held_out), trained, preparing, run)
+    result = _result(workspace, task, spec, labeled, teaching, tested, trained, preparing, run)
     write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -261,12 +266,12 @@ def _data(
     return data, held_out
 
 
-def _tested(trained: Trained, held_out: EvaluationData | None) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Predicted and known classes of the held-out images; None where none are."""
+def _tested(trained: Trained, held_out: EvaluationData | None) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Probabilities `[n, C]` and known classes `[n]` of the held-out images; None where none are."""
     if held_out is None:
         return None
-    predicted: NDArray[np.int64] = predict(trained.network, held_out.images).numpy().argmax(1)
-    return predicted, held_out.labels.numpy()
+    probabilities: NDArray[np.float32] = predict(trained.network, held_out.images).numpy()
+    return probabilities, held_out.labels.numpy()
 
 
 def _result(
@@ -275,12 +280,13 @@ def _result(
     spec: RunSpec,
     labeled: NDArray[np.int64],
     teaching: Teaching,
-    tested: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
+    tested: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
     trained: Trained,
     preparing: float,
     run: _Watched,
 ) -> RunResult:
-    predicted, labels = tested or (np.empty(0, np.int64), np.empty(0, np.int64))
+    probabilities, labels = tested or (np.empty((0, len(task.classes)), np.float32), np.empty(0, np.int64))
+    predicted = probabilities.argmax(1)
     interval = wilson_interval(int((predicted == labels).sum()), len(labels)) if tested else None
     parameters, gflops = cost(spec.train.architecture, len(task.classes), spec.train.size)
     return RunResult(

@@ -7,8 +7,11 @@ from typing import Any
 
 from engine.files import read_json
 from engine.installation import bundled
+from engine.predictions import Predictions, read_predictions
 
 ASSETS = bundled("results")
+PREDICTIONS = "predictions"  # folder in it, with a folder for each task and a file for each method
+SEED = 0  # of the runs whose predictions come with the program
 
 
 def recorded_comparison(task: str, folder: Path = ASSETS) -> dict[str, Any] | None:
@@ -18,3 +21,11 @@ def recorded_comparison(task: str, folder: Path = ASSETS) -> dict[str, Any] | No
         return None
     document: dict[str, Any] = read_json(path)
     return document
+
+
+def recorded_predictions(task: str, method: str, folder: Path = ASSETS) -> Predictions | None:
+    """What the student of a method's recorded run with seed 0 says of the test images of a bundled task; None if that
+    does not come with the program. Raises DamagedFileError.
+    """
+    known = {path.stem: path for path in (folder / PREDICTIONS).glob("*/*.parquet") if path.parent.name == task}
+    return read_predictions(known[method], "install the program again") if method in known else None

@@ -90,7 +90,7 @@ def time_of_suspects(workspace: Workspace, task: Task, device: str) -> Extractio
 def labeled_rows(task: Task) -> NDArray[np.int64]:
     """All labeled training images, sorted."""
     rows = task.train_rows
-    return rows[task.labels[rows] != NO_LABEL]
+    return np.asarray(rows[task.labels[rows] != NO_LABEL])
 
 
 def execute_suspects(workspace: Workspace, job: Job, report: Reporter) -> None:

@@ -95,8 +95,8 @@ def test_a_task_that_changed_since_is_a_sentence(home, own):
     assert "has changed since this was asked for: ask again" in jobs.status(job).message
 
 
-def open_labels(task, comparison):
-    return open_page("results", task=task.name, comparison=comparison)
+def open_section(task, comparison, section="labels"):
+    return open_page("results", task=task.name, comparison=comparison, section=section)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def compared(home, doubted):
 
 def test_the_page_corrects_a_suspected_label_and_takes_it_back(home, compared):
     task, row, comparison = compared
-    app = open_labels(task, comparison)
+    app = open_section(task, comparison)
     assert "may be wrong, the most doubtful first" in text_of(app)
     key = f"suspect {task.name} {task.images.image_ids[row]} {task.classes[1]}"
     app = shown(app.segmented_control(key=key).set_value("Correct").run())
@@ -124,7 +124,7 @@ def test_the_page_corrects_a_suspected_label_and_takes_it_back(home, compared):
 
 def test_the_page_offers_runs_with_fewer_labels_and_shows_their_curve(home, compared):
     task, _, comparison = compared
-    app = open_labels(task, comparison)
+    app = open_section(task, comparison)
     assert "Nobody knows yet" not in text_of(app)  # the run with all labels is there
     budgets = [*(each for each in (2, 5, 10) if each < all_labels(task)), all_labels(task)]
     shown(button(app, f"Start {len(budgets) - 1} runs").click().run())
@@ -133,7 +133,7 @@ def test_the_page_offers_runs_with_fewer_labels_and_shows_their_curve(home, comp
     entries = entries_of(home, specs)
     assert len(entries) == len(budgets)
     made_runs.finish_runs(home, [entry.run for entry in entries])
-    app = open_labels(task, comparison)
+    app = open_section(task, comparison)
     assert "One seed cannot say whether more would help." in text_of(app)
     asked = app.toggle(key="worth a label")
     assert asked.label == "The next 30 images worth a label"
@@ -142,12 +142,12 @@ def test_the_page_offers_runs_with_fewer_labels_and_shows_their_curve(home, comp
 
 def test_the_page_trains_the_finished_student_and_hands_it_over(home, compared):
     task, _, comparison = compared
-    app = open_labels(task, comparison)
+    app = open_section(task, comparison, "take-away")
     shown(button(app, "Train on all images").click().run())
     [entry] = finished_students(home, task.name, comparison)
     assert (entry.spec.method, entry.spec.held_out) == ("fine-tune", False)
     assert entry.status.state == "queued"
     made_runs.finish_runs(home, [entry.run])
-    app = open_labels(task, comparison)
+    app = open_section(task, comparison, "take-away")
     assert "it has no held-out accuracy of its own" in text_of(app)
     assert f"download {entry.run}" in {each.key for each in app.get("download_button")}

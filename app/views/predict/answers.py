@@ -21,8 +21,10 @@ from app.views.predict import correct
 from app.views.predict.draft import PredictDraft
 from engine import jobs
 from engine.delivery import (
+    QUANTILE,
     KeptPredictions,
     camtrap_observations,
+    kept_likeness,
     rows_as_csv,
     rows_as_parquet,
     spec_of_prediction,
@@ -56,7 +58,7 @@ def draw(task: Task, job: Job) -> None:
     draft = PredictDraft.current()
     rows = cached.predicted_rows(kept).to_pandas()
     rows["unsure"] = rows["probability"] < draft.unsure
-    _metrics(kept, rows)
+    _metrics(kept, rows, spec_of_prediction(job).run)
     shown = ShownAnswers(job, kept, rows, _places(rows))
     _problems(rows)
     view = st.segmented_control(
@@ -78,7 +80,7 @@ def draw(task: Task, job: Job) -> None:
     _downloads(task, shown)
 
 
-def _metrics(kept: KeptPredictions, rows: pd.DataFrame) -> None:
+def _metrics(kept: KeptPredictions, rows: pd.DataFrame, run: str) -> None:
     read = rows["problem"].isna()
     whole, student = kept.seconds
     count = max(1, int(read.sum()))
@@ -92,13 +94,24 @@ def _metrics(kept: KeptPredictions, rows: pd.DataFrame) -> None:
         ),
     ]
     if rows["unlike"].notna().any():
-        text = "Farther from the training images than these are from each other: perhaps none of the classes."
-        values.insert(2, ("None of these?", f"{int(rows['unlike'].fillna(False).sum()):,}", text))
+        values.insert(2, ("None of these?", f"{int(rows['unlike'].fillna(False).sum()):,}", _unlike_help(run)))
     if (~read).any():
         values.append(("Not read", f"{int((~read).sum()):,}", "They are listed below, with the reason."))
     with st.grid(len(values), min_column_width=140):
         for label, value, text in values:
             st.metric(label, value, help=text, border=True)
+
+
+def _unlike_help(run: str) -> str:
+    """What the mark means, and how often it is wrong of images that do belong to the task."""
+    text = (
+        f"Farther from the student's training images than {100 * QUANTILE:.0f} in 100 of these are from each other, in "
+        "its own features: perhaps none of the classes."
+    )
+    found = kept_likeness(state.workspace().runs / run)
+    if found is not None and found.held_out is not None:
+        text += f" Of the task's held-out images, {wording.percent(found.held_out)} are marked too."
+    return text
 
 
 def _places(rows: pd.DataFrame) -> list[int]:

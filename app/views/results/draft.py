@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
+from app.views.results.errors_view import ErrorsView
 from engine.runs import Undo
 
 
@@ -19,11 +20,15 @@ class Decided:
 
 @dataclass
 class ResultsDraft(Draft):
-    """replayed: id of the comparison that is replayed. began: when that began, in seconds since the epoch. By task,
-    suspects: the job that looks for wrong labels; decided: what was decided last about them.
+    """replayed: id of the comparison that is replayed. began: when that began, in seconds since the epoch. student: the
+    one that sections are about, by method and seed; other: the one that it is held against. slots: jobs that a section
+    waits for, by what they make. decided: what was decided last about suspected labels, by task.
     """
 
     replayed: str | None = None
     began: float = 0.0
-    suspects: defaultdict[str, JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
+    student: str | None = None
+    other: str | None = None
+    slots: defaultdict[str, JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
+    errors: ErrorsView = field(default_factory=ErrorsView)
     decided: dict[str, Decided] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import streamlit as st
 from app import cached, queues, state
 from app.components import batch, exhibits, images, page, tables, wording
 from app.components.escaping import escape
+from app.views.results import students
 from app.views.results.sources import Shown
 from engine.errors import WorkbenchError
 from engine.methods import get_method
@@ -33,14 +34,12 @@ COLOR = "#0f7c7c"
 GRID = "rgba(128, 138, 150, 0.22)"
 
 
-def draw(shown: Shown, task: Task, favorite: str = "") -> None:
+def draw(shown: Shown, task: Task) -> None:
     """The part."""
-    methods = [mean.method for mean in shown.means]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         method = st.selectbox(
             "Method",
-            methods,
-            index=methods.index(favorite) if favorite in methods else 0,
+            students.methods(shown),
             format_func=lambda key: get_method(key).title,
             key=f"more-labels-method-{shown.id}",
             width=320,

@@ -51,7 +51,7 @@ def draw(task: Task) -> None:
 
 def _offer(task: Task, *, again: bool) -> None:
     """The button that lets the queue look, with about how long that takes; once it was pressed, how far it is."""
-    workspace, slot = state.workspace(), ResultsDraft.current().suspects[task.name]
+    workspace, slot = state.workspace(), ResultsDraft.current().slots[f"suspects of {task.name}"]
 
     def ask() -> Job:
         return slot.ask(lambda: request_suspects(workspace, task, state.device()))

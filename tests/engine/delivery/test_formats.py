@@ -10,25 +10,29 @@ import sys
 import zipfile
 from dataclasses import replace
 
+import huggingface_hub
 import numpy as np
 import onnx
 import pytest
 import torch
+from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 from safetensors.torch import load_file
 
-from engine.delivery import export_student, student_archive
+from engine.delivery import check_push, export_student, push, student_archive
 from engine.delivery.export import CHECK, checked, finished_student
 from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
+from engine.delivery.model_card import model_card
 from engine.delivery.parity import nearly_as_accurate, same_answers
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
 from engine.images.converting import convert
 from engine.images.reading import Reading
 from engine.images.views import WHOLE, render, square
 from engine.results import RESULT
 from engine.student import RECORD, WEIGHTS
 from engine.tasks import NO_LABEL
+from engine.teachers import bundled_teacher
 from engine.workspace import Workspace
 from tests.engine.delivery import toy_format
 from tests.engine.delivery.made_task import CLASSES, make_run, pictures
@@ -153,11 +157,14 @@ def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(ru
     assert checked(student, FORMATS["onnx"], exports["onnx"]).startswith("Answers as the student does on 12 held-out")
 
 
-def test_labels_of_a_task_that_has_changed_say_nothing_of_held_out_images(student):
-    rows = student.images.held_out_rows(5)
+def test_labels_are_those_of_held_out_images_or_it_is_said_that_they_are_not(student):
+    rows = student.images.checked_rows(5)
     assert len(rows) == 5
     assert student.images.labels(rows).tolist() == [row % 3 for row in rows]
-    assert set(replace(student.images, same_revision=False).labels(rows)) == {NO_LABEL}
+    assert student.images.noun == "held-out image"
+    assert replace(student.images, learned_all=True).noun == "image of its task"
+    changed = replace(student.images, same_revision=False)
+    assert (set(changed.labels(rows)), changed.noun) == ({NO_LABEL}, "image of its task")
 
 
 def two(*first):
@@ -183,8 +190,8 @@ def test_a_less_precise_format_is_refused_where_it_loses_more_than_a_point():
     with pytest.raises(InvalidInputError, match="a loss of more than 1 point"):
         nearly_as_accurate(worse, False)
     assert nearly_as_accurate(worse, True).startswith("It has 98.5")
-    unknown = replace(worse, labels=np.full(200, NO_LABEL))
-    with pytest.raises(InvalidInputError, match="its accuracy is not known, as the task has changed since"):
+    unknown = replace(worse, labels=np.full(200, NO_LABEL), noun="image of its task")
+    with pytest.raises(InvalidInputError, match="of 200 images of its task; its accuracy is not known"):
         nearly_as_accurate(unknown, False)
 
 
@@ -203,6 +210,88 @@ def test_int8_is_smaller_calibrated_and_says_what_it_loses(run, exports, tmp_pat
     alone = shutil.copytree(run, tmp_path / "runs" / run.name)
     with pytest.raises(InvalidInputError, match="calibrated on training images, and there are none"):
         export_student(alone, tmp_path / "out", "onnx-int8", anyway=True)
+
+
+def test_timm_loads_its_folder_and_the_card_says_what_whoever_finds_it_must_know(exports):
+    config = json.loads((exports["timm"] / "config.json").read_text())
+    assert (config["label_names"], config["pretrained_cfg"]["crop_mode"]) == (list(CLASSES), "squash")
+    card = (exports["timm"] / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: timm\n")
+    for said in (
+        "# Insects & birds",
+        "CC BY 4.0",
+        "50.0\xa0% of 4 held-out images",
+        "95\xa0% interval",
+        "| ant | unknown",
+    ):
+        assert said in card
+    assert "No teacher took part" in card
+    assert "must not be used for" in card
+
+
+def test_a_card_names_teachers_with_their_licenses_and_stays_plain_whatever_names_hold(student):
+    taught = replace(student.result, active_alpha={"mnist": 0.75, "gone": 0.25}, per_class_accuracy=(1.0, 0.5, None))
+    record = replace(student.record, classes=("a|b", "<b>*c*</b>", "d\ne"))
+    card = model_card(replace(student, result=taught, record=record))
+    assert f"| mnist | 75\xa0% | mnist | {bundled_teacher('mnist').license} |" in card
+    assert "| gone | 25\xa0% | not known any more | not known any more |" in card
+    assert "| a\\|b | 100.0\xa0% | 51.0\xa0% to 100.0\xa0% | 4 |" in card  # 4 of 4: n / (n + 1.96²)
+    assert "| \\<b\\>\\*c\\*\\</b\\> | 50.0" in card
+    assert "| d e | unknown |  | 4 |" in card
+    finished = replace(student, result=replace(taught, accuracy=None, interval=None), images=None)
+    assert "Not tested" in model_card(finished)
+
+
+class Hub:
+    """Stands for the hub's client: remembers what it is asked for, or refuses."""
+
+    def __init__(self, error=None):
+        self.error, self.asked = error, []
+
+    def create_repo(self, name, **options):
+        self.asked.append((name, options))
+        if self.error:
+            raise self.error
+
+    def upload_folder(self, **options):
+        self.asked.append(options)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    def use(error=None):
+        found = Hub(error)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: found)
+        return found
+
+    return use
+
+
+def test_a_folder_is_put_on_the_hub_in_private(hub, exports):
+    found = hub()
+    assert push(exports["timm"], "me/insects").endswith("/me/insects")
+    assert found.asked[0] == ("me/insects", {"private": True, "exist_ok": True})
+    assert (found.asked[1]["repo_id"], found.asked[1]["folder_path"]) == ("me/insects", exports["timm"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LocalTokenNotFoundError("no token"), "knows nobody here, so nothing was put into me/insects: sign in"),
+        (OfflineModeIsEnabled("offline"), "cannot be reached, so nothing was put into me/insects: connect"),
+        (OSError("no route"), "cannot be reached"),
+    ],
+)
+def test_a_hub_that_cannot_be_reached_or_refuses_is_a_sentence(hub, exports, error, said):
+    hub(error)
+    with pytest.raises(UnavailableError, match=said):
+        push(exports["timm"], "me/insects")
+
+
+@pytest.mark.parametrize(("form", "name"), [("onnx", "me/insects"), ("timm", "insects"), ("timm", "../x/y")])
+def test_what_the_hub_does_not_take_is_refused_before_anything_is_written(form, name):
+    with pytest.raises(InvalidInputError, match=r"leave --format out|is no repository of the hub"):
+        check_push(form, name)
 
 
 def test_a_format_is_one_file_and_its_line(run, tmp_path, monkeypatch):

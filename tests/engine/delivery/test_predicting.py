@@ -16,8 +16,9 @@ from PIL import Image
 from engine.cli.program import main
 from engine.delivery import predicting, prediction_rows
 from engine.delivery.camtrap import camtrap_observations
-from engine.delivery.predicting import Predicting, ready_student
+from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import SCHEMA, Answered, rows_of, written_to
+from engine.delivery.ready import ready_student
 from engine.errors import InvalidInputError, StorageError, UnknownNameError
 from engine.intake.discovery import pictures_in
 from engine.settings import ImportSettings

@@ -58,7 +58,8 @@ def test_the_error_is_that_of_the_bins_and_of_the_other_function():
 
 
 def test_the_interval_of_the_error_holds_0_for_true_probabilities_and_not_for_others():
-    assert calibration_error_interval(*judged(*made_up(500, 3, 1))).interval.low == 0
+    lows = [calibration_error_interval(*judged(*made_up(150, 3, seed)), draws=200).interval.low for seed in range(40)]
+    assert lows.count(0) >= 0.9 * 40
     assert calibration_error_interval(*judged(*made_up(500, 3, 1, sharper=4))).interval.low > 0.05
 
 

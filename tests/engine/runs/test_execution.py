@@ -26,11 +26,14 @@ from engine.runs import (
     execution,
     list_comparisons,
     plan,
+    predictions_of,
     queue,
     read_runs,
+    request_predictions,
     start,
 )
 from engine.runs.execution import CHECKPOINT, execute
+from engine.runs.predicting import execute_predictions
 from engine.runs.spec import KIND
 from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
@@ -66,6 +69,12 @@ def run_here(home, spec):
     return folder
 
 
+def asked(home, run, which):
+    """Do the job that asks a finished run's student about images."""
+    job = request_predictions(home, run, which, "cpu")
+    assert worker.run(job.folder, {job.kind: execute_predictions}) == 0, jobs.status(job).message
+
+
 def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_path):
     task = open_task(home, "emoji-fluent")
     [spec] = plan(home, task, ["distill-weighted"], [0], **small)
@@ -80,6 +89,18 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
     assert len(result.curve) == 4
     assert result.curve[-1]["accuracy"] == result.accuracy
     assert not (folder / CHECKPOINT).exists()
+
+    kept = predictions_of(home, folder.name)
+    assert list(kept.image_ids) == [task.images.image_ids[row] for row in task.test_rows]
+    assert (kept.predicted == kept.labels).mean() == result.accuracy
+    (folder / "predictions.parquet").unlink()  # as in a workspace of an earlier version
+    assert predictions_of(home, folder.name) is None
+    asked(home, folder.name, "test")
+    again = predictions_of(home, folder.name)
+    np.testing.assert_allclose(again.probabilities, kept.probabilities, atol=2e-3)
+    asked(home, folder.name, "unlabeled")
+    unlabeled = predictions_of(home, folder.name, "unlabeled")
+    assert len(unlabeled) == len(task.train_rows) - result.labeled_images
 
     out = tmp_path / "student"
     export_student(folder, out)
