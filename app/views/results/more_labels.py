@@ -74,18 +74,18 @@ def _runs(shown: Shown, task: Task, method: str, specs: Sequence[RunSpec]) -> No
     if any(not entry.status.terminal for entry in entries):
         batch.watch([entry.job for entry in entries])
     elif sum(entry.result is not None for entry in entries) < len(specs):
-        _offer(shown, method, specs, len(specs) - sum(entry.result is not None for entry in entries))
+        _offer(shown, task, method, specs, len(specs) - sum(entry.result is not None for entry in entries))
 
 
-def _offer(shown: Shown, method: str, specs: Sequence[RunSpec], missing: int) -> None:
+def _offer(shown: Shown, task: Task, method: str, specs: Sequence[RunSpec], missing: int) -> None:
     known = [result for result in shown.results if result.method == method]
     seconds = seconds_of(state.workspace(), specs, state.device(), known)
     about = f"about **{wording.duration(seconds)}**" if seconds is not None else "of unknown length"
-    budgets = sorted({spec.labels_per_class for spec in specs})
+    budgets = [_named(task, budget) for budget in sorted({spec.labels_per_class for spec in specs})]
     with st.container(border=True):
         st.markdown(
             f":material/show_chart: {wording.count(missing, 'run')} with "
-            f"{wording.listed([str(budget) for budget in budgets])} labels per class, one after the other: {about}. "
+            f"{wording.listed(budgets)} labels per class, one after the other: {about}. "
             "They wait in the queue and go on when this page is closed."
         )
         if st.button(f"Start {wording.count(missing, 'run')}", icon=":material/play_arrow:", key="more-labels-start"):
@@ -97,7 +97,7 @@ def _offer(shown: Shown, method: str, specs: Sequence[RunSpec], missing: int) ->
 def _curve(curve: Sequence[LabelPoint], task: Task, method: str) -> None:
     st.markdown(f"**{would_more_help(curve)}**")
     places = list(range(len(curve)))  # the numbers of labels, at equal steps
-    names = ["all" if each.labels_per_class >= all_labels(task) else str(each.labels_per_class) for each in curve]
+    names = [_named(task, each.labels_per_class) for each in curve]
     figure = go.Figure()
     figure.add_scatter(
         x=places,
@@ -140,6 +140,10 @@ def _curve(curve: Sequence[LabelPoint], task: Task, method: str) -> None:
     )
     kinds = dict.fromkeys(each.interval.method for each in curve)
     st.caption(f"{escape(method)}, higher is better. Lines: 95\u00a0% {wording.listed(list(kinds))}.")
+
+
+def _named(task: Task, budget: int) -> str:
+    return "all" if budget >= all_labels(task) else str(budget)
 
 
 def _worth(task: Task) -> None:

@@ -89,8 +89,8 @@ def _found(task: Task, found: Suspects) -> None:
         "first. A probe can err as well: look at each."
     )
     st.caption(
-        f"By confident learning's rule (Northcutt et al. 2021) on probes of {escape(wording.listed(names))}, none of "
-        "which saw the image's own label."
+        f"By confident learning's rule (Northcutt et al. 2021) on probes of these teachers, none of "
+        f"which saw the image's own label: {escape('; '.join(names))}."
     )
     shown = open_ones[:AT_ONCE]
     if not is_own(task):
@@ -100,8 +100,10 @@ def _found(task: Task, found: Suspects) -> None:
         )
         return
     decisions = _cards(task, shown, decidable=True)
+    if len(open_ones) > len(shown):
+        st.caption(f"The first {len(shown)} are shown; the next ones come once these are decided.")
     if st.button(
-        f"Save {wording.count(len(decisions), 'decision')}",
+        f"Save {wording.count(len(decisions), 'decision')}" if decisions else "Save decisions",
         type="primary",
         icon=":material/save:",
         disabled=not decisions,
