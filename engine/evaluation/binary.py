@@ -73,7 +73,7 @@ def area_under_roc(
 
     The interval is DeLong's (1988) on the scale of logits (Pepe 2003, section 5.2), and with groups `[n]` (-1: an image
     that stands alone) that of Obuchowski (1997) in the form of summed influences. None where the classes do not overlap
-    at all, with one image of a class, and with one group. Raises InvalidInputError if one of the classes does not occur.
+    at all, with one image of a class, with one group. Raises InvalidInputError if one of the classes does not occur.
 
     >>> area_under_roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True]).value
     0.75
