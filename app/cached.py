@@ -5,18 +5,22 @@ Tasks themselves are opened in `app/state.py`: what can be chosen depends on the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
+import pyarrow as pa
 import streamlit as st
 
 from app import state
 from engine import intake, review, runs
+from engine.delivery import Calibration, KeptPredictions, calibration_of
 from engine.errors import WorkbenchError
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
+from engine.predictions import Predictions
 from engine.review import Checked
 from engine.runs import Ranking, TeacherPanel, known_panel, missing_outputs
-from engine.tasks import Draw, Task
+from engine.tasks import Draw, Task, groups_of
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
 
@@ -45,6 +49,11 @@ def read_in_ways(
     return _read_in_ways(
         state.workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings
     )
+
+
+def predicted_rows(kept: KeptPredictions) -> pa.Table:
+    """All rows of predictions as far as they have come, read once for all sessions until there are more."""
+    return _predicted_rows(str(kept.folder), kept.lengths, kept)
 
 
 def ranking(task: Task, labels: int | None = None) -> Ranking | None:
@@ -81,6 +90,17 @@ def panel(task: Task) -> TeacherPanel | None:
         return None
 
 
+def calibration(task: Task, predictions: Predictions) -> Calibration:
+    """How far a student's probabilities can be trusted, from its predictions of the task's test images.
+
+    Raises as `engine.delivery.calibration_of`, and DamagedFileError.
+    """
+    content = hashlib.blake2b(repr((predictions.image_ids, predictions.classes)).encode(), digest_size=16)
+    content.update(predictions.labels.tobytes())
+    content.update(predictions.probabilities.tobytes())
+    return _calibration(state.workspace(), task.name, task.revision, content.hexdigest(), task, predictions)
+
+
 class _MissingOutputsError(WorkbenchError):
     """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
 
@@ -91,6 +111,11 @@ class _MissingOutputsError(WorkbenchError):
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _checked(folder: str, changed: int, _task: Task) -> Checked:
     return review.checked(_task)
+
+
+@st.cache_resource(max_entries=8, ttl=900, show_spinner=False)
+def _predicted_rows(folder: str, lengths: tuple[int, ...], _kept: KeptPredictions) -> pa.Table:
+    return _kept.rows()
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
@@ -131,3 +156,10 @@ def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers:
     if found is None:
         raise _MissingOutputsError
     return found
+
+
+@st.cache_resource(max_entries=16, show_spinner="Measuring how far its probabilities can be trusted")
+def _calibration(
+    workspace: Workspace, name: str, revision: str, content: str, _task: Task, _predictions: Predictions
+) -> Calibration:
+    return calibration_of(_predictions, groups_of(_task, _predictions.image_ids))

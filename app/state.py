@@ -17,13 +17,12 @@ from engine import devices, review, runs, tasks
 from engine.errors import WorkbenchError
 from engine.methods import DEFAULT_P
 from engine.similarity import METRICS
-from engine.tasks import Draw, Task
+from engine.tasks import ALL, Budget, Draw, Task, all_labels
+from engine.tasks import labels_per_class as in_numbers
 from engine.teachers import teacher_names
 from engine.workspace import Workspace
 
 LABEL_BUDGETS = (1, 2, 5, 10, 20)  # labels per class that the pages offer
-DEFAULT_LABELS = Draw.labels_per_class
-ALL = "all"  # in place of a number of labels per class: as many as an own task has
 URL_KEYS = ("task", "part", "teacher", "comparison", "section")  # in this order: a new task forgets the first others
 PARTS = ("images", "check", "label")  # of an own task's page
 LONGEST_NAME = 255  # bytes of a folder's name on usual file systems
@@ -56,8 +55,8 @@ def _synchronize_labels(written: Mapping[str, Any]) -> None:
         _put("labels_per_class", ALL if labels == ALL else int(str(labels)))
     if draw is not None and draw.isdecimal() and len(draw) <= 4:
         _put("seed", int(draw))
-    chosen = st.session_state.get("labels_per_class", DEFAULT_LABELS)
-    _write_url("labels", None if chosen == DEFAULT_LABELS else str(chosen))
+    chosen = st.session_state.get("labels_per_class")
+    _write_url("labels", None if chosen is None else str(chosen))
     _write_url("draw", str(seed()) if seed() else None)
 
 
@@ -109,17 +108,24 @@ def open_labels(name: str) -> Task:
 
 def set_task(name: str) -> None:
     """Choose a task; what was chosen for another one is forgotten."""
-    if name != task_name():
+    before = task_name()
+    if name != before:
         _put("task", name)
-        for key in ("part", "teacher", "comparison", "manual_alpha"):
-            _put(key, None)
+        if before is not None:
+            _forget_choices()
 
 
 def forget_task(name: str) -> None:
     """Choose no task if `name` was chosen: it was removed."""
     if name == task_name():
-        for key in ("task", "part", "teacher", "comparison", "manual_alpha"):
-            _put(key, None)
+        _put("task", None)
+        _forget_choices()
+
+
+def _forget_choices() -> None:
+    """Forget what was chosen for one task: it means nothing for another."""
+    for key in ("part", "teacher", "comparison", "labels_per_class", "manual_alpha"):
+        _put(key, None)
 
 
 def part() -> str:
@@ -133,15 +139,12 @@ def set_part(name: str | None) -> None:
 
 
 def labels_per_class() -> int:
-    """How many images of each class are labeled; of an own task it may be all that there are."""
-    chosen = st.session_state.get("labels_per_class", DEFAULT_LABELS)
-    if chosen != ALL:
-        return int(chosen)
-    try:
-        found = task()
-    except WorkbenchError:
-        return DEFAULT_LABELS
-    return all_labels(found) if found is not None and tasks.is_own(found) else DEFAULT_LABELS
+    """How many images of each class are labeled: what was chosen, at most all that there are, or what is usual."""
+    chosen: Budget | None = st.session_state.get("labels_per_class")
+    found = _task_or_none()
+    if found is None:
+        return chosen if isinstance(chosen, int) else Draw.labels_per_class
+    return min(in_numbers(found, chosen), all_labels(found))
 
 
 def draw(labels: int | None = None) -> Draw:
@@ -150,29 +153,28 @@ def draw(labels: int | None = None) -> Draw:
 
 
 def uses_all_labels() -> bool:
-    """Whether this session has chosen all labels of its own task, however many there are."""
-    return st.session_state.get("labels_per_class") == ALL and (named := task_name()) is not None and _is_own(named)
-
-
-def _is_own(name: str) -> bool:
+    """Whether no label of the chosen task is left out, however many there are."""
+    chosen: Budget | None = st.session_state.get("labels_per_class")
+    if isinstance(chosen, int):
+        found = _task_or_none()
+        return found is not None and chosen >= all_labels(found)
     try:
-        return tasks.is_own(open_labels(name))
+        labeled = task_as_labeled()  # whose labels need no review here
     except WorkbenchError:
         return False
+    return labeled is not None and (chosen == ALL or tasks.is_own(labeled))
 
 
-def all_labels(task: Task) -> int:
-    """The number of labels per class that leaves none of a task unused; 1 or more."""
-    return max(1, int(task.available_labels().max(initial=0)))
+def _task_or_none() -> Task | None:
+    try:
+        return task()
+    except WorkbenchError:
+        return None
 
 
-def set_labels_per_class(count: int | None) -> None:
-    """Choose the label budget; None leaves it. All labels of an own task stay all when it gets more."""
-    if not count:
-        return
-    found = task()
-    everything = found is not None and tasks.is_own(found) and count >= all_labels(found)
-    _put("labels_per_class", ALL if everything else int(count))
+def set_labels_per_class(chosen: Budget | None) -> None:
+    """Choose the label budget, or None for what is usual for the task."""
+    _put("labels_per_class", chosen)
     _put("manual_alpha", None)
 
 

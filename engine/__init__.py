@@ -12,15 +12,16 @@ The verbs, in a notebook (`help(engine.compare)` says what each takes):
     compared = engine.compare(workspace, leaves.name, ["distill-nearest"], **settings)
     print({mean["title"]: mean["accuracy"] for mean in compared["means"]})
     files = engine.export(workspace, compared["results"][0]["run"], "student")
+    table = engine.predict(workspace, compared["results"][0]["run"], "leaves")  # a DataFrame, a row an image
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.verbs import compare, export, import_images, open_workspace, rank
+    from engine.verbs import compare, export, finish, import_images, open_workspace, predict, rank
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "compare", "export", "import_images", "open_workspace", "rank"]
+__all__ = ["__version__", "compare", "export", "finish", "import_images", "open_workspace", "predict", "rank"]
 
 
 def __getattr__(name: str) -> Any:

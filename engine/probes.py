@@ -22,6 +22,9 @@ RIDGE_STRENGTHS = tuple(float(10.0**power) for power in np.arange(-3, 3.5, 0.5))
 TEMPERATURES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 # Taken when no class has two labels, so that nothing can be left out and predicted (ours).
 UNTESTED_STRENGTH, UNTESTED_TEMPERATURE = 1.0, 0.2
+# Labeled images from which on a ridge probe is fitted in blocks of as many: no second copy of all features is held, and
+# time grows with the images, not with a decomposition of them all (ours).
+MANY_LABELS = 8_192
 
 # Inverse regularizers of the logistic probe, for features scaled to a mean squared length of 1 (ours).
 LOGISTIC_STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
@@ -70,6 +73,8 @@ def fit_ridge(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes:
     [0, 1]
     """
     matrix, ids, present = _inputs(features, labels, number_of_classes)
+    if len(matrix) > MANY_LABELS:
+        return _ridge_of_many(matrix, ids, present)
     rows, mean, scale = standardized(matrix)
     targets = np.eye(number_of_classes)[ids]
     level = targets.mean(axis=0)
@@ -126,12 +131,52 @@ def _choose_ridge(
     return best[1], best[2]
 
 
+def _ridge_of_many(matrix: FloatArray, ids: IntArray, present: npt.NDArray[np.bool_]) -> FittedProbe:
+    """What `fit_ridge` gives, by the Gram matrix `[d, d]` instead of a decomposition of all images."""
+    n = len(matrix)
+    parts = [slice(start, start + MANY_LABELS) for start in range(0, n, MANY_LABELS)]
+    constant = matrix.max(axis=0) == matrix.min(axis=0)
+    mean = np.where(constant, matrix[0], matrix.mean(axis=0))
+    deviation = np.sqrt(sum(np.square(matrix[part] - mean).sum(axis=0) for part in parts) / n)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    level = np.bincount(ids, minlength=len(present)) / n
+    gram, cross = np.zeros((len(mean), len(mean))), np.zeros((len(mean), len(level)))
+    for part in parts:
+        rows = (matrix[part] - mean) / scale
+        gram += rows.T @ rows
+        cross += rows.T @ (np.eye(len(level))[ids[part]] - level)
+    squares, axes = np.linalg.eigh(gram)
+    squares, along = np.maximum(squares, 0), axes.T @ cross
+    unit = max(float(squares.mean()), np.finfo(np.float64).tiny)
+    losses = np.zeros((len(RIDGE_STRENGTHS), len(TEMPERATURES)))
+    for part in parts:
+        turned, targets = (matrix[part] - mean) / scale @ axes, np.eye(len(level))[ids[part]]
+        truth = targets[:, present].astype(bool)
+        for i, strength in enumerate(RIDGE_STRENGTHS):
+            shrinkage = 1 / (squares + strength * unit)
+            answers = _left_out_answers(turned, shrinkage, along, targets, level, images=n)[:, present]
+            for j, temperature in enumerate(TEMPERATURES):
+                losses[i, j] -= np.log(np.maximum(softmax(answers / temperature)[truth], 1e-12)).sum()
+    best = np.unravel_index(losses.argmin(), losses.shape)
+    strength, temperature = RIDGE_STRENGTHS[best[0]], TEMPERATURES[best[1]]
+    weight = axes @ (along / (squares + strength * unit)[:, None]) / temperature
+    return FittedProbe(mean, scale, weight, np.where(present, level / temperature, -np.inf), strength)
+
+
 def _left_out_answers(
-    left: FloatArray, shrinkage: FloatArray, along: FloatArray, targets: FloatArray, level: FloatArray
+    left: FloatArray,
+    shrinkage: FloatArray,
+    along: FloatArray,
+    targets: FloatArray,
+    level: FloatArray,
+    images: int | None = None,
 ) -> FloatArray:
-    """What the regression would say of each image had it been left out: `[n, C]` (Allen 1974, the PRESS residual)."""
+    """What the regression would say of each image had it been left out: `[n, C]` (Allen 1974, the PRESS residual).
+
+    images: of the whole fit, where these are a part of them.
+    """
     fitted = left @ (shrinkage[:, None] * along) + level
-    leverage = np.square(left) @ shrinkage + 1 / len(left)
+    leverage = np.square(left) @ shrinkage + 1 / (images or len(left))
     residual = (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
     return np.asarray(targets - residual)
 

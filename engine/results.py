@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
+from engine.errors import InvalidInputError
 from engine.records import Count, Positive, Seconds, Share, read_record, record_from
+from engine.wording import NO_BREAK, count, percent
 
 RESULT = "result.json"
 
@@ -54,6 +56,19 @@ class StudentCost:
     gflops: Annotated[float, msgspec.Meta(ge=0)]
 
 
+@dataclass(frozen=True)
+class Quoted:
+    """What a comparison says of a method, quoted for a student of it that learned from the held-out images as well."""
+
+    comparison: str
+    accuracy: Share  # mean over seeds
+    interval: IntervalRecord
+    seeds: Positive
+    test_images: Positive
+    labeled_images: Count  # that those runs learned from
+    same_task: bool  # whether the task was the same revision
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """Everything that a run reports. Accuracies are shares of held-out images, 0 to 1; weights sum to 1.
@@ -66,10 +81,11 @@ class RunResult:
     method: str
     title: str
     seed: Count
-    accuracy: Share
-    interval: IntervalRecord
+    accuracy: Share | None  # None for a student that learned from the held-out images as well
+    interval: IntervalRecord | None
+    quoted: Quoted | None = None  # what is known of how accurate such a student is
     per_class_accuracy: tuple[Share | None, ...] = ()  # None for a class without a held-out image
-    test_images: Positive
+    test_images: Count
     labeled_images: Count
     train_images: Count
     labels_per_class: Count
@@ -94,6 +110,31 @@ class RunResult:
     evaluate_seconds: Seconds
     curve: list[CurvePoint]
     notes: tuple[str, ...] = ()  # what happened to how it trained, such as steps in parts for want of memory
+
+    @property
+    def held_out_accuracy(self) -> float:
+        """The accuracy of a run that was tested, as all runs of comparisons are. Raises InvalidInputError."""
+        if self.accuracy is None:
+            raise InvalidInputError(f"Run {self.run!r} was not tested: {NOT_TESTED}.")
+        return self.accuracy
+
+
+NOT_TESTED = "it learned from all labels, those of held-out images included, so it has no held-out accuracy of its own"
+
+
+def accuracy_sentence(result: RunResult) -> str:
+    """How accurate a student is, as far as that is known, in one sentence or two."""
+    if result.accuracy is not None:
+        return f"{percent(result.accuracy)} of {count(result.test_images, 'held-out image')} right."
+    quoted = result.quoted
+    if quoted is None:
+        return f"Not tested: {NOT_TESTED}. How often it is right is not known."
+    older = "" if quoted.same_task else ", on an earlier revision of the task"
+    return (
+        f"Not tested: {NOT_TESTED}. The same method without them, with {count(quoted.labeled_images, 'label')}, was "
+        f"right on {percent(quoted.accuracy)} of {count(quoted.test_images, 'held-out image')} (95{NO_BREAK}% interval "
+        f"{percent(quoted.interval.low)} to {percent(quoted.interval.high)}, {count(quoted.seeds, 'seed')}{older})."
+    )
 
 
 def way_out_of(folder: Path) -> str:

@@ -36,7 +36,7 @@ class StudentRecord:
     license: str = ""
 
 
-def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, classes: int) -> None:
+def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task) -> None:
     """Write a trained student into `folder`: its weights under timm's names, without any teacher's head, and a record.
 
     Raises StorageError if the disk refuses.
@@ -46,7 +46,7 @@ def write_student(folder: Path, network: Network, spec: TrainSpec, task: Task, c
     mean, std = input_statistics(spec.architecture)
     record = StudentRecord(
         architecture=spec.architecture,
-        num_classes=classes,
+        num_classes=len(task.classes),
         classes=task.classes,
         input_size=spec.size,
         mean=mean,

@@ -12,25 +12,44 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import pyarrow as pa
 
 from engine import jobs
-from engine.delivery import DEFAULT, export_student
+from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, finished_run, ready_student
+from engine.delivery.prediction_rows import written_to
 from engine.devices import kind, resolve
-from engine.errors import InvalidInputError, UnknownNameError
+from engine.errors import InvalidInputError
 from engine.features.extraction import LOADING
 from engine.files import expanded, make_folder
 from engine.intake import import_images as imported
 from engine.intake import request_for
 from engine.methods import preselected
 from engine.progress import JobLines, ProgressLine
+from engine.records import as_value
+from engine.results import read_result
 from engine.review import open_task
-from engine.runs import DEFAULT_METRIC, QueueThread, plan, read_runs, start
+from engine.runs import (
+    DEFAULT_METRIC,
+    QueueThread,
+    finishing_spec,
+    plan,
+    read_runs,
+    request_finished,
+    start,
+    what_to_finish,
+)
 from engine.runs import as_document as comparison_document
 from engine.runs.panel import ALL, SCORING, teacher_panel
 from engine.runs.panel import as_document as panel_document
-from engine.tasks import Draw, Task
+from engine.tasks import ALL as ALL_LABELS
+from engine.tasks import Budget, Draw, Task
+from engine.tasks import labels_per_class as in_numbers
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_workspace(folder: str | Path | None = None) -> Workspace:
@@ -64,7 +83,7 @@ def rank(
     task: str,
     *,
     metric: str = DEFAULT_METRIC,
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     seed: int = Draw.seed,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
@@ -73,8 +92,9 @@ def rank(
 ) -> dict[str, Any]:
     """The teachers by their similarity to a task: under "ranking", most similar first; under "metrics" for "all".
 
-    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with; a
-    class that has fewer gives all it has. teachers: names; None = all. resamples: draws of half the labels, for
+    task: its name. metric: its key, or "all". labels_per_class and seed: the draw of labels that is ranked with,
+    of at most 2,000 of them; a class that has fewer gives all it has, "all" is every label, and None is all of a task
+    of your own and 5 of a bundled one. teachers: names; None = all. resamples: draws of half the labels, for
     intervals; 0 = none. device: "auto", "cuda" (any card), "cuda:1" (that one), "mps" or "cpu"; None = the
     best there is.
     Raises UnknownNameError, InvalidInputError, DamagedFileError or StorageError.
@@ -85,7 +105,7 @@ def rank(
         workspace,
         opened,
         metrics=None if metric == ALL else [_text("metric", metric)],
-        draw=Draw(_whole("labels_per_class", labels_per_class), _whole("seed", seed)),
+        draw=Draw(in_numbers(opened, _labels(labels_per_class)), _whole("seed", seed)),
         teachers=teachers,
         resamples=_whole("resamples", resamples),
         device=resolve(device),
@@ -100,7 +120,7 @@ def compare(
     methods: Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0,),
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,
@@ -110,10 +130,10 @@ def compare(
     """Train students with several methods, and wait for them; accuracies, 0 to 1, are under "means" and "results".
 
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
-    numbers from 0 up, each of which draws its own labels. metric, teachers, device: as `rank` takes them.
-    settings: of training, such as images (the budget: student images with gradient), architecture (timm's name), size
-    (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what is
-    not done.
+    numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
+    them. settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
+    size (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what
+    is not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
@@ -123,7 +143,7 @@ def compare(
         opened,
         chosen,
         _wholes("seeds", seeds),
-        labels_per_class=_whole("labels_per_class", labels_per_class),
+        labels_per_class=_labels(labels_per_class),
         device=device,
         metric=_text("metric", metric),
         teachers=None if teachers is None else _texts("teachers", teachers),
@@ -131,7 +151,40 @@ def compare(
     )
     place = resolve(device)
     comparison = start(workspace, specs, place)
-    waited = [jobs.load(workspace.runs / run) for run in comparison.runs]
+    failed = _wait(workspace, [jobs.load(workspace.runs / run) for run in comparison.runs], place, progress=progress)
+    found_runs = read_runs(workspace, comparison)
+    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
+    return {**comparison_document(comparison, found_runs.results), "failed": failed}
+
+
+def finish(
+    workspace: Workspace,
+    named: str,
+    method: str | None = None,
+    *,
+    device: str | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Train the student that goes to work, on all images and labels of a task, held-out ones included; its result.
+
+    It has no held-out accuracy of its own: under "quoted" is that of its method in the comparison. named: a run, or a
+    comparison or a task, which need a method as well. device, settings: as `compare` takes them; unless they are given,
+    those of the comparison. An interrupt cancels it; the same call goes on with it.
+    Raises UnknownNameError or InvalidInputError before anything runs, InvalidInputError as well if the run fails,
+    StorageError.
+    """
+    task, key, comparison = what_to_finish(_opened(workspace), _text("named", named), method)
+    place = resolve(device)
+    spec = finishing_spec(workspace, open_task(workspace, task), key, comparison=comparison, device=place, **settings)
+    job = request_finished(workspace, spec, place)
+    if failed := _wait(workspace, [job], place, progress=progress):
+        raise InvalidInputError(f"Run {job.id} is {failed[0]['state']}: {failed[0]['message']}")
+    return {**as_value(read_result(job.folder)), "run": job.id}
+
+
+def _wait(workspace: Workspace, waited: Sequence[jobs.Job], place: str, *, progress: bool) -> list[dict[str, Any]]:
+    """Drain the queue until these jobs have ended; those that did not end well."""
     queue = QueueThread(workspace, place, until_empty=True, warm=kind(place) == "cuda")
     queue.start()
     try:
@@ -145,14 +198,11 @@ def compare(
         queue.join(5)
     if queue.error is not None:
         raise queue.error
-    failed = [
+    return [
         {"run": job.id, "state": found.state, "message": found.message}
         for job in waited
         if (found := jobs.status(job)).state != "done"
     ]
-    found_runs = read_runs(workspace, comparison)
-    failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
-    return {**comparison_document(comparison, found_runs.results), "failed": failed}
 
 
 def export(
@@ -164,19 +214,45 @@ def export(
     check.txt. anyway: also a format that loses more accuracy than it may. Raises UnknownNameError, InvalidInputError if
     the run has no student yet, `out` exists or the check fails, UnavailableError, DamagedFileError, StorageError.
     """
-    folder = finished_run(workspace, run)
+    folder = finished_run(_opened(workspace), _text("run", run))
     exported = export_student(folder, _path("out", out), _text("form", form), anyway=anyway)
     if progress and exported.check:
         print(exported.check, file=sys.stderr)
     return exported.files
 
 
-def finished_run(workspace: Workspace, run: str) -> Path:
-    """The folder of a run. Raises UnknownNameError."""
-    known = [job.id for job in jobs.list_jobs(_opened(workspace).runs)]
-    if _text("run", run) not in known:
-        raise UnknownNameError("run", run, known)
-    return workspace.runs / run
+def predict(
+    workspace: Workspace,
+    run: str,
+    source: str | Path,
+    *,
+    csv: str | Path | None = None,
+    parquet: str | Path | None = None,
+    unsure: float = UNSURE,
+    device: str | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """What a finished run's student says of images: a row an image, with the columns that
+    `engine.delivery.prediction_rows` explains.
+
+    source: a folder, an archive, a table that names images, or one image. csv, parquet: files to write the rows to as
+    well. unsure: a probability below it is marked, 0 to 1. device: as `rank` takes it. An image that cannot be read
+    is a row with a `problem`.
+    Raises UnknownNameError, InvalidInputError if the run has no student yet or there are no images, DamagedFileError,
+    StorageError; the files are then as they were.
+    """
+    place, below = str(expanded(_path("source", source)).absolute()), _number("unsure", unsure)
+    files = [None if name is None else _path(what, name) for what, name in (("csv", csv), ("parquet", parquet))]
+    student = ready_student(_opened(workspace), _text("run", run), device)
+    say = ProgressLine("images") if progress else _quiet
+    work = Predicting(workspace, student, place, unsure=below, progress=say)
+    found = []
+    with written_to(*files) as append:
+        for piece in work.pieces():
+            append(piece.rows)
+            found.append(piece.rows)
+    table: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return table
 
 
 def _quiet(done: int, total: int, stage: str) -> None:
@@ -207,11 +283,26 @@ def _texts(name: str, values: object) -> list[str]:
     return [_text(name, value) for value in values]
 
 
+def _labels(value: object) -> Budget | None:
+    if value is None or value == ALL_LABELS:
+        return value
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise _refused("labels_per_class", value, f'a whole number, or "{ALL_LABELS}"') from None
+
+
 def _whole(name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
         raise _refused(name, value, "a whole number") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+        raise _refused(name, value, "a number")
+    return float(value)
 
 
 def _wholes(name: str, values: object) -> list[int]:

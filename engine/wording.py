@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
+ALL_LABELS_INTERVALS = (
+    "All labels are used, so intervals over seeds cover initialization and order only, not the choice of labels."
+)
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -40,3 +43,14 @@ def count(number: int, one: str, many: str | None = None) -> str:
 def listed(items: Sequence[str]) -> str:
     """Items in a sentence: "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+_COMPUTES = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may take for a formula
+
+
+def spreadsheet_text(text: str) -> str:
+    """A text as a cell of a table that a spreadsheet may open: what would be computed gets an apostrophe before it.
+
+    As OWASP advises against CSV injection: "=1+1" -> "'=1+1". Others stay as they are.
+    """
+    return f"'{text}" if text.startswith(_COMPUTES) else text

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from app import state
 from app.components import wording
-from engine.tasks import Task, is_own
+from engine.runs import ranked_rows
+from engine.tasks import Task, all_labels, is_own
 
 
 def options(task: Task) -> list[int]:
-    """Labels per class to choose from. For an own task the last one is all that there are."""
-    offered = {*state.LABEL_BUDGETS, state.labels_per_class()}
-    if is_own(task):
-        most = state.all_labels(task)
-        offered = {budget for budget in offered if budget < most} | {most}
-    return sorted(offered)
-
-
-def chosen(task: Task) -> int:
-    """Which of `options` is chosen."""
-    return min(state.labels_per_class(), state.all_labels(task)) if is_own(task) else state.labels_per_class()
-
-
-def option_title(task: Task, budget: int) -> str:
-    """An option of `options` in words."""
-    return f"All ({int(task.available_labels().sum()):,})" if is_own(task) and is_all(task, budget) else str(budget)
-
-
-def is_all(task: Task, budget: int) -> bool:
-    """Whether so many labels per class are all that there are."""
-    return budget >= state.all_labels(task)
+    """Numbers of labels per class to choose from: those that leave some label out, and the chosen one."""
+    return sorted({each for each in state.LABEL_BUDGETS if each < all_labels(task)} | {state.labels_per_class()})
 
 
 def used(task: Task) -> str:
@@ -45,3 +27,16 @@ def per_class(task: Task) -> str:
     if int(available.min()) >= budget:
         return f"{budget} per class"
     return f"up to {min(budget, int(available.max()))} per class"
+
+
+def in_words(task: Task, budget: int) -> str:
+    """So many labels per class in words: "5 labels per class", or "all labels"."""
+    return "all labels" if budget >= all_labels(task) else f"{wording.count(budget, 'label')} per class"
+
+
+def ranked(task: Task) -> str | None:
+    """Of how many of them a ranking is made, where that is fewer."""
+    rows = ranked_rows(task, state.draw())
+    if len(rows) == len(task.labeled_rows(state.draw())):
+        return None
+    return f"The ranking is made on {len(rows):,} of them, spread evenly over the classes."

@@ -74,10 +74,10 @@ def sidebar() -> None:
         task = state.open_labels(name)
     except WorkbenchError:
         return
-    labels = f"{wording.count(state.labels_per_class(), 'label')} per class"
-    if state.uses_all_labels():
-        labels = "all labels"
-    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels}, draw {state.seed()}")
+    labels = "all labels"
+    if not state.uses_all_labels():
+        labels = f"{wording.count(state.labels_per_class(), 'label')} per class, draw {state.seed()}"
+    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels}")
 
 
 def name_tab(title: str) -> None:

@@ -196,11 +196,10 @@ def progress_text(now: Status) -> str:
 
 def _detail(entry: Entry, waits_for: str) -> str:
     """What there is to say about a run that is not running."""
-    if entry.result is not None:
-        low, high = entry.result.interval.low, entry.result.interval.high
+    if entry.result is not None and (interval := entry.result.interval) is not None:
         return (
-            f"{wording.percent(entry.result.accuracy)} held out "
-            f":gray[({100 * low:.1f} to {100 * high:.1f} over test images) · "
+            f"{wording.percent(entry.result.held_out_accuracy)} held out "
+            f":gray[({100 * interval.low:.1f} to {100 * interval.high:.1f} over test images) · "
             f"{wording.duration(entry.result.seconds)} of training]"
         )
     if entry.status.state == "queued":

@@ -113,6 +113,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "panel": _of_task("the intervals of the ranking"),
     "predictions": _of_task("predictions"),
     "map": _of_task("a map"),
+    "predict": _of_task("predictions with a student"),
     "speed": lambda spec: "the measurement for an estimate",
     "import": lambda spec: f"the import of {escape(str(spec.get('title') or spec.get('name') or 'images'))}",
     "add-hub": lambda spec: f"adding the teacher {escape(str(spec.get('name', '')))}",

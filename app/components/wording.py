@@ -56,7 +56,9 @@ def described(comparison: Comparison) -> str:
     parts = [moment(comparison.created), count(len(comparison.runs), "run")]
     if "images" in shared:
         parts.append(f"{shared['images']:,} student images each")
-    if "labels_per_class" in shared:
+    if "all_labels" in shared:
+        parts.append(f"all {count(shared['all_labels'], 'label')}")
+    elif "labels_per_class" in shared:
         parts.append(f"{count(shared['labels_per_class'], 'label')} per class")
     return " · ".join(parts)
 
@@ -64,6 +66,7 @@ def described(comparison: Comparison) -> str:
 _SHARED = {  # in the order of the sentence
     "task": "task {}",
     "labels_per_class": "{} labels per class",
+    "all_labels": "all {:,} labels",
     "images": "{:,} student images each",
     "student": "student {}",
     "size": "images of {0} × {0} pixels",
@@ -88,7 +91,8 @@ _NAMES = {
 
 def shared_sentence(shared: Mapping[str, Any]) -> str:
     """What the runs of a comparison share, in one sentence."""
-    parts = [form.format(shared[name]) for name, form in _SHARED.items() if name in shared]
+    left_out = {"labels_per_class"} if "all_labels" in shared else set()
+    parts = [form.format(shared[name]) for name, form in _SHARED.items() if name in shared and name not in left_out]
     if seeds := shared.get("seeds"):
         parts.insert(2, f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(str(seed) for seed in seeds)}")
     return f"These runs share: {', '.join(parts)}." if parts else "These runs share nothing that was written down."

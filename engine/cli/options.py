@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from engine.errors import InvalidInputError
 
@@ -29,10 +29,22 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     """What every command about one task takes."""
     parser.add_argument("--task", required=True)
     parser.add_argument("--metric", default="parc", help="the similarity metric (default parc); rank takes all, too")
-    parser.add_argument("--labels-per-class", type=int, default=5)
+    parser.add_argument(
+        "--labels-per-class",
+        type=_labels,
+        metavar="NUMBER|all",
+        help="how many labels of each class may be used; by default all of a task of your own, 5 of a bundled one",
+    )
     parser.add_argument("--teachers", help="comma-separated; all by default")
     parser.add_argument("--device", help="auto, cuda (any card), cuda:1 (that one), mps or cpu")
     add_json(parser)
+
+
+def _labels(text: str) -> int | Literal["all"]:
+    try:
+        return "all" if text == "all" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor all") from None
 
 
 def names(text: str | None) -> list[str] | None:

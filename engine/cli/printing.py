@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.wording import number, percent, points
+from engine.wording import ALL_LABELS_INTERVALS, number, percent, points
 
 
 def print_rows(
@@ -96,7 +96,9 @@ def _print_undecided(undecided: Sequence[Sequence[str]] | None, first: str) -> N
 
 def _labels(document: Mapping[str, Any]) -> str:
     drawn = f", {document['resamples']} draws of half of them" if document["resamples"] else ""
-    return f"{document['labeled_images']} labeled images of {document['task']}{drawn}"
+    used, there = document["labeled_images"], document["labels"]
+    of = f" (of {there:,}, spread evenly over the classes)" if used < there else ""
+    return f"{used:,} labeled images of {document['task']}{of}{drawn}"
 
 
 def print_comparison(document: dict[str, Any]) -> None:
@@ -123,6 +125,8 @@ def print_comparison(document: dict[str, Any]) -> None:
         )
     if rows:
         print_table(rows, tuple(rows[0]))
+    if "all_labels" in shared and any(len(mean["seeds"]) > 1 for mean in document["means"]):
+        print(f"note: {ALL_LABELS_INTERVALS}")
     for result in document["results"]:
         print(f"run {result['run']}: {percent(result['accuracy'])}")
 

@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from engine import __version__
-from engine.cli import benchmark, compare, export, import_images, methods, queue, rank, serve, tasks, teachers
+from engine.cli import (
+    benchmark,
+    compare,
+    export,
+    finish,
+    import_images,
+    methods,
+    predict,
+    queue,
+    rank,
+    serve,
+    tasks,
+    teachers,
+)
 from engine.cli.compare import CANCELLED
 from engine.errors import WorkbenchError
 
@@ -19,9 +32,11 @@ COMMANDS = (  # a module each: one line
     import_images,
     methods,
     compare,
+    finish,
     benchmark,
     queue,
     export,
+    predict,
     serve,
 )
 

@@ -1,6 +1,72 @@
-"""A finished student, handed over: its files in one of several formats, each of which is one file of `formats`."""
+"""A finished student, handed over: its files in one of several formats, each of which is one file of `formats`; and at
+work: what it says of new images, and what people say of that.
+"""
 
+from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
+from engine.delivery.camtrap import camtrap_observations
+from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
+from engine.delivery.finished import FinishedRun, finished_run, finished_students
+from engine.delivery.format_table import (
+    FormatTable,
+    format_archive,
+    formats_job,
+    measure_formats,
+    measured_formats,
+    request_formats,
+)
 from engine.delivery.formats import DEFAULT
+from engine.delivery.likeness import QUANTILE, kept_likeness
+from engine.delivery.predict_job import (
+    KeptPredictions,
+    PredictSpec,
+    predictions_of_task,
+    request_prediction,
+    spec_of_prediction,
+)
+from engine.delivery.predicting import Predicting
+from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
+from engine.delivery.pushing import check_push, push
+from engine.delivery.ready import ready_student
+from engine.delivery.threshold import CostRule, cheapest_threshold
 
-__all__ = ["DEFAULT", "export_student", "student_archive"]
+__all__ = [
+    "DEFAULT",
+    "QUANTILE",
+    "UNSURE",
+    "Calibration",
+    "CostRule",
+    "FinishedRun",
+    "FormatTable",
+    "HeldOut",
+    "KeptPredictions",
+    "PredictSpec",
+    "Predicting",
+    "Reliability",
+    "SentBack",
+    "SetRule",
+    "calibration_of",
+    "camtrap_observations",
+    "cheapest_threshold",
+    "check_push",
+    "export_student",
+    "finished_run",
+    "finished_students",
+    "format_archive",
+    "formats_job",
+    "kept_likeness",
+    "measure_formats",
+    "measured_formats",
+    "predictions_of_task",
+    "push",
+    "ready_student",
+    "request_formats",
+    "request_prediction",
+    "rows_as_csv",
+    "rows_as_parquet",
+    "run_calibration",
+    "send_back",
+    "spec_of_prediction",
+    "student_archive",
+    "with_threshold",
+]

@@ -8,26 +8,26 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from engine.delivery.format import Answers, FinishedStudent, Format
+from engine.delivery.format import Answers, Classify, FinishedStudent, Format, OnTask, Prepare
 from engine.delivery.formats import DEFAULT, FORMATS
+from engine.delivery.measuring import milliseconds, size_of
 from engine.delivery.task_images import TaskImages
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
-from engine.files import replacing_folder, write_bytes, write_json
+from engine.files import in_words, replacing_folder, write_bytes, write_json
 from engine.processors import usable_processors
 from engine.records import as_value
-from engine.results import RESULT, read_result
+from engine.results import RESULT, RunResult, read_result
 from engine.review import open_task
 from engine.student import RECORD, WEIGHTS, StudentRecord, read_student, verify_weights
-from engine.training import predict
+from engine.wording import percent
 from engine.workspace import Workspace
 
 CHECK = "check.txt"  # the sentence about what a format was checked on
-MOST_CHECKED = 2_000  # held-out images; ours: a difference of arithmetic shows on far fewer
+MOST_FILES = 500  # images that are read from files; ours: one after the other, as such a program does
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Exported:
 
 def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: bool = False) -> Exported:
     """Write a finished run's student into the new folder `out` as `form`, with its record and its run's result, once
-    it answers as the student does on held-out images of its task.
+    it answers as the student does on images of its task.
 
     anyway: also where a less precise format loses more accuracy than it may. Raises InvalidInputError if the run has
     no student yet, `out` already exists or the check fails; UnknownNameError for a format that does not exist,
@@ -53,12 +53,19 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: 
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
     verify_weights(run_folder)
     with replacing_folder(out) as temporary:
-        shutil.copyfile(run_folder / RECORD, temporary / RECORD)
-        write_json(temporary / RESULT, as_value(student.result))
-        FORMATS[form].write(student, temporary)
-        if check := checked(student, FORMATS[form], temporary, anyway=anyway):
-            write_bytes(temporary / CHECK, f"{check}\n".encode())
-    return Exported(sorted(path for path in out.rglob("*") if path.is_file()), check)
+        found = write_format(student, FORMATS[form], temporary, anyway=anyway)
+    return Exported(sorted(path for path in out.rglob("*") if path.is_file()), found.sentence)
+
+
+def write_format(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+    """Fill an empty folder with a student in one format, and say what came of its check. Raises as `export_student`."""
+    shutil.copyfile(student.weights.with_name(RECORD), folder / RECORD)
+    write_json(folder / RESULT, as_value(student.result))
+    form.write(student, folder)
+    found = checked(student, form, folder, anyway=anyway)
+    if found.sentence:
+        write_bytes(folder / CHECK, f"{found.sentence}\n".encode())
+    return found
 
 
 def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
@@ -67,11 +74,18 @@ def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
     Raises as `export_student`.
     """
     packed = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        out = Path(folder) / "student"
-        for path in export_student(run_folder, out, form).files:
-            archive.write(path, f"{run_folder.name}/{path.relative_to(out)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "student"
+        export_student(run_folder, folder, form)
+        pack(folder, run_folder.name, packed)
     return packed.getvalue()
+
+
+def pack(folder: Path, name: str, to: BinaryIO) -> None:
+    """Write a folder's files as a ZIP, within a folder `name`."""
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, f"{name}/{path.relative_to(folder)}")
 
 
 def finished_student(run_folder: Path) -> FinishedStudent:
@@ -82,42 +96,59 @@ def finished_student(run_folder: Path) -> FinishedStudent:
     if not (run_folder / WEIGHTS).exists() or not (run_folder / RESULT).exists():
         raise InvalidInputError(f"Run {run_folder.name!r} has no student yet: let it finish first.")
     record = read_student(run_folder)
-    images, without = _images(Workspace.of_job(run_folder), record)
-    return FinishedStudent(run_folder / WEIGHTS, record, read_result(run_folder), images, without)
+    workspace = Workspace.of_job(run_folder)
+    result = read_result(run_folder)
+    images, without = _images(workspace, record, result)
+    return FinishedStudent(workspace, run_folder / WEIGHTS, record, result, images, without)
 
 
-def _images(workspace: Workspace, record: StudentRecord) -> tuple[TaskImages | None, str]:
+def _images(workspace: Workspace, record: StudentRecord, result: RunResult) -> tuple[TaskImages | None, str]:
     """The images of a student's task, or a sentence that says why there are none."""
     try:
         task = open_task(workspace, record.task)
-        if not len(task.test_rows):
-            return None, f"the task {record.task!r} has no held-out images any more"
+        if not len(task.train_rows) + len(task.test_rows):
+            return None, f"the task {record.task!r} has none any more"
     except WorkbenchError as error:
         return None, str(error).rstrip(".")
-    return TaskImages(task, record.input_size, task.revision == record.task_revision), ""
+    same = task.revision == record.task_revision
+    return TaskImages(task, record.input_size, same, learned_all=result.accuracy is None), ""
 
 
-def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> str:
-    """The sentence about what was written of a student into `folder`, beside what the student says in PyTorch.
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check."""
+
+    sentence: str  # "" where what was written is the student itself
+    accuracy: float | None = None  # 0..1, of the held-out images that it was checked on; None where there are none
+    milliseconds: float | None = None  # of one picture on one thread
+
+
+def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+    """What was written of a student into `folder`, beside what the student says in PyTorch.
 
     Raises InvalidInputError if it may not be offered, as the format's own check says.
     """
     if form.check is None or form.load is None:
-        return ""
-    if student.images is None:
-        return f"Not checked on images, as there are none: {student.without_images}."
-    rows = student.images.held_out_rows(MOST_CHECKED)
+        return Checked("")
+    images, on_task = student.images, student.on_task
+    if images is None or on_task is None:
+        return Checked(f"Not checked on images, as there are none: {student.without_images}.")
     classify = form.load(folder, usable_processors())
-    said = [(_asked(student, pixels), classify(pixels)) for pixels in student.images.pixels(rows)]
-    answers = Answers(
-        student=np.concatenate([own for own, _ in said]),
-        written=np.concatenate([written for _, written in said]),
-        labels=student.images.labels(rows),
-    )
-    return form.check(answers, anyway)
+    written = np.concatenate([classify(pixels) for pixels in images.pixels(on_task.rows)])
+    sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun), anyway)]
+    if form.prepare is not None:
+        sentences.append(_from_files(images, on_task, form.prepare(folder), classify))
+    taken = milliseconds(form.load(folder, 1), next(images.pixels(on_task.rows[:1])))
+    sentences.append(f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread.")
+    right = float((written.argmax(1) == on_task.labels).mean()) if images.held_out else None
+    return Checked(" ".join(sentences), right, taken)
 
 
-def _asked(student: FinishedStudent, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the student says of pixels `[N, S, S, 3]`: probabilities `[N, K]`."""
-    found: NDArray[np.float32] = predict(student.network, torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
-    return found
+def _from_files(images: TaskImages, on_task: OnTask, prepare: Prepare, classify: Classify) -> str:
+    """The sentence about what a program that reads files itself makes of images, as the task keeps them."""
+    rows, own = on_task.rows[:MOST_FILES], on_task.student.argmax(1)
+    read = images.task.images.contents(rows)
+    same = [
+        int(classify(prepare(content)[None]).argmax()) == said for (content, _), said in zip(read, own, strict=False)
+    ]
+    return f"From image files it gives the same class on {percent(float(np.mean(same)))} of {len(rows)}."

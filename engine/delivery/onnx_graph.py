@@ -20,6 +20,7 @@ from engine.delivery.format import Classify, FinishedStudent
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import replacing
 from engine.images.reading import Reading, reading_from
+from engine.results import accuracy_sentence
 from engine.student import StudentRecord, load_student
 from engine.teachers import Network
 
@@ -115,7 +116,8 @@ def metadata(student: FinishedStudent) -> dict[str, str]:
         "seed": str(result.seed),
         "run": result.run,
         "finished": result.finished,
-        "held_out_accuracy": str(result.accuracy),
+        "accuracy": accuracy_sentence(result),
+        "held_out_accuracy": "" if result.accuracy is None else str(result.accuracy),
         "held_out_images": str(result.test_images),
         "license": record.license,
         "versions": json.dumps(dict(result.versions)),  # of what trained it

@@ -24,7 +24,7 @@ def same_answers(answers: Answers, anyway: bool) -> str:
     student, written = answers.student, answers.written
     other, close = _other(student, written), _near_ties(student)
     difference = float(np.abs(student - written).max(initial=0))
-    images = count(len(student), "held-out image")
+    images = _counted(len(student), answers.noun)
     if wrong := int((other & ~close).sum()):
         raise InvalidInputError(
             f"What was written answers otherwise than the student on {wrong} of {images} (largest difference of a "
@@ -35,27 +35,34 @@ def same_answers(answers: Answers, anyway: bool) -> str:
 
 
 def nearly_as_accurate(answers: Answers, anyway: bool) -> str:
-    """The sentence about a format that computes less precisely: what it loses on the held-out images.
+    """The sentence about a format that computes less precisely: what it loses on images whose label is known.
 
     Raises InvalidInputError where it loses more than LARGEST_LOSS, or nobody can say, unless it is wanted `anyway`.
     """
     student, written = answers.student, answers.written
     agreement = f"gives the class that the student gives on {percent(float((~_other(student, written)).mean()))}"
-    images = count(len(answers.labels), "held-out image")
-    if (answers.labels == NO_LABEL).any():
-        lost, said = None, f"It {agreement} of {images}; its accuracy is not known, as the task has changed since"
+    labeled = answers.labels != NO_LABEL
+    if not labeled.any():
+        images = _counted(len(student), answers.noun)
+        lost, said = None, f"It {agreement} of {images}; its accuracy is not known, as no label of them is"
     else:
-        first, second = student.argmax(1) == answers.labels, written.argmax(1) == answers.labels
+        truth, images = answers.labels[labeled], _counted(int(labeled.sum()), answers.noun)
+        first, second = student[labeled].argmax(1) == truth, written[labeled].argmax(1) == truth
         found = paired_accuracies(second, first)
         lost = found.second_only - found.first_only
         said = (
             f"It has {percent(float(second.mean()))} of {images} right, the student {percent(float(first.mean()))} "
             f"({_difference(found)}), and {agreement}"
         )
-    if not anyway and (lost is None or lost > LARGEST_LOSS * len(student)):
+    if not anyway and (lost is None or lost > LARGEST_LOSS * labeled.sum()):
         bound = "" if lost is None else f": a loss of more than {100 * LARGEST_LOSS:g} point"
         raise InvalidInputError(f"{said}{bound}. It was not kept: ask for it with --anyway, or take another format.")
     return f"{said}."
+
+
+def _counted(number: int, noun: str) -> str:
+    """So many of what is checked on: (2, "image of its task") -> "2 images of its task"."""
+    return count(number, noun, noun.replace("image", "images"))
 
 
 def _difference(found: PairedAccuracies) -> str:

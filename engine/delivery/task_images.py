@@ -21,17 +21,30 @@ class TaskImages:
     task: Task
     size: int
     same_revision: bool  # whether the task is still what the student was trained on
+    learned_all: bool  # whether the student learned from all images with a label, held-out ones included
 
-    def held_out_rows(self, most: int) -> NDArray[np.int64]:
-        """Rows of held-out images, at most so many, spread evenly over the table."""
-        return _spread(self.task.test_rows, most)
+    @property
+    def held_out(self) -> bool:
+        """Whether what a format is checked on was held out from the student: accuracies on other images say little."""
+        return self.same_revision and not self.learned_all and len(self.task.test_rows) > 0
+
+    @property
+    def noun(self) -> str:
+        """What a format is checked on, in words."""
+        return "held-out image" if self.held_out else "image of its task"
+
+    def checked_rows(self, most: int) -> NDArray[np.int64]:
+        """Rows of images that a format is checked on, at most so many, spread evenly over the table: held-out ones
+        where there are any.
+        """
+        return _spread(self.task.test_rows if len(self.task.test_rows) else self.task.train_rows, most)
 
     def training_rows(self, most: int) -> NDArray[np.int64]:
         """Rows of the training split, at most so many, spread evenly over the table."""
         return _spread(self.task.train_rows, most)
 
     def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Their labels; -1 for all of a task that has changed since, as it may be other images that are held out."""
+        """Their labels; -1 where there is none, and for all of a task that has changed since: its classes may have."""
         if not self.same_revision:
             return np.full(len(rows), NO_LABEL)
         return np.asarray(self.task.labels[rows], dtype=np.int64)

@@ -84,6 +84,62 @@ def as_probabilities(value: npt.ArrayLike, name: str = "pseudo_labels") -> Float
     return np.asarray(matrix / sums)
 
 
+def as_scored(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """Probabilities `[n, C]` and class ids `[n]` of the same images, 0 ... C-1. Raises InvalidInputError otherwise."""
+    scores, truth = as_probabilities(to_numpy(probabilities), "probabilities"), as_labels(labels)
+    require_same_length(probabilities=scores, labels=truth)
+    require_range(truth, scores.shape[1])
+    return scores, truth
+
+
+def as_flags(value: npt.ArrayLike, name: str) -> npt.NDArray[np.bool_]:
+    """`value` as bool `[n]` with n >= 1. Raises InvalidInputError unless it holds True and False (or 0 and 1) alone."""
+    array = to_numpy(value)
+    if array.ndim != 1 or array.size == 0:
+        raise InvalidInputError(f"{name} has shape {array.shape}: give True or False for each image, at least one.")
+    if array.dtype.kind not in "iub" or not np.isin(array, (0, 1)).all():
+        raise InvalidInputError(f"{name} holds something other than True and False: give one of them for each image.")
+    return array.astype(np.bool_)
+
+
+def as_groups(groups: npt.ArrayLike | None, images: int) -> IntArray:
+    """`group_codes` of `groups [n]`, one for each of `images` images; of no groups, each image is one by itself.
+
+    Raises InvalidInputError unless there are as many whole numbers as images.
+    """
+    if groups is None:
+        return np.arange(images)
+    codes = group_codes(groups)
+    if len(codes) != images:
+        raise InvalidInputError(f"There are {len(codes)} groups for {images} images: give the group of each image.")
+    return codes
+
+
+def group_codes(groups: npt.ArrayLike) -> IntArray:
+    """`groups [n]`, one id an image, as codes `[n]` 0 ... G-1; an image with a negative id is a group by itself.
+
+    Raises InvalidInputError if they are no whole numbers.
+
+    >>> group_codes([7, 7, -1, 3, -1]).tolist()
+    [1, 1, 2, 0, 3]
+    """
+    ids = as_labels(groups, "groups")
+    alone = ids < 0
+    named = np.unique(ids[~alone])
+    codes = np.searchsorted(named, ids)
+    codes[alone] = len(named) + np.arange(int(alone.sum()))
+    return codes.astype(np.int64)
+
+
+def require_range(labels: IntArray, number_of_classes: int) -> None:
+    """Raise InvalidInputError unless all labels are class ids from 0 to C-1."""
+    if labels.min() < 0 or labels.max() >= number_of_classes:
+        wrong = int(labels.min() if labels.min() < 0 else labels.max())
+        raise InvalidInputError(
+            f"A label is {wrong}, and there are {number_of_classes} classes: use ids from 0 to {number_of_classes - 1}."
+        )
+
+
 def require_same_length(**arrays: npt.NDArray[Any] | None) -> None:
     """Raise InvalidInputError unless all the arrays that are given (not None) have the same number of rows."""
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_probabilities, require_same_length, to_numpy
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_scored, require_range, require_same_length
 
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
 
@@ -34,7 +34,7 @@ def per_class_accuracy(
     (1.0, 1.0, 0.5, None)
     """
     guesses, truth = _pair(predicted, labels)
-    _require_range(truth, number_of_classes)
+    require_range(truth, number_of_classes)
     total = np.bincount(truth, minlength=number_of_classes)
     right = np.bincount(truth[guesses == truth], minlength=number_of_classes)
     return tuple(float(hit / of) if of else None for hit, of in zip(right, total, strict=True))
@@ -61,7 +61,7 @@ def auroc(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """
     from sklearn.metrics import roc_auc_score  # takes a second to load, and no other measure needs it
 
-    scores, truth = _scored(probabilities, labels)
+    scores, truth = as_scored(probabilities, labels)
     occurring = np.unique(truth)
     if len(occurring) < 2:
         raise InvalidInputError("AUROC needs images of two classes or more, and only one occurs: add test images.")
@@ -78,32 +78,24 @@ def calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins:
     >>> round(calibration_error([[0.8, 0.2], [0.8, 0.2]], [0, 1]), 6)
     0.3
     """
-    scores, truth = _scored(probabilities, labels)
-    if bins < 1:
-        raise InvalidInputError(f"The number of bins is {bins}: give 1 or more.")
+    scores, truth = as_scored(probabilities, labels)
     confidence = scores.max(axis=1)
     right = scores.argmax(axis=1) == truth
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, weights=confidence - right, minlength=bins)
+    gap = np.bincount(calibration_bins(confidence, bins), weights=confidence - right, minlength=bins)
     return float(np.abs(gap).sum() / len(truth))
+
+
+def calibration_bins(confidence: FloatArray, bins: int) -> IntArray:
+    """In which of `bins` equally wide bins, each with its upper end, each `confidence [n]` of 0 to 1 lies.
+
+    Raises InvalidInputError for less than one bin.
+    """
+    if bins < 1:
+        raise InvalidInputError(f"The number of bins is {bins}: give 1 or more.")
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _pair(predicted: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[IntArray, IntArray]:
     guesses, truth = as_labels(predicted, "predicted"), as_labels(labels)
     require_same_length(predicted=guesses, labels=truth)
     return guesses, truth
-
-
-def _scored(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
-    scores, truth = as_probabilities(to_numpy(probabilities), "probabilities"), as_labels(labels)
-    require_same_length(probabilities=scores, labels=truth)
-    _require_range(truth, scores.shape[1])
-    return scores, truth
-
-
-def _require_range(labels: IntArray, number_of_classes: int) -> None:
-    if labels.min() < 0 or labels.max() >= number_of_classes:
-        wrong = int(labels.min() if labels.min() < 0 else labels.max())
-        raise InvalidInputError(
-            f"A label is {wrong}, and there are {number_of_classes} classes: use ids from 0 to {number_of_classes - 1}."
-        )

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_vector, require_same_length
-from engine.evaluation.groups import are_groups, group_codes, ratio_intervals
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_vector, group_codes, require_same_length
+from engine.evaluation.groups import are_groups, ratio_intervals
 from engine.evaluation.intervals import LEVEL, Interval, wilson_interval
 
 

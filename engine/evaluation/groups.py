@@ -11,28 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels
+from engine.evaluation.arrays import FloatArray, group_codes
 from engine.evaluation.intervals import LEVEL, Interval, require_level, wilson_interval
 
 GROUP_DRAWS = 2_000  # of many quantities at once, such as three for each class; percentiles are stable to a digit
 FEWEST_GROUPS = 5  # ours: of fewer, how groups differ is not known well enough for any interval
 _AT_ONCE = 4_000_000  # random numbers that are held at a time
-
-
-def group_codes(groups: npt.ArrayLike) -> IntArray:
-    """`groups [n]`, one id an image, as codes `[n]` 0 ... G-1; an image with a negative id is a group by itself.
-
-    Raises InvalidInputError if they are no whole numbers.
-
-    >>> group_codes([7, 7, -1, 3, -1]).tolist()
-    [1, 1, 2, 0, 3]
-    """
-    ids = as_labels(groups, "groups")
-    alone = ids < 0
-    named = np.unique(ids[~alone])
-    codes = np.searchsorted(named, ids)
-    codes[alone] = len(named) + np.arange(int(alone.sum()))
-    return codes.astype(np.int64)
 
 
 def are_groups(groups: npt.ArrayLike | None) -> bool:

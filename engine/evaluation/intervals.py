@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError
-from engine.evaluation.arrays import FloatArray, as_matrix, as_vector
+from engine.evaluation.arrays import FloatArray, as_flags, as_groups, as_matrix, as_vector
 
 LEVEL = 0.95  # how often an interval should hold the truth, unless someone asks otherwise: the field's habit
 BOOTSTRAP_DRAWS = 10_000  # enough for two stable digits of a 95 % percentile
@@ -61,13 +61,39 @@ def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interv
         raise InvalidInputError(
             f"{successes} successes in {trials} trials: give at least one trial, and successes between 0 and trials."
         )
-    z = float(scipy.special.ndtri((1 + require_level(level)) / 2))
-    share = successes / trials
-    center = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    low = 0.0 if successes == 0 else center - half
-    high = 1.0 if successes == trials else center + half
-    return Interval(low, high, level, f"Wilson interval over {trials} images")
+    return _wilson(successes / trials, trials, level, f"Wilson interval over {trials} images")
+
+
+def share_interval(hits: npt.ArrayLike, groups: npt.ArrayLike | None = None, level: float = LEVEL) -> Interval | None:
+    """Interval of the share of True in `hits [n]`, within 0 to 1, where images of one group may resemble each other.
+
+    groups: the group `[n]` of each image, -1 for one that stands alone; None: all do, and the interval is Wilson's.
+    With groups it is Wilson's at the number of independent images that vary as much as these do: n over the design
+    effect of the groups (Kish 1965), with the quantile of Student's t of one degree less than there are groups (Korn
+    and Graubard 1998). Where all hits are alike the effect cannot be seen, and a group counts as one image. None with
+    one group: how groups differ is then unknown. Raises InvalidInputError for no image, or as `as_groups`.
+
+    >>> interval = share_interval([True] * 8 + [False] * 2)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.49, 0.943)
+    >>> interval = share_interval([True] * 8 + [False] * 2, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.223, 0.982)
+    """
+    found = as_flags(hits, "hits")
+    images, codes = len(found), as_groups(groups, len(found))
+    number = int(codes.max()) + 1
+    if number == images:
+        return wilson_interval(int(found.sum()), images, level)
+    if number < 2:
+        return None
+    share = float(found.mean())
+    off = np.bincount(codes, weights=found - share)
+    variance = number / (number - 1) * float((off * off).sum()) / images**2
+    effect = variance * images / (share * (1 - share)) if 0 < share < 1 else images / number
+    z, t = _normal_quantile(level), float(scipy.special.stdtrit(number - 1, (1 + level) / 2))
+    independent = images / max(1.0, effect) * (z / t) ** 2
+    return _wilson(share, independent, level, f"Wilson interval over {images} images in {number} groups")
 
 
 def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds") -> Interval | None:
@@ -177,3 +203,16 @@ def _bootstrap_means(table: FloatArray, draws: int, seed: int) -> FloatArray:
     rows = generator.integers(targets, size=(draws, targets, 1))
     columns = generator.integers(seeds, size=(draws, targets, seeds))
     return np.asarray(table[rows, columns].mean(axis=(1, 2)))
+
+
+def _wilson(share: float, trials: float, level: float, method: str) -> Interval:
+    """Wilson's score interval of a share of `trials`, which need be no whole number."""
+    z = _normal_quantile(level)
+    center = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return Interval(0.0 if share == 0 else center - half, 1.0 if share == 1 else center + half, level, method)
+
+
+def _normal_quantile(level: float) -> float:
+    """How many standard deviations around the mean hold `level` of a normal distribution."""
+    return float(scipy.special.ndtri((1 + require_level(level)) / 2))

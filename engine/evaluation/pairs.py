@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
-from engine.evaluation.arrays import IntArray, as_labels, require_same_length
-from engine.evaluation.groups import are_groups, group_codes, ratio_intervals
+from engine.evaluation.arrays import IntArray, as_labels, group_codes, require_same_length
+from engine.evaluation.groups import are_groups, ratio_intervals
 from engine.evaluation.intervals import LEVEL, Interval, require_level
 
 

@@ -13,15 +13,22 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, serve
 from engine.errors import DamagedFileError, WorkbenchError
 from engine.images.converting import convert
 from engine.images.preload import preload
 from engine.images.reading import Reading, Values, reading_as_json, reading_from, values_from
+from engine.images.rendering import view_at
+from engine.images.views import WHOLE, render, square
 from engine.settings import ImportSettings
 
 THUMBNAIL = 8  # pixels; small copies tell whether images whose hashes are alike look alike
 _Item = TypeVar("_Item")
+_Seen = TypeVar("_Seen")
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,23 @@ class Looked:
     values: Values | None = None  # of a file with more than 8 bits
 
 
+@dataclass(frozen=True)
+class View:
+    """What a network is to see of an image."""
+
+    size: int  # pixels, square
+    resize: str  # how an image becomes square
+    thumbnail: int = 0  # pixels of the longer side of a small copy for people; 0 = none
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """An image as a network sees it, which is as a task's training images are seen."""
+
+    pixels: NDArray[np.uint8]  # [S, S, 3]
+    thumbnail: bytes  # JPEG; empty where none was asked for
+
+
 class Decoder:
     """One decoder process. Not to be shared between threads."""
 
@@ -48,9 +72,29 @@ class Decoder:
 
     def look(self, content: bytes, name: str, reading: Reading) -> Looked:
         """Decode one image. Raises DamagedFileError or InvalidInputError naming it; a crash is one of them."""
-        header = {"do": "look", "name": name, "reading": reading_as_json(reading), "largest": self._settings.pixels}
+        return self._ask({"do": "look"}, content, name, reading, _looked)
+
+    def view(self, content: bytes, name: str, reading: Reading, view: View) -> Viewed:
+        """Decode one image and render all of it. Raises as `look`."""
+
+        def viewed(answer: Mapping[str, Any], payload: bytes) -> Viewed:
+            length = 3 * view.size**2
+            pixels = np.frombuffer(payload, np.uint8, length).reshape(view.size, view.size, 3)
+            return Viewed(pixels, payload[length:])
+
+        return self._ask({"do": "view", "view": asdict(view)}, content, name, reading, viewed)
+
+    def _ask(
+        self,
+        what: Mapping[str, Any],
+        content: bytes,
+        name: str,
+        reading: Reading,
+        understand: Callable[[Mapping[str, Any], bytes], _Seen],
+    ) -> _Seen:
+        header = {**what, "name": name, "reading": reading_as_json(reading), "largest": self._settings.pixels}
         try:
-            return _looked(*self.process.ask(header, content))
+            return understand(*self.process.ask(header, content))
         except TookTooLongError:
             raise DamagedFileError(
                 f"{name} was still being decoded after {self.process.seconds:g} s and is left out: make it "
@@ -115,26 +159,41 @@ class Decoders:
 
         read(item) gives content and name, and is called in this thread: archives are read from one place.
         """
-        waiting: deque[tuple[_Item, bytes, Future[Looked | WorkbenchError]]] = deque()
+        return self._each(items, read, lambda content, name: self._mine().look(content, name, reading))
+
+    def view_each(
+        self, items: Iterable[_Item], read: Callable[[_Item], tuple[bytes, str]], reading: Reading, view: View
+    ) -> Iterator[tuple[_Item, bytes, Viewed | WorkbenchError]]:
+        """As `look_at`, with each image as a network sees it."""
+        return self._each(items, read, lambda content, name: self._mine().view(content, name, reading, view))
+
+    def _each(
+        self,
+        items: Iterable[_Item],
+        read: Callable[[_Item], tuple[bytes, str]],
+        work: Callable[[bytes, str], _Seen],
+    ) -> Iterator[tuple[_Item, bytes, _Seen | WorkbenchError]]:
+        waiting: deque[tuple[_Item, bytes, Future[_Seen | WorkbenchError]]] = deque()
+
+        def refusals_too(content: bytes, name: str) -> _Seen | WorkbenchError:
+            try:
+                return work(content, name)
+            except WorkbenchError as error:
+                return error
+
         for item in items:
             try:
                 content, name = read(item)
             except WorkbenchError as error:
-                refused: Future[Looked | WorkbenchError] = Future()
+                refused: Future[_Seen | WorkbenchError] = Future()
                 refused.set_result(error)
                 waiting.append((item, b"", refused))
             else:
-                waiting.append((item, content, self._pool.submit(self._look, content, name, reading)))
+                waiting.append((item, content, self._pool.submit(refusals_too, content, name)))
             if len(waiting) >= 2 * self.settings.decoders + 2:
                 yield _settled(waiting.popleft())
         while waiting:
             yield _settled(waiting.popleft())
-
-    def _look(self, content: bytes, name: str, reading: Reading) -> Looked | WorkbenchError:
-        try:
-            return self._mine().look(content, name, reading)
-        except WorkbenchError as error:
-            return error
 
     def _mine(self) -> Decoder:
         if not hasattr(self._of_thread, "decoder"):
@@ -145,8 +204,8 @@ class Decoders:
 
 
 def _settled(
-    entry: tuple[_Item, bytes, Future[Looked | WorkbenchError]],
-) -> tuple[_Item, bytes, Looked | WorkbenchError]:
+    entry: tuple[_Item, bytes, Future[_Seen | WorkbenchError]],
+) -> tuple[_Item, bytes, _Seen | WorkbenchError]:
     item, content, future = entry
     return item, content, future.result()
 
@@ -156,7 +215,7 @@ def _settled(
 
 def main() -> None:
     """Decode what is asked for, until standard input ends."""
-    serve({"look": _look}, _load)
+    serve({"look": _look, "view": _view}, _load)
 
 
 def _load() -> None:
@@ -168,7 +227,6 @@ def _load() -> None:
 
 def _look(header: dict[str, Any], content: bytes) -> Answer:
     import imagehash
-    from PIL import Image
 
     found = convert(content, header["name"], reading_from(header["reading"]), header["largest"])
     image = found.image
@@ -190,3 +248,23 @@ def _look(header: dict[str, Any], content: bytes) -> Answer:
         "values": None if found.values is None else asdict(found.values),
     }
     return answer, payload
+
+
+def _view(header: dict[str, Any], content: bytes) -> Answer:
+    """The pixels that training would have: of the file itself where a task keeps it, else of what it would keep."""
+    found = convert(content, header["name"], reading_from(header["reading"]), header["largest"])
+    view, whole = View(**header["view"]), np.array(WHOLE, dtype=np.float32)
+    if found.keep:
+        pixels = view_at(content, header["name"], [view.size], whole, view.resize)[view.size]
+    else:
+        pixels = render(square(found.image, view.resize), whole, view.size)
+    return {}, pixels.tobytes() + (_thumbnail(found.image, view.thumbnail) if view.thumbnail else b"")
+
+
+def _thumbnail(image: Image.Image, side: int) -> bytes:
+    """A JPEG of at most `side` pixels, made of a copy: to save what it read itself, Pillow looks for its file."""
+    share = min(1.0, side / max(image.size))
+    size = (max(1, round(share * image.width)), max(1, round(share * image.height)))
+    stream = io.BytesIO()
+    image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0).save(stream, "JPEG", quality=80)
+    return stream.getvalue()

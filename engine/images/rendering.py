@@ -86,12 +86,20 @@ def _fill(
 ) -> int:
     """Render some images of a batch into their places of its arrays; gives their number."""
     for place, (content, name) in zip(places, contents, strict=True):
-        found = decode_for(content, name, [pixels_needed(boxes[place], size, resize) for size in pixels])
-        squared = {id(one): square_reduced(one.image, one.width, one.height, resize) for one in found}
-        for size, one in zip(pixels, found, strict=True):
-            image, frame = squared[id(one)]
-            pixels[size][place] = render(image, boxes[place], size, frame)
+        for size, made in view_at(content, name, list(pixels), boxes[place], resize).items():
+            pixels[size][place] = made
     return len(places)
+
+
+def view_at(content: bytes, name: str, sizes: Sequence[int], box: NDArray[np.float32], resize: str) -> Pixels:
+    """One view of an image that a task keeps, `[S, S, 3]` at each size S. Raises as `decode`."""
+    found = decode_for(content, name, [pixels_needed(box, size, resize) for size in sizes])
+    squared = {id(one): square_reduced(one.image, one.width, one.height, resize) for one in found}
+    made = {}
+    for size, one in zip(sizes, found, strict=True):
+        image, frame = squared[id(one)]
+        made[size] = render(image, box, size, frame)
+    return made
 
 
 def decoded(read: Read, rows: NDArray[np.int64]) -> Iterator[Image.Image]:

@@ -17,10 +17,12 @@ From files to a task, as page and command line use it:
                                                 cancel and going on are those of every job. The task appears at the
                                                 end, whole, or never
     task = import_images(workspace, wanted)     the same without a queue
+    found = find_pictures(workspace, source, settings)   the images of a source that is not to become a task
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown.
 """
 
+from engine.intake.discovery import find_pictures
 from engine.intake.encodings import ENCODINGS, encoding_title
 from engine.intake.import_job import KIND as IMPORT_KIND
 from engine.intake.import_job import check_allowed, offered_sources, request_import
@@ -48,6 +50,7 @@ __all__ = [
     "Sample",
     "check_allowed",
     "encoding_title",
+    "find_pictures",
     "import_images",
     "keep_upload",
     "offered_sources",

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.files import expanded
 from engine.images.reading import reading_as_json, reading_from
 from engine.intake.encodings import NAMES_ENCODING
-from engine.intake.inventory import Columns, Found, Inventory, Item, note_on_contents
+from engine.intake.inventory import Columns, Found, Inventory, Item, image_names, note_on_contents, tree_inventory
 from engine.intake.layouts import recognize
 from engine.intake.layouts.parquet import image_shards, parquet_images
 from engine.intake.layouts.table import Part, table_inventory
@@ -51,6 +52,18 @@ def find_images(workspace: Workspace, request: ImportRequest, settings: ImportSe
         raise
 
 
+def find_pictures(workspace: Workspace, source: str, settings: ImportSettings) -> Inventory:
+    """Every image of a source, to be closed: what its folders and columns mean does not matter. A source is what an
+    import takes, or a single image file. Raises WorkbenchError.
+    """
+    request = ImportRequest(source=source, title="images")
+    try:
+        return _Source(workspace, request, settings, partial(in_the_users_words, source), do="pictures").inventory()
+    except WorkbenchError as error:
+        error.args = (in_the_users_words(source, str(error)),)
+        raise
+
+
 def _path(workspace: Workspace, source: str) -> Path:
     return upload_path(workspace, source) if source.startswith(UPLOAD) else expanded(source)
 
@@ -71,13 +84,18 @@ class _Source:
     """A source in the hands of its process."""
 
     def __init__(
-        self, workspace: Workspace, request: ImportRequest, settings: ImportSettings, words: Callable[[str], str]
+        self,
+        workspace: Workspace,
+        request: ImportRequest,
+        settings: ImportSettings,
+        words: Callable[[str], str],
+        do: str = "find",
     ) -> None:
         path = _path(workspace, request.source)
         images = _path(workspace, request.images) if request.images else None
         beside = not request.source.startswith(UPLOAD)  # an upload lies beside other people's
         self._asked = {
-            "do": "find",
+            "do": do,
             "name": path.name or str(path),
             "source": str(path),
             "images": str(images or ""),
@@ -196,7 +214,8 @@ def _texts(coded: dict[str, Any]) -> list[str | None]:
 def main() -> None:
     """Find and read what is asked for, until standard input ends."""
     finder = _Finder()
-    serve({"find": finder.find, "read": finder.read, "path": finder.path}, lambda: None)
+    does = {"find": finder.find, "pictures": finder.pictures, "read": finder.read, "path": finder.path}
+    serve(does, lambda: None)
 
 
 class _Finder:
@@ -207,10 +226,17 @@ class _Finder:
 
     def find(self, header: dict[str, Any], content: bytes) -> Answer:
         """Everything but the images' bytes."""
-        settings = settings_from({"import": header["settings"]}, "the import's settings")
-        images, columns = header["images"], Columns(**header["columns"])
-        elsewhere = Path(images) if images else None
-        found = inventory_of(Path(header["source"]), elsewhere, header["beside"], columns, settings, header["answers"])
+        settings, images = _settings_in(header), header["images"]
+        columns, elsewhere = Columns(**header["columns"]), Path(images) if images else None
+        return self._keep(
+            inventory_of(Path(header["source"]), elsewhere, header["beside"], columns, settings, header["answers"])
+        )
+
+    def pictures(self, header: dict[str, Any], content: bytes) -> Answer:
+        """The same, whatever folders and columns mean."""
+        return self._keep(pictures_in(Path(header["source"]), header["beside"], _settings_in(header)))
+
+    def _keep(self, found: Inventory) -> Answer:
         self._found = found
         answer = {
             "layout": found.layout,
@@ -246,6 +272,29 @@ class _Finder:
         assert self._found is not None
         path = self._found.path(self._found.items[header["item"]])
         return {"path": None if path is None else str(path)}, b""
+
+
+def _settings_in(header: Mapping[str, Any]) -> ImportSettings:
+    return settings_from({"import": header["settings"]}, "the import's settings")
+
+
+def pictures_in(path: Path, beside: bool, settings: ImportSettings) -> Inventory:
+    """Every image of a folder, an archive or a table, or the one that a file is, in this process.
+
+    beside: whether a table's images may lie beside it. Raises WorkbenchError.
+    """
+    if _is_table(path):
+        return inventory_of(path, None, beside, Columns(), settings, {})
+    alone = _Alone(path, settings, "") if path.is_file() else None
+    tree = alone if alone and image_names(alone) else open_tree(path, settings)
+    names = image_names(tree)
+    if not names:  # images within files of a data set, or none: there is a sentence for it
+        return recognize(Found(tree, settings, Columns()))
+    if len(names) > settings.images:
+        raise InvalidInputError(
+            f"{tree.title} holds more than {settings.images:,} images: bring fewer, or raise the setting images."
+        )
+    return tree_inventory(Found(tree, settings, Columns()), "pictures", "images", [Item(name) for name in names])
 
 
 def inventory_of(

@@ -22,6 +22,7 @@ from engine.review.findings import Decisions, Finding, Review
 from engine.review.geometry import GeometryAdvice, advise, check_size
 from engine.tasks.catalogue import task_as_labeled
 from engine.tasks.facts import FACTS_FILE, Facts, ImportSummary, read_facts, read_import_summary
+from engine.tasks.image_table import IMAGES_FILE
 from engine.tasks.labels import changing, is_own, write_labels
 from engine.tasks.names import clean_text
 from engine.tasks.task import ChoiceRecord, Task, TaskRecord, load_task, write_revision, write_task
@@ -162,7 +163,7 @@ _REMEMBERING = threading.Lock()
 
 
 def _known(task: Task) -> tuple[Facts, ImportSummary]:
-    """What the import noted of the images, which never changes. Raises DamagedFileError."""
+    """What the import noted of the images, which changes only with new ones. Raises DamagedFileError."""
     facts, about = _known_in(task.folder, *_stamps(task))
     if len(facts.widths) != len(task.images):
         raise DamagedFileError(
@@ -182,12 +183,14 @@ def _known_in(folder: Path, *stamps: object) -> tuple[Facts, ImportSummary]:
 
 def _stamps(task: Task) -> tuple[object, ...]:
     """What tells a task's import from every other one, also one that took its name later."""
-    path = task.folder / FACTS_FILE
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise storage_error(error, path) from error
-    return str(path), about.st_ino, about.st_mtime_ns, about.st_size
+    stamps: list[object] = []
+    for path in (task.folder / FACTS_FILE, task.folder / IMAGES_FILE):
+        try:
+            about = path.stat()
+        except OSError as error:
+            raise storage_error(error, path) from error
+        stamps += [str(path), about.st_ino, about.st_mtime_ns, about.st_size]
+    return tuple(stamps)
 
 
 def write_review(

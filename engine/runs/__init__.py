@@ -16,17 +16,27 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.estimates import seconds_left
-from engine.runs.execution import CHECKPOINT, KIND, curve
+from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
+from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
 from engine.runs.labeling import unlabeled_rows, worth_a_label
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predicting import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
-from engine.runs.ranking import DEFAULT_METRIC, Candidate, Ranking, active_weights, candidates, effective_teachers, rank
+from engine.runs.ranking import (
+    DEFAULT_METRIC,
+    Candidate,
+    Ranking,
+    active_weights,
+    candidates,
+    effective_teachers,
+    rank,
+    ranked_rows,
+)
 from engine.runs.recorded import recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
-from engine.runs.spec import RunSpec, defaults, plan, run_spec_from
+from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.users import remove_task, users_of_task
 from engine.runs.verdict import (
@@ -46,6 +56,7 @@ __all__ = [
     "DEFAULT_METRIC",
     "KIND",
     "MEASURED_IMAGES",
+    "RECORDED",
     "Candidate",
     "Comparison",
     "Entry",
@@ -76,6 +87,8 @@ __all__ = [
     "effective_teachers",
     "estimate_extraction",
     "estimate_seconds",
+    "finished_students",
+    "finishing_spec",
     "known_panel",
     "known_speed",
     "line",
@@ -90,12 +103,14 @@ __all__ = [
     "predictions_path",
     "proposal_for",
     "rank",
+    "ranked_rows",
     "read_runs",
     "recorded_comparison",
     "recorded_predictions",
     "remove_task",
     "remove_teacher",
     "request_extraction",
+    "request_finished",
     "request_measurements",
     "request_panel",
     "request_predictions",
@@ -110,5 +125,6 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
+    "what_to_finish",
     "worth_a_label",
 ]

@@ -17,11 +17,11 @@ from engine.evaluation import Interval, PairedDifference, accuracy_interval, pai
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
-from engine.records import Count, as_value, damaged, read_record, write_record
+from engine.records import Count, Positive, as_value, damaged, read_record, write_record
 from engine.results import RESULT, RunResult, read_result, way_out_of
-from engine.runs.execution import KIND
-from engine.runs.spec import RunSpec, as_json, spec_of
+from engine.runs.spec import KIND, RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
+from engine.tasks import all_labels, task_as_labeled
 from engine.workspace import Workspace
 
 
@@ -44,6 +44,7 @@ class Shared(TypedDict, total=False):
     task_revision: str
     split: str
     labels_per_class: Count
+    all_labels: Positive  # how many labels these are, where no label of a training image is left out
     student: str
     start: str
     size: Count
@@ -119,6 +120,8 @@ def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = N
     """
     enqueue(workspace, specs, device)
     shared, differs = common_ground(specs)
+    if everything := _all_labels(workspace, specs):
+        shared["all_labels"] = everything
     run_ids = tuple(spec.run_id for spec in specs)
     comparison = Comparison(
         id=_id(specs[0].task, run_ids),
@@ -131,6 +134,14 @@ def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = N
     if isinstance(_read(workspace, comparison.id), WorkbenchError):  # there is none, or it is damaged
         write_record(_path(workspace, comparison.id), comparison)
     return load_comparison(workspace, comparison.id)
+
+
+def _all_labels(workspace: Workspace, specs: Sequence[RunSpec]) -> int | None:
+    """How many labels the task has, if each run uses them all."""
+    task = task_as_labeled(workspace, specs[0].task)
+    if any(spec.task_revision != task.revision or spec.labels_per_class < all_labels(task) for spec in specs):
+        return None
+    return int(task.available_labels().sum())
 
 
 def enqueue(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> list[Job]:
@@ -273,7 +284,7 @@ def method_means(results: Sequence[RunResult]) -> list[MethodMean]:
     by_method: dict[str, dict[int, RunResult]] = {}
     for result in results:
         by_method.setdefault(result.method, {})[result.seed] = result
-    reference = {seed: r.accuracy for seed, r in by_method.get(REFERENCE.key, {}).items()}
+    reference = {seed: r.held_out_accuracy for seed, r in by_method.get(REFERENCE.key, {}).items()}
     quickest = {
         seed: min(m[seed].seconds for m in by_method.values() if seed in m) for m in by_method.values() for seed in m
     }
@@ -298,7 +309,7 @@ def _mean(
     method: str, by_seed: Mapping[int, RunResult], reference: Mapping[int, float], quickest: Mapping[int, float]
 ) -> MethodMean:
     seeds = tuple(sorted(by_seed))
-    accuracies = [by_seed[seed].accuracy for seed in seeds]
+    accuracies = [by_seed[seed].held_out_accuracy for seed in seeds]
     first = by_seed[seeds[0]]
     paired = set(seeds) & set(reference) if method != REFERENCE.key else set()
     return MethodMean(

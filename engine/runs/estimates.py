@@ -9,6 +9,7 @@ from engine.errors import WorkbenchError
 from engine.features.extraction import LOADING
 from engine.jobs import Job, Status
 from engine.runs import extraction_job, speed
+from engine.runs.ranking import ranked_rows
 from engine.tasks import Draw, task_as_labeled
 from engine.teachers import get_teacher
 from engine.training import throughput
@@ -35,7 +36,7 @@ def seconds_left(workspace: Workspace, job: Job, now: Status) -> float | None:
 
 def _extraction(workspace: Workspace, job: Job) -> float:
     task = task_as_labeled(workspace, job.spec["task"])
-    rows = task.labeled_rows(Draw(job.spec["labels_per_class"], job.spec["seed"]))
+    rows = ranked_rows(task, Draw(job.spec["labels_per_class"], job.spec["seed"]))
     teachers = [get_teacher(workspace, name) for name in job.spec["teachers"]]
     return extraction_job.time_of_outputs(workspace, task, teachers, rows, job.device).seconds
 

@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
 from engine.runs.extraction_job import progress_to
+from engine.runs.finishing import quoted
 from engine.runs.material import RunMaterial
 from engine.runs.predicting import test_predictions
 from engine.runs.quickest import arithmetic_of_run
@@ -54,7 +55,6 @@ from engine.training import (
 )
 from engine.workspace import Workspace
 
-KIND = "run"
 CHECKPOINT, CURVE_EVENT = "checkpoint.safetensors", "evaluation"
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "15"))  # ours: what a kill costs at most
 
@@ -80,6 +80,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
             f"Task {spec.task!r} has changed since this run was made (revision {task.revision}, not "
             f"{spec.task_revision}): start a new run."
         )
+    task = replace(task, held_out=spec.held_out)
     set_up(spec.device, spec.threads)
     began = time.perf_counter()
     labeled = task.labeled_rows(spec.draw)
@@ -94,12 +95,12 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     run.way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
     trained = _train(spec, objective, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
-    probabilities = predict(trained.network, held_out.images).numpy()
-    write_student(job.folder, trained.network, spec.train, task, probabilities.shape[1])
-    write_predictions(job.folder / PREDICTIONS, test_predictions(task, probabilities))
+    write_student(job.folder, trained.network, spec.train, task)
+    tested = _tested(trained, held_out)
+    if tested is not None:
+        write_predictions(job.folder / PREDICTIONS, test_predictions(task, tested[0]))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    labels = held_out.labels.numpy()
-    result = _result(workspace, task, spec, labeled, teaching, probabilities, labels, trained, preparing, run)
+    result = _result(workspace, task, spec, labeled, teaching, tested, trained, preparing, run)
     write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -146,7 +147,7 @@ class _About(msgspec.Struct, frozen=True):
 class _Watched:
     """One training as its watcher sees it: progress, the curve as events, checkpoints."""
 
-    def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData) -> None:
+    def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData | None) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
         self.evaluating = 0.0
         self.way: Arithmetic | None = None  # how it computes; None as the spec says
@@ -159,6 +160,8 @@ class _Watched:
         self.report.progress(images, steps * self.spec.train.images_per_step, "images", self.stage)
 
     def on_evaluation(self, point: Point, network: Network) -> None:
+        if self.held_out is None:
+            return
         began = time.perf_counter()
         predicted = predict(network, self.held_out.images).argmax(1)
         self.evaluating += time.perf_counter() - began
@@ -232,11 +235,14 @@ def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter)
     return Teaching(active_weights(alpha), alpha, similarities, ranking.possible, ranking.problem)
 
 
-def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial) -> tuple[TrainData, EvaluationData]:
-    """The training split and the test images as the student sees them. Of all labels of the training split, only those
-    of `material` go in.
+def _data(
+    workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
+) -> tuple[TrainData, EvaluationData | None]:
+    """The training split and the test images, if any are held out, as the student sees them. Of all labels of the
+    training split, only those of `material` go in.
     """
-    check_held_out(task)
+    if spec.held_out:
+        check_held_out(task)
     said = READING
 
     def progress(done: int, total: int, stage: str) -> None:
@@ -248,6 +254,7 @@ def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
         material.report.progress(done, total, "images", stage)
 
     train_images, test_images = open_pixels(task, spec.train.size, [task.train_rows, task.test_rows], progress)
+    held_out = EvaluationData(test_images, torch.from_numpy(task.labels[task.test_rows])) if spec.held_out else None
     data = TrainData(
         start=partial(imagenet_state, workspace),
         images=train_images,
@@ -256,7 +263,15 @@ def _data(workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
         classes=material.classes,
         flip=task.record.flip,
     )
-    return data, EvaluationData(test_images, torch.from_numpy(task.labels[task.test_rows]))
+    return data, held_out
+
+
+def _tested(trained: Trained, held_out: EvaluationData | None) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Probabilities `[n, C]` and known classes `[n]` of the held-out images; None where none are."""
+    if held_out is None:
+        return None
+    probabilities: NDArray[np.float32] = predict(trained.network, held_out.images).numpy()
+    return probabilities, held_out.labels.numpy()
 
 
 def _result(
@@ -265,14 +280,14 @@ def _result(
     spec: RunSpec,
     labeled: NDArray[np.int64],
     teaching: Teaching,
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    tested: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
     trained: Trained,
     preparing: float,
     run: _Watched,
 ) -> RunResult:
+    probabilities, labels = tested or (np.empty((0, len(task.classes)), np.float32), np.empty(0, np.int64))
     predicted = probabilities.argmax(1)
-    right = int((predicted == labels).sum())
+    interval = wilson_interval(int((predicted == labels).sum()), len(labels)) if tested else None
     parameters, gflops = cost(spec.train.architecture, len(task.classes), spec.train.size)
     return RunResult(
         run=run.job.id,
@@ -280,9 +295,10 @@ def _result(
         method=spec.method,
         title=get_method(spec.method).title,
         seed=spec.seed,
-        accuracy=accuracy(predicted, labels),
-        interval=IntervalRecord(**asdict(wilson_interval(right, len(labels)))),
-        per_class_accuracy=tuple(per_class_accuracy(predicted, labels, len(task.classes))),
+        accuracy=accuracy(predicted, labels) if tested else None,
+        interval=IntervalRecord(**asdict(interval)) if interval else None,
+        quoted=quoted(workspace, spec),
+        per_class_accuracy=tuple(per_class_accuracy(predicted, labels, len(task.classes))) if tested else (),
         test_images=len(labels),
         labeled_images=len(labeled),
         train_images=len(task.train_rows),

@@ -21,7 +21,7 @@ from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_record, write_record
 from engine.review import open_task
-from engine.runs.ranking import Progress, allowed_teachers
+from engine.runs.ranking import Progress, allowed_teachers, ranked_rows
 from engine.tasks import Draw, Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.workspace import Workspace
@@ -51,7 +51,7 @@ class _Pace:
 
 def missing_outputs(workspace: Workspace, task: Task, draw: Draw, teachers: Sequence[str] | None = None) -> int:
     """How many (image, teacher) pairs a ranking still lacks; with 0 it takes no network to rank."""
-    rows = task.labeled_rows(draw)
+    rows = ranked_rows(task, draw)
     allowed = allowed_teachers(workspace, task, teachers)
     return sum(len(FeatureStore(workspace, task, teacher).missing(rows, 0)) for teacher in allowed)
 
@@ -79,7 +79,7 @@ def request_extraction(
 def estimate_extraction(workspace: Workspace, task: Task, draw: Draw, device: str) -> ExtractionTime:
     """About how long it takes to fill what `missing_outputs` counts, as fast as the last extraction here went."""
     teachers = allowed_teachers(workspace, task)
-    return time_of_outputs(workspace, task, teachers, task.labeled_rows(draw), device)
+    return time_of_outputs(workspace, task, teachers, ranked_rows(task, draw), device)
 
 
 def time_of_outputs(
@@ -122,7 +122,7 @@ def execute_extraction(workspace: Workspace, job: Job, report: Reporter) -> None
     """What the worker does for a job of this kind."""
     report.progress(0, None, "", "Reading the task")
     task = task_as_asked(workspace, job)
-    rows = task.labeled_rows(Draw(job.spec["labels_per_class"], job.spec["seed"]))
+    rows = ranked_rows(task, Draw(job.spec["labels_per_class"], job.spec["seed"]))
     records = [get_teacher(workspace, name) for name in job.spec["teachers"]]
     work, progress = _work(workspace, task, records, rows), progress_to(report)
     begun: dict[str, float] = {}  # when each stage began

@@ -22,18 +22,15 @@ from engine.files import canonical_hash
 from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.records import read_value, record_from, write_record
 from engine.runs.extraction_job import progress_to, task_as_asked
-from engine.runs.ranking import Progress, candidates, who_may_teach
+from engine.runs.ranking import Progress, candidates, ranked_rows, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
-from engine.tasks import USUAL, Draw, Task
+from engine.tasks import Draw, Task, usual_draw
 from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 
 KIND = "panel"
 ALL = "all"  # the name for every metric at once
 RESAMPLES = 200  # the half-width of an interval then moves by about 5 % from one seed to another (ours)
-# A draw of thousands of images takes a teacher seconds by some metrics. The half-width of an interval from so few draws
-# moves by about 16 % from one seed to another (ours).
-MANY_IMAGES, RESAMPLES_OF_MANY = 2_048, 20
 SCORING = "Scoring the teachers"
 _FILE = ("a ranking by all metrics", "remove it")  # what a file holds, and the way out where it is damaged
 
@@ -98,13 +95,14 @@ def teacher_panel(
     task: Task,
     *,
     metrics: Sequence[str] | None = None,
-    draw: Draw = USUAL,
+    draw: Draw | None = None,
     teachers: Sequence[str] | None = None,
     resamples: int = 0,
     device: str = "cpu",
     progress: Progress = lambda done, total, stage: None,
 ) -> TeacherPanel:
-    """Score the teachers by `metrics` (all by default) on the labeled images of a draw; no test image is read.
+    """Score the teachers by `metrics` (all by default) on `ranked_rows` of a draw, the usual one if none is given; no
+    test image is read.
 
     With `resamples` (2 or more; 0 for none) each score has a 95 % interval from as many draws of half the labels.
     Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
@@ -114,7 +112,8 @@ def teacher_panel(
     if resamples < 0 or resamples == 1:
         raise InvalidInputError(f"{resamples} resamples give no interval: ask for 2 or more, or 0 for none.")
     records = _allowed(workspace, task, teachers)
-    rows = task.labeled_rows(draw)
+    draw = draw or usual_draw(task)
+    rows = ranked_rows(task, draw)
     extract(workspace, task, records, rows, device=device, progress=progress)
 
     def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Standings:
@@ -176,6 +175,7 @@ def as_document(
         if c.teacher.name in found.teachers and c.teacher.name not in ranked and not c.teacher.has_pseudo_labels
     ]
     document = {key: value for key, value in asdict(found).items() if key not in ("teachers", "metrics", "mean_rank")}
+    document["labels"] = len(task.labeled_rows(Draw(found.labels_per_class, found.seed)))
     if len(found.metrics) == 1:
         one = asdict(found.metrics[0])
         rows = [{**about[place["teacher"]], "similarity": place.pop("score"), **place} for place in one.pop("places")]
@@ -265,15 +265,10 @@ def _spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
         "task_revision": task.revision,
         "labels_per_class": draw.labels_per_class,
         "seed": draw.seed,
-        "resamples": _resamples(len(task.labeled_rows(draw))),
+        "resamples": RESAMPLES,
         "metrics": list(METRICS),
         "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},
     }
-
-
-def _resamples(labeled: int) -> int:
-    """How many draws the page's intervals of so many labeled images come from."""
-    return RESAMPLES if labeled <= MANY_IMAGES else min(RESAMPLES, RESAMPLES_OF_MANY)
 
 
 def _path(workspace: Workspace, spec: Mapping[str, Any]) -> Path:

@@ -20,12 +20,14 @@ from engine.results import way_out_of
 from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
-from engine.tasks import Draw, Task
+from engine.tasks import Budget, Draw, Task
+from engine.tasks import labels_per_class as in_numbers
 from engine.teachers import check_student
 from engine.training import TrainSpec, made
 from engine.weighting import normalized
 from engine.workspace import Workspace
 
+KIND = "run"  # of a run's job
 HASH_LENGTH = 10  # hexadecimal digits, at the end of a run's name
 
 
@@ -48,6 +50,8 @@ class RunSpec:
     p: float | None = None  # exponent of the weights; None where the method has none
     teachers: Mapping[str, str] | None = None  # those that take part, each with its key; None where none does
     alpha: Mapping[str, float] | None = None  # weights set by hand, instead of those that metric and p give
+    held_out: bool = True  # whether held-out images stay unseen; otherwise it learns from all, and is not tested
+    quotes: str = ""  # the comparison that says how accurate its method is, of a run that is not tested
 
     @property
     def draw(self) -> Draw:
@@ -63,7 +67,8 @@ class RunSpec:
     def run_id(self) -> str:
         """The run's name: readable, and different for every different spec."""
         method = "".join(c if c.isalnum() or c in "-." else "_" for c in self.method)
-        return f"{self.task}-{method}-s{self.seed}-{canonical_hash(as_json(self), HASH_LENGTH)}"
+        seed = f"s{self.seed}" if self.held_out else "finished"
+        return f"{self.task}-{method}-{seed}-{canonical_hash(as_json(self), HASH_LENGTH)}"
 
 
 def as_json(spec: RunSpec) -> dict[str, Any]:
@@ -71,6 +76,8 @@ def as_json(spec: RunSpec) -> dict[str, Any]:
     value: dict[str, Any] = as_value(spec)
     if spec.p is not None and math.isinf(spec.p):
         value["p"] = "inf"
+    if spec.held_out:  # as runs were written before there were others: their names are a hash of this
+        del value["held_out"], value["quotes"]
     return value
 
 
@@ -138,7 +145,7 @@ def plan(
     methods: Sequence[str],
     seeds: Sequence[int],
     *,
-    labels_per_class: int = Draw.labels_per_class,
+    labels_per_class: Budget | None = None,
     device: str | None = None,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
@@ -147,6 +154,9 @@ def plan(
 ) -> list[RunSpec]:
     """One spec for each seed and method, seeds outermost. `chosen` are fields of TrainSpec, and settings, which go to
     the methods that have them; what is not chosen is as `defaults` and the settings' own defaults say.
+
+    task: one whose held-out images are not held out gives runs that are not tested.
+    labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's.
 
     alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
     sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
@@ -157,10 +167,12 @@ def plan(
         raise InvalidInputError("A comparison needs at least one method and one seed.")
     _check_known(chosen)
     found = [get_method(name) for name in dict.fromkeys(methods)]
-    check_held_out(task)
+    if task.held_out:
+        check_held_out(task)
     place = kind(resolve(device))  # on which card is no part of what a run is
+    labels = in_numbers(task, labels_per_class)
     for seed in seeds:
-        task.labeled_rows(Draw(labels_per_class, seed))  # refuses what cannot be drawn
+        task.labeled_rows(Draw(labels, seed))  # refuses what cannot be drawn
     if "architecture" in chosen:
         check_student(str(chosen["architecture"]))
     allowed = allowed_teachers(workspace, task, teachers)
@@ -173,7 +185,7 @@ def plan(
                 task_revision=task.revision,
                 labels_revision=task.record.labels,
                 split_revision=task.record.split,
-                labels_per_class=labels_per_class,
+                labels_per_class=labels,
                 method=method.key,
                 seed=seed,
                 device=place,
@@ -181,6 +193,7 @@ def plan(
                 train=recipe.train,
                 settings=recipe.settings,
                 metric=metric,
+                held_out=task.held_out,
             )
             # A teacher without pseudo-labels has nothing that the distillation loss could teach.
             able = {t.name: t.key for t in allowed if recipe.settings.features_suffice or t.has_pseudo_labels}

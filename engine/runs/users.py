@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine import jobs, tasks
 from engine.errors import InvalidInputError
 from engine.jobs import Job
-from engine.runs.execution import KIND
+from engine.runs.spec import KIND
 from engine.workspace import Workspace
 
 

@@ -94,7 +94,8 @@ def single_teacher_runs(workspace: Workspace, task: Task, labels_per_class: int)
     return [
         entry
         for entry in found
-        if entry.spec.task_revision == task.revision
+        if entry.spec.held_out
+        and entry.spec.task_revision == task.revision
         and entry.spec.labels_per_class == labels_per_class
         and (_teacher_of(entry.spec) is not None or entry.spec.method == REFERENCE.key)
     ]
@@ -181,7 +182,7 @@ def _same_student(first: RunSpec, second: RunSpec) -> bool:
 
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
     results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
-    accuracies = [result.accuracy for result in results.values()]
+    accuracies = [result.held_out_accuracy for result in results.values()]
     images = next(iter(results.values())).test_images
     interval = accuracy_interval(accuracies, images)
     return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))

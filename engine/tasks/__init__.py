@@ -4,6 +4,7 @@
     task = relabel(task, {row: "cat", 7: None}) labels by hand, many at once; classes may be new. Undo: relabel with
                                                 what given_labels(task) said before. engine.selection.k_center says
                                                 which images are worth a label
+    task = add_images(task, [NewImage(...), ...])   more labeled images, at the end of the table; training images
     remove_task(workspace, name)                to the trash with its features, if it is an own one; then
                                                 restore_task(workspace, id), removed_tasks and empty_trash
 
@@ -11,9 +12,12 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 `is_own(task)`: it takes no labels. `task.splits` may say "out" for an image that takes no part.
 """
 
+from engine.tasks.budget import ALL, Budget, all_labels, labels_per_class, usual_draw
 from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
-from engine.tasks.draw import USUAL, Draw
-from engine.tasks.facts import read_import_summary, read_small
+from engine.tasks.draw import Draw
+from engine.tasks.facts import read_groups, read_import_summary, read_small
+from engine.tasks.groups import groups_of
+from engine.tasks.growing import NewImage, add_images
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
@@ -21,12 +25,16 @@ from engine.tasks.task import NO_LABEL, Task
 from engine.tasks.trash import empty_trash, remove_task, removed_tasks, restore_task
 
 __all__ = [
+    "ALL",
     "NO_LABEL",
-    "USUAL",
+    "Budget",
     "Draw",
     "Interpretation",
+    "NewImage",
     "Question",
     "Task",
+    "add_images",
+    "all_labels",
     "as_option",
     "bundled_names",
     "check_task_name",
@@ -34,7 +42,10 @@ __all__ = [
     "empty_trash",
     "given_label_numbers",
     "given_labels",
+    "groups_of",
     "is_own",
+    "labels_per_class",
+    "read_groups",
     "read_import_summary",
     "read_small",
     "relabel",
@@ -45,4 +56,5 @@ __all__ = [
     "task_name",
     "task_names",
     "undecided",
+    "usual_draw",
 ]

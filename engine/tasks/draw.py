@@ -13,8 +13,5 @@ class Draw:
     larger number of labels takes in what a smaller one draws.
     """
 
-    labels_per_class: int = 5  # ours: the fewest with which every metric has an interval
+    labels_per_class: int = 5  # ours, of bundled tasks: the fewest with which every metric has an interval
     seed: int = 0
-
-
-USUAL = Draw()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.files import replacing, storage_error
 from engine.records import damaged, read_record, write_record
+from engine.tasks.image_table import IMAGES_FILE
 from engine.tasks.questions import Question
 
 FACTS_FILE = "facts.parquet"
@@ -109,7 +110,8 @@ def read_small(folder: Path) -> NDArray[np.uint8] | None:
     with _reading(path):
         if SMALL not in pq.read_schema(path).names:
             return None
-        copies = pq.read_table(path, columns=[SMALL], page_checksum_verification=True)[SMALL].combine_chunks()
+        copies = _known_images(path, pq.read_table(path, columns=[SMALL], page_checksum_verification=True))
+        copies = copies[SMALL].combine_chunks()
         _, offsets, content = copies.buffers()
         first, last = (np.frombuffer(offsets, dtype=np.int32)[[0, len(copies)]]).tolist()
         return np.frombuffer(content, dtype=np.uint8)[first:last].reshape(len(copies), -1)
@@ -123,10 +125,29 @@ def read_sides(folder: Path) -> tuple[NDArray[np.int32], NDArray[np.int32]] | No
         return None
     path = folder / FACTS_FILE
     with _reading(path):
-        table = pq.read_table(path, columns=["width", "height"], page_checksum_verification=True)
+        table = _known_images(path, pq.read_table(path, columns=["width", "height"], page_checksum_verification=True))
         if any(column.null_count for column in table.columns):
             raise ValueError("a value is missing")
         return table["width"].to_numpy(), table["height"].to_numpy()
+
+
+def read_groups(folder: Path) -> NDArray[np.int64] | None:
+    """The group of each image as a number, `[images]`, -1 for none; None where no image has one. Groups are what images
+    share that makes them alike, such as a patient. Raises DamagedFileError.
+    """
+    if not _was_imported(folder):
+        return None
+    path = folder / FACTS_FILE
+    with _reading(path):
+        column = pq.read_table(path, columns=["group"], page_checksum_verification=True)["group"]
+        if column.null_count:
+            raise ValueError("a value is missing")
+        names = column.combine_chunks().dictionary_encode()
+    words = names.dictionary.to_pylist()
+    numbers = np.asarray(names.indices.to_numpy(), dtype=np.int64)
+    if "" in words:
+        numbers = np.where(numbers == words.index(""), -1, numbers)
+    return numbers if (numbers >= 0).any() else None
 
 
 def read_facts(folder: Path) -> Facts | None:
@@ -135,7 +156,7 @@ def read_facts(folder: Path) -> Facts | None:
     if not _was_imported(folder):
         return None
     with _reading(path):
-        table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
+        table = _known_images(path, pq.read_table(path, schema=SCHEMA, page_checksum_verification=True))
         if any(column.null_count for column in table.columns):
             raise ValueError("a value is missing")
         facts = Facts(
@@ -150,6 +171,12 @@ def read_facts(folder: Path) -> Facts | None:
         if any(((rows < 0) | (rows > np.arange(len(rows)))).any() for rows in (facts.same, facts.alike)):
             raise ValueError("an image is said to be like a later one")
     return facts
+
+
+def _known_images(path: Path, table: pa.Table) -> pa.Table:
+    """The facts of the images that the task has: those of new images are written before the images are."""
+    images = path.with_name(IMAGES_FILE)
+    return table.slice(0, pq.read_metadata(images).num_rows) if images.exists() else table
 
 
 def _was_imported(folder: Path) -> bool:

@@ -280,3 +280,16 @@ def write_reference_table(path: Path, rows: Iterator[Mapping[str, Any]]) -> int:
             writer.write_table(pa.Table.from_pylist(batch, schema=REFERENCE_SCHEMA))
             count += len(batch)
     return count
+
+
+def extend_image_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows of REFERENCE_SCHEMA at the end of an image table, atomically; earlier ones are copied group by group."""
+    file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+    with replacing(path) as temporary, _writer(temporary, REFERENCE_SCHEMA) as writer:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            for field in REFERENCE_SCHEMA:
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            writer.write_table(table.select(REFERENCE_SCHEMA.names))
+        writer.write_table(pa.Table.from_pylist(list(rows), schema=REFERENCE_SCHEMA))

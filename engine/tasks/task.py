@@ -93,10 +93,15 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class Task:
-    """A task on disk. Arrays are in the order of the image table: `images` rows."""
+    """A task on disk. Arrays are in the order of the image table: `images` rows.
+
+    held_out: whether held-out images are; otherwise they are trained on as well, as by a student that is to be used and
+    not to be tested.
+    """
 
     workspace: Workspace
     record: TaskRecord
+    held_out: bool = True
 
     @property
     def name(self) -> str:
@@ -131,7 +136,8 @@ class Task:
     @cached_property
     def splits(self) -> NDArray[np.str_]:
         """ "train" or "test" for each image, `[images]`; "out" for one that takes no part."""
-        return self.read_split(self.record.split)
+        found = self.read_split(self.record.split)
+        return found if self.held_out else np.where(found == "test", "train", found)
 
     def read_labels(self, revision: str, classes: Sequence[str]) -> NDArray[np.int64]:
         """The labels of a revision, as indices into `classes`, `[images]`. Raises DamagedFileError or StorageError."""

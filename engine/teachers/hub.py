@@ -60,7 +60,7 @@ def hub_file(workspace: Workspace, repository: str, file: str, progress: Progres
         return here
     progress(0, None, "bytes", f"Asking the hub for {file}")
     try:
-        _require_name(constants.ENDPOINT)
+        require_name(constants.ENDPOINT)
         return Path(hf_hub_download(repository, file, **_watching(progress, f"Downloading {file}")))
     except WorkbenchError:
         raise
@@ -76,7 +76,7 @@ def hub_file(workspace: Workspace, repository: str, file: str, progress: Progres
         ) from error
 
 
-def _require_name(endpoint: str) -> None:
+def require_name(endpoint: str) -> None:
     """Raises OSError at once where the hub's name is not known, which the client would try again for half a minute."""
     if not constants.HF_HUB_OFFLINE and not getproxies():  # a proxy knows names that we do not
         socket.getaddrinfo(urlsplit(endpoint).hostname, 443)

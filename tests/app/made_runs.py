@@ -18,7 +18,7 @@ from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
 from engine.methods import get_method
 from engine.predictions import PREDICTIONS, Predictions, predictions_from, write_predictions
-from engine.results import RESULT
+from engine.results import RESULT, RunResult, results_in
 from engine.review import open_task
 from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, run_spec_from, start
 from engine.runs.execution import CURVE_EVENT
@@ -138,6 +138,11 @@ def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[s
         "evaluate_seconds": 2.0,
         "curve": points,
     }
+
+
+def as_result(value: dict[str, Any]) -> RunResult:
+    """The same as a result that was read."""
+    return results_in({"results": [value]}, Path("made.json"))[0]
 
 
 def predictions(task: Task, accuracy: float, seed: int) -> Predictions:

@@ -166,7 +166,7 @@ def test_what_is_shared_and_what_is_not_is_said(home):
     _, fair = made_runs.planned(home, METHODS, [0])
     made_runs.finish(home, fair)
     assert "These runs share: task Emoji, 5 labels per class, seed 0" in text_of(
-        open_page("results", task="emoji-fluent")
+        open_page("results", {"results made": True}, task="emoji-fluent")
     ).replace("\\", "")
 
 
@@ -205,10 +205,10 @@ def test_a_comparison_in_the_making_shows_what_is_there(home):
 
 def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home, quiet, tmp_path):
     made_runs.recorded(Workspace(tmp_path / "elsewhere"), quiet)
-    app = open_page("results", task="emoji-fluent")
+    app = open_page("results", {"results made": True}, task="emoji-fluent")
     told = text_of(app).replace("\\", "")
     assert "Recorded" in told
-    assert "made 19 Nov 2026, 12:00 UTC on CPU, 2 threads (x86_64)" in told
+    assert "Recorded 19 Nov 2026, 12:00 UTC on CPU, 2 threads (x86_64)" in told
     assert app.code[0].value == "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json"
     assert len(table(app)) == 3
     app = open_page("results", task="emoji-fluent", section="take-away")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from app import queues
+from app.views.task import page
 from engine.review import open_task
-from engine.tasks import Draw
+from engine.tasks import Draw, all_labels
 from tests.app.pages import open_page, shown, text_of
 
 
@@ -40,21 +41,40 @@ def test_the_sheet_marks_the_labeled_images_of_the_draw(home):
     assert app.html[0].value.count("✓") == 45
 
 
-def test_of_ones_own_labels_none_stays_unused_without_a_word(own):
+def test_of_ones_own_labels_all_are_used_unless_few_are_an_experiment(own):
     there = int(own.available_labels().sum())
     app = open_page("task", task=own.name)
+    assert f"The methods use **all of your {there} labels**." in text_of(app)
+    assert counts(app)["Labeled images"] == str(there)
+    assert text_of(app).endswith("all labels")  # the sidebar, without a draw
+    assert "fewer labeled images" not in text_of(app)
+    experiment = app.toggle(key="widget few labels")
+    assert (experiment.label, experiment.value) == ("Few-label experiment", False)
+    shown(experiment.set_value(True).run())
     used = len(own.labeled_rows(Draw(5, 0)))
     assert used < there
     assert f"The methods use **{used} of your {there} labels**." in text_of(app)
-    everything = app.segmented_control(key="widget labels per class").options[-1]
-    assert everything == f"All ({there})"
-    choose_labels(app, int(own.available_labels().max()))
-    assert f"The methods use **all of your {there} labels**." in text_of(app)
-    assert counts(app)["Labeled images"] == str(there)
-    again = open_page("task", task=own.name, labels="all")
-    assert counts(again)["Labeled images"] == str(there)
-    assert "all labels, draw 0" in text_of(again)
-    assert counts(open_page("task", task="emoji-fluent", labels="all"))["Labeled images"] == "45"
+    most = int(own.available_labels().max())
+    offered = [int(each) for each in app.segmented_control(key="widget labels per class").options]
+    assert offered == [each for each in (1, 2, 5, 10, 20) if each < most]
+    assert counts(choose_labels(app, 2))["Labeled images"] == "4"
+    for everything in ("all", "9999"):
+        assert counts(open_page("task", task=own.name, labels=everything))["Labeled images"] == str(there)
+
+
+def test_another_task_begins_with_its_own_usual_labels(own):
+    app = choose_labels(open_page("task", task="emoji-fluent"), 2)
+    app.query_params["task"] = own.name
+    assert counts(shown(app.run()))["Labeled images"] == str(int(own.available_labels().sum()))
+
+
+def test_of_many_labeled_images_of_a_class_some_are_shown(own, monkeypatch):
+    monkeypatch.setattr(page, "LABELED_PER_CLASS", 3)
+    rows = own.labeled_rows(Draw(all_labels(own)))
+    sheet = page._class_block(own, 0, rows)
+    assert sheet.count("✓") == 3
+    assert f"{int(own.available_labels()[0])} labeled" in sheet
+    assert "; 3 are shown" in sheet
 
 
 def test_many_classes_come_in_pages(home):

@@ -18,7 +18,6 @@ from engine.runs.extraction_job import estimate_extraction
 from engine.runs.panel import teacher_panel
 from engine.similarity import METRICS
 from engine.tasks import Draw
-from engine.tasks.draw import USUAL
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -135,7 +134,7 @@ def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
 
 def with_panel(home, task, resamples=6):
     """What the job would leave in the workspace: all metrics with intervals."""
-    spec = panels._spec(home, task, USUAL)
+    spec = panels._spec(home, task, Draw())
     found = teacher_panel(home, task, resamples=resamples)
     write_record(panels._path(home, spec), found)
     return found

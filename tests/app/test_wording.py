@@ -52,6 +52,11 @@ def test_what_is_shared_is_one_sentence():
     )
 
 
+def test_all_labels_are_said_in_place_of_a_number_per_class():
+    shared = {"task": "leaves", "seeds": [0], "labels_per_class": 312, "all_labels": 1083}
+    assert wording.shared_sentence(shared) == "These runs share: task leaves, all 1,083 labels, seed 0."
+
+
 def test_what_is_not_shared_is_said_only_when_there_is_something():
     assert wording.differs_sentence([]) is None
     assert wording.differs_sentence(["images", "seeds"]) == (

@@ -31,7 +31,8 @@ from engine.intake import ImportRequest, import_images
 from engine.jobs import load, status, worker
 from engine.review import open_task
 from engine.runs import plan, start
-from engine.runs.execution import KIND, execute
+from engine.runs.execution import execute
+from engine.runs.spec import KIND
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 NO_ROOMS = ("__init__", "__main__")  # modules of `engine` itself, above all rooms
 ONLY_ARRAYS = {"similarity", "evaluation", "weighting", "probes", "selection", "consensus"}
-OUTSIDE = {"source", "out", "path", "file", "upload"}  # names of paths that are no part of a workspace
+# Names of paths that are no part of a workspace.
+OUTSIDE = {"source", "out", "path", "file", "upload", "csv", "parquet"}
 
 
 def block(document, heading):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine import probes
 from engine.errors import InvalidInputError, TooFewLabelsError
 from engine.probes import _left_out_answers, fit_logistic, fit_ridge
 from engine.similarity.linear_algebra import standardized
@@ -126,3 +127,15 @@ def test_in_single_precision_it_says_the_same(fit):
     assert found.dtype == np.float32
     assert np.allclose(found, probe.predict_proba(features), atol=1e-5)
     assert not found[:, 4].any()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_probe_on_many_labels_is_the_same_in_blocks(monkeypatch, missing):
+    rows, labels, new, _ = clouds(40)
+    rows[:, 3], new[:, 3] = 0.1, 0.1  # a constant is not exactly its own mean
+    labels = labels + (labels > 1) if missing else labels  # no label of class 2
+    whole = fit_ridge(rows, labels, 5)
+    monkeypatch.setattr(probes, "MANY_LABELS", 37)
+    in_blocks = fit_ridge(rows, labels, 5)
+    assert in_blocks.regularizer == whole.regularizer
+    assert in_blocks.predict_proba(new) == pytest.approx(whole.predict_proba(new), abs=1e-9)

@@ -34,6 +34,8 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     assert found["compared"]["failed"] == []
     assert found["compared"]["results"][0]["images"] == 160
     assert (tmp_path / "student" / "student.safetensors") in [path.absolute() for path in found["files"]]
+    assert len(found["table"]) == 20
+    assert set(found["table"]["class"]) <= {"oak", "maple"}
     assert "DistillNearest" in capsys.readouterr().out
 
 
@@ -75,6 +77,9 @@ def test_what_does_not_exist_is_a_sentence(tmp_path):
         (lambda w: engine.compare(w, "quickdraw", images="many"), "images is 'many': choose a whole number"),
         (lambda w: engine.compare(w, "quickdraw", architecture=3), "no timm architecture named '3'"),
         (lambda w: engine.export(w, 4, "out"), "run is 4: pass a text"),
+        (lambda w: engine.predict(w, "run", 4), "source is 4: pass a path"),
+        (lambda w: engine.predict(w, "run", "images", unsure="x"), "unsure is 'x': pass a number"),
+        (lambda w: engine.predict(w, "run", "images"), "no run named 'run'"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(tmp_path, call, sentence):
@@ -101,5 +106,6 @@ def test_importing_the_package_loads_no_library_and_its_verbs_are_named():
     code = "import sys, engine; print({'torch', 'numpy', 'engine.verbs'} & set(sys.modules) or 'light', *dir(engine))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert printed[0] == "light"
-    assert set(engine.__all__) - {"__version__"} == {"compare", "export", "import_images", "open_workspace", "rank"}
+    verbs = {"compare", "export", "finish", "import_images", "open_workspace", "predict", "rank"}
+    assert set(engine.__all__) - {"__version__"} == verbs
     assert set(engine.__all__) <= set(printed)

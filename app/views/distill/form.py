@@ -98,9 +98,12 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
     )
     st.table(_steps_table(workspace, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        each = ", in each seed's own draw" if len(choice.seeds) > 1 else ""
-        said = f":material/label: The runs use {labels.used(task)}: {labels.per_class(task)}{each}."
-        st.markdown(said, width="content")
+        said = f":material/label: The runs use {labels.used(task)}"
+        if not state.uses_all_labels():
+            said += f": {labels.per_class(task)}" + (", in each seed's own draw" if len(choice.seeds) > 1 else "")
+        elif len(choice.seeds) > 1:
+            said += ": seeds differ in initialization and order only"
+        st.markdown(f"{said}.", width="content")
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
     _draw_time(workspace, choice, recipes)
@@ -140,8 +143,12 @@ def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
         required=True,
         key="distill-seeds",
         persist_state="session",
-        help="Each seed draws its own labeled images, order and augmentation. Several seeds give an interval that "
-        "covers the choice of labels; one seed gives an interval over test images only.",
+        help="Several seeds give an interval over seeds; one seed gives an interval over test images only. "
+        + (
+            "As all labels are used, seeds differ in initialization, order and augmentation only."
+            if state.uses_all_labels()
+            else "Each seed draws its own labeled images as well, so that the interval covers the choice of labels."
+        ),
     )
     images = st.number_input(
         "Image budget of each run",

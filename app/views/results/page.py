@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from app import state
 from app.components import page, wording
 from app.components.escaping import escape
-from app.components.methods import student_title
-from app.views.results import accuracy, sources, take_away
+from app.views.results import accuracy, errors, origin, sources, take_away, trust, verdict
 from app.views.results.sources import Shown, Source
 from engine.runs import Comparison, damaged_comparisons
 from engine.tasks import Task
@@ -31,6 +29,8 @@ class Section:
 
 SECTIONS = {
     "accuracy": Section(":material/bar_chart: Accuracy", accuracy.render),
+    "errors": Section(":material/grid_on: Errors", errors.render),
+    "trust": Section(":material/verified_user: Trust", trust.render),
     "take-away": Section(":material/download: Take away", take_away.render),
 }
 FIRST = "accuracy"  # what is shown unless the URL names another one
@@ -49,7 +49,7 @@ def render() -> None:
         return
     source = _choose(found, task)
     shown = sources.load(workspace, source, task.name)
-    _draw_origin(shown, task)
+    origin.draw_notices(shown, task)
     for problem in shown.problems:
         st.error(escape(problem), icon=":material/error:")
     if source.comparison is not None and shown.unfinished:
@@ -57,6 +57,11 @@ def render() -> None:
     if not shown.results:
         page.missing("No run of this comparison has finished yet.", "distill", "Watch it on Distill")
         return
+    told = verdict.verdict(shown, task)
+    st.markdown(told.winner)
+    if told.beside:
+        st.caption(told.beside)
+    origin.draw_made(shown, task, source.comparison)
     SECTIONS[_choose_section()].render(shown, task)
 
 
@@ -93,35 +98,6 @@ def _choose(found: list[Source], task: Task) -> Source:
         **state.bound("results-comparison", current, state.set_comparison),
     )
     return by_id[current]
-
-
-def _draw_origin(shown: Shown, task: Task) -> None:
-    document = shown.document
-    if changed := sources.what_changed(document.get("shared", {}), task):
-        st.warning(
-            f"The task has changed since these runs: {wording.listed(changed)}. What is shown here is of the older "
-            "revision; start a new comparison for the task as it is now.",
-            icon=":material/history:",
-        )
-    if shown.recorded:
-        when = wording.moment(document.get("created", ""))
-        st.badge("Recorded", icon=":material/inventory_2:", color="violet")
-        st.caption(
-            f"These runs came with the program: made {when} on {escape(sources.machine(document))}. "
-            "Start your own on Distill."
-        )
-        if command := document.get("command"):
-            st.code(command, language="bash", wrap_lines=True)
-    if differs := wording.differs_sentence(document.get("differs", ())):
-        st.warning(differs, icon=":material/warning:")
-    shared = wording.shared_sentence(_in_titles(document.get("shared", {}), task))
-    st.caption(escape(f"{shared} {sources.arithmetic(shown.results)}".rstrip()))
-
-
-def _in_titles(shared: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """What runs share, with titles in the place of names that only the program uses."""
-    named = {"task": task.record.title, "student": student_title(str(shared.get("student", "")))}
-    return {key: named.get(key, value) for key, value in shared.items()}
 
 
 def _watch(workspace: Workspace, comparison: Comparison, shown: Shown) -> None:

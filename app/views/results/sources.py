@@ -65,7 +65,7 @@ class Shown:
         """Accuracies of each method's seeds."""
         found: dict[str, list[float]] = {}
         for result in self.results:
-            found.setdefault(result.method, []).append(result.accuracy)
+            found.setdefault(result.method, []).append(result.held_out_accuracy)
         return found
 
 

@@ -54,10 +54,21 @@ def choose(shown: Shown, task: Task) -> Chosen | None:
     """Let a student be chosen, and give it with its predictions of the test images. None while these are not there;
     what there is to do about it is drawn then.
     """
-    offered = of_all_seeds(shown)
-    if shown.recorded:
-        offered = [result for result in offered if result.seed == RECORDED_SEED]
-    return with_predictions(shown, task, select(shown, offered))
+    return with_predictions(shown, task, select(shown, offered(shown)))
+
+
+def offered(shown: Shown) -> list[RunResult]:
+    """The students of a comparison that can be asked about single images, in the order of `of_all_seeds`."""
+    return [result for result in of_all_seeds(shown) if not shown.recorded or result.seed == RECORDED_SEED]
+
+
+def kept(shown: Shown, task: Task, result: RunResult, which: Which = "test") -> Chosen | None:
+    """A student with its predictions, read once for all sessions; None while there are none. Raises WorkbenchError."""
+    if shown.recorded and result.seed != RECORDED_SEED:
+        return None
+    run = None if shown.recorded else result.run
+    found = _read(state.workspace(), task.name, result.method, run, which, _changed(run, which))
+    return None if found is None else Chosen(result, run, task, found)
 
 
 def select(shown: Shown, offered: Sequence[RunResult], label: str = "Student", field: str = "student") -> RunResult:
@@ -68,7 +79,7 @@ def select(shown: Shown, offered: Sequence[RunResult], label: str = "Student", f
     chosen = st.selectbox(
         label,
         list(by_key),
-        format_func=lambda key: f"{key} · {wording.percent(by_key[key].accuracy)}",
+        format_func=lambda key: f"{key} · {wording.percent(by_key[key].held_out_accuracy)}",
         width=420,
         **state.bound(f"results {field}", remembered if remembered in by_key else next(iter(by_key)), draft.put(field)),
     )
@@ -77,20 +88,19 @@ def select(shown: Shown, offered: Sequence[RunResult], label: str = "Student", f
 
 def with_predictions(shown: Shown, task: Task, result: RunResult, which: Which = "test") -> Chosen | None:
     """A student with its predictions, or None while these are not there; what to do about it is drawn then."""
-    run = None if shown.recorded else result.run
     try:
-        found = _read(state.workspace(), task.name, result.method, run, which, _changed(run, which))
+        found = kept(shown, task, result, which)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return None
     if found is not None:
-        return Chosen(result, run, task, found)
-    if run is None:
+        return found
+    if shown.recorded:
         st.info(
             "What these recorded students say of each image does not come with the program.", icon=":material/info:"
         )
     else:
-        _offer(run, result, which)
+        _offer(result.run, result, which)
     return None
 
 

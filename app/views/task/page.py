@@ -19,10 +19,11 @@ from engine import review
 from engine.images import reading_from, reading_in_words
 from engine.runs import DEFAULT_METRIC
 from engine.similarity import METRICS
-from engine.tasks import NO_LABEL, Task, given_label_numbers, is_own
+from engine.tasks import NO_LABEL, Draw, Task, all_labels, given_label_numbers, is_own
 
 CLASSES_PER_PAGE = 10
-IMAGES_PER_CLASS = 15  # shown at least, labeled ones first; all labeled ones are always shown
+IMAGES_PER_CLASS = 15  # shown at least, labeled ones first
+LABELED_PER_CLASS = 60  # labeled ones that are shown at most: a page of ten classes then has some hundred pictures
 NAMELESS = 30  # images without a known class that are shown
 RESIZES = {
     "squash": "stretched to a square",
@@ -103,26 +104,45 @@ def _images(task: Task) -> None:
 
 def _budget(task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Labels per class",
-            labels.options(task),
-            format_func=lambda budget: labels.option_title(task, budget),
-            required=True,
-            help="How many training images of each class are labeled; the methods see all others without their class.",
-            **state.bound("labels per class", labels.chosen(task), state.set_labels_per_class),
-        )
-        st.number_input(
-            "Draw",
-            min_value=0,
-            max_value=9999,
-            step=1,
-            width=140,
-            help="Which images are labeled is random; this number is the seed. Within one draw a smaller budget is a "
-            "part of a larger one.",
-            **state.bound("seed", state.seed(), state.set_seed),
-        )
+        if not is_own(task) or _experiment(task):
+            _choose_few(task)
         if is_own(task):
             st.markdown(f"The methods use **{labels.used(task)}**.", width="content")
+
+
+def _experiment(task: Task) -> bool:
+    """Of one's own labels all are used, unless somebody wants to see what few of them are worth."""
+    most = all_labels(task)
+
+    def switch(on: bool) -> None:
+        state.set_labels_per_class(min(Draw.labels_per_class, most - 1) if on else None)
+
+    return most > 1 and st.toggle(
+        "Few-label experiment",
+        help="What would the methods do with fewer labels? They see some labeled images of each class, and all others "
+        "without their class.",
+        **state.bound("few labels", not state.uses_all_labels(), switch),
+    )
+
+
+def _choose_few(task: Task) -> None:
+    st.segmented_control(
+        "Labels per class",
+        labels.options(task),
+        required=True,
+        help="How many training images of each class are labeled; the methods see all others without their class.",
+        **state.bound("labels per class", state.labels_per_class(), state.set_labels_per_class),
+    )
+    st.number_input(
+        "Draw",
+        min_value=0,
+        max_value=9999,
+        step=1,
+        width=140,
+        help="Which images are labeled is random; this number is the seed. Within one draw a smaller budget is a "
+        "part of a larger one.",
+        **state.bound("seed", state.seed(), state.set_seed),
+    )
 
 
 def _counts(task: Task, labeled: NDArray[np.int64]) -> None:
@@ -148,6 +168,8 @@ def _consequences(task: Task, labeled: NDArray[np.int64]) -> None:
             "teachers get equal shares. Two labels per class are enough for it.",
             icon=":material/info:",
         )
+    if state.uses_all_labels():
+        return
     found = np.bincount(task.labels[labeled], minlength=len(task.classes))
     short = [task.classes[i] for i in np.flatnonzero(found < state.labels_per_class())]
     if short:
@@ -181,11 +203,14 @@ def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
     of_class = task.train_rows[task.labels[task.train_rows] == label]
     known = np.isin(of_class, labeled)
     with_label, without = of_class[known], of_class[~known]
-    items = [images.Thumbnail(int(row), f"{name}, labeled", marked=True) for row in with_label]
+    items = [images.Thumbnail(int(row), f"{name}, labeled", marked=True) for row in with_label[:LABELED_PER_CLASS]]
     items += [
         images.Thumbnail(int(row), f"{name}, unlabeled") for row in without[: max(0, IMAGES_PER_CLASS - len(items))]
     ]
-    heading = f"<bdi>{html.escape(name)}</bdi> <small>{len(with_label)} labeled, {len(without)} unlabeled</small>"
+    counted = f"{len(with_label):,} labeled, {len(without):,} unlabeled"
+    if len(with_label) > LABELED_PER_CLASS:
+        counted += f"; {LABELED_PER_CLASS} are shown"
+    heading = f"<bdi>{html.escape(name)}</bdi> <small>{counted}</small>"
     return _block(heading, images.grid_html(task, items, size=54))
 
 

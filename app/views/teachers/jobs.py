@@ -10,9 +10,10 @@ import streamlit as st
 
 from app import cached, state
 from app.components import waiting, wording
+from app.components.labels import in_words
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs import ExtractionTime, estimate_extraction, request_extraction, request_panel
+from engine.runs import ExtractionTime, estimate_extraction, ranked_rows, request_extraction, request_panel
 from engine.tasks import Draw, Task
 
 QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for
@@ -37,14 +38,14 @@ def extract(task: Task, labels: int | None = None) -> None:
         "Extracting the teachers' outputs for the labeled images",
         f":material/visibility: Not ranked yet: {lacking:,} outputs (images × teachers) are to be extracted, once. "
         f"{_about(time)}",
-        "Rank the teachers" if labels is None else f"Rank at {wording.count(draw.labels_per_class, 'label')} per class",
+        "Rank the teachers" if labels is None else f"Rank at {in_words(task, draw.labels_per_class)}",
     )
 
 
 def resample(task: Task) -> None:
     """Offer all metrics with intervals, which the page lacks; show how far they are once the ranking was asked for."""
     draw = state.draw()
-    images = len(task.labeled_rows(draw))
+    images = len(ranked_rows(task, draw))
     _run(
         f"panel {task.name} {draw.labels_per_class} {draw.seed}",
         lambda: request_panel(state.workspace(), task, draw, "cpu"),

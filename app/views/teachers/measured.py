@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import queues, state
-from app.components import page, tables, wording
+from app.components import labels, page, tables, wording
 from app.components.escaping import escape
 from app.components.methods import student_title
 from app.components.progress import progress_text
@@ -53,7 +53,7 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
             "a teacher, the similarity against what the student became."
         )
     else:
-        _verdict(ranking, found, records, relations)
+        _verdict(task, ranking, found, records, relations)
     if unfinished_measurements(runs):
         _watch(runs)
     else:
@@ -61,7 +61,11 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
 
 
 def _verdict(
-    ranking: Ranking, found: Measurements, records: Sequence[TeacherRecord], relations: Mapping[str, str]
+    task: Task,
+    ranking: Ranking,
+    found: Measurements,
+    records: Sequence[TeacherRecord],
+    relations: Mapping[str, str],
 ) -> None:
     predicted = {r.teacher.name: r.similarity for r in ranking.ranked}
     titles = {record.name: record.title for record in ranking.candidates}
@@ -75,7 +79,7 @@ def _verdict(
         _chart(ranking, found, [(m, predicted[m.teacher]) for m in shown], relations)
     st.caption(
         f"Each point is a student {student_title(found.student)} with {found.images:,} student images and "
-        f"{wording.count(found.labels_per_class, 'label')} per class, one teacher alone. Bars are 95\u00a0% intervals "
+        f"{labels.in_words(task, found.labels_per_class)}, one teacher alone. Bars are 95\u00a0% intervals "
         f"({'; '.join(methods)}). The best of several is partly the luckiest. Held-out images judge the ranking here; "
         "they choose nothing."
     )

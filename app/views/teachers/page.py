@@ -78,10 +78,14 @@ def _choose_metric(task: Task) -> None:
         card.button(state.metric())
         page.link(
             "task",
-            f"Uses {labels.used(task)}: {labels.per_class(task)}, draw {state.seed()}. Change",
+            f"Uses {labels.used(task)}"
+            + ("" if state.uses_all_labels() else f": {labels.per_class(task)}, draw {state.seed()}")
+            + ". Change",
             ":material/edit:",
         )
     st.caption(escape(METRICS[state.metric()].summary))
+    if fewer := labels.ranked(task):
+        st.caption(f":material/info: {fewer}")
 
 
 @st.fragment

@@ -5,10 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.delivery.format import FinishedStudent, Format
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.delivery.format import Classify, FinishedStudent, Format
+from engine.delivery.torch_threads import torch_threads
 from engine.files import write_bytes
-from engine.student import RECORD, WEIGHTS
-from engine.wording import percent
+from engine.results import accuracy_sentence
+from engine.student import RECORD, WEIGHTS, load_student
+from engine.training import predict
 
 README = "README.md"
 
@@ -23,8 +29,8 @@ def _readme(student: FinishedStudent) -> str:
     size = record.input_size
     return f"""# Student for {record.task}
 
-{result.title}, seed {result.seed}: {percent(result.accuracy)} of {result.test_images} held-out images
-right, after {result.images:,} student images with gradient. Of its {result.train_images} training images
+{result.title}, seed {result.seed}. {accuracy_sentence(result)}
+It learned from {result.images:,} student images with gradient. Of its {result.train_images} training images
 {result.labeled_images} had a label that it could use.
 
     model = timm.create_model("{record.architecture}", num_classes={record.num_classes})
@@ -37,4 +43,15 @@ The classes, in the order of the outputs, are in `{RECORD}`.
 """
 
 
-FORMAT = Format("safetensors", "PyTorch: safetensors for timm", _write)
+def _load(folder: Path, threads: int) -> Classify:
+    network = load_student(folder)
+
+    def classify(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch_threads(threads):
+            found: NDArray[np.float32] = predict(network, torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
+        return found
+
+    return classify
+
+
+FORMAT = Format("safetensors", "PyTorch: safetensors for timm", _write, _load)

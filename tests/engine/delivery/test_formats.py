@@ -2,28 +2,40 @@
 
 import io
 import json
+import re
+import runpy
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
+import huggingface_hub
 import numpy as np
 import onnx
 import pytest
 import torch
+from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+from PIL import Image
 from safetensors.torch import load_file
 
-from engine.delivery import export_student, student_archive
+from engine.delivery import check_push, export_student, measure_formats, push, student_archive
 from engine.delivery.export import CHECK, checked, finished_student
 from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
+from engine.delivery.model_card import model_card
 from engine.delivery.parity import nearly_as_accurate, same_answers
-from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
+from engine.images.converting import convert
+from engine.images.reading import Reading
+from engine.images.views import WHOLE, render, square
 from engine.results import RESULT
 from engine.student import RECORD, WEIGHTS
 from engine.tasks import NO_LABEL
+from engine.teachers import bundled_teacher
 from engine.workspace import Workspace
 from tests.engine.delivery import toy_format
-from tests.engine.delivery.made_task import CLASSES, make_run
+from tests.engine.delivery.made_task import CLASSES, make_run, pictures
 
 ALWAYS = {RECORD, RESULT}
 
@@ -99,20 +111,62 @@ def test_a_graph_takes_pixels_of_a_file_and_says_what_its_users_must_know(export
     assert "12 held-out images" in (exports["onnx"] / CHECK).read_text()
 
 
+def test_a_folder_runs_where_this_program_is_not(run, exports, tmp_path):
+    """Wide, high, gray, deep, turned and transparent images, cut and padded as the student's were."""
+    images = [*pictures(4), Image.new("RGBA", (9, 30), (200, 30, 0, 90))]
+    images += [Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 9), Image.new("L", (31, 20), 77)]
+    for i, image in enumerate(images):
+        image.save(tmp_path / f"{i}.png")
+    names = [f"{i}.png" for i in range(len(images))]
+    without = "import runpy, sys; sys.modules.update(engine=None, torch=None, timm=None)"
+    program = f"{without}; runpy.run_path({str(exports['folder'] / 'predict.py')!r}, run_name='__main__')"
+    command = [sys.executable, "-I", "-c", program, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = [line.split("\t") for line in done.stdout.splitlines()]
+    pixels = np.stack([as_the_program_sees(tmp_path / name, "squash") for name in names])
+    expected = softmax_by_timm(run, pixels)
+    assert [line[:2] for line in said] == [[n, CLASSES[p.argmax()]] for n, p in zip(names, expected, strict=True)]
+    np.testing.assert_allclose([float(line[2]) for line in said], expected.max(1), atol=1e-4)
+    assert "From image files it gives the same class on 100.0" in (exports["folder"] / CHECK).read_text()
+
+
+@pytest.mark.parametrize("resize", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("size", [(31, 20), (20, 31), (64, 7), (32, 32)])
+def test_the_program_of_a_folder_resizes_as_this_program_does(exports, tmp_path, resize, size):
+    rng = np.random.default_rng(3)
+    Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(tmp_path / "some.png")
+    prepared = runpy.run_path(str(exports["folder"] / "predict.py"))["prepared"]
+    about = {"input_size": "32", "resize": resize, "intensity": '{"value_range": null, "percentiles": null}'}
+    found = prepared(tmp_path / "some.png", about)
+    assert np.array_equal(found, as_the_program_sees(tmp_path / "some.png", resize))
+
+
+def as_the_program_sees(path, resize):
+    content = path.read_bytes()
+    image = convert(content, path.name, Reading(), 10**6).image
+    return render(square(image, resize), np.array(WHOLE, np.float32), 32)
+
+
 def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(run, student, exports, tmp_path):
     alone = shutil.copytree(run, tmp_path / "runs" / run.name)
     without = finished_student(alone)
-    assert checked(without, FORMATS["onnx"], exports["onnx"]).startswith(
+    assert checked(without, FORMATS["onnx"], exports["onnx"]).sentence.startswith(
         "Not checked on images, as there are none: There is no task named 'insects'"
     )
-    assert checked(student, FORMATS["onnx"], exports["onnx"]).startswith("Answers as the student does on 12 held-out")
+    found = checked(student, FORMATS["onnx"], exports["onnx"])
+    assert found.sentence.startswith("Answers as the student does on 12 held-out images: largest difference")
+    assert found.accuracy == np.mean(student.on_task.student.argmax(1) == student.on_task.labels)
 
 
-def test_labels_of_a_task_that_has_changed_say_nothing_of_held_out_images(student):
-    rows = student.images.held_out_rows(5)
+def test_labels_are_those_of_held_out_images_or_it_is_said_that_they_are_not(student):
+    rows = student.images.checked_rows(5)
     assert len(rows) == 5
     assert student.images.labels(rows).tolist() == [row % 3 for row in rows]
-    assert set(replace(student.images, same_revision=False).labels(rows)) == {NO_LABEL}
+    assert student.images.noun == "held-out image"
+    assert replace(student.images, learned_all=True).noun == "image of its task"
+    changed = replace(student.images, same_revision=False)
+    assert (set(changed.labels(rows)), changed.noun) == ({NO_LABEL}, "image of its task")
 
 
 def two(*first):
@@ -138,9 +192,131 @@ def test_a_less_precise_format_is_refused_where_it_loses_more_than_a_point():
     with pytest.raises(InvalidInputError, match="a loss of more than 1 point"):
         nearly_as_accurate(worse, False)
     assert nearly_as_accurate(worse, True).startswith("It has 98.5")
-    unknown = replace(worse, labels=np.full(200, NO_LABEL))
-    with pytest.raises(InvalidInputError, match="its accuracy is not known, as the task has changed since"):
+    unknown = replace(worse, labels=np.full(200, NO_LABEL), noun="image of its task")
+    with pytest.raises(InvalidInputError, match="of 200 images of its task; its accuracy is not known"):
         nearly_as_accurate(unknown, False)
+
+
+def is_kernel(tensor):
+    return len(tensor.dims) == 4 and np.prod(tensor.dims) > 100
+
+
+def test_int8_is_smaller_calibrated_and_says_what_it_loses(run, exports, tmp_path):
+    graph = onnx.load(exports["onnx-int8"] / "student-int8.onnx")
+    assert {t.data_type for t in graph.graph.initializer if is_kernel(t)} == {onnx.TensorProto.INT8}
+    int8, fp32 = exports["onnx-int8"] / "student-int8.onnx", exports["onnx"] / "student.onnx"
+    assert int8.stat().st_size < 0.5 * fp32.stat().st_size
+    said = (exports["onnx-int8"] / CHECK).read_text()
+    assert re.match(r"It has .* of 12 held-out images right, the student .* 95\xa0% interval .* ms a picture", said)
+    assert {e.key: e.value for e in graph.metadata_props}["classes"] == json.dumps(list(CLASSES))
+    alone = shutil.copytree(run, tmp_path / "runs" / run.name)
+    with pytest.raises(InvalidInputError, match="calibrated on training images, and there are none"):
+        export_student(alone, tmp_path / "out", "onnx-int8", anyway=True)
+
+
+def test_timm_loads_its_folder_and_the_card_says_what_whoever_finds_it_must_know(exports):
+    config = json.loads((exports["timm"] / "config.json").read_text())
+    assert (config["label_names"], config["pretrained_cfg"]["crop_mode"]) == (list(CLASSES), "squash")
+    card = (exports["timm"] / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: timm\n")
+    for said in (
+        "# Insects & birds",
+        "CC BY 4.0",
+        "50.0\xa0% of 4 held-out images",
+        "95\xa0% interval",
+        "| ant | unknown",
+    ):
+        assert said in card
+    assert "No teacher took part" in card
+    assert "must not be used for" in card
+
+
+def test_a_card_names_teachers_with_their_licenses_and_stays_plain_whatever_names_hold(student):
+    taught = replace(student.result, active_alpha={"mnist": 0.75, "gone": 0.25}, per_class_accuracy=(1.0, 0.5, None))
+    record = replace(student.record, classes=("a|b", "<b>*c*</b>", "d\ne"))
+    card = model_card(replace(student, result=taught, record=record))
+    assert f"| mnist | 75\xa0% | mnist | {bundled_teacher('mnist').license} |" in card
+    assert "| gone | 25\xa0% | not known any more | not known any more |" in card
+    assert "| a\\|b | 100.0\xa0% | 51.0\xa0% to 100.0\xa0% | 4 |" in card  # 4 of 4: n / (n + 1.96²)
+    assert "| \\<b\\>\\*c\\*\\</b\\> | 50.0" in card
+    assert "| d e | unknown |  | 4 |" in card
+    finished = replace(student, result=replace(taught, accuracy=None, interval=None), images=None)
+    assert "Not tested" in model_card(finished)
+
+
+class Hub:
+    """Stands for the hub's client: remembers what it is asked for, or refuses."""
+
+    def __init__(self, error=None):
+        self.error, self.asked = error, []
+
+    def create_repo(self, name, **options):
+        self.asked.append((name, options))
+        if self.error:
+            raise self.error
+
+    def upload_folder(self, **options):
+        self.asked.append(options)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    def use(error=None):
+        found = Hub(error)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: found)
+        return found
+
+    return use
+
+
+def test_a_folder_is_put_on_the_hub_in_private(hub, exports):
+    found = hub()
+    assert push(exports["timm"], "me/insects").endswith("/me/insects")
+    assert found.asked[0] == ("me/insects", {"private": True, "exist_ok": True})
+    assert (found.asked[1]["repo_id"], found.asked[1]["folder_path"]) == ("me/insects", exports["timm"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LocalTokenNotFoundError("no token"), "knows nobody here, so nothing was put into me/insects: sign in"),
+        (OfflineModeIsEnabled("offline"), "cannot be reached, so nothing was put into me/insects: connect"),
+        (OSError("no route"), "cannot be reached"),
+    ],
+)
+def test_a_hub_that_cannot_be_reached_or_refuses_is_a_sentence(hub, exports, error, said):
+    hub(error)
+    with pytest.raises(UnavailableError, match=said):
+        push(exports["timm"], "me/insects")
+
+
+@pytest.mark.parametrize(("form", "name"), [("onnx", "me/insects"), ("timm", "insects"), ("timm", "../x/y")])
+def test_what_the_hub_does_not_take_is_refused_before_anything_is_written(form, name):
+    with pytest.raises(InvalidInputError, match=r"leave --format out|is no repository of the hub"):
+        check_push(form, name)
+
+
+def test_formats_are_measured_side_by_side_and_what_may_not_be_offered_says_why(run, student, monkeypatch, tmp_path):
+    def refuse(answers, anyway):
+        raise InvalidInputError("It loses too much.")
+
+    refused = replace(FORMATS["onnx"], key="worse", check=refuse)
+    for key in set(FORMATS) - {"safetensors", "onnx"}:
+        monkeypatch.delitem(FORMATS, key)
+    monkeypatch.setitem(FORMATS, "worse", refused)
+    heard = []
+    table = measure_formats(run, tmp_path, lambda *told: heard.append(told))
+    assert [row.key for row in table.rows] == ["safetensors", "onnx", "worse"]
+    assert [told[:2] for told in heard] == [(0, 3), (1, 3), (2, 3)]
+    own = float(np.mean(student.on_task.student.argmax(1) == student.on_task.labels))
+    for row in table.rows[:2]:
+        assert row.accuracy == own
+        assert 0 < row.one_thread < 1000
+        with zipfile.ZipFile(tmp_path / f"{row.key}.zip") as archive:
+            held = [entry for entry in archive.infolist() if not entry.is_dir()]
+        assert sum(entry.file_size for entry in held) == row.size
+    assert (table.rows[2].problem, table.rows[2].size) == ("It loses too much.", 0)
+    assert not (tmp_path / "worse.zip").exists()
 
 
 def test_a_format_is_one_file_and_its_line(run, tmp_path, monkeypatch):

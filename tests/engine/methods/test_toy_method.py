@@ -13,7 +13,8 @@ from engine.methods import METHODS, get_method, register
 from engine.results import read_result
 from engine.review import open_task
 from engine.runs import plan, run_spec_from, start
-from engine.runs.execution import KIND, execute
+from engine.runs.execution import execute
+from engine.runs.spec import KIND
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.methods.toy.smoothing import METHOD
 

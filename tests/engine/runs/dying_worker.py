@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.jobs import worker
 from engine.runs import execution
 from engine.runs.execution import execute
+from engine.runs.spec import KIND
 
 
 class Dying(execution._Watched):
@@ -30,4 +31,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     if not (folder / execution.CHECKPOINT).exists():
         execution._Watched = Dying
-    sys.exit(worker.run(folder, {execution.KIND: execute}))
+    sys.exit(worker.run(folder, {KIND: execute}))

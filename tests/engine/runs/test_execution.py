@@ -32,8 +32,9 @@ from engine.runs import (
     request_predictions,
     start,
 )
-from engine.runs.execution import CHECKPOINT, KIND, execute
+from engine.runs.execution import CHECKPOINT, execute
 from engine.runs.predicting import execute_predictions
+from engine.runs.spec import KIND
 from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher

@@ -93,7 +93,3 @@ def test_what_cannot_be_ranked_is_a_sentence(shared_home, emoji):
     one = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, draw=Draw(1), resamples=3)
     assert "label" in one.under("parc").problem
     assert one.mean_rank is None
-
-
-def test_intervals_of_thousands_of_labeled_images_come_from_fewer_draws():
-    assert [panels._resamples(labeled) for labeled in (225, 2_048, 2_049, 5_000)] == [200, 200, 20, 20]

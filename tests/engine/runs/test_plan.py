@@ -13,7 +13,7 @@ from engine.files import canonical_hash
 from engine.methods import METHODS, get_method, preselected
 from engine.results import results_in
 from engine.review import open_task
-from engine.runs import method_means, plan, recorded_comparison, run_spec_from
+from engine.runs import method_means, plan, recorded_comparison, run_spec_from, start
 from engine.runs.comparison import common_ground, read_run
 from engine.runs.spec import as_json, spec_of
 from engine.tasks import Task
@@ -35,6 +35,17 @@ def test_a_task_without_held_out_images_starts_no_run(emoji, small):
     untested.__dict__["splits"] = np.full(len(emoji.images), "train")
     with pytest.raises(InvalidInputError, match="no held-out image with a label, so no student of it can be tested"):
         plan(emoji.workspace, untested, ["fine-tune"], [0], **small)
+
+
+def test_all_labels_are_a_number_in_the_spec_and_said_of_the_comparison(home, small):
+    task, chosen = open_task(home, "emoji-fluent"), small | {"labels_per_class": "all"}
+    most = int(task.available_labels().max())
+    specs = plan(home, task, ["fine-tune"], [0], **chosen)
+    assert specs == plan(home, task, ["fine-tune"], [0], **chosen | {"labels_per_class": most})
+    assert start(home, specs).shared["all_labels"] == task.available_labels().sum()
+    some = plan(home, task, ["fine-tune"], [0], **chosen | {"labels_per_class": most - 1})
+    assert "all_labels" not in start(home, some).shared
+    assert {spec.labels_per_class for spec in plan(home, task, ["fine-tune"], [0], device="cpu")} == {5}
 
 
 def test_every_spec_survives_json(emoji, small):

@@ -1,0 +1,1 @@
+"""Predict: a finished student at work on new images."""

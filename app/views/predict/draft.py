@@ -1,0 +1,29 @@
+"""What Predict remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.drafts import Draft, JobSlot
+from engine.delivery import UNSURE
+
+
+@dataclass
+class PredictDraft(Draft):
+    """student, beside, chosen: run, other run and job by task. round: a new number makes empty uploaders. The rest is
+    how the answers are shown; sheet counts from 1.
+    """
+
+    way: str = "files"
+    round: int = 0
+    student: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+    asked: JobSlot = field(default_factory=JobSlot)
+    view: str = "images"
+    unsure: float = UNSURE
+    only: str = "all"
+    order: str = "source"
+    classes: list[str] = field(default_factory=list)
+    sheet: int = 1
+    sent: str = ""  # what became of the last corrections, said once

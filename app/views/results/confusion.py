@@ -1,0 +1,251 @@
+"""Errors: the confusion matrix, whose cells and pairs lead to their images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import state
+from app.components import exhibits, tables, wording
+from app.components.escaping import escape, escape_chart
+from app.views.results import image_grid
+from app.views.results.draft import ResultsDraft
+from app.views.results.errors_view import Cell, ErrorsView
+from app.views.results.judged import Judged
+from engine.evaluation import confusion_matrix, most_confused
+
+NUMBERED = 15  # classes up to which each cell has its number in it
+NAMED = 50  # classes up to which the axes name them
+IN_TABLE = 25  # classes up to which the matrix is shown as a table; the CSV has it in any case
+PAIRS, MORE_PAIRS = 10, 50  # of the most confused classes; more where the matrix is too large to be read
+LARGEST, SMALLEST = 620, 300  # pixels of the matrix's height
+CELL = 44  # pixels of a cell's height where there are few
+CLICKABLE = 2_500  # cells that answer a click: those with the most images
+NAME_LENGTH = 22  # characters of a class on an axis
+RIGHT, WRONG = "63, 111, 216", "209, 105, 31"  # red, green, blue: what lies on the diagonal, and what does not
+OUTLINE = "#d1691f"
+INK = {"light": "#1a2421", "dark": "#f1f4f3"}  # of the numbers in cells, which no theme colors
+SMALL_TICKS, TICKS = 9, 12  # pixels of the classes' names on the axes; small ones where there are many
+
+
+def draw(found: Judged) -> None:
+    """The matrix, the most confused pairs beside it, and the images of the cell that is picked."""
+    matrix = confusion_matrix(found.predicted, found.labels, len(found.classes))
+    left, right = st.columns([5, 4], gap="medium")
+    with left:
+        picked = _draw_matrix(found, matrix)
+    with right:
+        paired = _draw_pairs(found, matrix)
+    cell = _newest(found.key, picked, paired)
+    if cell is None:
+        st.caption("Click a cell or a pair of classes to see its images.")
+    else:
+        _draw_images(found, cell)
+
+
+def matrix_table(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -> pd.DataFrame:
+    """The matrix with a row for each class and a column for each class it is taken for: images, or percent of a row."""
+    values = 100 * _shares(matrix) if shares else matrix
+    columns = {f"as {name}": values[:, number] for number, name in enumerate(classes)}
+    return pd.DataFrame({"True class": list(classes), "Images": matrix.sum(axis=1), **columns})
+
+
+def pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], count: int) -> pd.DataFrame:
+    """The most confused pairs of classes, those with the most images first."""
+    pairs = most_confused(matrix, count)
+    return pd.DataFrame(
+        {
+            "True class": [classes[pair.label] for pair in pairs],
+            "Taken for": [classes[pair.predicted] for pair in pairs],
+            "Images": [pair.images for pair in pairs],
+            "Of class, %": [100 * pair.share for pair in pairs],
+        }
+    )
+
+
+def _draw_matrix(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
+    shares = (
+        st.segmented_control(
+            "Cells",
+            ("counts", "shares"),
+            format_func={"counts": "Images", "shares": "Share of the class"}.__getitem__,
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("confusion cells", _view().cells, _put_cells),
+        )
+        == "shares"
+    )
+    table = matrix_table(matrix, found.classes, shares=shares)
+    forms = {name: tables.PERCENT if shares else tables.COUNT for name in table.columns[2:]}
+    right = int(np.trace(matrix))
+    points = exhibits.draw(
+        figure(matrix, found.classes, shares=shares),
+        table,
+        {"Images": tables.COUNT, **forms},
+        name=f"confusion matrix {found.task.name} {found.title}",
+        alt=f"Confusion matrix of {found.title}: {right:,} of {len(found):,} test images lie on the diagonal; the "
+        "table beside it names the most confused classes",
+        key=f"confusion {found.key} {shares}",
+        show_table=len(found.classes) <= IN_TABLE,
+        pick="points",
+    )
+    chosen = [point["customdata"] for point in points if "customdata" in point]
+    return _cell(found, *chosen[0]) if chosen else None
+
+
+def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
+    st.markdown("**Most confused**")
+    table = pairs_table(matrix, found.classes, PAIRS if len(found.classes) <= NAMED else MORE_PAIRS)
+    if table.empty:
+        st.caption("No image was taken for another class.")
+        return None
+    rows = exhibits.draw_table(
+        table,
+        {"Images": tables.COUNT, "Of class, %": tables.PERCENT},
+        name=f"most confused {found.task.name} {found.title}",
+        alt="Pairs of classes that are confused most often; pick one to see its images",
+        key=f"confused pairs {found.key}",
+        pick=True,
+    )
+    pairs = most_confused(matrix, len(table))
+    return _cell(found, pairs[rows[0]].label, pairs[rows[0]].predicted) if rows else None
+
+
+def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -> go.Figure:
+    """The matrix: rows are true classes, from above, columns what they were taken for. What is right and what is wrong
+    have a color each, and each its own scale, since few errors would not be seen beside many right ones.
+    """
+    count, values = len(classes), _shares(matrix) if shares else matrix
+    ink = INK.get(str(st.context.theme.type), INK["light"])
+    diagonal = np.eye(count, dtype=bool)
+    drawn = go.Figure()
+    for own, color in ((diagonal, RIGHT), (~diagonal, WRONG)):
+        drawn.add_heatmap(
+            z=np.where(own & (matrix > 0), values, np.nan),
+            colorscale=[[0, f"rgba({color}, 0.12)"], [1, f"rgba({color}, 0.75)"]],
+            zmin=0,
+            zmax=1 if shares else max(1, int((matrix * own).max())),
+            showscale=False,
+            hoverinfo="skip",
+            xgap=1,
+            ygap=1,
+        )
+    height = int(min(LARGEST, max(SMALLEST, CELL * count + 120)))
+    drawn.add_scatter(**_cells(matrix, classes, (height - 120) / count))
+    if count <= NUMBERED:
+        for row, column in np.argwhere(matrix > 0).tolist():
+            text = f"{100 * values[row, column]:.0f}\u00a0%" if shares else f"{matrix[row, column]:,}"
+            drawn.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 12, "color": ink})
+    _axes(drawn, classes)
+    drawn.update_layout(
+        height=height,
+        margin={"l": 0, "r": 8, "t": 28, "b": 0},
+        dragmode=False,
+        hovermode="closest",
+        hoverdistance=40 if count <= NUMBERED else 12,
+        showlegend=False,
+    )
+    return drawn
+
+
+def _cells(matrix: NDArray[np.int64], classes: Sequence[str], pixels: float) -> dict[str, Any]:
+    """An invisible mark on each cell with images: a heat map itself answers no click."""
+    totals = np.maximum(matrix.sum(axis=1), 1)
+    rows, columns = np.nonzero(matrix)
+    most = np.argsort(-matrix[rows, columns], kind="stable")[:CLICKABLE]
+    rows, columns = rows[most], columns[most]
+    said = [
+        f"{escape_chart(classes[row])} taken for {escape_chart(classes[column])}"
+        if row != column
+        else f"{escape_chart(classes[row])}, recognized"
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]
+    return {
+        "x": columns,
+        "y": rows,
+        "customdata": np.stack([rows, columns], axis=1).tolist(),
+        "mode": "markers",
+        "text": [
+            f"{text}: {wording.count(int(matrix[row, column]), 'image')}, "
+            f"{wording.percent(matrix[row, column] / totals[row])} of the class"
+            for text, row, column in zip(said, rows, columns, strict=True)
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": "square-open",
+            "size": max(5.0, min(30.0, pixels - 4)),
+            "color": OUTLINE,
+            "opacity": 0,
+            "line": {"width": 3},
+        },
+        "selected": {"marker": {"opacity": 1}},
+        "unselected": {"marker": {"opacity": 0}},
+        "cliponaxis": False,
+    }
+
+
+def _axes(drawn: go.Figure, classes: Sequence[str]) -> None:
+    named = len(classes) <= NAMED
+    ticks: Mapping[str, Any] = {
+        "tickvals": list(range(len(classes))),
+        "ticktext": [escape_chart(_short(name)) for name in classes],
+        "showticklabels": named,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": named,
+        "automargin": True,
+        "ticks": "",
+        "tickfont": {"size": TICKS if len(classes) <= IN_TABLE else SMALL_TICKS},
+    }
+    reach = [-0.5, len(classes) - 0.5]
+    drawn.update_xaxes(**ticks, range=reach, title="Taken for", tickangle=-45 if len(classes) > 3 else 0)
+    drawn.update_yaxes(**ticks, range=reach[::-1], title="True class")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+
+
+def _shares(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each row as shares of its sum; a row without images is 0."""
+    found: NDArray[np.float64] = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    return found
+
+
+def _draw_images(found: Judged, cell: Cell) -> None:
+    of = (found.labels == cell.label) & (found.predicted == cell.predicted)
+    places = np.flatnonzero(of)
+    places = places[np.argsort(-found.confidence[places], kind="stable")]
+    label, predicted = escape(found.classes[cell.label]), escape(found.classes[cell.predicted])
+    title = f"{label}, recognized" if cell.label == cell.predicted else f"{label} taken for {predicted}"
+    st.markdown(f"**{wording.isolated(title)}**: {wording.count(len(places), 'image')}, the surest first")
+    image_grid.draw(found, places, f"cell {found.key} {cell.label} {cell.predicted}")
+
+
+def _view() -> ErrorsView:
+    return ResultsDraft.current().errors
+
+
+def _put_cells(value: str) -> None:
+    _view().cells = value
+
+
+def _cell(found: Judged, label: int, predicted: int) -> Cell:
+    return Cell(found.key, int(label), int(predicted))
+
+
+def _newest(student: str, *picked: Cell | None) -> Cell | None:
+    """The cell that was picked last, whether in the matrix or among the pairs: the one that was not there before."""
+    view = _view()
+    before = view.picked
+    view.picked = picked
+    for now, then in zip(picked, before or (None,) * len(picked), strict=True):
+        if now != then and now is not None:
+            view.cell = now
+    return view.cell if view.cell is not None and view.cell.student == student else None

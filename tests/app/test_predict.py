@@ -1,0 +1,124 @@
+"""Predict: the page, with made-up answers in the real format."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import queues
+from app.views.predict import ask
+from engine import jobs
+from engine.delivery import finished_students, predict_job
+from engine.delivery.predict_job import PredictSpec, request_prediction
+from engine.delivery.predicting import Piece, Predicting
+from engine.delivery.prediction_rows import Answered, rows_of
+from engine.files import write_json
+from engine.jobs import worker
+from tests.app import made_runs
+from tests.app.pages import button, open_page, shown, text_of
+
+CLASSES = ("cat", "dog", "owl")
+FILES = ("a.png", "b.png", "<i>c</i>.png", "broken.png")
+PROBABILITIES = [[0.9, 0.05, 0.05], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0, 0, 0]]
+BESIDE = [[0.9, 0.05, 0.05], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8], [0, 0, 0]]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """No queue works here."""
+    monkeypatch.setattr(queues, "queue", lambda device: None)
+
+
+def thumbnail():
+    stream = io.BytesIO()
+    Image.new("RGB", (12, 8), (200, 30, 30)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def predicted(home, task, run, monkeypatch):
+    """A job that has said something of four files, one of which is broken."""
+    (home.path / "new").mkdir()
+    write_json(home.settings, {"import": {"roots": [str(home.path / "new")]}})
+    job = request_prediction(home, PredictSpec(task, run, str(home.path / "new")), "cpu")
+
+    def pieces(self, begin):
+        begin("fingerprint")
+        problems = ["", "", "", "broken.png is no readable image (why): replace it."]
+        found = Answered(FILES, problems, np.array(PROBABILITIES, np.float32), beside=np.array(BESIDE, np.float32))
+        self.summary.seconds, self.summary.student_seconds = 0.3, 0.03
+        yield Piece(rows_of(found, CLASSES, 0.6), [thumbnail()] * 3 + [b""])
+
+    monkeypatch.setattr(predict_job, "ready_student", lambda *_: None)
+    monkeypatch.setattr(Predicting, "__post_init__", lambda self: None)
+    monkeypatch.setattr(Predicting, "pieces", pieces)
+    assert worker.run(job.folder, {"predict": predict_job.execute_prediction}) == worker.DONE
+    return job
+
+
+@pytest.fixture
+def run(home):
+    """A finished run of a bundled task."""
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    made_runs.finish(home, comparison)
+    return comparison.runs[1]
+
+
+def test_without_a_student_the_page_leads_to_distill(home):
+    assert "No student of this task is finished yet." in text_of(open_page("predict", task="emoji-fluent"))
+
+
+def test_the_most_accurate_student_is_offered_first_with_fine_tuning_beside_it(home, run):
+    app = open_page("predict", task="emoji-fluent")
+    student, beside = app.selectbox[0], app.selectbox[1]
+    assert student.options[0].startswith("FixMatch, seed 0 · 53.0")
+    assert student.value == run
+    assert "fine-tune" in beside.value
+    app = shown(student.select_index(1).run())
+    assert app.selectbox[1].value == ""  # fine-tuning stands beside nothing but itself
+
+
+def test_answers_are_pictures_and_a_table_that_can_be_filtered(home, run, monkeypatch):
+    predicted(home, "emoji-fluent", run, monkeypatch)
+    app = open_page("predict", task="emoji-fluent")
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics == {"Images": "3", "Unsure": "1", "Milliseconds an image": "10.0", "Not read": "1"}
+    pictures = next(found.proto.body for found in app.get("html") if "figure" in found.proto.body)
+    assert pictures.count("<figure") == 3
+    assert "dog 50\u00a0% · unsure · beside: cat 60\u00a0%" in pictures
+    assert "&lt;i&gt;c&lt;/i&gt;.png" in pictures
+    assert "broken.png is no readable image" in text_of(app)
+    only = next(found for found in app.selectbox if found.label == "Which")
+    app = shown(only.select("differ").run())
+    app = shown(app.button_group[1].set_value("table").run())
+    table = app.dataframe[0].value
+    assert table["File"].tolist() == ["b.png"]
+    assert "Set" not in table
+    app = shown(app.slider[0].set_value(0.4).run())
+    assert {m.label: m.value for m in app.metric}["Unsure"] == "0"
+
+
+def test_a_job_that_waits_or_failed_is_shown_with_a_way_on(home, run):
+    (home.path / "new").mkdir()
+    write_json(home.settings, {"import": {"roots": [str(home.path / "new")]}})
+    job = request_prediction(home, PredictSpec("emoji-fluent", run, str(home.path / "new")), "cpu")
+    app = open_page("predict", task="emoji-fluent")
+    assert "This goes on when the page is closed" in text_of(app)
+    jobs.request_cancel(job)
+    assert button(open_page("predict", task="emoji-fluent"), "Try again")
+
+
+def test_corrections_of_a_bundled_task_are_refused_in_words(home, run, monkeypatch):
+    predicted(home, "emoji-fluent", run, monkeypatch)
+    app = open_page("predict", task="emoji-fluent")
+    app = shown(app.button_group[1].set_value("correct").run())
+    assert "This task came with the program and stays as it is." in text_of(app)
+
+
+def test_a_student_that_looks_at_another_size_cannot_stand_beside(home, run):
+    first, second = finished_students(home, "emoji-fluent")
+    assert ask.can_stand_beside(first, second)
+    assert not ask.can_stand_beside(first, first)
+    smaller = replace(second, student=replace(second.student, input_size=32))
+    assert not ask.can_stand_beside(first, smaller)
