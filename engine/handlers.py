@@ -21,6 +21,7 @@ _PLACES = {
     "map": "engine.maps:execute_map",
     "import": "engine.intake.import_job:execute_import",
     "predict": "engine.delivery.predict_job:execute_prediction",
+    "formats": "engine.delivery.format_table:execute_formats",
     "add-hub": "engine.teachers.from_hub:execute_hub",
     "add-checkpoint": "engine.teachers.from_checkpoint:execute_checkpoint",
     "add-outputs": "engine.features.precomputed:execute_outputs",

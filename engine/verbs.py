@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import pyarrow as pa
 
 from engine import jobs
-from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, ready_student
+from engine.delivery import DEFAULT, UNSURE, Predicting, export_student, finished_run, ready_student
 from engine.delivery.prediction_rows import written_to
 from engine.devices import kind, resolve
-from engine.errors import InvalidInputError, UnknownNameError
+from engine.errors import InvalidInputError
 from engine.features.extraction import LOADING
 from engine.files import expanded, make_folder
 from engine.intake import import_images as imported
@@ -214,19 +214,11 @@ def export(
     check.txt. anyway: also a format that loses more accuracy than it may. Raises UnknownNameError, InvalidInputError if
     the run has no student yet, `out` exists or the check fails, UnavailableError, DamagedFileError, StorageError.
     """
-    folder = finished_run(workspace, run)
+    folder = finished_run(_opened(workspace), _text("run", run))
     exported = export_student(folder, _path("out", out), _text("form", form), anyway=anyway)
     if progress and exported.check:
         print(exported.check, file=sys.stderr)
     return exported.files
-
-
-def finished_run(workspace: Workspace, run: str) -> Path:
-    """The folder of a run. Raises UnknownNameError."""
-    known = [job.id for job in jobs.list_jobs(_opened(workspace).runs)]
-    if _text("run", run) not in known:
-        raise UnknownNameError("run", run, known)
-    return workspace.runs / run
 
 
 def predict(

@@ -6,7 +6,15 @@ from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRu
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
-from engine.delivery.finished import FinishedRun, finished_students
+from engine.delivery.finished import FinishedRun, finished_run, finished_students
+from engine.delivery.format_table import (
+    FormatTable,
+    format_archive,
+    formats_job,
+    measure_formats,
+    measured_formats,
+    request_formats,
+)
 from engine.delivery.formats import DEFAULT
 from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.predict_job import (
@@ -29,6 +37,7 @@ __all__ = [
     "Calibration",
     "CostRule",
     "FinishedRun",
+    "FormatTable",
     "HeldOut",
     "KeptPredictions",
     "PredictSpec",
@@ -41,11 +50,17 @@ __all__ = [
     "cheapest_threshold",
     "check_push",
     "export_student",
+    "finished_run",
     "finished_students",
+    "format_archive",
+    "formats_job",
     "kept_likeness",
+    "measure_formats",
+    "measured_formats",
     "predictions_of_task",
     "push",
     "ready_student",
+    "request_formats",
     "request_prediction",
     "rows_as_csv",
     "rows_as_parquet",

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -52,12 +53,19 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: 
         raise InvalidInputError(f"{out} exists already: name a folder that does not.")
     verify_weights(run_folder)
     with replacing_folder(out) as temporary:
-        shutil.copyfile(run_folder / RECORD, temporary / RECORD)
-        write_json(temporary / RESULT, as_value(student.result))
-        FORMATS[form].write(student, temporary)
-        if check := checked(student, FORMATS[form], temporary, anyway=anyway):
-            write_bytes(temporary / CHECK, f"{check}\n".encode())
-    return Exported(sorted(path for path in out.rglob("*") if path.is_file()), check)
+        found = write_format(student, FORMATS[form], temporary, anyway=anyway)
+    return Exported(sorted(path for path in out.rglob("*") if path.is_file()), found.sentence)
+
+
+def write_format(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+    """Fill an empty folder with a student in one format, and say what came of its check. Raises as `export_student`."""
+    shutil.copyfile(student.weights.with_name(RECORD), folder / RECORD)
+    write_json(folder / RESULT, as_value(student.result))
+    form.write(student, folder)
+    found = checked(student, form, folder, anyway=anyway)
+    if found.sentence:
+        write_bytes(folder / CHECK, f"{found.sentence}\n".encode())
+    return found
 
 
 def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
@@ -66,11 +74,18 @@ def student_archive(run_folder: Path, form: str = DEFAULT) -> bytes:
     Raises as `export_student`.
     """
     packed = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        out = Path(folder) / "student"
-        for path in export_student(run_folder, out, form).files:
-            archive.write(path, f"{run_folder.name}/{path.relative_to(out)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "student"
+        export_student(run_folder, folder, form)
+        pack(folder, run_folder.name, packed)
     return packed.getvalue()
+
+
+def pack(folder: Path, name: str, to: BinaryIO) -> None:
+    """Write a folder's files as a ZIP, within a folder `name`."""
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, f"{name}/{path.relative_to(folder)}")
 
 
 def finished_student(run_folder: Path) -> FinishedStudent:
@@ -99,23 +114,34 @@ def _images(workspace: Workspace, record: StudentRecord, result: RunResult) -> t
     return TaskImages(task, record.input_size, same, learned_all=result.accuracy is None), ""
 
 
-def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> str:
-    """The sentence about what was written of a student into `folder`, beside what the student says in PyTorch.
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check."""
+
+    sentence: str  # "" where what was written is the student itself
+    accuracy: float | None = None  # 0..1, of the held-out images that it was checked on; None where there are none
+    milliseconds: float | None = None  # of one picture on one thread
+
+
+def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+    """What was written of a student into `folder`, beside what the student says in PyTorch.
 
     Raises InvalidInputError if it may not be offered, as the format's own check says.
     """
     if form.check is None or form.load is None:
-        return ""
+        return Checked("")
     images, on_task = student.images, student.on_task
     if images is None or on_task is None:
-        return f"Not checked on images, as there are none: {student.without_images}."
+        return Checked(f"Not checked on images, as there are none: {student.without_images}.")
     classify = form.load(folder, usable_processors())
     written = np.concatenate([classify(pixels) for pixels in images.pixels(on_task.rows)])
     sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun), anyway)]
     if form.prepare is not None:
         sentences.append(_from_files(images, on_task, form.prepare(folder), classify))
     taken = milliseconds(form.load(folder, 1), next(images.pixels(on_task.rows[:1])))
-    return " ".join([*sentences, f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread."])
+    sentences.append(f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread.")
+    right = float((written.argmax(1) == on_task.labels).mean()) if images.held_out else None
+    return Checked(" ".join(sentences), right, taken)
 
 
 def _from_files(images: TaskImages, on_task: OnTask, prepare: Prepare, classify: Classify) -> str:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 from safetensors.torch import load_file
 
-from engine.delivery import check_push, export_student, push, student_archive
+from engine.delivery import check_push, export_student, measure_formats, push, student_archive
 from engine.delivery.export import CHECK, checked, finished_student
 from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
@@ -151,10 +151,12 @@ def as_the_program_sees(path, resize):
 def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(run, student, exports, tmp_path):
     alone = shutil.copytree(run, tmp_path / "runs" / run.name)
     without = finished_student(alone)
-    assert checked(without, FORMATS["onnx"], exports["onnx"]).startswith(
+    assert checked(without, FORMATS["onnx"], exports["onnx"]).sentence.startswith(
         "Not checked on images, as there are none: There is no task named 'insects'"
     )
-    assert checked(student, FORMATS["onnx"], exports["onnx"]).startswith("Answers as the student does on 12 held-out")
+    found = checked(student, FORMATS["onnx"], exports["onnx"])
+    assert found.sentence.startswith("Answers as the student does on 12 held-out images: largest difference")
+    assert found.accuracy == np.mean(student.on_task.student.argmax(1) == student.on_task.labels)
 
 
 def test_labels_are_those_of_held_out_images_or_it_is_said_that_they_are_not(student):
@@ -292,6 +294,29 @@ def test_a_hub_that_cannot_be_reached_or_refuses_is_a_sentence(hub, exports, err
 def test_what_the_hub_does_not_take_is_refused_before_anything_is_written(form, name):
     with pytest.raises(InvalidInputError, match=r"leave --format out|is no repository of the hub"):
         check_push(form, name)
+
+
+def test_formats_are_measured_side_by_side_and_what_may_not_be_offered_says_why(run, student, monkeypatch, tmp_path):
+    def refuse(answers, anyway):
+        raise InvalidInputError("It loses too much.")
+
+    refused = replace(FORMATS["onnx"], key="worse", check=refuse)
+    for key in set(FORMATS) - {"safetensors", "onnx"}:
+        monkeypatch.delitem(FORMATS, key)
+    monkeypatch.setitem(FORMATS, "worse", refused)
+    heard = []
+    table = measure_formats(run, tmp_path, lambda *told: heard.append(told))
+    assert [row.key for row in table.rows] == ["safetensors", "onnx", "worse"]
+    assert [told[:2] for told in heard] == [(0, 3), (1, 3), (2, 3)]
+    own = float(np.mean(student.on_task.student.argmax(1) == student.on_task.labels))
+    for row in table.rows[:2]:
+        assert row.accuracy == own
+        assert 0 < row.one_thread < 1000
+        with zipfile.ZipFile(tmp_path / f"{row.key}.zip") as archive:
+            held = [entry for entry in archive.infolist() if not entry.is_dir()]
+        assert sum(entry.file_size for entry in held) == row.size
+    assert (table.rows[2].problem, table.rows[2].size) == ("It loses too much.", 0)
+    assert not (tmp_path / "worse.zip").exists()
 
 
 def test_a_format_is_one_file_and_its_line(run, tmp_path, monkeypatch):
