@@ -16,6 +16,7 @@ _PLACES = {
     "look": "engine.runs.extraction_job:execute_extraction",  # as version 0.1 called it
     "predictions": "engine.runs.predicting:execute_predictions",
     "panel": "engine.runs.panel:execute_panel",
+    "suspects": "engine.runs.suspects:execute_suspects",
     "speed": "engine.runs.speed:execute_speed",
     "map": "engine.maps:execute_map",
     "import": "engine.intake.import_job:execute_import",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import state
-from app.views.results import students
+from app.views.results import finish, students
 from app.views.results.sources import Shown
 from engine.delivery import student_archive
 from engine.tasks import Task
@@ -13,6 +13,11 @@ from engine.tasks import Task
 
 def render(shown: Shown, task: Task) -> None:
     """The section."""
+    _as_files(shown)
+    finish.render(shown, task)
+
+
+def _as_files(shown: Shown) -> None:
     if shown.recorded:
         st.info(
             "The students of a recorded comparison do not come with the program: start your own on Distill.",
