@@ -30,7 +30,7 @@ from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.finishing import quoted
 from engine.runs.material import RunMaterial
-from engine.runs.predicting import test_predictions
+from engine.runs.predictions_job import test_predictions
 from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
