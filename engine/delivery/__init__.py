@@ -16,6 +16,7 @@ from engine.delivery.format_table import (
     request_formats,
 )
 from engine.delivery.formats import DEFAULT
+from engine.delivery.judged import Judged, judge, shared_by
 from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.predict_job import (
     KeptPredictions,
@@ -29,6 +30,7 @@ from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
 from engine.delivery.threshold import CostRule, cheapest_threshold
+from engine.delivery.verdict import Verdict, verdict
 
 __all__ = [
     "DEFAULT",
@@ -39,12 +41,14 @@ __all__ = [
     "FinishedRun",
     "FormatTable",
     "HeldOut",
+    "Judged",
     "KeptPredictions",
     "PredictSpec",
     "Predicting",
     "Reliability",
     "SentBack",
     "SetRule",
+    "Verdict",
     "calibration_of",
     "camtrap_observations",
     "cheapest_threshold",
@@ -54,6 +58,7 @@ __all__ = [
     "finished_students",
     "format_archive",
     "formats_job",
+    "judge",
     "kept_likeness",
     "measure_formats",
     "measured_formats",
@@ -66,7 +71,9 @@ __all__ = [
     "rows_as_parquet",
     "run_calibration",
     "send_back",
+    "shared_by",
     "spec_of_prediction",
     "student_archive",
+    "verdict",
     "with_threshold",
 ]

@@ -1,5 +1,17 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
+from engine.runs.compared import (
+    RECORDED_COMPARISON,
+    Compared,
+    arithmetic_sentence,
+    differs_sentence,
+    intervals_sentence,
+    machine_of,
+    read_compared,
+    recorded_compared,
+    shared_sentence,
+    what_changed,
+)
 from engine.runs.comparison import (
     Comparison,
     Entry,
@@ -44,6 +56,7 @@ from engine.runs.ranking import (
 )
 from engine.runs.recorded import recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
+from engine.runs.repeating import repeating_command
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.suspects import (
@@ -80,7 +93,9 @@ __all__ = [
     "KIND",
     "MEASURED_IMAGES",
     "RECORDED",
+    "RECORDED_COMPARISON",
     "Candidate",
+    "Compared",
     "Comparison",
     "Decision",
     "Entry",
@@ -106,6 +121,7 @@ __all__ = [
     "Undo",
     "Which",
     "active_weights",
+    "arithmetic_sentence",
     "as_document",
     "candidates",
     "cards_of",
@@ -114,6 +130,7 @@ __all__ = [
     "damaged_comparisons",
     "decide",
     "defaults",
+    "differs_sentence",
     "drain",
     "effective_teachers",
     "entries_of",
@@ -121,6 +138,7 @@ __all__ = [
     "estimate_seconds",
     "finished_students",
     "finishing_spec",
+    "intervals_sentence",
     "known_panel",
     "known_speed",
     "known_suspects",
@@ -129,6 +147,7 @@ __all__ = [
     "line",
     "list_comparisons",
     "load_comparison",
+    "machine_of",
     "measurements",
     "method_means",
     "missing_outputs",
@@ -139,11 +158,14 @@ __all__ = [
     "proposal_for",
     "rank",
     "ranked_rows",
+    "read_compared",
     "read_runs",
+    "recorded_compared",
     "recorded_comparison",
     "recorded_predictions",
     "remove_task",
     "remove_teacher",
+    "repeating_command",
     "request_extraction",
     "request_finished",
     "request_measurements",
@@ -155,6 +177,7 @@ __all__ = [
     "run_spec_from",
     "seconds_left",
     "seconds_of",
+    "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
     "start",
@@ -165,6 +188,7 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
+    "what_changed",
     "what_to_finish",
     "worth_a_label",
     "would_more_help",

@@ -17,7 +17,7 @@ from app.components.escaping import escape, escape_chart
 from app.views.results import image_grid
 from app.views.results.draft import ResultsDraft
 from app.views.results.errors_view import Cell, ErrorsView
-from app.views.results.judged import Judged
+from engine.delivery import Judged
 from engine.evaluation import confusion_matrix, most_confused
 
 NUMBERED = 15  # classes up to which each cell has its number in it
