@@ -87,7 +87,7 @@ def request_finished(workspace: Workspace, spec: RunSpec, device: str | None = N
     return enqueue(workspace, [spec], device)[0]
 
 
-def finished_students(workspace: Workspace, task: str, comparison: str = "") -> list[Entry]:
+def trained_on_all(workspace: Workspace, task: str, comparison: str = "") -> list[Entry]:
     """The students of a task that were trained on all images, those that quote this comparison, the newest first."""
     jobs = [job for job in list_jobs(workspace.runs) if job.spec.get("held_out") is False]
     mine = [job for job in jobs if (job.spec.get("task"), job.spec.get("quotes")) == (task, comparison)]
