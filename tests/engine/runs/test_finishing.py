@@ -68,6 +68,8 @@ def test_a_finished_student_learns_from_all_images_and_quotes_its_comparison(hom
     readme = next(path for path in files if path.name == "README.md").read_text()
     assert "has no held-out accuracy of its own" in readme
     assert f"The same method without them, with 45 labels, was right on {percent(result.quoted.accuracy)}" in readme
+    other = finishing_spec(home, task, "fine-tune", comparison=comparison.id, device="cpu", images=256)
+    assert (other.train.images, other.quotes) == (256, "")  # another student than was compared
     with pytest.raises(InvalidInputError, match="was not tested"):
         _ = result.held_out_accuracy
 
