@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.components import exhibits, tables
 from app.components.escaping import escape_chart
 from app.components.methods import style_of, title
 from app.components.wording import count, percent
@@ -38,8 +39,16 @@ class Curve:
 
 
 def draw_accuracies(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], key: str) -> None:
-    """Bars of held-out accuracy with their intervals; a dot for each seed where there are several."""
-    st.plotly_chart(_bars(means, by_seed), key=key, config=CONFIG, alt=_bars_text(means))
+    """Bars of held-out accuracy with their intervals, to be saved; a dot for each seed where there are several."""
+    table = accuracy_table(means)
+    exhibits.draw(
+        _bars(means, by_seed),
+        table,
+        dict.fromkeys(table.columns[1:], tables.PERCENT),
+        name="held-out accuracy",
+        alt=_bars_text(means),
+        key=key,
+    )
 
 
 def draw_curves(curves: Sequence[Curve], axis: Axis, key: str, limits: tuple[float, float] | None = None) -> None:
@@ -48,6 +57,18 @@ def draw_curves(curves: Sequence[Curve], axis: Axis, key: str, limits: tuple[flo
     limits: how far the axes reach (spent, accuracy 0..1), for a chart that grows while it is watched.
     """
     st.plotly_chart(_curves(curves, axis, limits), key=key, config=CONFIG, alt=_curves_text(curves, axis))
+
+
+def draw_saved_curves(curves: Sequence[Curve], axis: Axis, key: str) -> None:
+    """The curves of runs that have ended, to be saved."""
+    exhibits.draw(
+        _curves(curves, axis, None),
+        curve_table(curves),
+        CURVE_FORMS,
+        name=f"accuracy over {axis}",
+        alt=_curves_text(curves, axis),
+        key=key,
+    )
 
 
 def draw_losses(curve: Curve, key: str) -> None:
@@ -59,7 +80,25 @@ def draw_losses(curve: Curve, key: str) -> None:
     st.plotly_chart(_losses(curve, names), key=key, config=CONFIG, alt=text)
 
 
-CURVE_FORMS = {"Student images": ",d", "Training seconds": ",.1f", "Held-out accuracy, %": ".1f"}
+CURVE_FORMS = {
+    "Student images": tables.COUNT,
+    "Training seconds": tables.SECONDS,
+    "Held-out accuracy, %": tables.PERCENT,
+}
+
+
+def accuracy_table(means: Sequence[MethodMean]) -> pd.DataFrame:
+    """The bars as a table, one row for each method; the interval is a 95 % one."""
+    rows = [
+        {
+            "Method": mean.title,
+            "Held-out accuracy, %": 100 * mean.accuracy,
+            "From, %": 100 * mean.interval.low,
+            "To, %": 100 * mean.interval.high,
+        }
+        for mean in means
+    ]
+    return pd.DataFrame(rows)
 
 
 def curve_table(curves: Sequence[Curve]) -> pd.DataFrame:

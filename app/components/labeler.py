@@ -28,14 +28,19 @@ class Labeled:
     more: bool
 
 
-def draw(tiles: Sequence[Tile], classes: Sequence[str], labels: Mapping[int, str | None], key: str) -> Labeled:
-    """The grid. `labels` are those the images begin with; `key` names this set of images."""
+def draw(
+    tiles: Sequence[Tile], classes: Sequence[str], labels: Mapping[int, str | None], key: str, *, more: bool = True
+) -> Labeled:
+    """The grid. `labels` are those the images begin with; `key` names this set of images. more: whether there is a
+    button for the next ones.
+    """
     result = _COMPONENT(
         data={
             "images": [{"row": tile.row, "src": tile.source, "name": tile.name} for tile in tiles],
             "classes": list(classes),
             "keys": list(KEYS[: len(classes)]),
             "labels": {str(row): label for row, label in labels.items()},
+            "more": more,
         },
         key=key,
         on_labels_change=_nothing,
@@ -183,6 +188,7 @@ export default function (component) {
     paint()
   }
   const more = () => {
+    if (!data.more) return
     send()
     setTriggerValue("more", true)
   }
@@ -250,11 +256,12 @@ export default function (component) {
     const range = keys.length > 1 ? keys[0] + "\\u2013" + keys.at(-1).toUpperCase() : keys[0]
     for (const [key, meaning] of [["\\u2190\\u2191\\u2193\\u2192", "move"], [range, "label"],
       ["Space", "skip"], ["0", "no label"], ["\\u232b", "undo"], ["Enter", "next images"]]) {
-      if (!key) continue
+      if (!key || (key === "Enter" && !data.more)) continue
       keysLine.append(make("kbd", "", key), document.createTextNode(meaning + "\\u2003"))
     }
     for (const [name, text, act] of [["undo", "Undo", undo], ["none", "No label", () => label(null)],
       ["more", "Next images", more]]) {
+      if (name === "more" && !data.more) continue
       const button = make("button", name, text)
       button.type = "button"
       button.onclick = () => { act(); root.focus({ preventScroll: true }) }

@@ -14,6 +14,7 @@ from app.components import wording
 PERCENT = ".1f"
 POINTS = "+.1f"  # differences of percents
 COUNT = ",d"
+SECONDS = ",.1f"
 SIGNIFICANT = ".4g"  # four digits, for scores whose scale is not known
 
 

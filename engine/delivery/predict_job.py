@@ -34,7 +34,7 @@ THUMBNAIL = 160  # pixels of the longer side of a small copy
 THUMBNAILS = 10_000  # images of which a small copy is kept: about 50 MB
 _PART = pa.schema([*SCHEMA, ("thumbnail", pa.binary())])
 # In a part's metadata: of which files it is, and what all parts so far took.
-_FINGERPRINT, _SECONDS, _STUDENT_SECONDS = "fingerprint", "seconds", "student seconds"
+_FINGERPRINT, _SECONDS, _STUDENT_SECONDS, _NOTES = "fingerprint", "seconds", "student seconds", "notes"
 
 
 class PredictSpec(msgspec.Struct, frozen=True):
@@ -144,6 +144,7 @@ class _Keeping:
             _FINGERPRINT: self.fingerprint,
             _SECONDS: str(summary.seconds),
             _STUDENT_SECONDS: str(summary.student_seconds),
+            _NOTES: "\n".join(note.replace("\n", " ") for note in summary.notes),
         }
         with replacing(_part_path(self.job.folder, self.parts)) as temporary:
             table = table.replace_schema_metadata(about)
@@ -182,6 +183,11 @@ class KeptPredictions:
     def seconds(self) -> tuple[float, float]:
         """What all rows took, and in the student alone."""
         return _number(self.about(_SECONDS)), _number(self.about(_STUDENT_SECONDS))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known about the answers, a sentence each."""
+        return [note for note in self.about(_NOTES).split("\n") if note]
 
     def about(self, name: str) -> str:
         """What the last part says of itself under a name; "" for nothing. Raises as `part`."""

@@ -18,17 +18,20 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from engine.delivery.calibration import Calibration, run_calibration
 from engine.delivery.likeness import Likeness, likeness_of
 from engine.delivery.prediction_rows import UNSURE, Answered, rows_of
 from engine.delivery.ready import ReadyStudent
-from engine.errors import InvalidInputError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.images.decoder import Decoders, View, Viewed
 from engine.intake import find_pictures
 from engine.intake.inventory import Inventory, Item
 from engine.settings import import_settings
 from engine.tasks.names import clean_identifier
+from engine.wording import percent
 from engine.workspace import Workspace
 
+COVERAGE = 0.9  # ours: the share of images whose set holds the right class
 BATCH = 64  # images that a student answers together: few enough for large ones, and a card is no slower for it
 FINDING, PREDICTING = "Finding the images", "Predicting"
 Progress = Callable[[int, int, str], None]  # done, total (0: nobody knows), what is being done; may raise to stop
@@ -107,7 +110,9 @@ class Predicting:
     thumbnail: int = 0  # pixels of the longer side of small copies; 0 = none
     progress: Progress = lambda done, total, stage: None
     summary: Summary = field(default_factory=Summary)
-    likeness: Likeness | None = None  # to the training images; found out when it begins
+    # Found out when it begins: what the training images look like, and how far probabilities can be trusted, by run.
+    likeness: Likeness | None = None
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be predicted, naming it."""
@@ -133,7 +138,7 @@ class Predicting:
             inventory = find_pictures(self.workspace, self.source, settings)
             try:
                 self._take_note(inventory)
-                self.likeness = likeness_of(self.workspace, self.student, self.progress)
+                self._learn_about_students()
                 done = begin(inventory.fingerprint)
                 yield from self._answered(self._seen(inventory, decoders, done), done, len(inventory.items))
             finally:
@@ -146,6 +151,24 @@ class Predicting:
         self.summary.skipped = tuple(skipped)
         self.summary.skipped_count = len(inventory.skipped) + inventory.skipped_more
         self.summary.notes = (*self.student.notes, *inventory.notes)
+
+    def _learn_about_students(self) -> None:
+        """From their held-out and training images."""
+        self.likeness = likeness_of(self.workspace, self.student, self.progress)
+        for student in filter(None, (self.student, self.beside)):
+            try:
+                found = run_calibration(self.workspace, student.run)
+            except DamagedFileError as error:  # a student answers without it
+                self.summary.notes += (str(error),)
+                continue
+            if found is not None:
+                self.calibrations[student.run] = found
+        self.summary.notes += _trust(self.calibrations.get(self.student.run))
+
+    def _shown(self, student: ReadyStudent, own: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A student's probabilities `[n, K]` as they are shown: at its temperature, where one was fitted."""
+        found = self.calibrations.get(student.run)
+        return own if found is None else np.asarray(found.calibrated(own), dtype=np.float32)
 
     def _seen(self, inventory: Inventory, decoders: Decoders, done: int) -> Iterator[_Seen]:
         size, resize, reading = self.student.looks_like
@@ -174,12 +197,28 @@ class Predicting:
         began = time.perf_counter()
         features, logits = self.student.answer(pixels)
         self.summary.student_seconds += time.perf_counter() - began
-        beside = self.beside.answer(pixels)[1].softmax(1).numpy() if self.beside else None
+        own, trusted = logits.softmax(1).numpy(), self.calibrations.get(self.student.run)
+        beside = None
+        if self.beside is not None:
+            beside = self._shown(self.beside, self.beside.answer(pixels)[1].softmax(1).numpy())
         unlike = self.likeness.unlike(features.numpy()) if self.likeness else None
-        found = Answered(seen.files, seen.problems, logits.softmax(1).numpy(), unlike=unlike, beside=beside)
+        sets = trusted.sets_of(own, COVERAGE) if trusted is not None and trusted.sets else None
+        found = Answered(seen.files, seen.problems, self._shown(self.student, own), sets, unlike, beside)
         rows = rows_of(found, classes, self.unsure)
         self.summary.add(rows)
         return Piece(rows, seen.thumbnails)
+
+
+def _trust(found: Calibration | None) -> tuple[str, ...]:
+    """What probabilities and sets rest on, a sentence; none for a student of an earlier version."""
+    if found is None:
+        return ()
+    if found.reason is not None:
+        return (found.reason,)
+    return (
+        f"Probabilities are at temperature {found.temperature:.2f}, fitted on {found.images:,} held-out images; a set "
+        f"holds the right class of {percent(COVERAGE, 0)} of such images.",
+    )
 
 
 def _one_ahead(pool: ThreadPoolExecutor, work: Callable[[_Seen], Piece], batches: Iterator[_Seen]) -> Iterator[Piece]:

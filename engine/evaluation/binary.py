@@ -73,7 +73,7 @@ def area_under_roc(
 
     The interval is DeLong's (1988) on the scale of logits (Pepe 2003, section 5.2), and with groups `[n]` (-1: an image
     that stands alone) that of Obuchowski (1997) in the form of summed influences. None where the classes do not overlap
-    at all, and with one group. Raises InvalidInputError if only one of the two classes occurs.
+    at all, with one image of a class, with one group. Raises InvalidInputError if one of the classes does not occur.
 
     >>> area_under_roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True]).value
     0.75
@@ -87,7 +87,7 @@ def area_under_roc(
     value = float(own[truth].mean())
     codes = as_groups(groups, len(values))
     number = int(codes.max()) + 1
-    if not 0 < value < 1 or number < 2:
+    if not 0 < value < 1 or number < 2 or min(len(above), len(below)) < 2:
         return AreaUnderRoc(value, None)
     variance = _variance(own - value, truth, codes)
     logit = math.log(value / (1 - value))
@@ -169,11 +169,9 @@ def _variance(off: FloatArray, truth: npt.NDArray[np.bool_], codes: npt.NDArray[
     """Of an AUROC, from how far each image's share of won pairs is `off [n]` its mean."""
     number, sizes = int(codes.max()) + 1, (int(truth.sum()), int((~truth).sum()))
     if number == len(off):
-        parts = [
-            float((off[own] ** 2).sum()) / (size * (size - 1)) if size > 1 else math.inf
-            for own, size in zip((truth, ~truth), sizes, strict=True)
-        ]
-        return sum(parts)
+        return sum(
+            float((off[own] ** 2).sum()) / (size * (size - 1)) for own, size in zip((truth, ~truth), sizes, strict=True)
+        )
     influence = off / np.where(truth, *sizes)
     summed = np.bincount(codes, weights=influence)
     return float(number / (number - 1) * (summed**2).sum())

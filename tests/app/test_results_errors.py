@@ -207,7 +207,7 @@ def test_the_other_parts_show_errors_classes_and_two_students(home):
 def test_an_error_that_the_matrix_shows_is_corrected_there_and_taken_back(own, monkeypatch):
     drawn = []
 
-    def draw(tiles, classes, labels, key):
+    def draw(tiles, classes, labels, key, more):
         drawn.append((tiles, classes, key))
         return Labeled(dict(hands), False)
 

@@ -59,6 +59,8 @@ def draw(task: Task, job: Job) -> None:
     rows = cached.predicted_rows(kept).to_pandas()
     rows["unsure"] = rows["probability"] < draft.unsure
     _metrics(kept, rows, spec_of_prediction(job).run)
+    for note in kept.notes:
+        st.caption(escape(note))
     shown = ShownAnswers(job, kept, rows, _places(rows))
     _problems(rows)
     view = st.segmented_control(
@@ -84,14 +86,11 @@ def _metrics(kept: KeptPredictions, rows: pd.DataFrame, run: str) -> None:
     read = rows["problem"].isna()
     whole, student = kept.seconds
     count = max(1, int(read.sum()))
+    with_reading = f"With finding, reading and decoding the images it is {1000 * whole / count:.1f}."
     values = [
         ("Images", f"{int(read.sum()):,}", "Those that could be read."),
         ("Unsure", f"{int((rows['unsure'] & read).sum()):,}", "Their probability is below the threshold."),
-        (
-            "Milliseconds an image",
-            f"{1000 * whole / count:.1f}",
-            f"{1000 * student / count:.1f} of them in the student.",
-        ),
+        ("Milliseconds an image", f"{1000 * student / count:.1f}", f"In the student. {with_reading}"),
     ]
     if rows["unlike"].notna().any():
         values.insert(2, ("None of these?", f"{int(rows['unlike'].fillna(False).sum()):,}", _unlike_help(run)))

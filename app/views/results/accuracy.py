@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from app import state
-from app.components import charts, tables, wording
+from app.components import charts, exhibits, tables, wording
 from app.components.charts import Axis
 from app.components.escaping import escape
 from app.views.results import replay, sources
@@ -97,15 +97,7 @@ def _draw_curves(shown: Shown) -> None:
             persist_state="session",
         )
         axis = "seconds" if chosen == "seconds" else "images"
-    charts.draw_curves(shown.curves, axis, f"results-curves-{axis}")
-    more = st.expander("Curves as a table", icon=":material/table:", on_change="rerun", key="results-curve-table")
-    if more.open:
-        with more:
-            st.dataframe(
-                tables.written(charts.curve_table(shown.curves), charts.CURVE_FORMS),
-                hide_index=True,
-                alt="Points of the curves above",
-            )
+    charts.draw_saved_curves(shown.curves, axis, f"results-curves-{axis}")
 
 
 def _draw_table(shown: Shown) -> None:
@@ -122,14 +114,11 @@ def _draw_table(shown: Shown) -> None:
         f"{alike}At equal seconds: the accuracy when the quickest of these methods was done, read off each method's "
         "curve. A slower method's learning rate had not fallen yet."
     )
-    st.download_button(
-        "Download the table (CSV)",
-        table.to_csv(index=False),
-        f"{shown.document.get('comparison', shown.id)}.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    exhibits.download_csv(lambda: table, f"accuracy {_named(shown)}", "results table csv")
+
+
+def _named(shown: Shown) -> str:
+    return str(shown.document.get("comparison", shown.id))
 
 
 def _draw_weights(shown: Shown) -> None:
@@ -147,5 +136,6 @@ def _draw_weights(shown: Shown) -> None:
         f"Shares of the distillation loss, mean over seeds with smallest and largest; they sum to 1. Effective number "
         f"of teachers: {wording.listed(said)}."
     )
+    exhibits.download_csv(lambda: weights, f"weights {_named(shown)}", "results weights csv")
     for problem in sorted({result.ranking_problem for result in shown.results if result.ranking_problem}):
         st.caption(f":material/info: No ranking was possible: {escape(problem)}")

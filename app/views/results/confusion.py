@@ -21,7 +21,7 @@ from app.views.results.judged import Judged
 from engine.evaluation import confusion_matrix, most_confused
 
 NUMBERED = 15  # classes up to which each cell has its number in it
-NAMED = 40  # classes up to which the axes name them
+NAMED = 50  # classes up to which the axes name them
 IN_TABLE = 25  # classes up to which the matrix is shown as a table; the CSV has it in any case
 PAIRS, MORE_PAIRS = 10, 50  # of the most confused classes; more where the matrix is too large to be read
 LARGEST, SMALLEST = 620, 300  # pixels of the matrix's height
@@ -30,12 +30,14 @@ CLICKABLE = 2_500  # cells that answer a click: those with the most images
 NAME_LENGTH = 22  # characters of a class on an axis
 RIGHT, WRONG = "63, 111, 216", "209, 105, 31"  # red, green, blue: what lies on the diagonal, and what does not
 OUTLINE = "#d1691f"
+INK = {"light": "#1a2421", "dark": "#f1f4f3"}  # of the numbers in cells, which no theme colors
+SMALL_TICKS, TICKS = 9, 12  # pixels of the classes' names on the axes; small ones where there are many
 
 
 def draw(found: Judged) -> None:
     """The matrix, the most confused pairs beside it, and the images of the cell that is picked."""
     matrix = confusion_matrix(found.predicted, found.labels, len(found.classes))
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([5, 4], gap="medium")
     with left:
         picked = _draw_matrix(found, matrix)
     with right:
@@ -62,7 +64,7 @@ def pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], count: int) -
             "True class": [classes[pair.label] for pair in pairs],
             "Taken for": [classes[pair.predicted] for pair in pairs],
             "Images": [pair.images for pair in pairs],
-            "Of the class, %": [100 * pair.share for pair in pairs],
+            "Of class, %": [100 * pair.share for pair in pairs],
         }
     )
 
@@ -105,7 +107,7 @@ def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
         return None
     rows = exhibits.draw_table(
         table,
-        {"Images": tables.COUNT, "Of the class, %": tables.PERCENT},
+        {"Images": tables.COUNT, "Of class, %": tables.PERCENT},
         name=f"most confused {found.task.name} {found.title}",
         alt="Pairs of classes that are confused most often; pick one to see its images",
         key=f"confused pairs {found.key}",
@@ -120,6 +122,7 @@ def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -
     have a color each, and each its own scale, since few errors would not be seen beside many right ones.
     """
     count, values = len(classes), _shares(matrix) if shares else matrix
+    ink = INK.get(str(st.context.theme.type), INK["light"])
     diagonal = np.eye(count, dtype=bool)
     drawn = go.Figure()
     for own, color in ((diagonal, RIGHT), (~diagonal, WRONG)):
@@ -138,7 +141,7 @@ def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -
     if count <= NUMBERED:
         for row, column in np.argwhere(matrix > 0).tolist():
             text = f"{100 * values[row, column]:.0f}\u00a0%" if shares else f"{matrix[row, column]:,}"
-            drawn.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 12})
+            drawn.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 12, "color": ink})
     _axes(drawn, classes)
     drawn.update_layout(
         height=height,
@@ -198,6 +201,7 @@ def _axes(drawn: go.Figure, classes: Sequence[str]) -> None:
         "fixedrange": named,
         "automargin": True,
         "ticks": "",
+        "tickfont": {"size": TICKS if len(classes) <= IN_TABLE else SMALL_TICKS},
     }
     reach = [-0.5, len(classes) - 0.5]
     drawn.update_xaxes(**ticks, range=reach, title="Taken for", tickangle=-45 if len(classes) > 3 else 0)

@@ -42,7 +42,7 @@ def draw(found: Judged, places: NDArray[np.int64], key: str, other: Judged | Non
     shown = _paged(there, key, size)
     if correcting:
         unfinished.warn(found.task, "A label")
-        _correct(found.task.name, _tiles(found, shown, other), key)
+        _correct(found.task.name, _tiles(found, shown), key)
         return
     images.grid(found.task, [_thumbnail(found, place, other) for place in shown.tolist()], SIZE)
     if not own:
@@ -74,7 +74,7 @@ def _thumbnail(found: Judged, place: int, other: Judged | None) -> Thumbnail:
     return Thumbnail(int(found.rows[place]), f"{name}: {label}; said: {told}", caption)
 
 
-def _tiles(found: Judged, places: NDArray[np.int64], other: Judged | None) -> list[Tile]:
+def _tiles(found: Judged, places: NDArray[np.int64]) -> list[Tile]:
     rows = found.rows[places].tolist()
     return [
         Tile(row, source, f"{found.image_ids[place]} · said: {said(found, place)}")
@@ -96,6 +96,7 @@ def _correct(name: str, tiles: list[Tile], key: str) -> None:
         list(task.record.given_classes),
         dict(zip(rows, tasks.given_labels(task, rows), strict=True)),
         key=f"labeler {key} {rows[0]} {len(rows)} {undone}",
+        more=False,  # pages lead to the others
     )
     changed = _changed(task, done.labels)
     if changed:

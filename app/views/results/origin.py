@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -80,7 +81,8 @@ def command(workspace: Workspace, task: Task, comparison: Comparison) -> str | N
         )
     except WorkbenchError:
         return None
-    if {spec.run_id for spec in again} != set(comparison.runs):
+    same = {replace(spec, threads=first.threads).run_id for spec in again}  # how many there are decides last bits alone
+    if same != set(comparison.runs):
         return None
     return _in_words(first, methods, seeds, train)
 

@@ -15,12 +15,13 @@ from app.views.results.draft import ResultsDraft
 from app.views.results.judged import Judged, judged, paired, shared_by
 from app.views.results.sources import Shown
 from engine.evaluation import PairedAccuracies
+from engine.results import RunResult
 from engine.tasks import Task
 
 
 def draw(shown: Shown, task: Task, found: Judged) -> None:
     """The choice of the second student, how sure the difference is, and the images that only one recognizes."""
-    offered = [result for result in students.offered(shown) if students.title(result) != found.title]
+    offered = _others(shown, found)
     if not offered:
         st.info("There is no second student in this comparison to hold this one against.", icon=":material/info:")
         return
@@ -34,6 +35,14 @@ def draw(shown: Shown, task: Task, found: Judged) -> None:
     pair = paired(first, second)
     st.markdown(sentence(pair, first.title, second.title))
     _draw_images(first, second, pair)
+
+
+def _others(shown: Shown, found: Judged) -> list[RunResult]:
+    """The students that one can be held against: first other methods with its seed, which drew the same labels."""
+    all_of_them = students.offered(shown)
+    mine = next(result for result in all_of_them if students.title(result) == found.title)
+    others = [result for result in all_of_them if result is not mine]
+    return sorted(others, key=lambda other: (other.seed != mine.seed, other.method == mine.method))
 
 
 def sentence(pair: PairedAccuracies, first: str, second: str) -> str:

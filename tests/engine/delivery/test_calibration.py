@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.delivery import calibration_of
+from engine.delivery import calibration_of, run_calibration
 from engine.errors import InvalidInputError
 from engine.evaluation import (
     COVERAGES,
@@ -15,7 +15,11 @@ from engine.evaluation import (
     fit_temperature,
     prediction_sets,
 )
-from engine.predictions import largest, predictions_from
+from engine.predictions import PREDICTIONS, largest, predictions_from, write_predictions
+from engine.runs import predictions_of
+from engine.tasks import groups_of, read_groups
+from engine.tasks.facts import Facts, write_facts
+from tests.app import made_runs
 
 CLASSES = ("bolt", "nut", "screw", "washer")
 
@@ -93,6 +97,29 @@ def test_groups_stay_whole_and_images_without_a_known_class_are_left_out():
     assert all(len(set(found.held_out.half[found.held_out.groups == group])) == 1 for group in range(5, 25))
     assert "20 groups" in found.rule(0.9).interval.method
     assert "20 groups" in found.after.error.interval.method
+
+
+def test_a_run_is_judged_by_the_groups_of_its_task_as_long_as_there_is_one(home):
+    task, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.finish(home, comparison)
+    run, ids = comparison.runs[0], task.images.image_ids
+    path, count = home.runs / run / PREDICTIONS, len(ids)
+    assert run_calibration(home, run).held_out.groups is None
+    groups = np.array([f"g{row // 40}" if row % 40 else "" for row in range(count)])
+    sides, same = np.full(count, 8, dtype=np.int32), np.arange(count)
+    write_facts(task.folder, ids, Facts(sides, sides, groups, same, same, np.zeros(count, dtype=bool), [[]] * count))
+    found = run_calibration(home, run).held_out.groups
+    place = {image: row for row, image in enumerate(ids)}
+    rows = [place[image] for image in predictions_of(home, run).image_ids]
+    assert [len(set(found[groups[rows] == name])) for name in np.unique(groups[rows])] == [1] * len(set(groups[rows]))
+    assert set(found[groups[rows] == ""]) == {-1}
+    assert groups_of(task, [ids[1], "gone"]).tolist() == [read_groups(task.folder)[1], -1]
+    task.folder.rename(home.path / "elsewhere")
+    assert run_calibration(home, run).held_out.groups is None
+    write_predictions(path, predictions_from(ids[:1], CLASSES, np.array([-1]), np.eye(4)[:1]))
+    assert run_calibration(home, run) is None
+    path.unlink()
+    assert run_calibration(home, run) is None
 
 
 def test_one_class_alone_or_a_class_without_images_is_no_reason_to_fail():

@@ -15,12 +15,14 @@ from PIL import Image
 
 from engine.cli.program import main
 from engine.delivery import predicting, prediction_rows
+from engine.delivery.calibration import calibration_of
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import SCHEMA, Answered, rows_of, written_to
 from engine.delivery.ready import ready_student
 from engine.errors import InvalidInputError, StorageError, UnknownNameError
 from engine.intake.discovery import pictures_in
+from engine.predictions import Predictions
 from engine.settings import ImportSettings
 from engine.student import load_student
 from engine.workspace import Workspace
@@ -223,3 +225,29 @@ def test_camera_traps_get_the_columns_of_camtrap_dp_with_what_is_known():
         **{"classificationProbability": "0.9000"},
     }
     assert len(table[0]) == 28
+
+
+def test_probabilities_are_calibrated_and_sets_hold_what_the_held_out_images_allow(workspace, monkeypatch):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 400)
+    logits = random.normal(size=(400, 3)) * 4
+    logits[np.arange(400), labels] += 2  # far too sure of itself
+    own = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+    held_out = Predictions(tuple(map(str, range(400))), ("cat", "dog", "=owl"), labels, own, None)
+    monkeypatch.setattr(predicting, "run_calibration", lambda home, run: calibration_of(held_out))
+    student = ready_student(workspace, "run-1", "cpu")
+    work = Predicting(workspace, student, "", beside=student)
+    work._learn_about_students()
+    trusted = work.calibrations["run-1"]
+    assert trusted.temperature > 1.5
+    assert "Probabilities are at temperature" in work.summary.notes[-1]
+    pixels = random.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    piece = work._answer(predicting._Seen(["a.png", "b.png"], ["", ""], pixels, [b"", b""]))
+    with torch.inference_mode():
+        said = student.answer(torch.from_numpy(pixels).permute(0, 3, 1, 2))[1].softmax(1).numpy()
+    for row, probabilities in zip(piece.rows.to_pylist(), said, strict=True):
+        assert row["probability"] == pytest.approx(trusted.calibrated(probabilities[None]).max(), abs=1e-5)
+        assert row["beside_probability"] == row["probability"]
+        assert row["set"] == [
+            student.record.classes[i] for i in np.flatnonzero(trusted.sets_of(probabilities[None], 0.9))
+        ]

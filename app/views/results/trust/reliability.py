@@ -37,7 +37,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
     sides = [("By itself", found.before, BEFORE, "circle")]
     if found.after is not None:
         sides.append((f"At a temperature of {found.temperature:.2f}", found.after, AFTER, "diamond"))
-    for column, (title, side, color, symbol) in zip(st.columns(2, gap="large"), sides, strict=False):
+    for column, (title, side, color, symbol) in zip(st.columns(len(sides), gap="large"), sides, strict=True):
         with column:
             _draw_side(title, side, color, symbol, chosen)
     st.caption(

@@ -72,8 +72,9 @@ def _draw_figures(point: Decided) -> None:
         st.metric("Decided", wording.percent(point.coverage))
         st.metric("Right of these", wording.percent(point.accuracy) if point.accuracy is not None else "–")
         st.metric("Left to a person", f"{point.left:,} of {point.images:,}")
-    interval = f" The share of right ones is between {in_percent(point.interval)}\u00a0%." if point.interval else ""
-    st.markdown(f"{sentence(point)}{interval}")
+    st.markdown(sentence(point))
+    if point.interval:
+        st.caption(f"Of the decided images, {in_percent(point.interval)}\u00a0% are right (95\u00a0% interval).")
 
 
 def curve_table(curve: CoverageCurve) -> pd.DataFrame:
