@@ -15,6 +15,7 @@ from tests.app.pages import button, open_page, progress_of, shown, text_of
 ROWS = (
     FormatRow("safetensors", "PyTorch", size=13_700_000, accuracy=0.512, one_thread=10.81, all_threads=6.2),
     FormatRow("onnx", "ONNX", check="Answers as it does.", size=13_800_000, accuracy=0.512, one_thread=1.5),
+    FormatRow("timm", "timm", check="Answers as it does, too.", size=13_700_000),
     FormatRow("onnx-int8", "ONNX, 8 bits", problem="It loses 3 points."),
 )
 
@@ -41,13 +42,13 @@ def test_formats_are_asked_for_and_shown_with_their_downloads_when_they_are_ther
     assert worker.run(job.folder, {"formats": measured}) == worker.DONE
     app = take_away()
     table = app.dataframe[0].value
-    assert list(table["Format"]) == ["PyTorch", "ONNX"]
+    assert list(table["Format"]) == ["PyTorch", "ONNX", "timm"]
     assert list(table.columns[1:]) == ["MB", "Held-out accuracy, %", "ms, 1 thread", "ms, 2 threads"]
     said = text_of(app).replace("\\", "")
     assert "ONNX, 8 bits: It loses 3 points." in said
     assert "Answers as it does." in said
     downloads = {found.proto.label: found.proto.disabled for found in app.get("download_button")}
-    assert downloads == {"Download (ZIP)": False, "PyTorch": True, "ONNX": False}  # one whose file is gone is off
+    assert downloads == {"Download (ZIP)": False, "ONNX": False, "timm": True}  # one whose file is gone is off
 
 
 def measured(workspace, job, report):

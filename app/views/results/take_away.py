@@ -107,7 +107,7 @@ def _draw_table(job: Job, table: FormatTable) -> None:
         f"{wording.moment(table.measured_at)}."
     )
     with st.container(horizontal=True):
-        for row in offered:
+        for row in (row for row in offered if row.check):  # the student itself has its button above
             path = format_archive(job, row.key)
             st.download_button(
                 row.title,
