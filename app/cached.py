@@ -19,7 +19,7 @@ from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
 from engine.predictions import Predictions
 from engine.review import Checked
-from engine.runs import Ranking, TeacherPanel, known_panel, missing_outputs
+from engine.runs import Ranking, Suggestion, TeacherPanel, known_panel, missing_outputs
 from engine.tasks import Draw, Task, groups_of
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
@@ -90,6 +90,15 @@ def panel(task: Task) -> TeacherPanel | None:
         return None
 
 
+def worth_a_label(task: Task, count: int) -> Suggestion:
+    """The images worth a label next, chosen once for all sessions until labels or teachers change.
+
+    Raises as `engine.runs.worth_a_label`.
+    """
+    keys = ",".join(record.key for record in all_teachers(state.workspace()))
+    return _worth_a_label(state.workspace(), task.name, task.revision, task.record.given_labels, keys, count, task)
+
+
 def calibration(task: Task, predictions: Predictions) -> Calibration:
     """How far a student's probabilities can be trusted, from its predictions of the task's test images.
 
@@ -148,6 +157,13 @@ def _ranking(
     if missing_outputs(workspace, _task, draw):
         raise _MissingOutputsError
     return runs.rank(workspace, _task, metric=metric, draw=draw)
+
+
+@st.cache_resource(max_entries=32, ttl=900, show_spinner="Choosing images")
+def _worth_a_label(
+    workspace: Workspace, name: str, revision: str, labels: str, teachers: str, count: int, _task: Task
+) -> Suggestion:
+    return runs.worth_a_label(workspace, _task, count)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -41,6 +41,7 @@ class FittedProbe:
     weight: FloatArray  # [d, C]
     bias: FloatArray  # [C]; -infinity for a class without a label
     regularizer: float  # what the labels chose, in the unit of the fit that made the probe
+    temperature: float = 1.0  # by which weight and bias are divided already
 
     def predict_proba(self, features: npt.ArrayLike) -> FloatArray:
         """Class probabilities `[n, C]` for `features [n, d]`; rows sum to 1, a class without a label has 0.
@@ -85,7 +86,38 @@ def fit_ridge(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes:
     shrunk = values / (np.square(values) + strength * unit)
     weight = right.T @ (shrunk[:, None] * along) / temperature
     bias = np.where(present, level / temperature, -np.inf)
-    return FittedProbe(mean, scale, weight, bias, strength)
+    return FittedProbe(mean, scale, weight, bias, strength, temperature)
+
+
+def left_out(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> FloatArray:
+    """What a ridge probe on all other labeled images says of each: class probabilities `[n, C]`, rows sum to 1.
+
+    By the closed form for leaving one out (Allen 1974), with the regularizer and temperature of `fit_ridge` on all of
+    them. Raises as `fit_ridge`.
+
+    >>> said = left_out([[0.0, 1.0], [0.2, 1.0], [0.1, 1.0], [5.0, 1.1], [5.2, 1.0], [5.1, 1.0]], [0, 0, 1, 1, 1, 1], 2)
+    >>> said.argmax(axis=1).tolist()  # the third is labeled as those that it does not look like
+    [0, 0, 0, 1, 1, 1]
+    """
+    matrix, ids, present = _inputs(features, labels, number_of_classes)
+    probe = fit_ridge(matrix, ids, number_of_classes)
+    rows = (matrix - probe.mean) / probe.scale
+    n, d = rows.shape
+    products = rows.T @ rows if n > d else rows @ rows.T
+    strength = probe.regularizer * max(float(np.trace(products)) / min(n, d), np.finfo(np.float64).tiny)
+    inverse = np.linalg.inv(products + strength * np.eye(len(products)))
+    spanned = products if n <= d else rows
+    leverage = np.full(n, 1 / n)
+    for start in range(0, n, MANY_LABELS):
+        part = slice(start, start + MANY_LABELS)
+        by = inverse[:, part].T if n <= d else rows[part] @ inverse
+        leverage[part] += np.einsum("nk,nk->n", spanned[part], by)
+    targets = np.eye(number_of_classes)[ids][:, present]
+    fitted = (rows @ probe.weight[:, present] + probe.bias[present]) * probe.temperature
+    answers = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
+    said = np.zeros((n, number_of_classes))
+    said[:, present] = softmax(answers / probe.temperature)
+    return said
 
 
 def fit_logistic(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: int) -> FittedProbe:
@@ -160,7 +192,7 @@ def _ridge_of_many(matrix: FloatArray, ids: IntArray, present: npt.NDArray[np.bo
     best = np.unravel_index(losses.argmin(), losses.shape)
     strength, temperature = RIDGE_STRENGTHS[best[0]], TEMPERATURES[best[1]]
     weight = axes @ (along / (squares + strength * unit)[:, None]) / temperature
-    return FittedProbe(mean, scale, weight, np.where(present, level / temperature, -np.inf), strength)
+    return FittedProbe(mean, scale, weight, np.where(present, level / temperature, -np.inf), strength, temperature)
 
 
 def _left_out_answers(

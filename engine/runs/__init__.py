@@ -19,9 +19,17 @@ from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
-from engine.runs.labeling import unlabeled_rows, worth_a_label
+from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
+from engine.runs.more_labels import (
+    LabelPoint,
+    entries_of,
+    label_curve,
+    label_curve_specs,
+    seconds_of,
+    would_more_help,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
-from engine.runs.predicting import Which, predictions_of, predictions_path, request_predictions
+from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
 from engine.runs.ranking import (
@@ -38,6 +46,20 @@ from engine.runs.recorded import recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs.suspects import (
+    KEEP,
+    Decision,
+    Suspect,
+    Suspects,
+    Undo,
+    check_labels,
+    decide,
+    known_suspects,
+    request_suspects,
+    take_back,
+    time_of_suspects,
+    undecided,
+)
 from engine.runs.users import remove_task, users_of_task
 from engine.runs.verdict import (
     MEASURED_IMAGES,
@@ -54,13 +76,16 @@ from engine.runs.verdict import (
 __all__ = [
     "CHECKPOINT",
     "DEFAULT_METRIC",
+    "KEEP",
     "KIND",
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
     "Comparison",
+    "Decision",
     "Entry",
     "ExtractionTime",
+    "LabelPoint",
     "LostRun",
     "MeanRankPlaces",
     "Measured",
@@ -74,23 +99,33 @@ __all__ = [
     "RunSpec",
     "RunsRead",
     "Speed",
+    "Suggestion",
+    "Suspect",
+    "Suspects",
     "TeacherPanel",
+    "Undo",
     "Which",
     "active_weights",
     "as_document",
     "candidates",
     "cards_of",
+    "check_labels",
     "curve",
     "damaged_comparisons",
+    "decide",
     "defaults",
     "drain",
     "effective_teachers",
+    "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finished_students",
     "finishing_spec",
     "known_panel",
     "known_speed",
+    "known_suspects",
+    "label_curve",
+    "label_curve_specs",
     "line",
     "list_comparisons",
     "load_comparison",
@@ -115,16 +150,22 @@ __all__ = [
     "request_panel",
     "request_predictions",
     "request_speed",
+    "request_suspects",
     "run_again",
     "run_spec_from",
     "seconds_left",
+    "seconds_of",
     "single_teacher_runs",
     "single_teacher_specs",
     "start",
+    "take_back",
+    "time_of_suspects",
+    "undecided",
     "unfinished_measurements",
     "unlabeled_rows",
     "users_of_task",
     "waiting",
     "what_to_finish",
     "worth_a_label",
+    "would_more_help",
 ]

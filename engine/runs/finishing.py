@@ -48,8 +48,8 @@ def finishing_spec(
     UnknownNameError for a method that the comparison has no finished run of, and as `plan`.
     """
     whole = replace(task, held_out=False)
-    seed, like = (0, {}) if not comparison else _as_in(workspace, task, comparison, method)
-    [spec] = plan(workspace, whole, [method], [seed], labels_per_class=ALL, device=device, **{**like, **chosen})
+    seeds, like = ([0], {}) if not comparison else as_compared(workspace, task, comparison, method)
+    [spec] = plan(workspace, whole, [method], seeds[:1], labels_per_class=ALL, device=device, **{**like, **chosen})
     return replace(spec, quotes=comparison)
 
 
@@ -119,8 +119,11 @@ def quoted(workspace: Workspace, spec: RunSpec) -> Quoted | None:
     )
 
 
-def _as_in(workspace: Workspace, task: Task, comparison: str, method: str) -> tuple[int, dict[str, Any]]:
-    """Seed and settings of a comparison's first finished run of a method."""
+def as_compared(workspace: Workspace, task: Task, comparison: str, method: str) -> tuple[list[int], dict[str, Any]]:
+    """The seeds of a comparison's finished runs of a method, rising, and the settings as `plan` takes them.
+
+    Raises UnknownNameError for a method of which it has none, DamagedFileError, StorageError.
+    """
     if comparison == RECORDED:
         results, shared = _results(workspace, task.name, comparison)
         seeds = [result.seed for result in results if result.method == method]
@@ -133,7 +136,7 @@ def _as_in(workspace: Workspace, task: Task, comparison: str, method: str) -> tu
         like = _settings_of(own[0].spec) if own else {}
     if not seeds:
         raise UnknownNameError("finished method of this comparison", method, {result.method for result in results})
-    return min(seeds), like
+    return sorted(seeds), like
 
 
 _RECORDED_FIELDS = {"architecture": "student", "start": "start", "size": "size", "images": "images"}

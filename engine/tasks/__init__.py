@@ -14,6 +14,7 @@ Every function raises WorkbenchErrors alone, each a sentence to be shown. A task
 
 from engine.tasks.budget import ALL, Budget, all_labels, labels_per_class, usual_draw
 from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
+from engine.tasks.confirmed import confirm, confirmed_labels
 from engine.tasks.draw import Draw
 from engine.tasks.facts import read_groups, read_import_summary, read_small
 from engine.tasks.groups import groups_of
@@ -39,6 +40,8 @@ __all__ = [
     "bundled_names",
     "check_task_name",
     "clean_text",
+    "confirm",
+    "confirmed_labels",
     "empty_trash",
     "given_label_numbers",
     "given_labels",

@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app import queues, state
@@ -13,7 +14,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import Proposal, list_comparisons, plan, read_runs
+from engine.runs import Proposal, finished_students, list_comparisons, plan, read_runs
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
@@ -358,3 +359,13 @@ def test_nothing_is_measured_while_the_form_is_closed(home):
     _, comparison = made_runs.planned(home, ["fine-tune"], [0])
     open_page("distill", task="emoji-fluent", comparison=comparison.id)
     assert not jobs.list_jobs(home.jobs)
+
+
+def test_a_task_without_held_out_labels_gets_a_student_all_the_same(home, measured, monkeypatch):
+    monkeypatch.setattr(Task, "test_rows", np.empty(0, np.int64))
+    app = shown(open_page("distill", task="emoji-fluent").run())
+    assert "how often it is right is then not known" in text_of(app)
+    assert not any(each.label.startswith("Start") for each in app.button)
+    shown(button(app, "Train on all images").click().run())
+    [entry] = finished_students(home, "emoji-fluent")
+    assert (entry.spec.quotes, entry.spec.train.images) == ("", 16_000)

@@ -63,10 +63,13 @@ class Choice:
             self.seeds,
             labels_per_class=state.labels_per_class(),
             device=self.device,
-            metric=state.metric(),
-            alpha=self.alpha,
-            **self.values,
+            **self.training,
         )
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How the methods train, as `plan` takes it."""
+        return {"metric": state.metric(), "alpha": self.alpha, **self.values}
 
 
 def ask() -> Choice:

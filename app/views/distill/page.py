@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import queues, state
-from app.components import page, progress, queued, wording
+from app.components import finishing, page, progress, queued, wording
 from app.components.escaping import escape
 from app.views.distill import form
 from app.views.results.sources import RECORDED
@@ -67,15 +67,27 @@ def _draw_setup(workspace: Workspace, task: Task) -> None:
         specs = choice.specs(task)
         form.draw_plan(task, choice, specs, workspace)
     except WorkbenchError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-        if not len(task.test_rows):
-            page.link("task", "To the task", ":material/photo_library:")
+        if not len(task.test_rows) and task.available_labels().any():
+            _without_a_test(task, choice)
+        else:
+            st.error(escape(str(error)), icon=":material/error:")
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
         comparison = start(workspace, specs, choice.device)
         queues.queue(choice.device)
         state.set_comparison(comparison.id)
         st.rerun()
+
+
+def _without_a_test(task: Task, choice: form.Choice) -> None:
+    """Nothing can be compared, but a student can be trained."""
+    st.warning(
+        "No held-out image has a label, so no method can be compared with another. A student can be trained all the "
+        "same; how often it is right is then not known.",
+        icon=":material/rule:",
+    )
+    page.link("task", "Choose another split under Check", ":material/photo_library:")
+    finishing.draw(task, choice.methods, **choice.training)
 
 
 def _draw_current(workspace: Workspace, comparison: Comparison) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from app import state
 from app.components import page, wording
 from app.components.escaping import escape
-from app.views.results import accuracy, errors, origin, sources, take_away, trust, verdict
+from app.views.results import accuracy, errors, labels, origin, sources, take_away, trust, verdict
 from app.views.results.sources import Shown, Source
 from engine.runs import Comparison, damaged_comparisons
 from engine.tasks import Task
@@ -31,6 +31,7 @@ SECTIONS = {
     "accuracy": Section(":material/bar_chart: Accuracy", accuracy.render),
     "errors": Section(":material/grid_on: Errors", errors.render),
     "trust": Section(":material/verified_user: Trust", trust.render),
+    "labels": Section(":material/label: Labels", labels.render),
     "take-away": Section(":material/download: Take away", take_away.render),
 }
 FIRST = "accuracy"  # what is shown unless the URL names another one

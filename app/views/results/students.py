@@ -50,6 +50,11 @@ def of_all_seeds(shown: Shown) -> list[RunResult]:
     return sorted(shown.results, key=lambda result: (result.method != favorite, place(result.method), result.seed))
 
 
+def methods(shown: Shown) -> list[str]:
+    """The methods of a comparison, in the order of `of_all_seeds`."""
+    return list(dict.fromkeys(result.method for result in of_all_seeds(shown)))
+
+
 def choose(shown: Shown, task: Task) -> Chosen | None:
     """Let a student be chosen, and give it with its predictions of the test images. None while these are not there;
     what there is to do about it is drawn then.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from app import state
 from app.components import page, tables, waiting, wording
 from app.components.escaping import escape
-from app.views.results import students
+from app.views.results import finish, students
 from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
 from engine import jobs
@@ -24,6 +26,8 @@ from engine.delivery import (
 )
 from engine.errors import WorkbenchError
 from engine.jobs import Job
+from engine.methods import get_method
+from engine.runs import Entry, finished_students
 from engine.tasks import Task
 
 MB = 1e6
@@ -31,12 +35,36 @@ MB = 1e6
 
 def render(shown: Shown, task: Task) -> None:
     """The section."""
+    compared = _as_files(shown)
+    finish.render(shown, task)
+    finished = [entry for entry in finished_students(state.workspace(), task.name, shown.id) if entry.result]
+    if compared is None and not finished:
+        return
+    st.subheader("For other programs and small devices", anchor=False)
+    run = _which(compared, finished)
+    _draw_formats(run)
+    st.subheader("As a teacher of another task", anchor=False)
+    _draw_teacher(run, task)
+
+
+def _which(compared: str | None, finished: Sequence[Entry]) -> str:
+    """The student that is written in other formats: the one chosen above, unless one was trained on all images."""
+    titles = {entry.run: f"{get_method(entry.spec.method).title}, on all images" for entry in finished}
+    if compared is not None:
+        titles[compared] = "The one chosen above"
+    if len(titles) == 1:
+        return next(iter(titles))
+    return str(st.selectbox("Which student", list(titles), format_func=titles.__getitem__, key="formats of", width=420))
+
+
+def _as_files(shown: Shown) -> str | None:
+    """Draw the choice of a student of the comparison, with its download; gives its run."""
     if shown.recorded:
         st.info(
             "The students of a recorded comparison do not come with the program: start your own on Distill.",
             icon=":material/info:",
         )
-        return
+        return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = students.select(shown, students.of_all_seeds(shown)).run
         st.download_button(
@@ -52,10 +80,7 @@ def render(shown: Shown, task: Task) -> None:
         "Holds the weights (safetensors), the classes and the preprocessing, the result, and how to load it with timm. "
         "No teacher is needed any more."
     )
-    st.subheader("For other programs and small devices", anchor=False)
-    _draw_formats(run)
-    st.subheader("As a teacher of another task", anchor=False)
-    _draw_teacher(run, task)
+    return run
 
 
 def _draw_formats(run: str) -> None:

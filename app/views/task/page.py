@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,8 @@ def _images(task: Task) -> None:
 
 
 def _budget(task: Task) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    align: Literal["bottom", "center"] = "center" if is_own(task) and state.uses_all_labels() else "bottom"
+    with st.container(horizontal=True, vertical_alignment=align, gap="medium"):
         if not is_own(task) or _experiment(task):
             _choose_few(task)
         if is_own(task):

@@ -8,14 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from app import queues, state
-from app.components import labels, page, tables, wording
+from app.components import batch, labels, tables, wording
 from app.components.escaping import escape
 from app.components.methods import student_title
-from app.components.progress import progress_text
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
-from engine import jobs
-from engine.errors import WorkbenchError
 from engine.runs import (
     MEASURED_IMAGES,
     Entry,
@@ -35,7 +32,6 @@ from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
-POLL_SECONDS = 1.5
 MOST_IMAGES = 100_000_000
 PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
 
@@ -200,34 +196,6 @@ def _offer(task: Task, found: Measurements | None) -> None:
 
 
 def _watch(runs: Sequence[Entry]) -> None:
-    """How far the queued runs are; whenever one ends the whole page is drawn once more."""
+    """How far the queued runs are, beside those of the same budget that have ended."""
     budgets = {entry.spec.train.images for entry in runs if not entry.status.terminal}
-    batch = [entry.job for entry in runs if entry.spec.train.images in budgets]
-    before = sum(entry.status.terminal for entry in runs if entry.spec.train.images in budgets)
-    for device in {entry.job.device for entry in runs if not entry.status.terminal}:
-        queues.queue(device)  # somebody must drain it
-
-    @st.fragment(run_every=POLL_SECONDS)
-    @page.guarded
-    def refresh() -> None:
-        now = [(job, jobs.status(job)) for job in batch]
-        ended = sum(status.terminal for _, status in now)
-        running = next((status for _, status in now if status.state == "running"), None)
-        detail = f" · {progress_text(running)}" if running else ""
-        with st.container(border=True):
-            st.progress(ended / len(now), text=f"{ended} of {len(now)} runs have ended{detail}")
-            if st.button("Cancel the rest", icon=":material/close:"):
-                for job, status in now:
-                    if not status.terminal:
-                        _cancel(job)
-        if ended != before:
-            st.rerun()
-
-    refresh()
-
-
-def _cancel(job: jobs.Job) -> None:
-    try:
-        jobs.request_cancel(job)
-    except WorkbenchError as error:
-        st.error(escape(str(error)), icon=":material/error:")
+    batch.watch([entry.job for entry in runs if entry.spec.train.images in budgets])
