@@ -30,12 +30,16 @@ from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
+from engine.delivery.report import report_html, write_report
+from engine.delivery.report.material import RECORDED_PREFIX
 from engine.delivery.threshold import CostRule, cheapest_threshold
+from engine.delivery.trust import basis_sentence, decided_sentence, reliability_sentence, sets_sentence
 from engine.delivery.verdict import Verdict, verdict
 
 __all__ = [
     "DEFAULT",
     "QUANTILE",
+    "RECORDED_PREFIX",
     "UNSURE",
     "Calibration",
     "CostRule",
@@ -51,10 +55,12 @@ __all__ = [
     "SetRule",
     "Verdict",
     "add_as_teacher",
+    "basis_sentence",
     "calibration_of",
     "camtrap_observations",
     "cheapest_threshold",
     "check_push",
+    "decided_sentence",
     "export_student",
     "finished_run",
     "finished_students",
@@ -67,6 +73,8 @@ __all__ = [
     "predictions_of_task",
     "push",
     "ready_student",
+    "reliability_sentence",
+    "report_html",
     "request_as_teacher",
     "request_formats",
     "request_prediction",
@@ -74,10 +82,12 @@ __all__ = [
     "rows_as_parquet",
     "run_calibration",
     "send_back",
+    "sets_sentence",
     "shared_by",
     "spec_of_prediction",
     "student_archive",
     "teacher_of",
     "verdict",
     "with_threshold",
+    "write_report",
 ]

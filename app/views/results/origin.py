@@ -10,9 +10,9 @@ import streamlit as st
 from app import state
 from app.components import wording
 from app.components.escaping import escape
-from app.components.methods import student_title
 from app.views.results.sources import Shown
 from engine.runs import Comparison, arithmetic_sentence, machine_of, repeating_command, what_changed
+from engine.student import student_title
 from engine.tasks import Task
 
 
