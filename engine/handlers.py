@@ -14,7 +14,7 @@ _PLACES = {
     "run": "engine.runs.execution:execute",
     "extraction": "engine.runs.extraction_job:execute_extraction",
     "look": "engine.runs.extraction_job:execute_extraction",  # as version 0.1 called it
-    "predictions": "engine.runs.predicting:execute_predictions",
+    "predictions": "engine.runs.predictions_job:execute_predictions",
     "panel": "engine.runs.panel:execute_panel",
     "suspects": "engine.runs.suspects:execute_suspects",
     "speed": "engine.runs.speed:execute_speed",

@@ -18,6 +18,7 @@ import streamlit as st
 from app import state
 from app.components import tables
 from app.drafts import Draft
+from engine.wording import spreadsheet_text
 
 FORMATS: dict[str, str] = {"svg": "SVG", "png": "PNG"}  # of a saved chart, as Plotly names them
 PNG_SCALE = 3  # pixels of the PNG for one on the screen: sharp in print at the width of a column
@@ -104,8 +105,11 @@ def download_csv(table: Callable[[], pd.DataFrame], name: str, key: str) -> None
 
 
 def csv(table: pd.DataFrame) -> str:
-    """A table as CSV: numbers with a point and a plain minus, in six digits, more than any of them is sure of."""
-    return table.to_csv(index=False, float_format="%.6g")
+    """A table as CSV: numbers with a point and a plain minus, in six digits, more than any of them is sure of. What a
+    spreadsheet would compute begins with an apostrophe.
+    """
+    safe = table.map(lambda value: spreadsheet_text(value) if isinstance(value, str) else value)
+    return safe.rename(columns=spreadsheet_text).to_csv(index=False, float_format="%.6g")
 
 
 def file_name(name: str) -> str:

@@ -26,7 +26,7 @@ def add_parser(verbs: Any) -> None:
     """Add `teachers` and the commands under it to the command line."""
     teachers = add_command(verbs, "teachers", _list, "list the teachers; search, add, remove", __doc__)
     add_json(teachers)
-    below = teachers.add_subparsers(metavar="search | recommended | add | remove")
+    below = teachers.add_subparsers(metavar="search | recommended | add | add-student | remove")
 
     search = add_command(below, "search", _search, "search timm's pretrained networks, offline")
     search.add_argument("words", nargs="*", metavar="WORD", help="each in the name, the collections or the license")
@@ -61,6 +61,9 @@ def add_parser(verbs: Any) -> None:
     add.add_argument("--ignore", help="of a checkpoint: first words of names that are no part of the network")
     add.add_argument("--task", help="of a table of features and pseudo-labels: the task whose images it describes")
     add.add_argument("--image-column", help="of a table: the column that names the image")
+
+    student = add_command(below, "add-student", _add_student, "add a finished run's student, for other tasks")
+    student.add_argument("run_id", metavar="RUN", help="a run's name, as compare prints it")
 
     remove = add_command(below, "remove", _remove, "remove a teacher that was added, unless a run needs it")
     remove.add_argument("name", metavar="NAME")
@@ -126,6 +129,15 @@ def _recommended(options: argparse.Namespace) -> int:
 
     rows = [{**asdict(entry), "add": entry.name} for entry in recommended()]
     return print_rows(options, {"recommended": rows}, rows, ("field", "add", "license", "title", "source"))
+
+
+def _add_student(options: argparse.Namespace) -> int:
+    from engine.delivery import add_as_teacher
+
+    record = add_as_teacher(Workspace.from_environment(), options.run_id, _progress())
+    seen = ", ".join((record.collection, *record.further_collections))
+    print(f"Added {record.name}: {record.title}. Closed to it: tasks of {seen}.")
+    return 0
 
 
 def _add(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 work: what it says of new images, and what people say of that.
 """
 
+from engine.delivery.as_teacher import add_as_teacher, request_as_teacher, teacher_of
 from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
@@ -46,6 +47,7 @@ __all__ = [
     "SentBack",
     "SetRule",
     "TaskStudent",
+    "add_as_teacher",
     "calibration_of",
     "camtrap_observations",
     "cheapest_threshold",
@@ -61,6 +63,7 @@ __all__ = [
     "predictions_of_task",
     "push",
     "ready_student",
+    "request_as_teacher",
     "request_formats",
     "request_prediction",
     "rows_as_csv",
@@ -70,5 +73,6 @@ __all__ = [
     "spec_of_prediction",
     "student_archive",
     "students_of_task",
+    "teacher_of",
     "with_threshold",
 ]

@@ -29,7 +29,7 @@ from engine.runs.more_labels import (
     would_more_help,
 )
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
-from engine.runs.predicting import Which, predictions_of, predictions_path, request_predictions
+from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
 from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
 from engine.runs.ranking import (

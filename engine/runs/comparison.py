@@ -317,13 +317,23 @@ def _mean(
         title=get_method(method).title,
         seeds=seeds,
         accuracy=sum(accuracies) / len(accuracies),
-        interval=accuracy_interval(accuracies, first.test_images),
+        interval=interval_of(list(by_seed.values())),
         images=first.images,
         seconds=sum(by_seed[seed].seconds for seed in seeds) / len(seeds),
         test_images=first.test_images,
         difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
         at_equal_seconds=_at_seconds(by_seed, quickest),
     )
+
+
+def interval_of(results: Sequence[RunResult]) -> Interval:
+    """Interval of the mean accuracy of one method's runs: over seeds where there are several, else the run's own, which
+    is over its test images, by groups where these come in groups.
+    """
+    first = results[0]
+    if len(results) == 1 and first.interval is not None:
+        return Interval(**asdict(first.interval))
+    return accuracy_interval([result.held_out_accuracy for result in results], first.test_images)
 
 
 def _at_seconds(by_seed: Mapping[int, RunResult], moments: Mapping[int, float]) -> float | None:

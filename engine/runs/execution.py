@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.devices import describe, kind, set_up
 from engine.errors import DamagedFileError, InvalidInputError
-from engine.evaluation import accuracy, per_class_accuracy, wilson_interval
+from engine.evaluation import Interval, accuracy, per_class_accuracy, share_interval, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
 from engine.methods import get_method
@@ -30,13 +30,13 @@ from engine.review import open_task
 from engine.runs.extraction_job import progress_to
 from engine.runs.finishing import quoted
 from engine.runs.material import RunMaterial
-from engine.runs.predicting import test_predictions
+from engine.runs.predictions_job import test_predictions
 from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
 from engine.student import write_student
-from engine.tasks import Task
+from engine.tasks import Task, read_groups
 from engine.tasks.pixel_file import AGAIN, READING, open_pixels
 from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
 from engine.tensors import all_tensors, reading_tensors, write_tensors
@@ -274,6 +274,15 @@ def _tested(trained: Trained, held_out: EvaluationData | None) -> tuple[NDArray[
     return probabilities, held_out.labels.numpy()
 
 
+def _interval(task: Task, right: NDArray[np.bool_]) -> Interval:
+    """Of the share of a task's test images that are right, over groups where they come in groups."""
+    groups = read_groups(task.folder)
+    found = share_interval(right, None if groups is None else groups[task.test_rows])
+    return found or replace(  # all of one group, so that nobody knows how groups differ
+        wilson_interval(int(right.sum()), len(right)), method=f"Wilson interval over {len(right)} images of one group"
+    )
+
+
 def _result(
     workspace: Workspace,
     task: Task,
@@ -287,7 +296,7 @@ def _result(
 ) -> RunResult:
     probabilities, labels = tested or (np.empty((0, len(task.classes)), np.float32), np.empty(0, np.int64))
     predicted = probabilities.argmax(1)
-    interval = wilson_interval(int((predicted == labels).sum()), len(labels)) if tested else None
+    interval = _interval(task, predicted == labels) if tested else None
     parameters, gflops = cost(spec.train.architecture, len(task.classes), spec.train.size)
     return RunResult(
         run=run.job.id,

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import InvalidInputError
-from engine.evaluation import Interval, RankCorrelation, accuracy_interval, spearman
+from engine.evaluation import Interval, RankCorrelation, spearman
 from engine.evaluation.intervals import LEVEL
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, list_jobs
 from engine.methods import REFERENCE, SINGLE
 from engine.records import as_value
-from engine.runs.comparison import Entry, enqueue, read_run
+from engine.runs.comparison import Entry, enqueue, interval_of, read_run
 from engine.runs.ranking import allowed_teachers
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import Task
@@ -183,6 +183,5 @@ def _same_student(first: RunSpec, second: RunSpec) -> bool:
 def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
     results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
     accuracies = [result.held_out_accuracy for result in results.values()]
-    images = next(iter(results.values())).test_images
-    interval = accuracy_interval(accuracies, images)
+    interval = interval_of(list(results.values()))
     return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))

@@ -13,6 +13,7 @@ def test_a_csv_holds_plain_numbers_and_reads_back():
     text = exhibits.csv(table)
     assert text.splitlines()[1] == '"a,b",-12.3457,3'
     assert text.splitlines()[2].endswith(",33.3333,1200")
+    assert exhibits.csv(pd.DataFrame({"Class": ["=1+1", "cat"], "Gain": [-1.5, 2]})).splitlines()[1] == "'=1+1,-1.5"
 
 
 @pytest.mark.parametrize(

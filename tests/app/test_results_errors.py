@@ -154,6 +154,13 @@ def test_the_first_sentence_says_what_won_and_how_surely(home, accuracies, seeds
     assert "not clearly better" not in told.beside
 
 
+def test_runs_that_go_on_or_do_not_compare_have_no_winner(home):
+    task, _, found = means(home, {"fine-tune": 0.5, "fixmatch": 0.7}, [0])
+    assert verdict.verdict(replace(found, unfinished=2), task).winner.startswith("**FixMatch leads**: ")
+    unfair = replace(found, document={**found.document, "differs": ["images"]})
+    assert verdict.verdict(unfair, task).winner.startswith("**No winner is named**, since these runs do not share")
+
+
 def test_a_student_no_better_than_the_most_frequent_class_is_called_so(home):
     task, _, found = means(home, {"fixmatch": 0.12}, [0])
     assert "FixMatch is not clearly better than that." in verdict.verdict(found, task).beside

@@ -44,7 +44,12 @@ def verdict(shown: Shown, task: Task) -> Verdict:
     """The sentences of a comparison with at least one result."""
     order = sorted(shown.means, key=lambda mean: -mean.accuracy)
     best = order[0]
-    winner = _alone(best) if len(order) == 1 else _winner(order, _lead(shown, task, best, order[1]))
+    if len(order) == 1:
+        winner = _alone(best)
+    elif shown.document.get("differs"):
+        winner = _not_fair(best)
+    else:
+        winner = _winner(order, _lead(shown, task, best, order[1]), "leads" if shown.unfinished else "won")
     some = next((found for result in shown.results if (found := _asked(shown, task, result)) is not None), None)
     return Verdict(winner, _beside(best, some))
 
@@ -58,7 +63,8 @@ def _lead(shown: Shown, task: Task, best: MethodMean, second: MethodMean) -> Lea
     accuracies = [{seed: run.held_out_accuracy for seed, run in runs.items()} for runs in (first, other)]
     found = paired_difference(accuracies[0], accuracies[1])
     if len(seeds) > 1:
-        return Lead(found.mean, found.interval, wording.count(len(seeds), "seed"))
+        same = ", the same labels in each" if "all_labels" in shown.document.get("shared", {}) else ""
+        return Lead(found.mean, found.interval, f"{len(seeds)} seeds{same}")
     (seed,) = seeds
     both = _asked(shown, task, first[seed]), _asked(shown, task, other[seed])
     if both[0] is None or both[1] is None:
@@ -87,14 +93,21 @@ def _alone(best: MethodMean) -> str:
     )
 
 
-def _winner(order: Sequence[MethodMean], lead: Lead) -> str:
+def _not_fair(best: MethodMean) -> str:
+    return (
+        f"**No winner is named**, since these runs do not share what makes them comparable: the highest number, "
+        f"**{wording.percent(best.accuracy)}**, is that of {escape(best.title)} ({_range(best.interval)})."
+    )
+
+
+def _winner(order: Sequence[MethodMean], lead: Lead, verb: str) -> str:
     best, second = order[0], order[1]
     ahead, behind = escape(best.title), escape(second.title)
     gap = f"{wording.points(lead.difference)} points"
     sure = f" ({_points(lead.interval)}, {lead.over})" if lead.interval else ""
     if lead.clear:
         said = (
-            f"**{ahead} won**: right on **{wording.percent(best.accuracy)}** of the held-out images, {gap} over "
+            f"**{ahead} {verb}**: right on **{wording.percent(best.accuracy)}** of the held-out images, {gap} over "
             f"{behind}, the next best{sure}."
         )
     elif lead.interval is not None:

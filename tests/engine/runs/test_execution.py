@@ -33,7 +33,7 @@ from engine.runs import (
     start,
 )
 from engine.runs.execution import CHECKPOINT, execute
-from engine.runs.predicting import execute_predictions
+from engine.runs.predictions_job import execute_predictions
 from engine.runs.spec import KIND
 from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
