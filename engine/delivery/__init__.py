@@ -7,6 +7,7 @@ from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRu
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
+from engine.delivery.finished import TaskStudent, finished_run, students_of_task
 from engine.delivery.format_table import (
     FormatTable,
     format_archive,
@@ -29,7 +30,6 @@ from engine.delivery.predict_job import (
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
-from engine.delivery.task_students import TaskStudent, finished_run, students_of_task
 from engine.delivery.threshold import CostRule, cheapest_threshold
 
 __all__ = [

@@ -13,10 +13,10 @@ import msgspec
 
 from engine import jobs
 from engine.delivery.export import finished_student, pack, write_format
+from engine.delivery.finished import finished_run
 from engine.delivery.format import FinishedStudent, Format
 from engine.delivery.formats import FORMATS
 from engine.delivery.measuring import milliseconds, size_of
-from engine.delivery.task_students import finished_run
 from engine.devices import describe
 from engine.errors import CancelledError, StorageError, WorkbenchError
 from engine.files import replacing

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine import jobs
+from engine.delivery.finished import finished_run
 from engine.delivery.new_images import Piece, Predicting
 from engine.delivery.prediction_rows import SCHEMA, UNSURE
 from engine.delivery.ready import ready_student
-from engine.delivery.task_students import finished_run
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import replacing, storage_error
 from engine.intake import UPLOAD, check_allowed

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from engine.delivery.task_students import finished_run
+from engine.delivery.finished import finished_run
 from engine.devices import resolve, set_up
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.images import Reading, reading_from
