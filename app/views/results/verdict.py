@@ -118,7 +118,7 @@ def _winner(order: Sequence[MethodMean], lead: Lead, verb: str) -> str:
     else:
         said = (
             f"**No clear winner**: {ahead} is right on **{wording.percent(best.accuracy)}** of the held-out images, "
-            f"{gap} over {behind}, and how sure that is is not known; more seeds tell."
+            f"{gap} over {behind}, and nobody can say how sure that is: more seeds would tell."
         )
     return said + _over_reference(best, second)
 
