@@ -3,8 +3,6 @@ rank correlation. Knows arrays only.
 """
 
 from engine.evaluation.binary import (
-    NEVER,
-    AreaUnderRoc,
     RocCurve,
     ThresholdResult,
     area_under_roc,
@@ -12,14 +10,6 @@ from engine.evaluation.binary import (
     decided_result,
     fit_cost_threshold,
     roc_curve,
-)
-from engine.evaluation.calibration import (
-    CalibrationError,
-    ReliabilityBin,
-    at_temperature,
-    calibration_error_interval,
-    fit_temperature,
-    reliability,
 )
 from engine.evaluation.classification import accuracy, auroc, balanced_accuracy, calibration_error, per_class_accuracy
 from engine.evaluation.conformal import COVERAGES, fit_set_threshold, prediction_sets
@@ -49,19 +39,25 @@ from engine.evaluation.intervals import (
     wilson_interval,
 )
 from engine.evaluation.pairs import PairedAccuracies, paired_accuracies
-from engine.evaluation.selective import CoverageCurve, Decided, coverage_curve
+from engine.evaluation.reliability import (
+    CalibrationError,
+    ReliabilityBin,
+    at_temperature,
+    calibration_error_interval,
+    fit_temperature,
+    reliability,
+)
+from engine.evaluation.selective import CoverageCurve, CoveragePoint, coverage_curve
 
 __all__ = [
     "COVERAGES",
     "FEWEST_HELD_OUT",
-    "NEVER",
-    "AreaUnderRoc",
     "Baselines",
     "CalibrationError",
     "ClassScores",
     "Confused",
     "CoverageCurve",
-    "Decided",
+    "CoveragePoint",
     "Estimate",
     "Interval",
     "PairedAccuracies",

@@ -15,7 +15,7 @@ STEPS = 100  # "unsure below" is chosen in whole percent
 
 
 @dataclass(frozen=True)
-class Decided:
+class CoveragePoint:
     """What "unsure below `threshold`" comes to: the images that are decided, and how many of these are right."""
 
     threshold: float
@@ -44,9 +44,9 @@ class Decided:
 class CoverageCurve:
     """Coverage and accuracy for "unsure below" 0, 0.01, ..., 1: `points` has 101 of them, coverage falling."""
 
-    points: tuple[Decided, ...]
+    points: tuple[CoveragePoint, ...]
 
-    def at(self, threshold: float) -> Decided:
+    def at(self, threshold: float) -> CoveragePoint:
         """What a threshold from 0 to 1 comes to, to the nearest hundredth. Raises InvalidInputError for another one."""
         if not 0 <= threshold <= 1:
             raise InvalidInputError(f"Unsure below {threshold}: give a probability between 0 and 1.")
@@ -73,8 +73,8 @@ def coverage_curve(
 
 def _decided(
     sure: npt.NDArray[np.float64], hits: npt.NDArray[np.bool_], codes: npt.NDArray[np.int64], threshold: float
-) -> Decided:
+) -> CoveragePoint:
     there = sure >= threshold
     count = int(there.sum())
     interval = share_interval(hits[there], codes[there]) if count else None
-    return Decided(threshold, len(sure), count, int(hits[there].sum()), interval)
+    return CoveragePoint(threshold, len(sure), count, int(hits[there].sum()), interval)

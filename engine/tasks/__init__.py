@@ -17,8 +17,8 @@ from engine.tasks.catalogue import bundled_names, task_as_labeled, task_names
 from engine.tasks.confirmed import confirm, confirmed_labels
 from engine.tasks.draw import Draw
 from engine.tasks.facts import read_groups, read_import_summary, read_small
-from engine.tasks.groups import groups_of
 from engine.tasks.growing import NewImage, add_images
+from engine.tasks.image_groups import groups_of
 from engine.tasks.labels import given_label_numbers, given_labels, is_own, relabel
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided

@@ -14,6 +14,7 @@ PACKAGES = sorted(
 )
 # Names that no other room takes, each with its reason.
 FOR_OTHERS = {
+    "engine.delivery.run_calibration": "how far a finished run can be trusted, for a notebook (docs/trust.md)",
     "engine.evaluation.auroc": "measures of a student beside accuracy, for who has its probabilities in a notebook",
     "engine.evaluation.balanced_accuracy": "as auroc",
     "engine.evaluation.calibration_error": "as auroc",

@@ -6,7 +6,6 @@ from sklearn import metrics
 
 from engine.errors import InvalidInputError
 from engine.evaluation import (
-    NEVER,
     area_under_roc,
     at_threshold,
     fit_cost_threshold,
@@ -16,6 +15,7 @@ from engine.evaluation import (
     roc_curve,
     wilson_interval,
 )
+from engine.evaluation.binary import NEVER
 
 
 def drawn(images, seed, apart=1.0, digits=2):

@@ -13,7 +13,7 @@ from app.views.results.sources import in_percent
 from app.views.results.students import Chosen
 from app.views.results.trust.draft import TrustDraft
 from engine.delivery import Calibration
-from engine.evaluation import CoverageCurve, Decided
+from engine.evaluation import CoverageCurve, CoveragePoint
 
 COLOR, BAND = "#3f6fd8", "rgba(63, 111, 216, 0.18)"
 CHOSEN = "#c2571a"
@@ -56,7 +56,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
     )
 
 
-def sentence(point: Decided) -> str:
+def sentence(point: CoveragePoint) -> str:
     """What a threshold means for a hundred images."""
     if not point.decided:
         return f"It is never so sure: all {point.images:,} images are left to a person."
@@ -67,7 +67,7 @@ def sentence(point: Decided) -> str:
     )
 
 
-def _draw_figures(point: Decided) -> None:
+def _draw_figures(point: CoveragePoint) -> None:
     with st.container(horizontal=True):
         st.metric("Decided", wording.percent(point.coverage))
         st.metric("Right of these", wording.percent(point.accuracy) if point.accuracy is not None else "–")
@@ -94,7 +94,7 @@ def curve_table(curve: CoverageCurve) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _figure(curve: CoverageCurve, chosen: Decided) -> go.Figure:
+def _figure(curve: CoverageCurve, chosen: CoveragePoint) -> go.Figure:
     drawn = [point for point in curve.points if point.decided >= min(FEWEST, point.images)]
     points = [point for point in drawn if point.accuracy is not None]
     known = [point for point in points if point.interval]
