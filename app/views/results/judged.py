@@ -14,9 +14,21 @@ Numbers = NDArray[np.int64]
 
 
 def judged(chosen: Chosen) -> Judged:
-    """What a student said of the test images whose class is known. Raises DamagedFileError, StorageError."""
-    key = chosen.run or f"recorded {chosen.task.name} {chosen.result.method}"
-    return judge(chosen.predictions, chosen.task, chosen.title, key)
+    """What a student said of the test images whose class is known, put together once for all sessions.
+
+    Raises DamagedFileError, StorageError.
+    """
+    found, task = chosen.predictions, chosen.task
+    key = chosen.run or f"recorded {task.name} {chosen.result.method}"
+    revisions = f"{task.folder} {task.revision} {task.record.given_labels}"
+    return _judged(key, revisions, found.labels, found.predicted, found.confidence, chosen)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _judged(
+    key: str, revisions: str, labels: Numbers, predicted: Numbers, confidence: NDArray[np.float32], _chosen: Chosen
+) -> Judged:
+    return judge(_chosen.predictions, _chosen.task, _chosen.title, key)
 
 
 def scores(found: Judged) -> tuple[ClassScores, ...]:

@@ -80,7 +80,7 @@ def verdict_of(shown: Shown, task: Task) -> Verdict:
             return None
         return None if chosen is None else judged(chosen)
 
-    return verdict(shown, asked, escape, paired)
+    return verdict(shown, task, asked, escape, paired)
 
 
 def _choose_section() -> str:

@@ -85,7 +85,7 @@ def write_report(workspace: Workspace, name: str, out: Path) -> Path:
 
 
 def _first_sentences(found: Material) -> Iterator[Html]:
-    told = verdict(found.compared, found.asked_or_none, escape)
+    told = verdict(found.compared, found.task, found.asked_or_none, escape)
     yield tag("p", emphasized(told.winner), class_="lead")
     if told.beside:
         yield tag("p", emphasized(told.beside))

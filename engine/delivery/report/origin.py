@@ -1,4 +1,4 @@
-"""The report on where all this comes from: runs, revisions, teachers and their licenses, the command that repeats it."""
+"""The report on where this comes from: runs, revisions, teachers and their licenses, the command that repeats it."""
 
 from __future__ import annotations
 
