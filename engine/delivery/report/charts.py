@@ -15,10 +15,10 @@ from engine.evaluation import CoverageCurve, ReliabilityBin
 from engine.runs import MethodMean
 from engine.wording import percent
 
-WIDTH = 520
+WIDTH = 420
 ROW = 46  # of a method in the bars
 DASHES = ("6 4", "2 3", "9 3 2 3", "1 5", "12 4", "4 2 1 2")  # of curves that did not win
-LETTERS = 26  # of a name beside a line
+LETTERS = 20  # of a name beside a line
 FEWEST = 10  # decided images of which the accuracy is drawn; of fewer it jumps up and down
 
 
@@ -31,7 +31,7 @@ def bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], be
         middle, low, high = top + 30, WIDTH * mean.interval.low, WIDTH * mean.interval.high
         seeds = by_seed.get(mean.method, ())
         row = [
-            _text(0, top + 14, _short(mean.title, 40)),
+            _text(0, top + 14, _short(mean.title, 30)),
             _text(WIDTH, top + 14, shown, "end"),
             tag("rect", x=0, y=top + 22, width=_n(WIDTH * mean.accuracy), height=16, class_="bar", rx=2),
             _line(low, middle, high, middle, "whisker"),
@@ -47,7 +47,7 @@ def bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], be
 
 def curves(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], best: str) -> Html:
     """Accuracy over student images: (method, title, points) for each method."""
-    right, height = WIDTH - 150, 300
+    right, height = WIDTH - 130, 250
     most = max(x for _, _, points in lines for x, _ in points) or 1.0
     values = [y for _, _, points in lines for _, y in points]
     floor = max(0.0, np.floor(10 * min(values)) / 10)
@@ -166,7 +166,7 @@ def _apart(ends: Sequence[tuple[float, str]], least: float, bottom: float) -> li
 
 
 def _svg(width: float, height: float, said: str, parts: Sequence[Html]) -> Html:
-    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {_n(width)} {_n(height)}", role="img")
+    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {_n(width)} {_n(height)}", role="img", class_="square" if width == height else None)
 
 
 def _text(x: float, y: float, content: str, anchor: str = "start", kind: str | None = None) -> Html:

@@ -56,8 +56,8 @@ def _training(task: Task) -> str:
     available = task.available_labels()
     labeled = int(available.sum())
     return (
-        f"{len(task.train_rows):,}, of which {labeled:,} have a label ({int(available.min(initial=0)):,} to "
-        f"{int(available.max(initial=0)):,} a class)"
+        f"{len(task.train_rows):,}, of which {labeled:,} have a label ({int(available.min()):,} to "
+        f"{int(available.max()):,} a class)"
     )
 
 

@@ -88,7 +88,7 @@ def _table(
 
 def _how_sure(places: MetricPlaces | None, titles: Mapping[str, str]) -> Iterator[Html]:
     if places is None or not places.places:
-        yield note("How sure this order is was not computed: the page Teachers, or rank --metric all --resamples 200.")
+        yield note("How sure this order is was not computed for these labels: the page Teachers does that.")
         return
     if places.doubt:
         yield note(f"No intervals: {places.doubt}")

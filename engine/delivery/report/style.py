@@ -45,7 +45,7 @@ th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th.number { white-space: normal; min-width: 4.5rem; }
 td.word { min-width: 7rem; }
 figure { margin: 1rem 0; }
-svg { display: block; width: 100%; max-width: 36rem; height: auto; font-size: 12px; font-family: inherit; }
+svg { display: block; width: 100%; max-width: 34rem; height: auto; font-size: 12px; font-family: inherit; }
 svg text { fill: var(--ink); }
 svg .soft { fill: var(--soft); }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -58,6 +58,7 @@ svg .run { fill: none; stroke: var(--soft); stroke-width: 1.6; }
 svg .run.best { stroke: var(--accent); stroke-width: 2.6; }
 svg .mass { fill: var(--accent); }
 svg .band { fill: var(--accent); opacity: .16; }
+svg.square { max-width: 21rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 2rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: .75rem; margin: .75rem 0; }
 .pictures figure { margin: 0; width: 6rem; break-inside: avoid; }

@@ -34,7 +34,7 @@ def section(found: Material) -> Iterator[Html]:
     yield paragraph(
         decided_sentence(known.curve.at(USUAL_COVERAGE)).replace("Of 100", "Unsure below 90\u00a0%: of 100")
     )
-    table_of = table(
+    yield table(
         ("Unsure below", "Decided", "Right of these", "95\u00a0% interval", "Left to a person"),
         [
             (
@@ -47,7 +47,8 @@ def section(found: Material) -> Iterator[Html]:
             for point in map(known.curve.at, THRESHOLDS)
         ],
     )
-    yield tag("div", table_of, _coverage(found), class_="pair") if known.after is not None else table_of
+    if known.after is not None:
+        yield _coverage(found)
     if known.sets:
         yield Html("<h3>More than one answer</h3>")
         yield paragraph(emphasized(sets_sentence(known.rule(USUAL_COVERAGE))))

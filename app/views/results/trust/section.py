@@ -8,7 +8,6 @@ from app import cached
 from app.components.escaping import escape
 from app.views.results import students
 from app.views.results.sources import Shown
-from app.views.results.students import Chosen
 from app.views.results.trust import ordered, prediction_sets, reliability, two_classes, unsure
 from engine.delivery import Calibration, basis_sentence
 from engine.tasks import Task
@@ -43,8 +42,3 @@ def _draw_basis(found: Calibration) -> None:
         st.info(escape(basis_sentence(found)), icon=":material/info:")
     else:
         st.caption(basis_sentence(found))
-
-
-def name(found: Chosen, what: str) -> str:
-    """Of a saved chart or table."""
-    return f"{what} {found.task.name} {found.title}"
