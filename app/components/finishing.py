@@ -19,10 +19,10 @@ from engine.runs import (
     Entry,
     RunSpec,
     estimate_seconds,
-    finished_students,
     finishing_spec,
     known_speed,
     request_finished,
+    trained_on_all,
 )
 from engine.tasks import NO_LABEL, Task
 
@@ -49,14 +49,14 @@ def draw(task: Task, methods: Sequence[str], comparison: str = "", **training: A
         )
         spec = _spec(task, method, comparison, training)
         if spec is not None and st.button(
-            "Train on all images", type="primary", icon=":material/school:", key=f"finish-{comparison or task.name}"
+            "Train on all images", icon=":material/school:", key=f"finish-{comparison or task.name}"
         ):
             request_finished(state.workspace(), spec, state.device())
             queues.queue(state.device())
             st.rerun()
     if spec is not None and (speed := known_speed(state.workspace(), spec.recipe, state.device())) is not None:
         st.caption(f"About {wording.duration(estimate_seconds(speed, spec.train))}, at the pace of earlier runs here.")
-    for entry in finished_students(state.workspace(), task.name, comparison):
+    for entry in trained_on_all(state.workspace(), task.name, comparison):
         _student(entry, task)
 
 
@@ -82,9 +82,8 @@ def _student(entry: Entry, task: Task) -> None:
         waiting.wait_for(entry.job, f"{title}, on all images", again)
     else:
         with st.container(border=True):
-            st.markdown(
-                f":material/school: **{escape(title)}, on all images** · {wording.moment(entry.result.finished)}"
-            )
+            when = f" · {wording.moment(entry.result.finished)}" if entry.result.finished else ""
+            st.markdown(f":material/school: **{escape(title)}, on all images**{when}")
             st.markdown(escape(accuracy_sentence(entry.result)))
             if entry.spec.task_revision != task.revision:
                 st.caption(":material/history: The task has changed since: this student does not know of it.")

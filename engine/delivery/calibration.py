@@ -34,6 +34,7 @@ from engine.evaluation import (
     too_few,
 )
 from engine.predictions import Predictions
+from engine.results import read_result
 from engine.runs import predictions_of
 from engine.student import read_student
 from engine.tasks import groups_of, task_as_labeled
@@ -159,9 +160,12 @@ def calibration_of(predictions: Predictions, groups: npt.ArrayLike | None = None
 def run_calibration(workspace: Workspace, run: str) -> Calibration | None:
     """The calibration of a finished run, with the groups that its task has (none, where the task is gone).
 
-    None for a run of an earlier version, which kept no predictions, and for one without a held-out image whose class is
-    known. Takes a second or two for 10,000 images of hundreds of classes. Raises DamagedFileError, StorageError.
+    None for a run of an earlier version, which kept no predictions, for one without a held-out image whose class is
+    known, and for a student that learned from the held-out images as well. Takes a second or two for 10,000 images of
+    hundreds of classes. Raises DamagedFileError, StorageError.
     """
+    if read_result(workspace.runs / run).accuracy is None:
+        return None
     predictions = predictions_of(workspace, run)
     if predictions is None or not (predictions.labels >= 0).any():
         return None

@@ -18,7 +18,7 @@ from engine.runs.comparison import (
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
-from engine.runs.finishing import RECORDED, finished_students, finishing_spec, request_finished, what_to_finish
+from engine.runs.finishing import RECORDED, finishing_spec, request_finished, trained_on_all, what_to_finish
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.more_labels import (
     LabelPoint,
@@ -119,7 +119,6 @@ __all__ = [
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
-    "finished_students",
     "finishing_spec",
     "known_panel",
     "known_speed",
@@ -160,6 +159,7 @@ __all__ = [
     "start",
     "take_back",
     "time_of_suspects",
+    "trained_on_all",
     "undecided",
     "unfinished_measurements",
     "unlabeled_rows",

@@ -44,13 +44,15 @@ def finishing_spec(
     """The run that trains the student of `method` on all images and all labels of a task as it is now.
 
     comparison: the id of the one that is quoted, or RECORDED; its settings are taken over, with the seed of its first
-    run. "" quotes none. chosen: fields of training and settings, as `plan` takes them, before those. Raises
+    run. "" quotes none. chosen: fields of training and settings, as `plan` takes them, before those; where they differ
+    it is another student than was compared, and nothing is quoted. Raises
     UnknownNameError for a method that the comparison has no finished run of, and as `plan`.
     """
     whole = replace(task, held_out=False)
     seeds, like = ([0], {}) if not comparison else as_compared(workspace, task, comparison, method)
     [spec] = plan(workspace, whole, [method], seeds[:1], labels_per_class=ALL, device=device, **{**like, **chosen})
-    return replace(spec, quotes=comparison)
+    same = all(name in like and like[name] == value for name, value in chosen.items())
+    return replace(spec, quotes=comparison if same else "")
 
 
 def what_to_finish(workspace: Workspace, named: str, method: str | None) -> tuple[str, str, str]:
@@ -87,7 +89,7 @@ def request_finished(workspace: Workspace, spec: RunSpec, device: str | None = N
     return enqueue(workspace, [spec], device)[0]
 
 
-def finished_students(workspace: Workspace, task: str, comparison: str = "") -> list[Entry]:
+def trained_on_all(workspace: Workspace, task: str, comparison: str = "") -> list[Entry]:
     """The students of a task that were trained on all images, those that quote this comparison, the newest first."""
     jobs = [job for job in list_jobs(workspace.runs) if job.spec.get("held_out") is False]
     mine = [job for job in jobs if (job.spec.get("task"), job.spec.get("quotes")) == (task, comparison)]

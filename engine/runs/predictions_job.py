@@ -6,6 +6,7 @@ an earlier version, are a small job's work, and lie in the run's folder from the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +82,9 @@ def execute_predictions(workspace: Workspace, job: Job, report: Reporter) -> Non
             "is now: start a new run."
         )
     set_up(job.device, None)
-    rows = task.test_rows if which == "test" else _without_label(task, spec_of(load(folder)))
+    spec = spec_of(load(folder))
+    task = replace(task, held_out=spec.held_out)  # what a student has learned from says nothing about it
+    rows = task.test_rows if which == "test" else _without_label(task, spec)
     if not len(rows):
         wanted = "held-out image with a label" if which == "test" else "training image without a label"
         raise InvalidInputError(f"Task {task.name!r} has no {wanted}: there is nothing to ask this student about.")

@@ -14,7 +14,7 @@ from engine.handlers import HANDLERS
 from engine.jobs import Job
 from engine.methods import get_method, preselected
 from engine.review import open_task
-from engine.runs import Proposal, finished_students, list_comparisons, plan, read_runs
+from engine.runs import Proposal, list_comparisons, plan, read_runs, trained_on_all
 from engine.runs.execution import CHECKPOINT
 from engine.runs.extraction_job import request_extraction
 from engine.runs.speed import Speed
@@ -367,5 +367,5 @@ def test_a_task_without_held_out_labels_gets_a_student_all_the_same(home, measur
     assert "how often it is right is then not known" in text_of(app)
     assert not any(each.label.startswith("Start") for each in app.button)
     shown(button(app, "Train on all images").click().run())
-    [entry] = finished_students(home, "emoji-fluent")
+    [entry] = trained_on_all(home, "emoji-fluent")
     assert (entry.spec.quotes, entry.spec.train.images) == ("", 16_000)

@@ -14,7 +14,7 @@ from engine import tasks
 from engine.evaluation import class_scores, confusion_matrix, paired_accuracies
 from engine.predictions import write_predictions
 from engine.review import open_task
-from engine.runs import load_comparison, plan, predictions_of, predictions_path, start
+from engine.runs import load_comparison, method_means, plan, predictions_of, predictions_path, start
 from engine.tasks.task import load_task
 from tests.app import made_runs
 from tests.app.pages import button, open_page, shown, text_of
@@ -51,18 +51,23 @@ def test_the_matrix_as_a_table_has_counts_or_shares():
     assert confusion.matrix_table(matrix, CLASSES, shares=True)["as cat"].tolist() == [50, 0, 0]
 
 
-@pytest.mark.parametrize(("count", "numbers"), [(2, True), (200, False)])
-def test_the_matrix_is_drawn_for_two_classes_and_for_two_hundred(count, numbers):
+@pytest.mark.parametrize(("count", "drawn", "numbers"), [(2, 2, True), (45, 45, False), (200, 30, False)])
+def test_the_matrix_is_drawn_for_two_classes_and_for_two_hundred(count, drawn, numbers):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, count, 3_000)
-    matrix = confusion_matrix(np.where(rng.random(3_000) < 0.7, labels, rng.integers(0, count, 3_000)), labels, count)
-    drawn = confusion.figure(matrix, [f"<i>{i}</i>" for i in range(count)], shares=False)
-    cells = drawn.data[2]
+    predicted = np.where(rng.random(3_000) < 0.7, labels, rng.integers(0, count, 3_000))
+    matrix = confusion_matrix(predicted, labels, count)
+    classes = confusion.worst_classes(matrix)
+    assert len(classes) == drawn
+    figure = confusion.figure(matrix, [f"<i>{i}</i>" for i in range(count)], classes, shares=False)
+    cells = figure.data[2]
+    assert len(cells.customdata) == (matrix[np.ix_(classes, classes)] > 0).sum()
     assert all(matrix[row, column] for row, column in cells.customdata)
-    assert bool(drawn.layout.annotations) == numbers == bool(drawn.layout.xaxis.showticklabels)
-    assert len(drawn.to_json()) < 1_500_000
-    assert "<i>" not in cells.text[0]  # Plotly would read it
-    assert len(confusion.pairs_table(matrix, CLASSES if count == 3 else list(map(str, range(count))), 50)) <= 50
+    assert bool(figure.layout.annotations) == numbers
+    assert "<i>" not in cells.text[0] + figure.layout.xaxis.ticktext[0]  # Plotly would read it
+    worst = confusion.pairs_table(matrix, list(map(str, range(count))), 1)
+    assert len(confusion.worst_classes(np.diag(np.arange(count)))) == drawn  # nothing is confused
+    assert {int(worst["True class"][0]), int(worst["Taken for"][0])} <= set(classes.tolist())
 
 
 def test_classes_come_worst_first_and_those_without_images_last():
@@ -152,6 +157,20 @@ def test_the_first_sentence_says_what_won_and_how_surely(home, accuracies, seeds
     assert told.winner.replace("\u00a0", " ").startswith(said)
     assert told.beside.replace("\u00a0", " ").startswith("Chance is right on 11.1 %, and always saying “")
     assert "not clearly better" not in told.beside
+
+
+def test_a_winner_is_clearly_ahead_of_every_other_method(home):
+    task, _, found = means(home, {"fine-tune": 0.5, "fixmatch": 0.6, "linear-probe": 0.7}, [0, 1])
+    kept = [
+        replace(run, accuracy=0.2 if (run.method, run.seed) == ("fine-tune", 1) else run.accuracy)
+        for run in found.results
+    ]
+    shown = replace(found, results=tuple(kept), means=tuple(method_means(kept)))
+    told = verdict.verdict(shown, task).winner.replace("\u00a0", " ")
+    assert told.startswith(
+        "**No clear winner**: Linear probe is right on **70.5 %** of the held-out images and Fine-tuning on "
+    )
+    assert verdict.verdict(found, task).winner.startswith("**Linear probe won**: ")
 
 
 def test_runs_that_go_on_or_do_not_compare_have_no_winner(home):

@@ -11,13 +11,13 @@ from engine.runs import (
     KEEP,
     decide,
     entries_of,
-    finished_students,
     known_suspects,
     label_curve_specs,
     plan,
     request_suspects,
     start,
     take_back,
+    trained_on_all,
     undecided,
 )
 from engine.tasks import all_labels, confirmed_labels, given_labels, relabel
@@ -144,7 +144,7 @@ def test_the_page_trains_the_finished_student_and_hands_it_over(home, compared):
     task, _, comparison = compared
     app = open_section(task, comparison, "take-away")
     shown(button(app, "Train on all images").click().run())
-    [entry] = finished_students(home, task.name, comparison)
+    [entry] = trained_on_all(home, task.name, comparison)
     assert (entry.spec.method, entry.spec.held_out) == ("fine-tune", False)
     assert entry.status.state == "queued"
     made_runs.finish_runs(home, [entry.run])

@@ -31,8 +31,8 @@ def draw(found: Judged) -> None:
     if missing := [found.classes[score.label] for score in scores if not score.images]:
         named = wording.listed(missing[:NAMED]) if len(missing) <= NAMED else f"{', '.join(missing[:NAMED])} and others"
         st.info(
-            f"{wording.count(len(missing), 'class has', 'classes have')} no test image, so that nothing is known of "
-            f"how well it is recognized: {escape(named)}.",
+            f"Nothing is known of {wording.count(len(missing), 'class', 'classes')} without a test image: "
+            f"{escape(named)}.",
             icon=":material/info:",
         )
     table = class_table(scores, found.classes)

@@ -22,11 +22,11 @@ from engine.evaluation import confusion_matrix, most_confused
 
 NUMBERED = 15  # classes up to which each cell has its number in it
 NAMED = 50  # classes up to which the axes name them
+SHOWN = 30  # of more classes, those that are confused most
 IN_TABLE = 25  # classes up to which the matrix is shown as a table; the CSV has it in any case
 PAIRS, MORE_PAIRS = 10, 50  # of the most confused classes; more where the matrix is too large to be read
 LARGEST, SMALLEST = 620, 300  # pixels of the matrix's height
 CELL = 44  # pixels of a cell's height where there are few
-CLICKABLE = 2_500  # cells that answer a click: those with the most images
 NAME_LENGTH = 22  # characters of a class on an axis
 RIGHT, WRONG = "63, 111, 216", "209, 105, 31"  # red, green, blue: what lies on the diagonal, and what does not
 OUTLINE = "#d1691f"
@@ -81,11 +81,16 @@ def _draw_matrix(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
         )
         == "shares"
     )
+    drawn = worst_classes(matrix)
+    if len(drawn) < len(found.classes):
+        st.caption(
+            f"The {len(drawn)} of {len(found.classes):,} classes that are confused most; the CSV has all of them."
+        )
     table = matrix_table(matrix, found.classes, shares=shares)
     forms = {name: tables.PERCENT if shares else tables.COUNT for name in table.columns[2:]}
     right = int(np.trace(matrix))
     points = exhibits.draw(
-        figure(matrix, found.classes, shares=shares),
+        figure(matrix, found.classes, drawn, shares=shares),
         table,
         {"Images": tables.COUNT, **forms},
         name=f"confusion matrix {found.task.name} {found.title}",
@@ -117,11 +122,29 @@ def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
     return _cell(found, pairs[rows[0]].label, pairs[rows[0]].predicted) if rows else None
 
 
-def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -> go.Figure:
-    """The matrix: rows are true classes, from above, columns what they were taken for. What is right and what is wrong
-    have a color each, and each its own scale, since few errors would not be seen beside many right ones.
+def worst_classes(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which classes are drawn: all of them where they can be named, else those of the pairs that are confused most."""
+    if len(matrix) <= NAMED:
+        return np.arange(len(matrix))
+    worst: dict[int, None] = {}
+    for pair in most_confused(matrix, len(matrix)):
+        pair_of = dict.fromkeys((pair.label, pair.predicted))
+        if len(worst | pair_of) <= SHOWN:
+            worst |= pair_of
+    return np.array(sorted(worst) or range(SHOWN), dtype=np.int64)  # without errors all are alike
+
+
+def figure(
+    whole: NDArray[np.int64], names: Sequence[str], drawn_classes: NDArray[np.int64], *, shares: bool
+) -> go.Figure:
+    """The matrix of some classes: rows are true classes, from above, columns what they were taken for. What is right
+    and what is wrong have a color each, and each its own scale, since few errors would not be seen beside many right
+    ones. Shares are of all images of a class. A mark's customdata are the numbers of its two classes.
     """
-    count, values = len(classes), _shares(matrix) if shares else matrix
+    part = np.ix_(drawn_classes, drawn_classes)
+    matrix, classes = whole[part], [names[label] for label in drawn_classes.tolist()]
+    count, share = len(classes), _shares(whole)[part]
+    values = share if shares else matrix
     ink = INK.get(str(st.context.theme.type), INK["light"])
     diagonal = np.eye(count, dtype=bool)
     drawn = go.Figure()
@@ -137,7 +160,7 @@ def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -
             ygap=1,
         )
     height = int(min(LARGEST, max(SMALLEST, CELL * count + 120)))
-    drawn.add_scatter(**_cells(matrix, classes, (height - 120) / count))
+    drawn.add_scatter(**_cells(matrix, share, classes, drawn_classes, (height - 120) / count))
     if count <= NUMBERED:
         for row, column in np.argwhere(matrix > 0).tolist():
             text = f"{100 * values[row, column]:.0f}\u00a0%" if shares else f"{matrix[row, column]:,}"
@@ -154,12 +177,15 @@ def figure(matrix: NDArray[np.int64], classes: Sequence[str], *, shares: bool) -
     return drawn
 
 
-def _cells(matrix: NDArray[np.int64], classes: Sequence[str], pixels: float) -> dict[str, Any]:
+def _cells(
+    matrix: NDArray[np.int64],
+    share: NDArray[np.float64],
+    classes: Sequence[str],
+    numbers: NDArray[np.int64],
+    pixels: float,
+) -> dict[str, Any]:
     """An invisible mark on each cell with images: a heat map itself answers no click."""
-    totals = np.maximum(matrix.sum(axis=1), 1)
     rows, columns = np.nonzero(matrix)
-    most = np.argsort(-matrix[rows, columns], kind="stable")[:CLICKABLE]
-    rows, columns = rows[most], columns[most]
     said = [
         f"{escape_chart(classes[row])} taken for {escape_chart(classes[column])}"
         if row != column
@@ -169,11 +195,11 @@ def _cells(matrix: NDArray[np.int64], classes: Sequence[str], pixels: float) -> 
     return {
         "x": columns,
         "y": rows,
-        "customdata": np.stack([rows, columns], axis=1).tolist(),
+        "customdata": np.stack([numbers[rows], numbers[columns]], axis=1).tolist(),
         "mode": "markers",
         "text": [
             f"{text}: {wording.count(int(matrix[row, column]), 'image')}, "
-            f"{wording.percent(matrix[row, column] / totals[row])} of the class"
+            f"{wording.percent(share[row, column])} of the class"
             for text, row, column in zip(said, rows, columns, strict=True)
         ],
         "hovertemplate": "%{text}<extra></extra>",
@@ -191,14 +217,12 @@ def _cells(matrix: NDArray[np.int64], classes: Sequence[str], pixels: float) -> 
 
 
 def _axes(drawn: go.Figure, classes: Sequence[str]) -> None:
-    named = len(classes) <= NAMED
     ticks: Mapping[str, Any] = {
         "tickvals": list(range(len(classes))),
         "ticktext": [escape_chart(_short(name)) for name in classes],
-        "showticklabels": named,
         "showgrid": False,
         "zeroline": False,
-        "fixedrange": named,
+        "fixedrange": True,
         "automargin": True,
         "ticks": "",
         "tickfont": {"size": TICKS if len(classes) <= IN_TABLE else SMALL_TICKS},

@@ -27,7 +27,7 @@ from engine.delivery import (
 from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.methods import get_method
-from engine.runs import Entry, finished_students
+from engine.runs import Entry, trained_on_all
 from engine.tasks import Task
 
 MB = 1e6
@@ -37,7 +37,7 @@ def render(shown: Shown, task: Task) -> None:
     """The section."""
     compared = _as_files(shown)
     finish.render(shown, task)
-    finished = [entry for entry in finished_students(state.workspace(), task.name, shown.id) if entry.result]
+    finished = [entry for entry in trained_on_all(state.workspace(), task.name, shown.id) if entry.result]
     if compared is None and not finished:
         return
     st.subheader("For other programs and small devices", anchor=False)

@@ -86,19 +86,20 @@ def _draw_images(first: Judged, second: Judged, pair: PairedAccuracies) -> None:
         "second": (f"Only {second.title} is right", pair.second_only, second.right & ~first.right),
         "neither": ("Neither", pair.neither, ~first.right & ~second.right),
     }
+    there = [key for key, (_, images, _) in cases.items() if images]
+    if not there:
+        st.caption("Both recognize every image.")
+        return
     view = ResultsDraft.current().errors
     chosen = st.segmented_control(
         "Images",
-        list(cases),
+        there,
         format_func=lambda key: f"{cases[key][0]} ({cases[key][1]:,})",
         required=True,
         label_visibility="collapsed",
-        **state.bound("errors case", view.case, _put_case),
+        **state.bound("errors case", view.case if view.case in there else there[0], _put_case),
     )
     places = np.flatnonzero(cases[str(chosen)][2])
-    if not len(places):
-        st.caption("There is no such image.")
-        return
     places = places[np.argsort(-np.maximum(first.confidence, second.confidence)[places], kind="stable")]
     st.caption(f"True class → {escape(first.title)} · {escape(second.title)}; the surest first.")
     image_grid.draw(first, places, f"two {first.key} {second.key} {chosen}", second)

@@ -15,7 +15,10 @@ from engine.evaluation import (
     fit_temperature,
     prediction_sets,
 )
+from engine.files import write_json
 from engine.predictions import PREDICTIONS, largest, predictions_from, write_predictions
+from engine.records import as_value
+from engine.results import RESULT, read_result
 from engine.runs import predictions_of
 from engine.tasks import groups_of, read_groups
 from engine.tasks.facts import Facts, write_facts
@@ -114,6 +117,10 @@ def test_a_run_is_judged_by_the_groups_of_its_task_as_long_as_there_is_one(home)
     assert [len(set(found[groups[rows] == name])) for name in np.unique(groups[rows])] == [1] * len(set(groups[rows]))
     assert set(found[groups[rows] == ""]) == {-1}
     assert groups_of(task, [ids[1], "gone"]).tolist() == [read_groups(task.folder)[1], -1]
+    result = read_result(home.runs / run)
+    write_json(home.runs / run / RESULT, as_value(replace(result, accuracy=None)))
+    assert run_calibration(home, run) is None  # a student that learned from these very images
+    write_json(home.runs / run / RESULT, as_value(result))
     task.folder.rename(home.path / "elsewhere")
     assert run_calibration(home, run).held_out.groups is None
     write_predictions(path, predictions_from(ids[:1], CLASSES, np.array([-1]), np.eye(4)[:1]))

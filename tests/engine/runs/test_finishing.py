@@ -8,18 +8,20 @@ import engine
 from engine import jobs
 from engine.delivery import export_student
 from engine.errors import InvalidInputError, UnknownNameError
+from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.results import accuracy_sentence, read_result
 from engine.review import open_task
 from engine.runs import (
     RECORDED,
-    finished_students,
     finishing_spec,
     plan,
     read_runs,
     request_finished,
+    request_predictions,
     run_spec_from,
     single_teacher_runs,
+    trained_on_all,
     what_to_finish,
 )
 from engine.runs.execution import execute
@@ -56,13 +58,18 @@ def test_a_finished_student_learns_from_all_images_and_quotes_its_comparison(hom
     assert result.quoted.accuracy == pytest.approx(np.mean([each.accuracy for each in tested]))
     assert (result.quoted.seeds, result.quoted.test_images) == (2, made_runs.TEST_IMAGES)
     assert result.quoted.same_task
-    [found] = finished_students(home, task.name, comparison.id)
+    [found] = trained_on_all(home, task.name, comparison.id)
     assert found.result.quoted == result.quoted
-    assert not finished_students(home, task.name)
+    assert not trained_on_all(home, task.name)
+    asked = request_predictions(home, job.id, "test", "cpu")
+    assert worker.run(asked.folder, HANDLERS) == worker.FAILED
+    assert "no held-out image with a label" in jobs.status(asked).message  # it learned from all of them
     files = export_student(job.folder, tmp_path / "out").files
     readme = next(path for path in files if path.name == "README.md").read_text()
     assert "has no held-out accuracy of its own" in readme
     assert f"The same method without them, with 45 labels, was right on {percent(result.quoted.accuracy)}" in readme
+    other = finishing_spec(home, task, "fine-tune", comparison=comparison.id, device="cpu", images=256)
+    assert (other.train.images, other.quotes) == (256, "")  # another student than was compared
     with pytest.raises(InvalidInputError, match="was not tested"):
         _ = result.held_out_accuracy
 
