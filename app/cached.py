@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
@@ -54,6 +55,11 @@ def read_in_ways(
 def predicted_rows(kept: KeptPredictions) -> pa.Table:
     """All rows of predictions as far as they have come, read once for all sessions until there are more."""
     return _predicted_rows(str(kept.folder), kept.lengths, kept)
+
+
+def predicted_frame(kept: KeptPredictions) -> pd.DataFrame:
+    """The same as a data frame, which is not to be changed."""
+    return _predicted_frame(str(kept.folder), kept.lengths, kept)
 
 
 def ranking(task: Task, labels: int | None = None) -> Ranking | None:
@@ -125,6 +131,12 @@ def _checked(folder: str, changed: int, _task: Task) -> Checked:
 @st.cache_resource(max_entries=8, ttl=900, show_spinner=False)
 def _predicted_rows(folder: str, lengths: tuple[int, ...], _kept: KeptPredictions) -> pa.Table:
     return _kept.rows()
+
+
+@st.cache_resource(max_entries=8, ttl=900, show_spinner=False)
+def _predicted_frame(folder: str, lengths: tuple[int, ...], _kept: KeptPredictions) -> pd.DataFrame:
+    frame: pd.DataFrame = predicted_rows(_kept).to_pandas()
+    return frame
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)

@@ -25,6 +25,7 @@ def add_parser(verbs: Any) -> None:
     )
     predict.add_argument("run_id", metavar="RUN", help="a run's name, as compare prints it")
     predict.add_argument("path", metavar="PATH", help="a folder, a ZIP or TAR, a table that names images, or an image")
+    predict.add_argument("--images", metavar="PATH", help="where the table's images lie, if not beside it")
     predict.add_argument("--csv", type=Path, help="write the table there")
     predict.add_argument("--parquet", type=Path, help="write the table there, with text as it is")
     predict.add_argument("--unsure", type=float, help="a probability below it is marked as unsure (default 0.6)")
@@ -44,6 +45,7 @@ def _predict(options: argparse.Namespace) -> int:
         workspace,
         ready_student(workspace, options.run_id, options.device),
         str(expanded(options.path).absolute()),
+        images=str(expanded(options.images).absolute()) if options.images else "",
         unsure=UNSURE if options.unsure is None else options.unsure,
         progress=ProgressLine("images"),
     )

@@ -7,7 +7,7 @@ from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRu
 from engine.delivery.camtrap import camtrap_observations
 from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
-from engine.delivery.finished import FinishedRun, finished_run, finished_students
+from engine.delivery.finished import TaskStudent, finished_run, students_of_task
 from engine.delivery.format_table import (
     FormatTable,
     format_archive,
@@ -18,14 +18,15 @@ from engine.delivery.format_table import (
 )
 from engine.delivery.formats import DEFAULT
 from engine.delivery.likeness import QUANTILE, kept_likeness
+from engine.delivery.new_images import Predicting
 from engine.delivery.predict_job import (
     KeptPredictions,
     PredictSpec,
+    forget_prediction,
     predictions_of_task,
     request_prediction,
     spec_of_prediction,
 )
-from engine.delivery.predicting import Predicting
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
@@ -37,7 +38,6 @@ __all__ = [
     "UNSURE",
     "Calibration",
     "CostRule",
-    "FinishedRun",
     "FormatTable",
     "HeldOut",
     "KeptPredictions",
@@ -46,6 +46,7 @@ __all__ = [
     "Reliability",
     "SentBack",
     "SetRule",
+    "TaskStudent",
     "add_as_teacher",
     "calibration_of",
     "camtrap_observations",
@@ -53,7 +54,7 @@ __all__ = [
     "check_push",
     "export_student",
     "finished_run",
-    "finished_students",
+    "forget_prediction",
     "format_archive",
     "formats_job",
     "kept_likeness",
@@ -71,6 +72,7 @@ __all__ = [
     "send_back",
     "spec_of_prediction",
     "student_archive",
+    "students_of_task",
     "teacher_of",
     "with_threshold",
 ]

@@ -30,11 +30,12 @@ class SentBack:
     problems: list[str] = field(default_factory=list)  # why others were not taken, a sentence each
 
 
-def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str, str]) -> SentBack:
+def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str, str], images: str = "") -> SentBack:
     """Label images of a source in a task: those that it has, by content, and the others as new images to train on.
 
-    labels: class by file, as predictions name it. Classes may be new. Raises InvalidInputError for a task that came
-    with the program or a class without a name, WorkbenchError with what is wrong with the source.
+    labels: class by file, as predictions name it; classes may be new. images: where those of a table lie, if elsewhere.
+    Raises InvalidInputError for a task that came with the program or a class without a name, WorkbenchError with what
+    is wrong with the source.
     """
     if not is_own(task):
         raise InvalidInputError(f"Task {task.name!r} came with the program and stays as it is: import your own.")
@@ -43,7 +44,7 @@ def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str
         raise InvalidInputError("A class needs a name: write one for each image that is corrected.")
     back, known, new = SentBack(task), dict[int, str | None](), dict[str, NewImage]()
     rows_of = _rows_by_content(task)
-    for item, content, seen in _looked_at(workspace, task, source, wanted, back):
+    for item, content, seen in _looked_at(workspace, (source, images), wanted, back):
         stored = seen.stored if seen.stored is not None else content
         checksum, label = hashlib.sha256(stored).hexdigest(), wanted[clean_identifier(item.name)]
         if checksum in rows_of:
@@ -68,18 +69,18 @@ def _rows_by_content(task: Task) -> dict[str, list[int]]:
 
 
 def _looked_at(
-    workspace: Workspace, task: Task, source: str, wanted: Mapping[str, str], back: SentBack
+    workspace: Workspace, source: tuple[str, str], wanted: Mapping[str, str], back: SentBack
 ) -> list[tuple[Item, bytes, Looked]]:
     """What an import would make of the images that are wanted; what cannot be read becomes a problem."""
     settings = import_settings(workspace)
     with Decoders(settings) as decoders:
         decoders.start()
-        inventory = find_pictures(workspace, source, settings)
+        inventory = find_pictures(workspace, source[0], settings, source[1])
         try:
             items = [item for item in inventory.items if clean_identifier(item.name) in wanted]
             gone = sorted(set(wanted) - {clean_identifier(item.name) for item in items})
             back.problems += [f"{name} is not there any more: bring it again." for name in gone]
-            reading = reading_from(task.record.reading)
+            reading = reading_from(back.task.record.reading)
             looked = decoders.look_at(items, lambda item: (inventory.read(item), clean_identifier(item.name)), reading)
             found = []
             for item, content, seen in looked:

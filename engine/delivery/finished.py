@@ -25,7 +25,7 @@ def finished_run(workspace: Workspace, run: str) -> Path:
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class TaskStudent:
     """A run that has a student: what it found, and what its student is."""
 
     result: RunResult
@@ -36,19 +36,19 @@ class FinishedRun:
         """Its name."""
         return self.result.run
 
-    def looks_like(self, other: FinishedRun) -> bool:
+    def looks_like(self, other: TaskStudent) -> bool:
         """Whether the students of both look at the same pixels and say the same classes."""
         mine, theirs = self.student, other.student
         return (mine.input_size, mine.resize, mine.classes) == (theirs.input_size, theirs.resize, theirs.classes)
 
 
-def finished_students(workspace: Workspace, task: str) -> list[FinishedRun]:
+def students_of_task(workspace: Workspace, task: str) -> list[TaskStudent]:
     """A task's runs that have a student, the newest first; damaged ones are left out, as Results says of them."""
     found = []
     for job in jobs.list_jobs(workspace.runs):
         if job.kind == KIND and job.spec.get("task") == task and _has_student(job.folder):
             try:
-                found.append(FinishedRun(read_result(job.folder), read_student(job.folder)))
+                found.append(TaskStudent(read_result(job.folder), read_student(job.folder)))
             except WorkbenchError:
                 continue
     return found

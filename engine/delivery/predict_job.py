@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 
 from engine import jobs
 from engine.delivery.finished import finished_run
-from engine.delivery.predicting import Piece, Predicting
+from engine.delivery.new_images import Piece, Predicting
 from engine.delivery.prediction_rows import SCHEMA, UNSURE
 from engine.delivery.ready import ready_student
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.files import replacing, storage_error
 from engine.intake import UPLOAD, check_allowed
-from engine.intake.uploads import upload_path
+from engine.intake.uploads import remove_upload, upload_path
 from engine.jobs import INTERACTIVE, Job, Reporter
 from engine.records import Share
 from engine.workspace import Workspace
@@ -45,6 +45,7 @@ class PredictSpec(msgspec.Struct, frozen=True):
     source: str
     unsure: Share = UNSURE
     beside: str = ""  # another run, whose answers stand beside; "" = none
+    images: str = ""
 
 
 def request_prediction(workspace: Workspace, wanted: PredictSpec, device: str) -> Job:
@@ -55,19 +56,28 @@ def request_prediction(workspace: Workspace, wanted: PredictSpec, device: str) -
     """
     for run in filter(None, (wanted.run, wanted.beside)):
         finished_run(workspace, run)
-    _check_source(workspace, wanted.source)
+    _check_source(workspace, wanted)
     spec = msgspec.to_builtins(wanted)
     return jobs.request(
         workspace.jobs, f"predict-{wanted.run}"[:80], kind=KIND, spec=spec, device=device, lane=INTERACTIVE
     )
 
 
-def _check_source(workspace: Workspace, source: str) -> None:
+def _check_source(workspace: Workspace, wanted: PredictSpec) -> None:
     """Raises UnknownNameError for an upload that is not there any more, InvalidInputError for a path out of bounds."""
-    if source.startswith(UPLOAD):
-        upload_path(workspace, source)
-    else:
-        check_allowed(workspace, source)
+    for source in filter(None, (wanted.source, wanted.images)):
+        if source.startswith(UPLOAD):
+            upload_path(workspace, source)
+        else:
+            check_allowed(workspace, source)
+
+
+def forget_prediction(workspace: Workspace, job: Job) -> None:
+    """Remove predictions that have ended, with what was uploaded for them. Raises BusyError if they have not ended."""
+    wanted = spec_of_prediction(job)
+    jobs.remove(job)
+    for source in (wanted.source, wanted.images):
+        remove_upload(workspace, source)
 
 
 def spec_of_prediction(job: Job) -> PredictSpec:
@@ -81,7 +91,7 @@ def spec_of_prediction(job: Job) -> PredictSpec:
 def execute_prediction(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
     wanted = spec_of_prediction(job)
-    _check_source(workspace, wanted.source)
+    _check_source(workspace, wanted)
     report.progress(0, None, "", "Reading the student")
 
     def progress(done: int, total: int, stage: str) -> None:
@@ -92,6 +102,7 @@ def execute_prediction(workspace: Workspace, job: Job, report: Reporter) -> None
         workspace,
         ready_student(workspace, wanted.run, job.device),
         wanted.source,
+        images=wanted.images,
         unsure=wanted.unsure,
         beside=ready_student(workspace, wanted.beside, job.device) if wanted.beside else None,
         thumbnail=THUMBNAIL,

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +51,19 @@ def find_images(workspace: Workspace, request: ImportRequest, settings: ImportSe
         raise
 
 
-def find_pictures(workspace: Workspace, source: str, settings: ImportSettings) -> Inventory:
+def find_pictures(workspace: Workspace, source: str, settings: ImportSettings, images: str = "") -> Inventory:
     """Every image of a source, to be closed: what its folders and columns mean does not matter. A source is what an
-    import takes, or a single image file. Raises WorkbenchError.
+    import takes, or a single image file; images: where those of a table lie, if elsewhere. Raises WorkbenchError.
     """
-    request = ImportRequest(source=source, title="images")
+
+    def words(text: str) -> str:
+        return in_the_users_words(images, in_the_users_words(source, text))
+
+    request = ImportRequest(source=source, title="images", images=images)
     try:
-        return _Source(workspace, request, settings, partial(in_the_users_words, source), do="pictures").inventory()
+        return _Source(workspace, request, settings, words, do="pictures").inventory()
     except WorkbenchError as error:
-        error.args = (in_the_users_words(source, str(error)),)
+        error.args = (words(str(error)),)
         raise
 
 
@@ -234,7 +237,8 @@ class _Finder:
 
     def pictures(self, header: dict[str, Any], content: bytes) -> Answer:
         """The same, whatever folders and columns mean."""
-        return self._keep(pictures_in(Path(header["source"]), header["beside"], _settings_in(header)))
+        elsewhere = Path(header["images"]) if header["images"] else None
+        return self._keep(pictures_in(Path(header["source"]), elsewhere, header["beside"], _settings_in(header)))
 
     def _keep(self, found: Inventory) -> Answer:
         self._found = found
@@ -278,13 +282,14 @@ def _settings_in(header: Mapping[str, Any]) -> ImportSettings:
     return settings_from({"import": header["settings"]}, "the import's settings")
 
 
-def pictures_in(path: Path, beside: bool, settings: ImportSettings) -> Inventory:
+def pictures_in(path: Path, images: Path | None, beside: bool, settings: ImportSettings) -> Inventory:
     """Every image of a folder, an archive or a table, or the one that a file is, in this process.
 
-    beside: whether a table's images may lie beside it. Raises WorkbenchError.
+    images: where a table's images lie, if elsewhere; beside: whether they may lie beside the table. Raises
+    WorkbenchError.
     """
-    if _is_table(path):
-        return inventory_of(path, None, beside, Columns(), settings, {})
+    if images or _is_table(path):
+        return inventory_of(path, images, beside, Columns(), settings, {})
     alone = _Alone(path, settings, "") if path.is_file() else None
     tree = alone if alone and image_names(alone) else open_tree(path, settings)
     names = image_names(tree)

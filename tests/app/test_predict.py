@@ -10,9 +10,9 @@ from PIL import Image
 from app import queues
 from app.views.predict import ask
 from engine import jobs
-from engine.delivery import finished_students, predict_job
+from engine.delivery import predict_job, students_of_task
+from engine.delivery.new_images import Piece, Predicting
 from engine.delivery.predict_job import PredictSpec, request_prediction
-from engine.delivery.predicting import Piece, Predicting
 from engine.delivery.prediction_rows import Answered, rows_of
 from engine.files import write_json
 from engine.jobs import worker
@@ -109,6 +109,13 @@ def test_a_job_that_waits_or_failed_is_shown_with_a_way_on(home, run):
     assert button(open_page("predict", task="emoji-fluent"), "Try again")
 
 
+def test_predictions_are_forgotten_on_a_click(home, run, monkeypatch):
+    job = predicted(home, "emoji-fluent", run, monkeypatch)
+    app = open_page("predict", task="emoji-fluent")
+    shown(button(app, "Remove").click().run())
+    assert not job.folder.exists()
+
+
 def test_corrections_of_a_bundled_task_are_refused_in_words(home, run, monkeypatch):
     predicted(home, "emoji-fluent", run, monkeypatch)
     app = open_page("predict", task="emoji-fluent")
@@ -117,7 +124,7 @@ def test_corrections_of_a_bundled_task_are_refused_in_words(home, run, monkeypat
 
 
 def test_a_student_that_looks_at_another_size_cannot_stand_beside(home, run):
-    first, second = finished_students(home, "emoji-fluent")
+    first, second = students_of_task(home, "emoji-fluent")
     assert ask.can_stand_beside(first, second)
     assert not ask.can_stand_beside(first, first)
     smaller = replace(second, student=replace(second.student, input_size=32))

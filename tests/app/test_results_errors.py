@@ -14,7 +14,7 @@ from engine import tasks
 from engine.evaluation import class_scores, confusion_matrix, paired_accuracies
 from engine.predictions import write_predictions
 from engine.review import open_task
-from engine.runs import load_comparison, plan, predictions_of, predictions_path, start
+from engine.runs import load_comparison, method_means, plan, predictions_of, predictions_path, start
 from engine.tasks.task import load_task
 from tests.app import made_runs
 from tests.app.pages import button, open_page, shown, text_of
@@ -157,6 +157,20 @@ def test_the_first_sentence_says_what_won_and_how_surely(home, accuracies, seeds
     assert told.winner.replace("\u00a0", " ").startswith(said)
     assert told.beside.replace("\u00a0", " ").startswith("Chance is right on 11.1 %, and always saying “")
     assert "not clearly better" not in told.beside
+
+
+def test_a_winner_is_clearly_ahead_of_every_other_method(home):
+    task, _, found = means(home, {"fine-tune": 0.5, "fixmatch": 0.6, "linear-probe": 0.7}, [0, 1])
+    kept = [
+        replace(run, accuracy=0.2 if (run.method, run.seed) == ("fine-tune", 1) else run.accuracy)
+        for run in found.results
+    ]
+    shown = replace(found, results=tuple(kept), means=tuple(method_means(kept)))
+    told = verdict.verdict(shown, task).winner.replace("\u00a0", " ")
+    assert told.startswith(
+        "**No clear winner**: Linear probe is right on **70.5 %** of the held-out images and Fine-tuning on "
+    )
+    assert verdict.verdict(found, task).winner.startswith("**Linear probe won**: ")
 
 
 def test_runs_that_go_on_or_do_not_compare_have_no_winner(home):

@@ -56,8 +56,8 @@ def draw(task: Task, job: Job) -> None:
     if not len(kept):
         return
     draft = PredictDraft.current()
-    rows = cached.predicted_rows(kept).to_pandas()
-    rows["unsure"] = rows["probability"] < draft.unsure
+    frame = cached.predicted_frame(kept)
+    rows = frame.assign(unsure=frame["probability"] < draft.unsure)
     _metrics(kept, rows, spec_of_prediction(job).run)
     for note in kept.notes:
         st.caption(escape(note))

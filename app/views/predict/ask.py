@@ -12,8 +12,9 @@ from app.components import wording
 from app.components.escaping import escape
 from app.views.predict.draft import PredictDraft
 from engine import intake
-from engine.delivery import FinishedRun, PredictSpec, request_prediction, spec_of_prediction
+from engine.delivery import PredictSpec, TaskStudent, request_prediction, spec_of_prediction
 from engine.errors import WorkbenchError
+from engine.intake import ARCHIVE_SUFFIXES, SINGLE_TABLES
 from engine.jobs import Job
 from engine.methods import REFERENCE
 from engine.tasks import Task
@@ -28,7 +29,7 @@ UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kep
 NOBODY = ""  # no other student
 
 
-def draw(task: Task, students: Sequence[FinishedRun]) -> None:
+def draw(task: Task, students: Sequence[TaskStudent]) -> None:
     """The choice of student and images; what is brought is predicted at once."""
     draft = PredictDraft.current()
     _choose_student(task, students)
@@ -48,7 +49,7 @@ def draw(task: Task, students: Sequence[FinishedRun]) -> None:
     else:
         folder = way == "folder"
         dropped = st.file_uploader(
-            "A folder of images" if folder else "Images, a ZIP of them, or a table with their names and a ZIP",
+            "A folder of images" if folder else "Images, a ZIP of them, or a table of their names and its ZIP",
             accept_multiple_files="directory" if folder else True,
             max_upload_size=UPLOAD_MEGABYTES,
             key=f"predict {way} {draft.round}",
@@ -57,19 +58,19 @@ def draw(task: Task, students: Sequence[FinishedRun]) -> None:
         _take_up(task, students, dropped)
 
 
-def ranked(students: Sequence[FinishedRun]) -> list[FinishedRun]:
-    """The most accurate first."""
-    return sorted(students, key=lambda one: -(one.result.accuracy or 0.0))
+def ranked(students: Sequence[TaskStudent]) -> list[TaskStudent]:
+    """Those that learned from all labels first, the newest of them before; then by held-out accuracy."""
+    return sorted(students, key=lambda one: -(1.0 if one.result.accuracy is None else one.result.accuracy))
 
 
-def chosen_student(task: Task, students: Sequence[FinishedRun]) -> FinishedRun:
+def chosen_student(task: Task, students: Sequence[TaskStudent]) -> TaskStudent:
     """The student that predicts."""
     order = ranked(students)
     run = PredictDraft.current().student.get(task.name)
     return next((one for one in order if one.run == run), order[0])
 
 
-def _choose_student(task: Task, students: Sequence[FinishedRun]) -> None:
+def _choose_student(task: Task, students: Sequence[TaskStudent]) -> None:
     draft, by_run = PredictDraft.current(), {one.run: one for one in ranked(students)}
     left, right = st.columns(2)
     chosen = chosen_student(task, students)
@@ -93,12 +94,12 @@ def _choose_student(task: Task, students: Sequence[FinishedRun]) -> None:
     )
 
 
-def can_stand_beside(other: FinishedRun, chosen: FinishedRun) -> bool:
+def can_stand_beside(other: TaskStudent, chosen: TaskStudent) -> bool:
     """Whether another student can answer for the same images in one go."""
     return other.run != chosen.run and other.looks_like(chosen)
 
 
-def beside_of(task: Task, students: Sequence[FinishedRun]) -> str:
+def beside_of(task: Task, students: Sequence[TaskStudent]) -> str:
     """The run beside the chosen one: as it was chosen, else fine-tuning's, where there is one."""
     chosen = chosen_student(task, students)
     others = [one for one in ranked(students) if can_stand_beside(one, chosen)]
@@ -110,19 +111,19 @@ def beside_of(task: Task, students: Sequence[FinishedRun]) -> str:
     return next((one.run for one in [*same_seed, *plain]), NOBODY)
 
 
-def title(one: FinishedRun) -> str:
+def title(one: TaskStudent) -> str:
     """A student in a few words."""
     result = one.result
     parts = [f"{result.title}, seed {result.seed}"]
-    if result.accuracy is not None:
-        parts.append(f"{wording.percent(result.accuracy)} held out")
+    own = result.accuracy
+    parts.append("learned from all labels" if own is None else f"{wording.percent(own)} held out")
     parts.append(f"{one.student.input_size} px")
     if result.finished:
         parts.append(wording.ago(result.finished))
     return " · ".join(parts)
 
 
-def _server(task: Task, students: Sequence[FinishedRun]) -> None:
+def _server(task: Task, students: Sequence[TaskStudent]) -> None:
     offered = intake.offered_sources(state.workspace())
     if not offered:
         st.info(
@@ -143,22 +144,32 @@ def _server(task: Task, students: Sequence[FinishedRun]) -> None:
         _ask(task, students, path)
 
 
-def _take_up(task: Task, students: Sequence[FinishedRun], dropped: Sequence[Any]) -> None:
+def _take_up(task: Task, students: Sequence[TaskStudent], dropped: Sequence[Any]) -> None:
     """Keep what was dropped and predict it; the uploader is emptied, so that it holds no memory."""
     with st.spinner("Keeping what you dropped"):
         try:
-            source = intake.keep_upload(state.workspace(), [(item.name, item) for item in dropped])
+            source, pictures = _keep(dropped)
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
     PredictDraft.current().round += 1
-    _ask(task, students, source)
+    _ask(task, students, source, pictures)
 
 
-def _ask(task: Task, students: Sequence[FinishedRun], source: str) -> None:
+def _keep(dropped: Sequence[Any]) -> tuple[str, str]:
+    """The source, and where its images lie if a table and an archive came together. Raises WorkbenchError."""
+    kinds = (SINGLE_TABLES, ARCHIVE_SUFFIXES)
+    of_kind = [[item for item in dropped if item.name.lower().endswith(kind)] for kind in kinds]
+    if len(dropped) == 2 and all(len(found) == 1 for found in of_kind):
+        table, archive = (intake.keep_upload(state.workspace(), [(found[0].name, found[0])]) for found in of_kind)
+        return table, archive
+    return intake.keep_upload(state.workspace(), [(item.name, item) for item in dropped]), ""
+
+
+def _ask(task: Task, students: Sequence[TaskStudent], source: str, pictures: str = "") -> None:
     draft = PredictDraft.current()
     chosen = chosen_student(task, students).run
-    wanted = PredictSpec(task.name, chosen, source, draft.unsure, beside_of(task, students))
+    wanted = PredictSpec(task.name, chosen, source, draft.unsure, beside_of(task, students), pictures)
     try:
         job = draft.asked.ask(lambda: request_prediction(state.workspace(), wanted, state.device()))
     except WorkbenchError as error:

@@ -14,7 +14,7 @@ from app.components.escaping import escape
 from app.components.labeler import Tile
 from app.views.predict.draft import PredictDraft
 from engine import tasks
-from engine.delivery import KeptPredictions, send_back, spec_of_prediction
+from engine.delivery import KeptPredictions, PredictSpec, send_back, spec_of_prediction
 from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.tasks import Task
@@ -47,17 +47,17 @@ def draw(task: Task, job: Job, kept: KeptPredictions, rows: pd.DataFrame, places
     wanted = {str(rows["file"][place]): label for place, label in done.labels.items() if label is not None}
     text = f"Send {wording.count(len(wanted), 'label')} to the task" if wanted else "Send labels to the task"
     if st.button(text, type="primary", icon=":material/send:", disabled=not wanted):
-        _send(task, spec_of_prediction(job).source, wanted)
+        _send(task, spec_of_prediction(job), wanted)
 
 
 def _uri(copy: bytes | None) -> str:
     return NO_PICTURE if copy is None else f"data:image/jpeg;base64,{base64.b64encode(copy).decode()}"
 
 
-def _send(task: Task, source: str, wanted: dict[str, str]) -> None:
+def _send(task: Task, spec: PredictSpec, wanted: dict[str, str]) -> None:
     with st.spinner("Reading these images once more"):
         try:
-            back = send_back(state.workspace(), task, source, wanted)
+            back = send_back(state.workspace(), task, spec.source, wanted, spec.images)
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return

@@ -12,7 +12,14 @@ from app.components.escaping import escape
 from app.views.predict import answers, ask
 from app.views.predict.draft import PredictDraft
 from engine import jobs
-from engine.delivery import FinishedRun, KeptPredictions, finished_students, predictions_of_task, spec_of_prediction
+from engine.delivery import (
+    KeptPredictions,
+    TaskStudent,
+    forget_prediction,
+    predictions_of_task,
+    spec_of_prediction,
+    students_of_task,
+)
 from engine.intake import UPLOAD, upload_title
 from engine.jobs import Job
 from engine.tasks import Task
@@ -27,7 +34,7 @@ def render() -> None:
     )
     task = page.required_labels()
     queues.queue(state.device())  # predictions that another server left go on
-    students = finished_students(state.workspace(), task.name)
+    students = students_of_task(state.workspace(), task.name)
     if not students:
         page.missing("No student of this task is finished yet.", "distill", "Train one", ":material/model_training:")
         return
@@ -45,13 +52,17 @@ def _choose(task: Task) -> Job | None:
     chosen = draft.chosen.get(task.name)
     if chosen not in found:
         chosen = next(iter(found))
-    if len(found) > 1:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Predictions",
             list(found),
             format_func=lambda key: _title(found[key]),
             **state.bound("predict chosen", chosen, lambda key: draft.chosen.update({task.name: key})),
         )
+        ended = jobs.status(found[chosen]).terminal
+        if ended and st.button("Remove", icon=":material/delete:", help="Forget these predictions and their upload."):
+            forget_prediction(state.workspace(), found[chosen])
+            st.rerun()
     return found[chosen]
 
 
@@ -65,7 +76,7 @@ def source_words(job: Job) -> str:
     return upload_title(source) if source.startswith(UPLOAD) else source
 
 
-def _draw(task: Task, job: Job, students: Sequence[FinishedRun]) -> None:
+def _draw(task: Task, job: Job, students: Sequence[TaskStudent]) -> None:
     def parts() -> int:
         return KeptPredictions.of(job).parts
 
@@ -77,7 +88,7 @@ def _draw(task: Task, job: Job, students: Sequence[FinishedRun]) -> None:
     answers.draw(task, job)
 
 
-def _say_whose(job: Job, students: Sequence[FinishedRun]) -> None:
+def _say_whose(job: Job, students: Sequence[TaskStudent]) -> None:
     """Whose answers these are: another student may be chosen above by now."""
     wanted, titles = spec_of_prediction(job), {one.run: ask.title(one) for one in students}
     said = f"{source_words(job)}, predicted by {titles.get(wanted.run, wanted.run)}"

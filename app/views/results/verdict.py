@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.components import wording
 from app.components.escaping import escape
 from app.views.results import students
-from app.views.results.judged import Judged, judged, paired, shared_by
+from app.views.results.judged import Judged, Numbers, judged, paired, shared_by
 from app.views.results.sources import Shown
 from engine.errors import WorkbenchError
 from engine.evaluation import Interval, baselines, paired_difference
@@ -20,16 +20,17 @@ from engine.tasks import Task
 
 @dataclass(frozen=True)
 class Lead:
-    """How far the best method is ahead of the next one: a difference of accuracies, and how sure that is."""
+    """How far the best method is ahead of another one: a difference of accuracies, and how sure that is."""
 
+    of: MethodMean  # the other one
     difference: float
     interval: Interval | None
     over: str  # in words, such as "3 seeds"
 
     @property
     def clear(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.interval is not None and self.interval.low > 0
+        """Whether the interval lies above 0 in the digits that are shown."""
+        return self.interval is not None and round(self.interval.low, 3) > 0
 
 
 @dataclass(frozen=True)
@@ -49,31 +50,40 @@ def verdict(shown: Shown, task: Task) -> Verdict:
     elif shown.document.get("differs"):
         winner = _not_fair(best)
     else:
-        winner = _winner(order, _lead(shown, task, best, order[1]), "leads" if shown.unfinished else "won")
-    some = next((found for result in shown.results if (found := _asked(shown, task, result)) is not None), None)
-    return Verdict(winner, _beside(best, some))
+        leads = [_lead(shown, task, best, mean) for mean in order[1:]]
+        winner = _winner(best, leads, "leads" if shown.unfinished else "won")
+    return Verdict(winner, _beside(best, *_measured_by(shown, task)))
 
 
-def _lead(shown: Shown, task: Task, best: MethodMean, second: MethodMean) -> Lead:
+def _measured_by(shown: Shown, task: Task) -> tuple[Numbers, Sequence[str]]:
+    """Labels of the held-out images and the classes: by what some student was asked, or of a task that is as it was."""
+    for result in shown.results:
+        if (found := _asked(shown, task, result)) is not None:
+            return found.labels, found.classes
+    same = shown.document.get("shared", {}).get("task_revision") == task.revision
+    return task.labels[task.test_rows if same else []], task.classes
+
+
+def _lead(shown: Shown, task: Task, best: MethodMean, mean: MethodMean) -> Lead:
     """Over the seeds that both have; with one of them, over its test images, if what both said of them is there."""
-    first, other = ({r.seed: r for r in shown.results if r.method == mean.method} for mean in (best, second))
+    first, other = ({r.seed: r for r in shown.results if r.method == each.method} for each in (best, mean))
     seeds = set(first) & set(other)
     if not seeds:
-        return Lead(best.accuracy - second.accuracy, None, "")
+        return Lead(mean, best.accuracy - mean.accuracy, None, "")
     accuracies = [{seed: run.held_out_accuracy for seed, run in runs.items()} for runs in (first, other)]
     found = paired_difference(accuracies[0], accuracies[1])
     if len(seeds) > 1:
         same = ", the same labels in each" if "all_labels" in shown.document.get("shared", {}) else ""
-        return Lead(found.mean, found.interval, f"{len(seeds)} seeds{same}")
+        return Lead(mean, found.mean, found.interval, f"{len(seeds)} seeds{same}")
     (seed,) = seeds
     both = _asked(shown, task, first[seed]), _asked(shown, task, other[seed])
     if both[0] is None or both[1] is None:
-        return Lead(found.mean, None, "")
+        return Lead(mean, found.mean, None, "")
     mine, others = shared_by(both[0], both[1])
     if not len(mine) == len(both[0]) == len(both[1]):  # not the same test images
-        return Lead(found.mean, None, "")
+        return Lead(mean, found.mean, None, "")
     pair = paired(mine, others)
-    return Lead(pair.difference, pair.interval, f"{wording.count(pair.images, 'test image')}, one seed")
+    return Lead(mean, pair.difference, pair.interval, f"{wording.count(pair.images, 'test image')}, one seed")
 
 
 def _asked(shown: Shown, task: Task, result: RunResult) -> Judged | None:
@@ -100,48 +110,57 @@ def _not_fair(best: MethodMean) -> str:
     )
 
 
-def _winner(order: Sequence[MethodMean], lead: Lead, verb: str) -> str:
-    best, second = order[0], order[1]
-    ahead, behind = escape(best.title), escape(second.title)
-    gap = f"{wording.points(lead.difference)} points"
-    sure = f" ({_points(lead.interval)}, {lead.over})" if lead.interval else ""
-    if lead.clear:
+def _winner(best: MethodMean, leads: Sequence[Lead], verb: str) -> str:
+    """leads: over the other methods, the next best first. The best one has won if it is clearly ahead of each."""
+    ahead = f"**{wording.percent(best.accuracy)}** of the held-out images"
+    unclear = [lead for lead in leads if not lead.clear]
+    if not unclear:
+        told = leads[0]
         said = (
-            f"**{ahead} {verb}**: right on **{wording.percent(best.accuracy)}** of the held-out images, {gap} over "
-            f"{behind}, the next best{sure}."
+            f"**{escape(best.title)} {verb}**: right on {ahead}, {wording.points(told.difference)} points over "
+            f"{escape(told.of.title)}, the next best{_sure(told)}."
         )
-    elif lead.interval is not None:
-        said = (
-            f"**No clear winner**: {ahead} is right on **{wording.percent(best.accuracy)}** of the held-out images and "
-            f"{behind} on {wording.percent(second.accuracy)}, a difference that may be chance{sure}."
-        )
-    else:
-        said = (
-            f"**No clear winner**: {ahead} is right on **{wording.percent(best.accuracy)}** of the held-out images, "
-            f"{gap} over {behind}, and nobody can say how sure that is: more seeds would tell."
-        )
-    return said + _over_reference(best, second)
-
-
-def _over_reference(best: MethodMean, second: MethodMean) -> str:
-    """How far the best is ahead of fine-tuning, where that is neither of the first two."""
-    found = best.difference
-    if found is None or REFERENCE.key in (best.method, second.method):
-        return ""
-    sure = f" ({_points(found.interval)})" if found.interval is not None else ""
-    return f" Over {escape(REFERENCE.title)} it gains {wording.points(found.mean)} points{sure}."
-
-
-def _beside(best: MethodMean, some: Judged | None) -> str:
-    """What costs nothing, by the test images of some student: all of a comparison have the same."""
-    if some is None:
-        return ""
-    found = baselines(some.labels, len(some.classes))
-    majority = wording.isolated(escape(some.classes[found.majority]))
+        return said + _over_reference(leads[1:])
+    told, others = unclear[0], unclear[1:]
+    chance = f"a difference that may be chance{_sure(told)}"
+    if told.interval is None:
+        chance = "and nobody can say how sure that difference is: more seeds would tell"
     said = (
-        f"Chance is right on {wording.percent(found.chance)}, and always saying “{majority}”, the most frequent class "
-        f"of the held-out images, on {wording.percent(found.majority_share)}."
+        f"**No clear winner**: {escape(best.title)} is right on {ahead} and {escape(told.of.title)} on "
+        f"{wording.percent(told.of.accuracy)}, {chance}."
     )
+    if others:
+        said += f" Nor is it clearly ahead of {wording.listed([escape(lead.of.title) for lead in others])}."
+    return said + _over_reference([lead for lead in leads if lead.clear])
+
+
+def _over_reference(leads: Sequence[Lead]) -> str:
+    """How far the best is ahead of fine-tuning, if that is among these."""
+    return "".join(
+        f" Over {escape(lead.of.title)} it gains {wording.points(lead.difference)} points{_sure(lead)}."
+        for lead in leads
+        if lead.of.method == REFERENCE.key
+    )
+
+
+def _sure(lead: Lead) -> str:
+    return f" ({_points(lead.interval)}, {lead.over})" if lead.interval else ""
+
+
+def _beside(best: MethodMean, labels: Numbers, classes: Sequence[str]) -> str:
+    """What costs nothing on images of these labels; "" where they are not known."""
+    if not len(labels):
+        return ""
+    found = baselines(labels, len(classes))
+    said = f"Chance is right on {wording.percent(found.chance)}, and "
+    if wording.percent(found.chance) == wording.percent(found.majority_share):
+        said += "so is always saying the same class: all are as frequent."
+    else:
+        majority = wording.isolated(escape(classes[found.majority]))
+        said += (
+            f"always saying “{majority}”, the most frequent class of the held-out images, on "
+            f"{wording.percent(found.majority_share)}."
+        )
     if best.interval.low <= max(found.chance, found.majority_share):
         said += f" {escape(best.title)} is not clearly better than that."
     return said

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from engine import jobs
-from engine.delivery import predict_job, predicting
+from engine.delivery import new_images, predict_job
 from engine.delivery.predict_job import KIND, KeptPredictions, PredictSpec, execute_prediction, request_prediction
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.files import storage_error, write_json
@@ -32,7 +32,7 @@ def workspace(tmp_path_factory):
 
 
 def test_a_job_goes_on_after_its_last_part_and_keeps_rows_and_small_copies(workspace, monkeypatch):
-    monkeypatch.setattr(predicting, "BATCH", 2)
+    monkeypatch.setattr(new_images, "BATCH", 2)
     monkeypatch.setattr(predict_job, "PART_ROWS", 2)
     monkeypatch.setattr(predict_job, "THUMBNAILS", 3)
     wanted = PredictSpec("t", "run-1", str(workspace.path / "new"), unsure=1.0)

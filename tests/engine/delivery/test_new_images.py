@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from engine.cli.program import main
-from engine.delivery import predicting, prediction_rows
+from engine.delivery import new_images, prediction_rows
 from engine.delivery.calibration import calibration_of
 from engine.delivery.camtrap import camtrap_observations
-from engine.delivery.predicting import Predicting
+from engine.delivery.new_images import Predicting
 from engine.delivery.prediction_rows import SCHEMA, Answered, rows_of, written_to
 from engine.delivery.ready import ready_student
 from engine.errors import InvalidInputError, StorageError, UnknownNameError
@@ -99,15 +99,18 @@ def test_archives_tables_and_single_files_hold_the_same_images(workspace, tmp_pa
         (tmp_path / "list.csv", tuple(f"leaves/{name}" for name in names)),
         (new / "a.png", names[:1]),
     ):
-        pictures = pictures_in(source, True, ImportSettings())
+        pictures = pictures_in(source, None, True, ImportSettings())
         assert tuple(sorted(item.name for item in pictures.items)) == found
         contents = {item.name.removeprefix("leaves/"): pictures.read(item) for item in pictures.items}
         assert contents == {name: (new / name).read_bytes() for name in contents}
         pictures.close()
+    (tmp_path / "alone.csv").write_text("file\ninner/c.bmp\n")
+    elsewhere = pictures_in(tmp_path / "alone.csv", tmp_path / "images.zip", False, ImportSettings())
+    assert [item.name for item in elsewhere.items] == ["inner/c.bmp"]
 
 
 def test_it_goes_on_after_the_images_that_are_done(workspace, found, monkeypatch):
-    monkeypatch.setattr(predicting, "BATCH", 2)
+    monkeypatch.setattr(new_images, "BATCH", 2)
     work = Predicting(workspace, ready_student(workspace, "run-1", "cpu"), str(workspace.path / "new"))
     heard = []
     work.progress = lambda done, total, stage: heard.append((done, total))
@@ -135,7 +138,7 @@ def test_what_cannot_be_predicted_is_a_sentence(workspace, run, source, unsure, 
 
 def test_an_empty_folder_holds_no_images(tmp_path):
     with pytest.raises(InvalidInputError, match="holds no image files"):
-        pictures_in(tmp_path, True, ImportSettings())
+        pictures_in(tmp_path, None, True, ImportSettings())
 
 
 ANSWERED = Answered(
@@ -234,7 +237,7 @@ def test_probabilities_are_calibrated_and_sets_hold_what_the_held_out_images_all
     logits[np.arange(400), labels] += 2  # far too sure of itself
     own = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
     held_out = Predictions(tuple(map(str, range(400))), ("cat", "dog", "=owl"), labels, own, None)
-    monkeypatch.setattr(predicting, "run_calibration", lambda home, run: calibration_of(held_out))
+    monkeypatch.setattr(new_images, "run_calibration", lambda home, run: calibration_of(held_out))
     student = ready_student(workspace, "run-1", "cpu")
     work = Predicting(workspace, student, "", beside=student)
     work._learn_about_students()
@@ -242,7 +245,7 @@ def test_probabilities_are_calibrated_and_sets_hold_what_the_held_out_images_all
     assert trusted.temperature > 1.5
     assert "Probabilities are at temperature" in work.summary.notes[-1]
     pixels = random.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    piece = work._answer(predicting._Seen(["a.png", "b.png"], ["", ""], pixels, [b"", b""]))
+    piece = work._answer(new_images._Seen(["a.png", "b.png"], ["", ""], pixels, [b"", b""]))
     with torch.inference_mode():
         said = student.answer(torch.from_numpy(pixels).permute(0, 3, 1, 2))[1].softmax(1).numpy()
     for row, probabilities in zip(piece.rows.to_pylist(), said, strict=True):

@@ -105,6 +105,7 @@ class Predicting:
     workspace: Workspace
     student: ReadyStudent
     source: str  # a path or an upload, as an import takes them
+    images: str = ""  # where the images of a table lie, if elsewhere
     unsure: float = UNSURE
     beside: ReadyStudent | None = None
     thumbnail: int = 0  # pixels of the longer side of small copies; 0 = none
@@ -135,7 +136,7 @@ class Predicting:
         self.progress(0, 0, FINDING)
         with Decoders(settings) as decoders:
             decoders.start()
-            inventory = find_pictures(self.workspace, self.source, settings)
+            inventory = find_pictures(self.workspace, self.source, settings, self.images)
             try:
                 self._take_note(inventory)
                 self._learn_about_students()
@@ -154,6 +155,8 @@ class Predicting:
 
     def _learn_about_students(self) -> None:
         """From their held-out and training images."""
+        size = self.student.record.input_size
+        self.student.answer(torch.zeros(1, 3, size, size, dtype=torch.uint8))  # the first time takes longer
         self.likeness = likeness_of(self.workspace, self.student, self.progress)
         for student in filter(None, (self.student, self.beside)):
             try:
