@@ -132,5 +132,6 @@ def _chart(task: Task, ranked: Mapping[int, Ranking], records: Sequence[TeacherR
         figure,
         key="ranks over labels",
         config={"displayModeBar": False},
-        alt=f"Rank of {len(order)} teachers by {metric} at {wording.listed([name(task, b) for b in budgets])} labels a class",
+        alt=f"Rank of {len(order)} teachers by {metric} at {wording.listed([name(task, b) for b in budgets])} labels a "
+        "class",
     )
