@@ -90,4 +90,3 @@ class Format:
     # (answers, whether the user wants it in any case). None where what is written is the student itself.
     check: Callable[[Answers, bool], str] | None = None
     prepare: Callable[[Path], Prepare] | None = None  # opens a program in that folder that reads image files itself
-    needs: str = ""  # the package that has to be installed beside this program, if there is one

@@ -1,7 +1,7 @@
 """The export formats: one file each, and its line below."""
 
 from engine.delivery.format import Format
-from engine.delivery.formats import onnx, onnx_int8, running_folder, safetensors, timm_folder
+from engine.delivery.formats import onnx, onnx_int8, openvino, running_folder, safetensors, timm_folder
 
 FORMATS: dict[str, Format] = {
     one.key: one
@@ -11,6 +11,7 @@ FORMATS: dict[str, Format] = {
         onnx_int8.FORMAT,
         timm_folder.FORMAT,
         running_folder.FORMAT,
+        openvino.FORMAT,
     )
 }
 DEFAULT = safetensors.FORMAT.key
