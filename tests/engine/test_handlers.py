@@ -25,6 +25,7 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "look": NEVER | COMPILER,
     "panel": NEVER | COMPILER,
     "predictions": NEVER | COMPILER,
+    "suspects": NEVER | COMPILER,
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,
     "predict": NEVER | COMPILER,
