@@ -64,25 +64,42 @@ class Judged:
 
 
 def judged(chosen: Chosen) -> Judged:
-    """What a student said of the test images whose class is known. Raises DamagedFileError, StorageError."""
+    """What a student said of the test images whose class is known, put together once for all sessions.
+
+    Raises DamagedFileError, StorageError.
+    """
     found, task = chosen.predictions, chosen.task
-    known = np.flatnonzero(found.labels >= 0)
-    ids = tuple(found.image_ids[place] for place in known.tolist())
+    key = chosen.run or f"recorded {task.name} {chosen.result.method}"
+    revisions = f"{task.folder} {task.revision} {task.record.given_labels}"
+    return _judged(key, revisions, found.labels, found.predicted, found.confidence, chosen)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _judged(
+    key: str,
+    revisions: str,
+    labels: Numbers,
+    predicted: Numbers,
+    confidence: NDArray[np.float32],
+    _chosen: Chosen,
+) -> Judged:
+    task, known = _chosen.task, np.flatnonzero(labels >= 0)
+    ids = tuple(_chosen.predictions.image_ids[place] for place in known.tolist())
     place_of = {image: row for row, image in enumerate(task.images.image_ids)}
     rows = np.array([place_of.get(image, -1) for image in ids], dtype=np.int64)
     groups = read_groups(task.folder)
     return Judged(
         task=task,
-        title=chosen.title,
-        key=chosen.run or f"recorded {task.name} {chosen.result.method}",
-        classes=found.classes,
+        title=_chosen.title,
+        key=key,
+        classes=_chosen.predictions.classes,
         image_ids=ids,
         rows=rows,
-        labels=found.labels[known],
-        predicted=found.predicted[known],
-        confidence=found.confidence[known].astype(np.float64),
+        labels=labels[known],
+        predicted=predicted[known],
+        confidence=confidence[known].astype(np.float64),
         groups=None if groups is None else _at(groups, rows, -1),
-        now=_labels_now(task, rows, found.classes),
+        now=_labels_now(task, rows, _chosen.predictions.classes),
     )
 
 

@@ -9,7 +9,6 @@ from app.components import wording
 from app.components.escaping import escape
 from app.views.results import students
 from app.views.results.sources import Shown
-from app.views.results.students import Chosen
 from app.views.results.trust import ordered, prediction_sets, reliability, two_classes, unsure
 from engine.delivery import Calibration
 from engine.tasks import Task
@@ -36,7 +35,7 @@ def render(shown: Shown, task: Task) -> None:
     if len(found.held_out.classes) == 2:
         two_classes.draw(found, chosen)
     elif len(found.held_out.classes) > 2:
-        ordered.draw(found)
+        ordered.draw(found, chosen)
 
 
 def _draw_basis(found: Calibration) -> None:
@@ -53,8 +52,3 @@ def _draw_basis(found: Calibration) -> None:
         f"From {images} that the student was not trained on. What is fitted here was fitted on one half of them "
         f"({groups}a fair share of each class) and tried on the other, and the other way round."
     )
-
-
-def name(found: Chosen, what: str) -> str:
-    """Of a saved chart or table."""
-    return f"{what} {found.task.name} {found.title}"
