@@ -26,7 +26,6 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "panel": NEVER | COMPILER,
     "suspects": NEVER | COMPILER,
     "predictions": NEVER | COMPILER,
-    "suspects": NEVER | COMPILER,
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,
     "predict": NEVER | COMPILER,
