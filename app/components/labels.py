@@ -29,6 +29,11 @@ def per_class(task: Task) -> str:
     return f"up to {min(budget, int(available.max()))} per class"
 
 
+def name(task: Task, budget: int) -> str:
+    """So many labels per class beside other numbers of them: "5", or "all"."""
+    return "all" if budget >= all_labels(task) else str(budget)
+
+
 def in_words(task: Task, budget: int) -> str:
     """So many labels per class in words: "5 labels per class", or "all labels"."""
     return "all labels" if budget >= all_labels(task) else f"{wording.count(budget, 'label')} per class"

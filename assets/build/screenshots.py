@@ -11,12 +11,14 @@ import io
 import re
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect
 
+from engine.review import open_task
 from engine.workspace import Workspace
 from tests.browser.chromium import launched
 from tests.browser.server import serving
@@ -28,12 +30,13 @@ LARGEST = 300_000  # bytes of a picture
 COLORS = (256, 128, 64)  # tried in turn where a picture with all its colors is too large
 LONG = 10 * PATIENCE
 DRAWN = 1500  # ms until charts and pictures stand
-SCROLL = 260  # pixels, so that the curves are on the picture of Distill
+SCROLL = 260  # pixels, so that the curves are on the picture of Distill, and the images on that of Predict
+NEW_IMAGES = 60
 TAUGHT = re.compile("loss: labels .* consistency")  # the second of the four has reached the first point of its curve
 
 
 def main(arguments: list[str]) -> int:
-    """Take the four pictures."""
+    """Take the pictures."""
     parser = argparse.ArgumentParser(description="Take the README's pictures of the workbench.")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--task", default="emoji-fluent")
@@ -114,11 +117,35 @@ def results(workbench: Workbench, options: argparse.Namespace) -> None:
     workbench.settle()
 
 
+def predict(workbench: Workbench, options: argparse.Namespace) -> None:
+    """Held-out images of the task as if they were new, predicted by the best student of `distill`."""
+    workbench.open(f"predict?task={options.task}")
+    archive = {"name": "new-images.zip", "mimeType": "application/zip", "buffer": _held_out(options.task)}
+    workbench.tab.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(archive)
+    workbench.await_text("Milliseconds an image", LONG)
+    workbench.tab.get_by_test_id("stMain").locator("figure img").first.wait_for()
+    workbench.settle()
+    workbench.tab.get_by_test_id("stMain").hover()
+    workbench.tab.mouse.wheel(0, SCROLL)
+
+
+def _held_out(task: str) -> bytes:
+    """A ZIP of some held-out images of a bundled task."""
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w") as archive:
+        opened = open_task(Workspace(Path(folder)), task)
+        rows = opened.test_rows[:: max(1, len(opened.test_rows) // NEW_IMAGES)]
+        for number, (content, _) in enumerate(opened.images.contents(rows)):
+            archive.writestr(f"image-{number:03d}.png", content)
+    return packed.getvalue()
+
+
 SHOWN: dict[str, Callable[[Workbench, argparse.Namespace], None]] = {
     "teachers": teachers,
     "features": features,
     "distill": distill,
     "results": results,
+    "predict": predict,
 }
 
 if __name__ == "__main__":

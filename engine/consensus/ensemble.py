@@ -94,7 +94,8 @@ def consensus(
     probabilities, exact = asked.probabilities, bool(asked.exact)
     for block in blocks(len(probabilities), BLOCK):
         probabilities[block] = sharpen(probabilities[block], how.sharpness)
-    probabilities[labeled] = np.eye(classes)[labels]
+    probabilities[labeled] = 0.0
+    probabilities[labeled, labels] = 1.0
     if asked.parts and len(probabilities) > 1:
         progress(0, None, "", f"Searching neighbors among {len(probabilities):,} images")
         graph = _graph(asked.parts, min(how.neighbors, len(probabilities) - 1), exact, threads)

@@ -5,7 +5,7 @@ work: what it says of new images, and what people say of that.
 from engine.delivery.as_teacher import add_as_teacher, request_as_teacher, teacher_of
 from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
 from engine.delivery.camtrap import camtrap_observations
-from engine.delivery.corrections import SentBack, send_back
+from engine.delivery.corrections import send_back
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.finished import TaskStudent, finished_run, students_of_task
 from engine.delivery.format_table import (
@@ -32,10 +32,10 @@ from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
 from engine.delivery.report import report_html, write_report
-from engine.delivery.report.material import RECORDED_PREFIX
+from engine.delivery.report_material import RECORDED_PREFIX
+from engine.delivery.result_sentences import FirstSentence, first_sentence
 from engine.delivery.threshold import CostRule, cheapest_threshold
 from engine.delivery.trust import basis_sentence, decided_sentence, reliability_sentence, sets_sentence
-from engine.delivery.verdict import Verdict, verdict
 
 __all__ = [
     "DEFAULT",
@@ -44,6 +44,7 @@ __all__ = [
     "UNSURE",
     "Calibration",
     "CostRule",
+    "FirstSentence",
     "FormatTable",
     "HeldOut",
     "Judged",
@@ -51,10 +52,8 @@ __all__ = [
     "PredictSpec",
     "Predicting",
     "Reliability",
-    "SentBack",
     "SetRule",
     "TaskStudent",
-    "Verdict",
     "add_as_teacher",
     "basis_sentence",
     "calibration_of",
@@ -64,6 +63,7 @@ __all__ = [
     "decided_sentence",
     "export_student",
     "finished_run",
+    "first_sentence",
     "forget_prediction",
     "format_archive",
     "formats_job",
@@ -89,7 +89,6 @@ __all__ = [
     "student_archive",
     "students_of_task",
     "teacher_of",
-    "verdict",
     "with_threshold",
     "write_report",
 ]

@@ -1,7 +1,6 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
 from engine.runs.compared import (
-    RECORDED_COMPARISON,
     Compared,
     arithmetic_sentence,
     differs_sentence,
@@ -22,7 +21,6 @@ from engine.runs.comparison import (
     damaged_comparisons,
     list_comparisons,
     load_comparison,
-    method_means,
     read_runs,
     run_again,
     start,
@@ -30,7 +28,7 @@ from engine.runs.comparison import (
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
-from engine.runs.finishing import RECORDED, finishing_spec, request_finished, trained_on_all, what_to_finish
+from engine.runs.finishing import finishing_spec, request_finished, trained_on_all, what_to_finish
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.more_labels import (
     LabelPoint,
@@ -54,7 +52,7 @@ from engine.runs.ranking import (
     rank,
     ranked_rows,
 )
-from engine.runs.recorded import recorded_comparison, recorded_predictions
+from engine.runs.recorded import RECORDED, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
@@ -93,7 +91,6 @@ __all__ = [
     "KIND",
     "MEASURED_IMAGES",
     "RECORDED",
-    "RECORDED_COMPARISON",
     "Candidate",
     "Compared",
     "Comparison",
@@ -148,7 +145,6 @@ __all__ = [
     "load_comparison",
     "machine_of",
     "measurements",
-    "method_means",
     "missing_outputs",
     "order_verdict",
     "plan",

@@ -13,11 +13,10 @@ from typing import Any
 from engine.methods import place
 from engine.results import RunResult, results_in
 from engine.runs.comparison import Comparison, MethodMean, as_document, method_means, read_runs
+from engine.runs.recorded import RECORDED
 from engine.tasks import Task
 from engine.wording import ALL_LABELS_INTERVALS, NO_BREAK, listed
 from engine.workspace import Workspace
-
-RECORDED_COMPARISON = "recorded"  # the id of one that came with the program
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Compared:
     @property
     def recorded(self) -> bool:
         """Whether it came with the program instead of having been run here."""
-        return self.id == RECORDED_COMPARISON
+        return self.id == RECORDED
 
     @property
     def shared(self) -> Mapping[str, Any]:
@@ -61,7 +60,7 @@ def read_compared(workspace: Workspace, comparison: Comparison) -> Compared:
 
 def recorded_compared(document: Mapping[str, Any], task: str) -> Compared:
     """A comparison of that task that came with the program, from its document. Raises DamagedFileError."""
-    return _compared(RECORDED_COMPARISON, document, results_in(document, Path(f"{task}.json")))
+    return _compared(RECORDED, document, results_in(document, Path(f"{task}.json")))
 
 
 def _compared(

@@ -29,8 +29,6 @@ from engine.runs.spec import RunSpec, plan
 from engine.tasks import ALL, Task, task_names
 from engine.workspace import Workspace
 
-RECORDED = "recorded"  # in place of a comparison's id: the one that came with the program
-
 
 def finishing_spec(
     workspace: Workspace,

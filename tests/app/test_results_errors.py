@@ -87,6 +87,19 @@ def test_classes_come_worst_first_and_those_without_images_last():
 
 
 @pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (None, "Wilson, each image"),
+        (np.repeat(range(8), 5), "bootstrap over groups"),
+        (np.repeat(range(4), 10), "No int"),
+    ],
+)
+def test_what_the_intervals_of_classes_rest_on_is_said(groups, said):
+    found = of(np.tile([0, 1], 20), np.tile([0, 0, 1, 1, 1], 8), groups=groups)
+    assert said in by_class._intervals(found.scores())
+
+
+@pytest.mark.parametrize(
     ("first", "second", "said"),
     [
         ([1] * 40 + [0] * 10, [1] * 20 + [0] * 30, "**A is better than B** by +40.0 points"),

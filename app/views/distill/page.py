@@ -10,7 +10,7 @@ from app.components.escaping import escape
 from app.views.distill import form
 from engine import devices
 from engine.errors import WorkbenchError
-from engine.runs import RECORDED_COMPARISON, Comparison, list_comparisons, load_comparison, read_runs, start
+from engine.runs import RECORDED, Comparison, list_comparisons, load_comparison, read_runs, start
 from engine.tasks import Task
 from engine.workspace import Workspace
 
@@ -41,7 +41,7 @@ def render() -> None:
 def _current(workspace: Workspace, task: Task) -> Comparison | None:
     """The comparison that the URL names, if it is one of this task; one that is not there is a sentence."""
     chosen = state.comparison()
-    if chosen in (None, RECORDED_COMPARISON):
+    if chosen in (None, RECORDED):
         return None
     try:
         found = load_comparison(workspace, chosen)

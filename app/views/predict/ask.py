@@ -106,6 +106,8 @@ def beside_of(task: Task, students: Sequence[TaskStudent]) -> str:
     wanted = PredictDraft.current().beside.get(task.name)
     if wanted == NOBODY or wanted in [one.run for one in others]:
         return str(wanted)
+    if chosen.result.method == REFERENCE.key:  # it is what others stand beside
+        return NOBODY
     plain = [one for one in others if one.result.method == REFERENCE.key]
     same_seed = [one for one in plain if one.result.seed == chosen.result.seed]
     return next((one.run for one in [*same_seed, *plain]), NOBODY)

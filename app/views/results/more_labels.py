@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import cached, queues, state
-from app.components import batch, exhibits, images, page, tables, wording
+from app.components import batch, exhibits, images, labels, page, tables, wording
 from app.components.escaping import escape
 from app.views.results import students
 from app.views.results.sources import Shown
@@ -81,7 +81,7 @@ def _offer(shown: Shown, task: Task, method: str, specs: Sequence[RunSpec], miss
     known = [result for result in shown.results if result.method == method]
     seconds = seconds_of(state.workspace(), specs, state.device(), known)
     about = f"about **{wording.duration(seconds)}**" if seconds is not None else "of unknown length"
-    budgets = [_named(task, budget) for budget in sorted({spec.labels_per_class for spec in specs})]
+    budgets = [labels.name(task, budget) for budget in sorted({spec.labels_per_class for spec in specs})]
     with st.container(border=True):
         st.markdown(
             f":material/show_chart: {wording.count(missing, 'run')} with "
@@ -97,7 +97,7 @@ def _offer(shown: Shown, task: Task, method: str, specs: Sequence[RunSpec], miss
 def _curve(curve: Sequence[LabelPoint], task: Task, method: str) -> None:
     st.markdown(f"**{would_more_help(curve)}**")
     places = list(range(len(curve)))  # the numbers of labels, at equal steps
-    names = [_named(task, each.labels_per_class) for each in curve]
+    names = [labels.name(task, each.labels_per_class) for each in curve]
     figure = go.Figure()
     figure.add_scatter(
         x=places,
@@ -139,11 +139,10 @@ def _curve(curve: Sequence[LabelPoint], task: Task, method: str) -> None:
         key="more-labels-curve",
     )
     kinds = dict.fromkeys(each.interval.method for each in curve)
-    st.caption(f"{escape(method)}, higher is better. Lines: 95\u00a0% {wording.listed(list(kinds))}.")
-
-
-def _named(task: Task, budget: int) -> str:
-    return "all" if budget >= all_labels(task) else str(budget)
+    said = f"{escape(method)}, higher is better. Lines: 95\u00a0% {wording.listed(list(kinds))}."
+    if curve[-1].labels_per_class >= all_labels(task) and any(len(each.by_seed) > 1 for each in curve):
+        said += " Each seed draws its own labels; with all of them, seeds differ in initialization and order only."
+    st.caption(said)
 
 
 def _worth(task: Task) -> None:

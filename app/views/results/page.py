@@ -13,7 +13,7 @@ from app.components.escaping import escape
 from app.views.results import accuracy, errors, labels, origin, sources, students, take_away, trust
 from app.views.results.judged import judged, paired
 from app.views.results.sources import Shown, Source
-from engine.delivery import Judged, Verdict, verdict
+from engine.delivery import FirstSentence, Judged, first_sentence
 from engine.errors import WorkbenchError
 from engine.results import RunResult
 from engine.runs import Comparison, damaged_comparisons
@@ -70,7 +70,7 @@ def render() -> None:
     SECTIONS[_choose_section()].render(shown, task)
 
 
-def verdict_of(shown: Shown, task: Task) -> Verdict:
+def verdict_of(shown: Shown, task: Task) -> FirstSentence:
     """The first sentences, in Markdown, of a comparison with at least one result."""
 
     def asked(result: RunResult) -> Judged | None:
@@ -80,7 +80,7 @@ def verdict_of(shown: Shown, task: Task) -> Verdict:
             return None
         return None if chosen is None else judged(chosen)
 
-    return verdict(shown, task, asked, escape, paired)
+    return first_sentence(shown, task, asked, escape, paired)
 
 
 def _choose_section() -> str:

@@ -12,7 +12,7 @@ from app.components.charts import Curve
 from engine.evaluation import Interval
 from engine.results import RunResult
 from engine.runs import (
-    RECORDED_COMPARISON,
+    RECORDED,  # stands in the URL where the id of an own comparison would
     Compared,
     Comparison,
     MethodMean,
@@ -50,7 +50,7 @@ def sources(workspace: Workspace, task: str) -> list[Source]:
     document = recorded_comparison(task)
     if document is not None:
         when = wording.moment(document.get("created", ""))
-        found.append(Source(RECORDED_COMPARISON, f"Recorded · {when} · {machine_of(document)}", None))
+        found.append(Source(RECORDED, f"Recorded · {when} · {machine_of(document)}", None))
     return found
 
 

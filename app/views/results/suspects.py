@@ -39,6 +39,7 @@ def draw(task: Task) -> None:
     try:
         check_labels(task)
         found = known_suspects(state.workspace(), task)
+        open_ones = [] if found is None else undecided(task, found)
     except WorkbenchError as error:
         st.info(escape(str(error)), icon=":material/label:")
         return
@@ -46,7 +47,7 @@ def draw(task: Task) -> None:
     if found is None or found.task_revision != task.revision:
         _offer(task, again=found is not None)
     if found is not None:
-        _found(task, found)
+        _found(task, found, open_ones)
 
 
 def _offer(task: Task, *, again: bool) -> None:
@@ -78,8 +79,7 @@ def _offer(task: Task, *, again: bool) -> None:
             st.rerun()
 
 
-def _found(task: Task, found: Suspects) -> None:
-    open_ones = undecided(task, found)
+def _found(task: Task, found: Suspects, open_ones: Sequence[Suspect]) -> None:
     if not open_ones:
         st.success("No label is suspected that nobody has decided about.", icon=":material/check_circle:")
         return

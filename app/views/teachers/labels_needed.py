@@ -11,6 +11,7 @@ import streamlit as st
 from app import cached, state
 from app.components import wording
 from app.components.escaping import escape, escape_chart
+from app.components.labels import name
 from app.views.teachers import jobs
 from app.views.teachers.ranked import short_title
 from engine.evaluation import weighted_kendall
@@ -38,8 +39,8 @@ def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
         if ranking.problem:
             st.caption(f":material/info: {wording.count(budget, 'label')} per class: {escape(ranking.problem)}")
     if ranked:
-        _sentence(ranked)
-        _chart(ranked, records, metric.title)
+        _sentence(task, ranked)
+        _chart(task, ranked, records, metric.title)
         table = st.expander("The ranks as a table", key="ranks by labels", on_change="rerun")
         if table.open:
             table.dataframe(
@@ -48,7 +49,7 @@ def draw(task: Task, records: Sequence[TeacherRecord]) -> None:
     lacking = [b for b in budgets if b not in found]
     if lacking:
         st.caption(
-            f"At {wording.listed([str(b) for b in lacking])} labels per class not all outputs of teachers are "
+            f"At {wording.listed([name(task, b) for b in lacking])} labels per class not all outputs of teachers are "
             "extracted yet. A smaller number of labels is always a part of a larger one."
         )
         jobs.extract(task, lacking[-1])
@@ -65,7 +66,7 @@ def _ranks(ranked: Mapping[int, Ranking]) -> dict[int, dict[str, int]]:
     return {b: {r.teacher.name: r.rank for r in ranking.ranked} for b, ranking in ranked.items()}
 
 
-def _sentence(ranked: Mapping[int, Ranking]) -> None:
+def _sentence(task: Task, ranked: Mapping[int, Ranking]) -> None:
     """Who is first at each number of labels, and how alike the orders are."""
     most = max(ranked)
     last = {r.teacher.name: r.similarity for r in ranked[most].ranked}
@@ -76,8 +77,8 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         agreed = weighted_kendall([own[name] for name in last], list(last.values())).value if len(last) > 1 else None
         alike = ""
         if agreed is not None and budget != most:
-            alike = f" (τ = {wording.number(agreed, '.2f')} with the order at {most})"
-        said.append(f"at {budget} **{first}**{alike}")
+            alike = f" (τ = {wording.number(agreed, '.2f')} with the order at {name(task, most)})"
+        said.append(f"at {name(task, budget)} **{first}**{alike}")
     st.markdown(f"First by {METRICS[state.metric()].title} with so many labels per class: {'; '.join(said)}.")
     if len(ranked) > 1 and len(last) > 1:
         st.caption(
@@ -87,7 +88,7 @@ def _sentence(ranked: Mapping[int, Ranking]) -> None:
         )
 
 
-def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metric: str) -> None:
+def _chart(task: Task, ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metric: str) -> None:
     budgets, ranks = sorted(ranked), _ranks(ranked)
     last, places = ranks[budgets[-1]], list(range(len(budgets)))  # the numbers of labels, at equal steps
     order = sorted(records, key=lambda record: last[record.name])
@@ -119,7 +120,7 @@ def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metr
     figure.update_xaxes(
         title="Labels per class",
         tickvals=places,
-        ticktext=[str(b) for b in budgets],
+        ticktext=[name(task, b) for b in budgets],
         range=[-0.15, max(places[-1], 1) + 0.15],
         gridcolor=GRID,
     )
@@ -131,5 +132,6 @@ def _chart(ranked: Mapping[int, Ranking], records: Sequence[TeacherRecord], metr
         figure,
         key="ranks over labels",
         config={"displayModeBar": False},
-        alt=f"Rank of {len(order)} teachers by {metric} at {wording.listed([str(b) for b in budgets])} labels a class",
+        alt=f"Rank of {len(order)} teachers by {metric} at {wording.listed([name(task, b) for b in budgets])} labels a "
+        "class",
     )

@@ -34,7 +34,7 @@ def render(shown: Shown, task: Task) -> None:
     if len(found.held_out.classes) == 2:
         two_classes.draw(found, chosen)
     elif len(found.held_out.classes) > 2:
-        ordered.draw(found)
+        ordered.draw(found, chosen)
 
 
 def _draw_basis(found: Calibration) -> None:

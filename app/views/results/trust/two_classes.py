@@ -127,13 +127,14 @@ def _draw_curve(found: Calibration, chosen: Chosen, positive: int, result: Thres
 
 
 def curve_table(curve: RocCurve) -> pd.DataFrame:
-    """The points of a ROC curve; the first one, at which nothing is found, has no threshold."""
+    """The points of a ROC curve, without the first one, at which nothing is found, and which has no threshold."""
+    false_alarms = 100 * curve.false_positive_rate[1:]
     return pd.DataFrame(
         {
-            "Threshold, %": [100 * value if math.isfinite(value) else None for value in curve.thresholds.tolist()],
-            "Sensitivity, %": 100 * curve.true_positive_rate,
-            "Specificity, %": 100 * (1 - curve.false_positive_rate),
-            "False alarms, %": 100 * curve.false_positive_rate,
+            "Threshold, %": 100 * curve.thresholds[1:],
+            "Sensitivity, %": 100 * curve.true_positive_rate[1:],
+            "Specificity, %": 100 - false_alarms,
+            "False alarms, %": false_alarms,
         }
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.delivery import report_charts as charts
 from engine.delivery.calibration import Reliability
-from engine.delivery.report import charts
-from engine.delivery.report.markup import NOT_KNOWN, Html, between, emphasized, figure, note, paragraph, table, tag
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import NOT_KNOWN, Html, between, emphasized, figure, note, paragraph, table, tag
+from engine.delivery.report_material import ReportMaterial
 from engine.delivery.trust import basis_sentence, decided_sentence, reliability_sentence, sets_sentence
 from engine.wording import percent
 
@@ -15,7 +15,7 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 USUAL_COVERAGE = 0.9
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     known = found.calibration
     yield paragraph(basis_sentence(known))
@@ -75,7 +75,7 @@ def _side(title: str, side: Reliability) -> Html:
     )
 
 
-def _coverage(found: Material) -> Html:
+def _coverage(found: ReportMaterial) -> Html:
     return figure(
         charts.coverage(found.calibration.curve),
         "Right, in percent of the images that are decided; fewer are decided to the left. The band is the 95\u00a0% "

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.delivery.report import charts
-from engine.delivery.report.markup import NOT_KNOWN, Html, between, facts, figure, name, note, paragraph, table
-from engine.delivery.report.material import Material
+from engine.delivery import report_charts as charts
+from engine.delivery.report_markup import NOT_KNOWN, Html, between, facts, figure, name, note, paragraph, table
+from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.methods import get_method
 from engine.runs import MethodMean, arithmetic_sentence, intervals_sentence, shared_sentence
@@ -16,7 +16,7 @@ from engine.student import student_title
 from engine.wording import points
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     compared, best = found.compared, found.best.method
     named = {"task": found.title, "student": student_title(str(compared.shared.get("student", "")))}
@@ -57,7 +57,7 @@ def _difference(mean: MethodMean) -> str:
     return f"{points(found.mean)} ({points(found.interval.low)} to {points(found.interval.high)})"
 
 
-def _line(found: Material, mean: MethodMean) -> list[tuple[float, float]]:
+def _line(found: ReportMaterial, mean: MethodMean) -> list[tuple[float, float]]:
     """The mean curve of a method's seeds: (student images, accuracy), at the moments of the first one's."""
     curves = [result.curve for result in found.compared.results if result.method == mean.method and result.curve]
     if not curves:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.delivery.report.markup import NOT_KNOWN, Html, name, note, paragraph, table
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import NOT_KNOWN, Html, name, note, paragraph, table
+from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.results import RunResult
 from engine.runs import MeanRankPlaces, MetricPlaces, TeacherPanel, known_panel
@@ -15,7 +15,7 @@ from engine.teachers import all_teachers
 from engine.wording import count, listed, number, percent
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     taught = [result for result in found.compared.results if result.active_alpha]
     problems = sorted({r.ranking_problem for r in found.compared.results if r.ranking_problem})
@@ -38,7 +38,7 @@ def section(found: Material) -> Iterator[Html]:
     )
 
 
-def _panel(found: Material, result: RunResult) -> TeacherPanel | None:
+def _panel(found: ReportMaterial, result: RunResult) -> TeacherPanel | None:
     """What a ranking by all metrics said, where somebody asked for one with these labels."""
     if found.task is None or not found.same_task:
         return None

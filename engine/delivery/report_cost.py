@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from engine import jobs
 from engine.delivery.format_table import FormatTable, formats_job, measured_formats
-from engine.delivery.report.markup import NOT_KNOWN, Html, facts, note, table
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import NOT_KNOWN, Html, facts, note, table
+from engine.delivery.report_material import ReportMaterial
 from engine.results import RunResult
 from engine.student import student_title
 from engine.wording import duration
@@ -15,7 +15,7 @@ from engine.wording import duration
 MB = 1e6
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     cost = next((result.student for result in found.compared.results if result.student), None)
     if cost is not None:
@@ -61,7 +61,7 @@ def section(found: Material) -> Iterator[Html]:
         yield note(f"Measured on {formats.machine}; accuracy on the images that the format was checked on.")
 
 
-def _formats(found: Material) -> FormatTable | None:
+def _formats(found: ReportMaterial) -> FormatTable | None:
     """What was measured of the winner's students, if anybody asked."""
     for result in found.compared.results:
         if result.method == found.best.method:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine import __version__
-from engine.delivery.report.markup import Html, facts, name, note, paragraph, table, tag
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import Html, facts, name, note, paragraph, table, tag
+from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.runs import machine_of, repeating_command
 from engine.teachers import get_teacher
 from engine.wording import moment, percent
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     compared, document = found.compared, found.compared.document
     versions = {key: value for result in compared.results for key, value in result.versions.items()}
@@ -26,7 +25,6 @@ def section(found: Material) -> Iterator[Html]:
             ("Revision of the task", str(compared.shared.get("task_revision", ""))),
             ("Revision of the split", str(compared.shared.get("split", ""))),
             ("Versions", ", ".join(f"{key} {value}" for key, value in sorted(versions.items()))),
-            ("This report", f"distill-workbench {__version__}"),
         ]
     )
     told = _command(found)
@@ -52,13 +50,13 @@ def section(found: Material) -> Iterator[Html]:
         )
 
 
-def _command(found: Material) -> str | None:
+def _command(found: ReportMaterial) -> str | None:
     if found.comparison is None:
         return found.compared.document.get("command")
     return None if found.task is None else repeating_command(found.workspace, found.task, found.comparison)
 
 
-def _teachers(found: Material) -> Iterator[Html]:
+def _teachers(found: ReportMaterial) -> Iterator[Html]:
     """Those that took part, with what they learned from and their licenses."""
     taking_part = sorted({teacher for result in found.compared.results for teacher in result.active_alpha})
     if not taking_part:

@@ -36,7 +36,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FirstSentence:
     """Sentences in which ** stands around what is to be bold: what won, and what that is to be held against."""
 
     winner: str
@@ -47,7 +47,9 @@ Asked = Callable[[RunResult], Judged | None]
 Pair = Callable[[Judged, Judged], PairedAccuracies]
 
 
-def verdict(found: Compared, task: Task | None, asked: Asked, escape: Escape, pair: Pair = paired) -> Verdict:
+def first_sentence(
+    found: Compared, task: Task | None, asked: Asked, escape: Escape, pair: Pair = paired
+) -> FirstSentence:
     """The sentences of a comparison with at least one result.
 
     task: as it is now, if it is there. asked: what a student said of the test images; None where that is not known.
@@ -63,7 +65,7 @@ def verdict(found: Compared, task: Task | None, asked: Asked, escape: Escape, pa
     else:
         leads = [_lead(found, asked, pair, best, mean) for mean in order[1:]]
         winner = _winner(best, leads, "leads" if found.unfinished else "won", escape)
-    return Verdict(winner, _beside(best, *_measured_by(found, task, asked), escape))
+    return FirstSentence(winner, _beside(best, *_measured_by(found, task, asked), escape))
 
 
 def _measured_by(found: Compared, task: Task | None, asked: Asked) -> tuple[Numbers, Sequence[str]]:

@@ -34,7 +34,7 @@ RECORDED_PREFIX = "recorded:"  # before a task's name: the comparison of it that
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportMaterial:
     """comparison: None for a recorded one. task: None where it cannot be read, and `task_problem` says why."""
 
     workspace: Workspace
@@ -116,7 +116,7 @@ class Material:
         )
 
 
-def material(workspace: Workspace, name: str) -> Material:
+def material(workspace: Workspace, name: str) -> ReportMaterial:
     """What there is of the comparison of that id, or of "recorded:<task>".
 
     Raises UnknownNameError, DamagedFileError, or InvalidInputError while none of its runs has finished.
@@ -142,4 +142,4 @@ def material(workspace: Workspace, name: str) -> Material:
         task, problem = None, f"The task {task_name!r} is not here any more, so its images cannot be shown."
     except WorkbenchError as error:
         task, problem = None, str(error)
-    return Material(workspace, name, compared, comparison, task, problem)
+    return ReportMaterial(workspace, name, compared, comparison, task, problem)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.delivery.report.markup import Html, facts, name, note, paragraph, pictures, table
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import Html, facts, name, note, paragraph, pictures, table
+from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.review import Finding, checked
 from engine.tasks import NO_LABEL, Task, is_own, read_groups
@@ -18,7 +18,7 @@ LONGEST = 30  # names of classes in a list
 SEVERITIES = {"problem": "Problem", "warning": "Warning", "note": "Note"}
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """Its parts."""
     task = found.task
     if task is None:
@@ -74,7 +74,7 @@ def _groups(task: Task) -> str:
     return f"{known:,}; intervals are over groups, as images of one group are alike" if known else ""
 
 
-def _examples(found: Material, task: Task) -> Iterator[Html]:
+def _examples(found: ReportMaterial, task: Task) -> Iterator[Html]:
     """A training image of each of the first classes."""
     labels = np.where(np.isin(np.arange(len(task.labels)), task.train_rows), task.labels, NO_LABEL)
     rows = [int(np.flatnonzero(labels == label)[0]) for label in np.unique(labels[labels >= 0])[:EXAMPLES]]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.delivery.judged import Judged
-from engine.delivery.report.markup import NOT_KNOWN, Html, between, joined, name, note, paragraph, pictures, table, tag
-from engine.delivery.report.material import Material
+from engine.delivery.report_markup import NOT_KNOWN, Html, between, joined, name, note, paragraph, pictures, table, tag
+from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.evaluation import (
     Estimate,
@@ -30,7 +30,7 @@ CLASSES = 100  # of a table
 LETTERS = 24  # of a class beside the matrix
 
 
-def section(found: Material) -> Iterator[Html]:
+def section(found: ReportMaterial) -> Iterator[Html]:
     """What is taken for what, and the surest errors."""
     student = found.judged
     wrong = int((~student.right).sum())
@@ -68,7 +68,7 @@ def section(found: Material) -> Iterator[Html]:
     yield note("True class → what the student said, and how sure it was. A sure error is sometimes a wrong label.")
 
 
-def classes_section(found: Material) -> Iterator[Html]:
+def classes_section(found: ReportMaterial) -> Iterator[Html]:
     """How well each class is recognized, the worst first."""
     student = found.judged
     scores = class_scores(student.predicted, student.labels, len(student.classes), student.groups)
@@ -129,7 +129,7 @@ def _matrix(matrix: NDArray[np.int64], classes: Sequence[str]) -> Html:
     return joined([drawing, note(what)])
 
 
-def _pictures(found: Material, student: Judged, places: NDArray[np.int64], *, short: bool) -> Iterator[Html]:
+def _pictures(found: ReportMaterial, student: Judged, places: NDArray[np.int64], *, short: bool) -> Iterator[Html]:
     there = [place for place in places.tolist() if student.rows[place] >= 0]
     if not there:
         yield note("The task has these images no more.")

@@ -10,7 +10,7 @@ from itertools import cycle
 
 import numpy as np
 
-from engine.delivery.report.markup import Html, between, tag
+from engine.delivery.report_markup import Html, between, tag
 from engine.evaluation import CoverageCurve, ReliabilityBin
 from engine.runs import MethodMean
 from engine.wording import percent
@@ -166,7 +166,9 @@ def _apart(ends: Sequence[tuple[float, str]], least: float, bottom: float) -> li
 
 
 def _svg(width: float, height: float, said: str, parts: Sequence[Html]) -> Html:
-    return tag("svg", tag("title", said), *parts, viewBox=f"0 0 {_n(width)} {_n(height)}", role="img", class_="square" if width == height else None)
+    kind = "square" if width == height else None
+    box = f"0 0 {_n(width)} {_n(height)}"
+    return tag("svg", tag("title", said), *parts, viewBox=box, role="img", class_=kind)
 
 
 def _text(x: float, y: float, content: str, anchor: str = "start", kind: str | None = None) -> Html:

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.delivery.report import cost, data, errors, methods, origin, ranking, trust
-from engine.delivery.report.markup import Html, emphasized, escape, joined, note, tag, text
-from engine.delivery.report.material import Material, material
-from engine.delivery.report.style import STYLE
-from engine.delivery.verdict import verdict
+from engine.delivery import (
+    report_cost,
+    report_data,
+    report_errors,
+    report_methods,
+    report_origin,
+    report_teachers,
+    report_trust,
+)
+from engine.delivery.report_markup import Html, emphasized, escape, joined, note, tag, text
+from engine.delivery.report_material import ReportMaterial, material
+from engine.delivery.report_style import STYLE
+from engine.delivery.result_sentences import first_sentence
 from engine.errors import InvalidInputError, WorkbenchError
 from engine.files import as_utf8, write_bytes
 from engine.runs import differs_sentence, what_changed
@@ -22,22 +30,22 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of th
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportSection:
     """A section of the report."""
 
     title: str
-    write: Callable[[Material], Iterator[Html]]
+    write: Callable[[ReportMaterial], Iterator[Html]]
 
 
-PARTS = {
-    "data": Part("The data", data.section),
-    "teachers": Part("The teachers", ranking.section),
-    "compared": Part("What was compared", methods.section),
-    "errors": Part("The winner's errors", errors.section),
-    "classes": Part("Each class", errors.classes_section),
-    "trust": Part("How far it can be trusted", trust.section),
-    "cost": Part("What it costs", cost.section),
-    "origin": Part("Where this comes from", origin.section),
+SECTIONS = {
+    "data": ReportSection("The data", report_data.section),
+    "teachers": ReportSection("The teachers", report_teachers.section),
+    "compared": ReportSection("What was compared", report_methods.section),
+    "errors": ReportSection("The winner's errors", report_errors.section),
+    "classes": ReportSection("Each class", report_errors.classes_section),
+    "trust": ReportSection("How far it can be trusted", report_trust.section),
+    "cost": ReportSection("What it costs", report_cost.section),
+    "origin": ReportSection("Where this comes from", report_origin.section),
 }
 
 
@@ -48,8 +56,8 @@ def report_html(workspace: Workspace, name: str) -> str:
     InvalidInputError while no run of the comparison has finished.
     """
     found = material(workspace, name)
-    sections = [tag("section", tag("h2", part.title), *_written(part, found), id=key) for key, part in PARTS.items()]
-    links = [tag("a", part.title, href=f"#{key}") for key, part in PARTS.items()]
+    sections = [tag("section", tag("h2", part.title), *_written(part, found), id=key) for key, part in SECTIONS.items()]
+    links = [tag("a", part.title, href=f"#{key}") for key, part in SECTIONS.items()]
     made = moment(datetime.now(UTC).isoformat(timespec="seconds"))
     body = tag(
         "body",
@@ -84,8 +92,8 @@ def write_report(workspace: Workspace, name: str, out: Path) -> Path:
     return out
 
 
-def _first_sentences(found: Material) -> Iterator[Html]:
-    told = verdict(found.compared, found.task, found.asked_or_none, escape)
+def _first_sentences(found: ReportMaterial) -> Iterator[Html]:
+    told = first_sentence(found.compared, found.task, found.asked_or_none, escape)
     yield tag("p", emphasized(told.winner), class_="lead")
     if told.beside:
         yield tag("p", emphasized(told.beside))
@@ -93,7 +101,7 @@ def _first_sentences(found: Material) -> Iterator[Html]:
         yield tag("p", text(sentence), class_="mark")
 
 
-def _notices(found: Material) -> Iterator[str]:
+def _notices(found: ReportMaterial) -> Iterator[str]:
     """What has to be known before a number is read."""
     compared = found.compared
     if found.task is not None and (changed := what_changed(compared.shared, found.task)):
@@ -105,7 +113,7 @@ def _notices(found: Material) -> Iterator[str]:
     yield from compared.problems
 
 
-def _written(part: Part, found: Material) -> Iterator[Html]:
+def _written(part: ReportSection, found: ReportMaterial) -> Iterator[Html]:
     """A section; what keeps it from being written is a sentence in its place."""
     try:
         yield from part.write(found)
