@@ -24,7 +24,7 @@ from engine.runs.comparison import (
     read_run,
     read_runs,
 )
-from engine.runs.recorded import recorded_comparison
+from engine.runs.recorded import RECORDED, recorded_comparison
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import ALL, Task, task_names
 from engine.workspace import Workspace

@@ -16,13 +16,13 @@ from engine.predictions import write_predictions
 from engine.review import open_task
 from engine.runs import (
     load_comparison,
-    method_means,
     plan,
     predictions_of,
     predictions_path,
     repeating_command,
     start,
 )
+from engine.runs.comparison import method_means
 from engine.tasks.task import load_task
 from tests.app import made_runs
 from tests.app.pages import button, open_page, shown, text_of

@@ -60,8 +60,8 @@ def _draw_report(shown: Shown, task: Task) -> None:
         "text/html",
         icon=":material/description:",
         on_click="ignore",
-        help="One page with the data, the comparison, the winner's errors with images, and where it comes from; it opens "
-        "without this program.",
+        help="One page with the data, the comparison, the winner's errors with images, and where it comes from; it "
+        "opens without this program.",
     )
 
 
