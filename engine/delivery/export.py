@@ -57,7 +57,7 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: 
     return Exported(sorted(path for path in out.rglob("*") if path.is_file()), found.sentence)
 
 
-def write_format(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+def write_format(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> CheckedExport:
     """Fill an empty folder with a student in one format, and say what came of its check. Raises as `export_student`."""
     shutil.copyfile(student.weights.with_name(RECORD), folder / RECORD)
     write_json(folder / RESULT, as_value(student.result))
@@ -115,7 +115,7 @@ def _images(workspace: Workspace, record: StudentRecord, result: RunResult) -> t
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedExport:
     """What came of a check."""
 
     sentence: str  # "" where what was written is the student itself
@@ -123,16 +123,16 @@ class Checked:
     milliseconds: float | None = None  # of one picture on one thread
 
 
-def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> Checked:
+def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> CheckedExport:
     """What was written of a student into `folder`, beside what the student says in PyTorch.
 
     Raises InvalidInputError if it may not be offered, as the format's own check says.
     """
     if form.check is None or form.load is None:
-        return Checked("")
+        return CheckedExport("")
     images, on_task = student.images, student.on_task
     if images is None or on_task is None:
-        return Checked(f"Not checked on images, as there are none: {student.without_images}.")
+        return CheckedExport(f"Not checked on images, as there are none: {student.without_images}.")
     classify = form.load(folder, usable_processors())
     written = np.concatenate([classify(pixels) for pixels in images.pixels(on_task.rows)])
     sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun), anyway)]
@@ -141,7 +141,7 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
     taken = milliseconds(form.load(folder, 1), next(images.pixels(on_task.rows[:1])))
     sentences.append(f"{in_words(size_of(folder))}; {taken:.1f} ms a picture on one thread.")
     right = float((written.argmax(1) == on_task.labels).mean()) if images.held_out else None
-    return Checked(" ".join(sentences), right, taken)
+    return CheckedExport(" ".join(sentences), right, taken)
 
 
 def _from_files(images: TaskImages, on_task: OnTask, prepare: Prepare, classify: Classify) -> str:

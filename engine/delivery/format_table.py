@@ -19,7 +19,7 @@ from engine.delivery.formats import FORMATS
 from engine.delivery.measuring import milliseconds, size_of
 from engine.devices import describe
 from engine.errors import CancelledError, StorageError, WorkbenchError
-from engine.files import replacing
+from engine.files import replacing, storage_error
 from engine.jobs import INTERACTIVE, Job, Reporter
 from engine.processors import usable_processors
 from engine.records import Count, Share, read_record, write_record
@@ -81,6 +81,8 @@ def _measured(student: FinishedStudent, form: Format, keep: Path | None) -> Form
         folder = Path(temporary)
         try:
             found = write_format(student, form, folder)
+        except OSError as error:
+            raise storage_error(error, folder) from error
         except (StorageError, CancelledError):
             raise
         except WorkbenchError as error:

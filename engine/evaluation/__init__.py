@@ -14,9 +14,7 @@ from engine.evaluation.binary import (
 from engine.evaluation.classification import accuracy, auroc, balanced_accuracy, calibration_error, per_class_accuracy
 from engine.evaluation.conformal import COVERAGES, fit_set_threshold, prediction_sets
 from engine.evaluation.confusion import (
-    Baselines,
     ClassScores,
-    Confused,
     Estimate,
     baselines,
     class_scores,
@@ -27,7 +25,6 @@ from engine.evaluation.confusion import (
 from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
 from engine.evaluation.costs import least_cost_classes, mean_cost, ordered_costs
 from engine.evaluation.crossfit import FEWEST_HELD_OUT, cross_fitted, halves, too_few
-from engine.evaluation.groups import are_groups
 from engine.evaluation.intervals import (
     Interval,
     PairedDifference,
@@ -38,7 +35,7 @@ from engine.evaluation.intervals import (
     share_interval,
     wilson_interval,
 )
-from engine.evaluation.pairs import PairedAccuracies, paired_accuracies
+from engine.evaluation.paired import PairedAccuracies, paired_accuracies
 from engine.evaluation.reliability import (
     CalibrationError,
     ReliabilityBin,
@@ -52,10 +49,8 @@ from engine.evaluation.selective import CoverageCurve, CoveragePoint, coverage_c
 __all__ = [
     "COVERAGES",
     "FEWEST_HELD_OUT",
-    "Baselines",
     "CalibrationError",
     "ClassScores",
-    "Confused",
     "CoverageCurve",
     "CoveragePoint",
     "Estimate",
@@ -68,7 +63,6 @@ __all__ = [
     "ThresholdResult",
     "accuracy",
     "accuracy_interval",
-    "are_groups",
     "area_under_roc",
     "at_temperature",
     "at_threshold",

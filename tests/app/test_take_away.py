@@ -1,8 +1,11 @@
 """Results, Take away: formats side by side with their downloads, and the student as a teacher."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from app import queues
+from app.views.results import take_away as take_away_page
 from engine import jobs
 from engine.delivery import formats_job, teacher_of
 from engine.delivery.format_table import TABLE, FormatRow, FormatTable
@@ -64,3 +67,14 @@ def test_a_student_becomes_a_teacher_by_one_click_once(home, run):
     assert job.spec["about"]["collection"] == "emoji"
     assert job.spec["network"]["classes"][0] == "Activities"
     assert progress_of(app)[0].startswith("Adding the student to the teachers")
+
+
+def test_a_student_trained_on_all_images_has_the_same_formats(home, run, monkeypatch):
+    finished = SimpleNamespace(run="all-images", result=object(), spec=SimpleNamespace(method="fine-tune"))
+    monkeypatch.setattr(take_away_page, "trained_on_all", lambda workspace, task, comparison: [finished])
+    app = take_away()
+    choice = next(found for found in app.selectbox if found.label == "Which student")
+    assert choice.options == ["Fine-tuning, on all images", "The one chosen above"]
+    choice.select_index(1)
+    shown(button(shown(app.run()), "Write and measure all formats").click().run())
+    assert formats_job(home, run) is not None

@@ -141,9 +141,24 @@ def read_results(tab: Workbench) -> None:
     ):
         tab.await_text(text)
     expect(tab.tab.locator(".js-plotly-plot")).to_have_count(2)
-    with tab.tab.expect_download() as download:
-        tab.button("Download (ZIP)").click()
-    assert download.value.path().read_bytes()[:2] == b"PK"
     tab.button("Replay at 20×").click()
     tab.await_text("2 of 2 runs replayed")
     tab.button("End the replay").click()
+    look_into_errors(tab)
+    with tab.tab.expect_download() as download:
+        tab.button("Download (ZIP)").click()
+    assert download.value.path().read_bytes()[:2] == b"PK"
+
+
+def look_into_errors(tab: Workbench) -> None:
+    """From the matrix to the images of an error, whether to trust the student, and what may be taken away."""
+    for section, text in (
+        ("Errors", "Most confused"),
+        ("Trust", "Leave the unsure ones to a person"),
+        ("Labels", "Suspected wrong labels"),
+        ("Take away", "Finish the student"),
+    ):
+        tab.tab.get_by_test_id("stMain").get_by_role("radio", name=section).click()
+        tab.await_text(text)
+        tab.settle()
+        tab.assert_sound()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, expect
 
-PAGES = ("start", "task", "teachers", "features", "distill", "results")
+PAGES = ("start", "task", "teachers", "features", "distill", "results", "predict")
 SECONDS = 1000.0  # in Playwright's milliseconds
 PATIENCE = 60 * SECONDS
 REST = 15 * SECONDS

@@ -24,6 +24,7 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "extraction": NEVER | COMPILER,
     "look": NEVER | COMPILER,
     "panel": NEVER | COMPILER,
+    "suspects": NEVER | COMPILER,
     "predictions": NEVER | COMPILER,
     "speed": NEVER | COMPILER,
     "run": NEVER | COMPILER,

@@ -8,10 +8,9 @@ from app import queues, state
 from app.components import finishing, page, progress, queued, wording
 from app.components.escaping import escape
 from app.views.distill import form
-from app.views.results.sources import RECORDED
 from engine import devices
 from engine.errors import WorkbenchError
-from engine.runs import Comparison, list_comparisons, load_comparison, read_runs, start
+from engine.runs import RECORDED, Comparison, list_comparisons, load_comparison, read_runs, start
 from engine.tasks import Task
 from engine.workspace import Workspace
 

@@ -16,7 +16,7 @@ from app.components import exhibits, tables, wording
 from app.components.escaping import escape, escape_chart
 from app.views.results import image_grid
 from app.views.results.draft import ResultsDraft
-from app.views.results.errors_view import Cell, ErrorsView
+from app.views.results.errors_view import ErrorsView, MatrixCell
 from app.views.results.judged import Judged
 from engine.evaluation import confusion_matrix, most_confused
 
@@ -69,7 +69,7 @@ def pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], count: int) -
     )
 
 
-def _draw_matrix(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
+def _draw_matrix(found: Judged, matrix: NDArray[np.int64]) -> MatrixCell | None:
     shares = (
         st.segmented_control(
             "Cells",
@@ -104,7 +104,7 @@ def _draw_matrix(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
     return _cell(found, *chosen[0]) if chosen else None
 
 
-def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> Cell | None:
+def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> MatrixCell | None:
     st.markdown("**Most confused**")
     table = pairs_table(matrix, found.classes, PAIRS if len(found.classes) <= NAMED else MORE_PAIRS)
     if table.empty:
@@ -242,7 +242,7 @@ def _shares(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     return found
 
 
-def _draw_images(found: Judged, cell: Cell) -> None:
+def _draw_images(found: Judged, cell: MatrixCell) -> None:
     of = (found.labels == cell.label) & (found.predicted == cell.predicted)
     places = np.flatnonzero(of)
     places = places[np.argsort(-found.confidence[places], kind="stable")]
@@ -260,11 +260,11 @@ def _put_cells(value: str) -> None:
     _view().cells = value
 
 
-def _cell(found: Judged, label: int, predicted: int) -> Cell:
-    return Cell(found.key, int(label), int(predicted))
+def _cell(found: Judged, label: int, predicted: int) -> MatrixCell:
+    return MatrixCell(found.key, int(label), int(predicted))
 
 
-def _newest(student: str, *picked: Cell | None) -> Cell | None:
+def _newest(student: str, *picked: MatrixCell | None) -> MatrixCell | None:
     """The cell that was picked last, whether in the matrix or among the pairs: the one that was not there before."""
     view = _view()
     before = view.picked

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """A cell of a student's confusion matrix: images of class `label` that were taken for `predicted`."""
 
     student: str
@@ -33,8 +33,8 @@ class ErrorsView:
 
     part: str = "matrix"
     cells: str = "counts"
-    cell: Cell | None = None
-    picked: tuple[Cell | None, ...] = ()
+    cell: MatrixCell | None = None
+    picked: tuple[MatrixCell | None, ...] = ()
     pages: dict[str, int] = field(default_factory=dict)
     corrections: list[Correction] = field(default_factory=list)
     undone: list[Correction] = field(default_factory=list)

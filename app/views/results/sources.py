@@ -15,6 +15,7 @@ from engine.evaluation import Interval
 from engine.methods import place
 from engine.results import RunResult, results_in
 from engine.runs import (
+    RECORDED,  # stands in the URL where the id of an own comparison would
     Comparison,
     MethodMean,
     as_document,
@@ -26,8 +27,6 @@ from engine.runs import (
 from engine.tasks import Task
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
-
-RECORDED = "recorded"  # stands in the URL where the id of an own comparison would
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from app.components.escaping import escape
 from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
 from engine.errors import WorkbenchError
+from engine.evaluation import accuracy
 from engine.jobs import Job
 from engine.methods import place, preselected
 from engine.predictions import Predictions
@@ -99,6 +100,8 @@ def with_predictions(shown: Shown, task: Task, result: RunResult, which: Which =
         st.error(escape(str(error)), icon=":material/error:")
         return None
     if found is not None:
+        if shown.recorded:
+            _draw_made_again(found)
         return found
     if shown.recorded:
         st.info(
@@ -107,6 +110,15 @@ def with_predictions(shown: Shown, task: Task, result: RunResult, which: Which =
     else:
         _offer(result.run, result, which)
     return None
+
+
+def _draw_made_again(found: Chosen) -> None:
+    """That predictions of a recorded run are of the same run once more, and how far apart the two are."""
+    again = accuracy(found.predictions.predicted, found.predictions.labels)
+    st.caption(
+        f"Of the same run, made again for its predictions: {wording.percent(again)} right, "
+        f"{wording.percent(found.result.held_out_accuracy)} in the recorded one."
+    )
 
 
 def _offer(run: str, result: RunResult, which: Which) -> None:

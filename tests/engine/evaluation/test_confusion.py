@@ -6,7 +6,6 @@ from sklearn import metrics
 
 from engine.errors import InvalidInputError
 from engine.evaluation import (
-    are_groups,
     baselines,
     class_scores,
     confusion_matrix,
@@ -15,7 +14,7 @@ from engine.evaluation import (
     paired_accuracies,
     wilson_interval,
 )
-from engine.evaluation.groups import ratio_intervals
+from engine.evaluation.groups import are_groups, ratio_intervals
 
 
 @pytest.fixture(scope="module")
