@@ -38,6 +38,7 @@ PICTURE = 132  # pixels of its side
 VIEWS = {"images": "Images", "table": "Table", "correct": "Correct"}
 ORDERS = {"source": "As in the source", "least": "Least sure first", "most": "Most sure first", "name": "By class"}
 NAMED = 200  # problems that are listed
+NAMED_OF_SET = 3  # classes of a set that fit under a picture; the table names all
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,8 @@ def caption(row: pd.Series) -> str:
     """What is said of an image, in one line."""
     parts = [f"{row['class']} {wording.percent(row['probability'], 0)}"]
     if row["set"] is not None and len(row["set"]) > 1:
-        parts.append(f"or {wording.listed([name for name in row['set'] if name != row['class']])}")
+        others = [name for name in row["set"] if name != row["class"]]
+        parts.append(f"or {wording.listed(others)}" if len(others) <= NAMED_OF_SET else f"or {len(others)} others")
     if row["unsure"]:
         parts.append("unsure")
     if row["unlike"] is True:
