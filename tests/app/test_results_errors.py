@@ -8,7 +8,7 @@ import pytest
 from app import queues
 from app.components import labeler
 from app.components.labeler import Labeled
-from app.views.results import by_class, confusion, errors, image_grid, page, sources, two_students
+from app.views.results import by_class, confusion, errors, image_grid, judged, page, sources, two_students
 from engine import tasks
 from engine.delivery import Judged, shared_by
 from engine.evaluation import class_scores, confusion_matrix, paired_accuracies
@@ -96,7 +96,7 @@ def test_classes_come_worst_first_and_those_without_images_last():
 )
 def test_what_the_intervals_of_classes_rest_on_is_said(groups, said):
     found = of(np.tile([0, 1], 20), np.tile([0, 0, 1, 1, 1], 8), groups=groups)
-    assert said in by_class._intervals(found.scores())
+    assert said in by_class._intervals(judged.scores(found))
 
 
 @pytest.mark.parametrize(
