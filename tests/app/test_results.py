@@ -213,7 +213,8 @@ def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home
     assert len(table(app)) == 3
     app = open_page("results", task="emoji-fluent", section="take-away")
     assert "do not come with the program" in text_of(app)
-    assert not app.get("download_button"), "there is no student of a recorded run to download"
+    labels = [found.proto.label for found in app.get("download_button")]
+    assert labels == ["Report (HTML)"], "there is no student of a recorded run to download"
 
 
 def test_own_comparisons_come_first_and_the_recorded_one_stays_at_hand(home, quiet, tmp_path, three_seeds):
