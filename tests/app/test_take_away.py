@@ -51,6 +51,7 @@ def test_formats_are_asked_for_and_shown_with_their_downloads_when_they_are_ther
     assert "ONNX, 8 bits: It loses 3 points." in said
     assert "Answers as it does." in said
     downloads = {found.proto.label: found.proto.disabled for found in app.get("download_button")}
+    assert downloads.pop("Report (HTML)") is False
     assert downloads == {"Download (ZIP)": False, "ONNX": False, "timm": True}  # one whose file is gone is off
 
 
