@@ -19,6 +19,13 @@ from engine.training import TrainSpec, input_statistics
 WEIGHTS, RECORD = "student.safetensors", "student.json"
 
 
+STUDENTS = {  # those whose first weights are here
+    "tf_efficientnet_lite0": "EfficientNet-Lite0",
+    "tf_efficientnet_lite1": "EfficientNet-Lite1",
+    "tf_efficientnet_lite2": "EfficientNet-Lite2",
+}
+
+
 @dataclass(frozen=True)
 class StudentRecord:
     """What it takes to use a student: how it is built, its classes, and how an image is prepared for it."""
@@ -92,3 +99,8 @@ def _read_weights(folder: Path) -> dict[str, Any]:
         return read_tensors(folder / WEIGHTS)
     except DamagedFileError as error:
         raise DamagedFileError(f"{error} It is the student of run {folder.name}: make this run again.") from error
+
+
+def student_title(architecture: str) -> str:
+    """A student's architecture on screen; one of timm's that has no title here stands for itself."""
+    return STUDENTS.get(architecture, architecture)

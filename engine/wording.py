@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
@@ -43,6 +44,31 @@ def count(number: int, one: str, many: str | None = None) -> str:
 def listed(items: Sequence[str]) -> str:
     """Items in a sentence: "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def duration(seconds: float) -> str:
+    """A length of time, rounded to what matters: 8 -> "8 s", 95 -> "1 min 35 s", 4000 -> "1 h 7 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def isolated(text: str) -> str:
+    """A name from outside inside a sentence, so that a right-to-left one does not reorder what stands beside it."""
+    return f"\u2068{text}\u2069"
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 moment as "20 Nov 2026, 07:30 UTC"; a text that is none stays as it is."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{when.day} {when:%b %Y, %H:%M} {when.tzname() or ''}".strip()
 
 
 _COMPUTES = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may take for a formula

@@ -73,15 +73,3 @@ def title(method: str) -> str:
         return get_method(method).title
     except WorkbenchError:
         return method
-
-
-STUDENTS = {  # those whose first weights are here
-    "tf_efficientnet_lite0": "EfficientNet-Lite0",
-    "tf_efficientnet_lite1": "EfficientNet-Lite1",
-    "tf_efficientnet_lite2": "EfficientNet-Lite2",
-}
-
-
-def student_title(architecture: str) -> str:
-    """A student's architecture on screen; one of timm's that has no title here stands for itself."""
-    return STUDENTS.get(architecture, architecture)

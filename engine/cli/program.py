@@ -18,6 +18,7 @@ from engine.cli import (
     predict,
     queue,
     rank,
+    report,
     serve,
     tasks,
     teachers,
@@ -37,6 +38,7 @@ COMMANDS = (  # a module each: one line
     queue,
     export,
     predict,
+    report,
     serve,
 )
 

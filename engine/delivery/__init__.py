@@ -17,6 +17,7 @@ from engine.delivery.format_table import (
     request_formats,
 )
 from engine.delivery.formats import DEFAULT
+from engine.delivery.judged import Judged, judge, shared_by
 from engine.delivery.likeness import QUANTILE, kept_likeness
 from engine.delivery.new_images import Predicting
 from engine.delivery.predict_job import (
@@ -30,16 +31,23 @@ from engine.delivery.predict_job import (
 from engine.delivery.prediction_rows import UNSURE, rows_as_csv, rows_as_parquet, with_threshold
 from engine.delivery.pushing import check_push, push
 from engine.delivery.ready import ready_student
+from engine.delivery.report import report_html, write_report
+from engine.delivery.report_material import RECORDED_PREFIX
+from engine.delivery.result_sentences import FirstSentence, first_sentence
 from engine.delivery.threshold import CostRule, cheapest_threshold
+from engine.delivery.trust import basis_sentence, decided_sentence, reliability_sentence, sets_sentence
 
 __all__ = [
     "DEFAULT",
     "QUANTILE",
+    "RECORDED_PREFIX",
     "UNSURE",
     "Calibration",
     "CostRule",
+    "FirstSentence",
     "FormatTable",
     "HeldOut",
+    "Judged",
     "KeptPredictions",
     "PredictSpec",
     "Predicting",
@@ -47,21 +55,27 @@ __all__ = [
     "SetRule",
     "TaskStudent",
     "add_as_teacher",
+    "basis_sentence",
     "calibration_of",
     "camtrap_observations",
     "cheapest_threshold",
     "check_push",
+    "decided_sentence",
     "export_student",
     "finished_run",
+    "first_sentence",
     "forget_prediction",
     "format_archive",
     "formats_job",
+    "judge",
     "kept_likeness",
     "measure_formats",
     "measured_formats",
     "predictions_of_task",
     "push",
     "ready_student",
+    "reliability_sentence",
+    "report_html",
     "request_as_teacher",
     "request_formats",
     "request_prediction",
@@ -69,9 +83,12 @@ __all__ = [
     "rows_as_parquet",
     "run_calibration",
     "send_back",
+    "sets_sentence",
+    "shared_by",
     "spec_of_prediction",
     "student_archive",
     "students_of_task",
     "teacher_of",
     "with_threshold",
+    "write_report",
 ]

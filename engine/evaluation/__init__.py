@@ -21,6 +21,7 @@ from engine.evaluation.confusion import (
     confusion_matrix,
     errors_by_confidence,
     most_confused,
+    most_confused_classes,
 )
 from engine.evaluation.correlation import RankCorrelation, spearman, weighted_kendall
 from engine.evaluation.costs import least_cost_classes, mean_cost, ordered_costs
@@ -86,6 +87,7 @@ __all__ = [
     "mean_cost",
     "mean_over_targets",
     "most_confused",
+    "most_confused_classes",
     "ordered_costs",
     "paired_accuracies",
     "paired_difference",

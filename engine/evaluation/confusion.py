@@ -87,6 +87,21 @@ def most_confused(matrix: IntArray, count: int) -> tuple[Confused, ...]:
     return tuple(Confused(int(rows[i]), int(columns[i]), int(images[i]), float(shares[i])) for i in order)
 
 
+def most_confused_classes(matrix: IntArray, count: int) -> IntArray:
+    """At most `count` classes of a `confusion_matrix`, by number: those of the pairs that are confused most; without
+    any error the first ones.
+
+    >>> most_confused_classes(np.array([[1, 0, 0], [0, 2, 5], [0, 1, 0]]), 2).tolist()
+    [1, 2]
+    """
+    worst: dict[int, None] = {}
+    for pair in most_confused(matrix, len(matrix)):
+        pair_of = dict.fromkeys((pair.label, pair.predicted))
+        if len(worst | pair_of) <= count:
+            worst |= pair_of
+    return np.array(sorted(worst) or range(min(count, len(matrix))), dtype=np.int64)
+
+
 def class_scores(
     predicted: npt.ArrayLike,
     labels: npt.ArrayLike,

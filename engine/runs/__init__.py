@@ -1,5 +1,16 @@
 """Runs: one method, one seed, one task revision, one student, as a job whose folder stays; comparisons of runs."""
 
+from engine.runs.compared import (
+    Compared,
+    arithmetic_sentence,
+    differs_sentence,
+    intervals_sentence,
+    machine_of,
+    read_compared,
+    recorded_compared,
+    shared_sentence,
+    what_changed,
+)
 from engine.runs.comparison import (
     Comparison,
     Entry,
@@ -10,7 +21,6 @@ from engine.runs.comparison import (
     damaged_comparisons,
     list_comparisons,
     load_comparison,
-    method_means,
     read_runs,
     run_again,
     start,
@@ -18,7 +28,7 @@ from engine.runs.comparison import (
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
-from engine.runs.finishing import RECORDED, finishing_spec, request_finished, trained_on_all, what_to_finish
+from engine.runs.finishing import finishing_spec, request_finished, trained_on_all, what_to_finish
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
 from engine.runs.more_labels import (
     LabelPoint,
@@ -42,8 +52,9 @@ from engine.runs.ranking import (
     rank,
     ranked_rows,
 )
-from engine.runs.recorded import recorded_comparison, recorded_predictions
+from engine.runs.recorded import RECORDED, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
+from engine.runs.repeating import repeating_command
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.suspects import (
@@ -81,6 +92,7 @@ __all__ = [
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
+    "Compared",
     "Comparison",
     "Decision",
     "Entry",
@@ -106,6 +118,7 @@ __all__ = [
     "Undo",
     "Which",
     "active_weights",
+    "arithmetic_sentence",
     "as_document",
     "candidates",
     "cards_of",
@@ -114,12 +127,14 @@ __all__ = [
     "damaged_comparisons",
     "decide",
     "defaults",
+    "differs_sentence",
     "drain",
     "effective_teachers",
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "intervals_sentence",
     "known_panel",
     "known_speed",
     "known_suspects",
@@ -128,8 +143,8 @@ __all__ = [
     "line",
     "list_comparisons",
     "load_comparison",
+    "machine_of",
     "measurements",
-    "method_means",
     "missing_outputs",
     "order_verdict",
     "plan",
@@ -138,11 +153,14 @@ __all__ = [
     "proposal_for",
     "rank",
     "ranked_rows",
+    "read_compared",
     "read_runs",
+    "recorded_compared",
     "recorded_comparison",
     "recorded_predictions",
     "remove_task",
     "remove_teacher",
+    "repeating_command",
     "request_extraction",
     "request_finished",
     "request_measurements",
@@ -154,6 +172,7 @@ __all__ = [
     "run_spec_from",
     "seconds_left",
     "seconds_of",
+    "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
     "start",
@@ -165,6 +184,7 @@ __all__ = [
     "unlabeled_rows",
     "users_of_task",
     "waiting",
+    "what_changed",
     "what_to_finish",
     "worth_a_label",
     "would_more_help",

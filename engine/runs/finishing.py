@@ -24,12 +24,10 @@ from engine.runs.comparison import (
     read_run,
     read_runs,
 )
-from engine.runs.recorded import recorded_comparison
+from engine.runs.recorded import RECORDED, recorded_comparison
 from engine.runs.spec import RunSpec, plan
 from engine.tasks import ALL, Task, task_names
 from engine.workspace import Workspace
-
-RECORDED = "recorded"  # in place of a comparison's id: the one that came with the program
 
 
 def finishing_spec(

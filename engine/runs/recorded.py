@@ -10,6 +10,7 @@ from engine.installation import bundled
 from engine.predictions import Predictions, read_predictions
 
 ASSETS = bundled("results")
+RECORDED = "recorded"  # in place of a comparison's id: the one that came with the program
 PREDICTIONS = "predictions"  # folder in it, with a folder for each task and a file for each method
 SEED = 0  # of the runs whose predictions come with the program
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from app import queues
-from app.views.results import replay, sources
+from app.views.results import origin, replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
 from engine.results import ArithmeticRecord, results_in
 from engine.review import open_task
-from engine.runs import read_runs, recorded, recorded_comparison
+from engine.runs import compared, read_runs, recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
 from engine.workspace import Workspace
 from tests.app import made_runs
@@ -89,7 +89,7 @@ def test_a_difference_has_a_color_only_where_the_seeds_tell_its_side(home, three
 def test_a_difference_has_a_real_minus_and_an_arrow_only_if_there_is_one(
     home, three_seeds, monkeypatch, points, text, arrow
 ):
-    real = sources.method_means
+    real = compared.method_means
 
     def moved(results):
         found = real(results)
@@ -98,7 +98,7 @@ def test_a_difference_has_a_real_minus_and_an_arrow_only_if_there_is_one(
         )
         return [*found[:2], replace(found[2], difference=other)]
 
-    monkeypatch.setattr(sources, "method_means", moved)
+    monkeypatch.setattr(compared, "method_means", moved)
     shown = open_page("results", task="emoji-fluent", comparison=three_seeds.id).metric[2].proto
     colors = {"UP": shown.MetricColor.GREEN, "DOWN": shown.MetricColor.RED, "NONE": shown.color}
     assert (shown.delta, shown.MetricDirection.Name(shown.direction)) == (text, arrow)
@@ -114,13 +114,13 @@ def test_an_unknown_comparison_is_not_silently_another_one(home, three_seeds):
 def test_runs_on_an_older_task_say_what_has_changed(home):
     task = open_task(home, "emoji-fluent")
     now = {"task_revision": task.revision, "split": task.record.split, "size": 64}
-    assert sources.what_changed(now, task) == []
-    assert sources.what_changed({}, task) == []
+    assert compared.what_changed(now, task) == []
+    assert compared.what_changed({}, task) == []
     older = {**now, "task_revision": "0" * 12}
-    assert sources.what_changed(older, task) == ["its labels, images or geometry are others"]
-    assert sources.what_changed({**older, "split": "x"}, task) == ["its split, labels or classes are others"]
+    assert compared.what_changed(older, task) == ["its labels, images or geometry are others"]
+    assert compared.what_changed({**older, "split": "x"}, task) == ["its split, labels or classes are others"]
     larger = replace(task, record=replace(task.record, student_size=96))
-    assert sources.what_changed(now, larger) == []  # the size is each comparison's own, and said with what runs share
+    assert compared.what_changed(now, larger) == []  # the size is each comparison's own, and said with what runs share
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_runs_on_an_older_task_say_what_has_changed(home):
 def test_how_a_card_computed_is_said(home, three_seeds, ways, said):
     results = read_runs(home, three_seeds).results[:2]
     made = [replace(r, arithmetic=w and ArithmeticRecord(*w)) for r, w in zip(results, ways, strict=True)]
-    assert sources.arithmetic(made) == said
+    assert compared.arithmetic_sentence(made) == said
 
 
 def test_results_of_an_older_revision_are_marked(home, three_seeds, monkeypatch):
-    monkeypatch.setattr(sources, "what_changed", lambda shared, task: ["its split, labels or classes are others"])
+    monkeypatch.setattr(origin, "what_changed", lambda shared, task: ["its split, labels or classes are others"])
     told = open_page("results", task="emoji-fluent", comparison=three_seeds.id).warning[0].value
     assert told.startswith("The task has changed since these runs: its split, labels or classes are others.")
 
@@ -213,7 +213,8 @@ def test_the_recorded_comparison_is_there_from_the_first_minute_and_labeled(home
     assert len(table(app)) == 3
     app = open_page("results", task="emoji-fluent", section="take-away")
     assert "do not come with the program" in text_of(app)
-    assert not app.get("download_button"), "there is no student of a recorded run to download"
+    labels = [found.proto.label for found in app.get("download_button")]
+    assert labels == ["Report (HTML)"], "there is no student of a recorded run to download"
 
 
 def test_own_comparisons_come_first_and_the_recorded_one_stays_at_hand(home, quiet, tmp_path, three_seeds):

@@ -8,13 +8,21 @@ import pytest
 from app import queues
 from app.components import labeler
 from app.components.labeler import Labeled
-from app.views.results import by_class, confusion, errors, image_grid, judged, origin, sources, two_students, verdict
-from app.views.results.judged import Judged
+from app.views.results import by_class, confusion, errors, image_grid, judged, page, sources, two_students
 from engine import tasks
+from engine.delivery import Judged, shared_by
 from engine.evaluation import class_scores, confusion_matrix, paired_accuracies
 from engine.predictions import write_predictions
 from engine.review import open_task
-from engine.runs import load_comparison, method_means, plan, predictions_of, predictions_path, start
+from engine.runs import (
+    load_comparison,
+    plan,
+    predictions_of,
+    predictions_path,
+    repeating_command,
+    start,
+)
+from engine.runs.comparison import method_means
 from engine.tasks.task import load_task
 from tests.app import made_runs
 from tests.app.pages import button, open_page, shown, text_of
@@ -88,7 +96,7 @@ def test_classes_come_worst_first_and_those_without_images_last():
 )
 def test_what_the_intervals_of_classes_rest_on_is_said(groups, said):
     found = of(np.tile([0, 1], 20), np.tile([0, 0, 1, 1, 1], 8), groups=groups)
-    assert said in by_class._intervals(found.scores())
+    assert said in by_class._intervals(judged.scores(found))
 
 
 @pytest.mark.parametrize(
@@ -115,11 +123,11 @@ def test_without_enough_groups_it_is_said_that_nobody_knows_how_sure():
 def test_students_are_compared_on_the_images_that_both_saw_with_the_same_label():
     first = of([0, 1, 2], [0, 1, 1])
     other = replace(of([1, 2, 0, 0], [1, 2, 0, 0]), image_ids=("1.png", "2.png", "0.png", "new.png"))
-    mine, theirs = judged.shared_by(first, other)
+    mine, theirs = shared_by(first, other)
     assert mine.image_ids == theirs.image_ids == ("0.png", "1.png", "2.png")
     assert theirs.predicted.tolist() == [0, 1, 2]
     relabeled = replace(other, labels=np.array([0, 2, 0, 0]))
-    assert judged.shared_by(first, relabeled)[0].image_ids == ("0.png", "2.png")
+    assert shared_by(first, relabeled)[0].image_ids == ("0.png", "2.png")
     table = two_students.images_table(mine, replace(theirs, title="B, seed 0"), np.array([2]))
     assert table["A, seed 0"].tolist() == ["dog"]
     assert table["B, seed 0"].tolist() == ["<b>owl</b>"]
@@ -166,7 +174,7 @@ def _final(monkeypatch):
 )
 def test_the_first_sentence_says_what_won_and_how_surely(home, accuracies, seeds, said):
     task, _, found = means(home, accuracies, seeds)
-    told = verdict.verdict(found, task)
+    told = page.verdict_of(found, task)
     assert told.winner.replace("\u00a0", " ").startswith(said)
     assert told.beside.replace("\u00a0", " ").startswith("Chance is right on 11.1 %, and always saying “")
     assert "not clearly better" not in told.beside
@@ -179,32 +187,32 @@ def test_a_winner_is_clearly_ahead_of_every_other_method(home):
         for run in found.results
     ]
     shown = replace(found, results=tuple(kept), means=tuple(method_means(kept)))
-    told = verdict.verdict(shown, task).winner.replace("\u00a0", " ")
+    told = page.verdict_of(shown, task).winner.replace("\u00a0", " ")
     assert told.startswith(
         "**No clear winner**: Linear probe is right on **70.5 %** of the held-out images and Fine-tuning on "
     )
-    assert verdict.verdict(found, task).winner.startswith("**Linear probe won**: ")
+    assert page.verdict_of(found, task).winner.startswith("**Linear probe won**: ")
 
 
 def test_runs_that_go_on_or_do_not_compare_have_no_winner(home):
     task, _, found = means(home, {"fine-tune": 0.5, "fixmatch": 0.7}, [0])
-    assert verdict.verdict(replace(found, unfinished=2), task).winner.startswith("**FixMatch leads**: ")
+    assert page.verdict_of(replace(found, unfinished=2), task).winner.startswith("**FixMatch leads**: ")
     unfair = replace(found, document={**found.document, "differs": ["images"]})
-    assert verdict.verdict(unfair, task).winner.startswith("**No winner is named**, since these runs do not share")
+    assert page.verdict_of(unfair, task).winner.startswith("**No winner is named**, since these runs do not share")
 
 
 def test_a_student_no_better_than_the_most_frequent_class_is_called_so(home):
     task, _, found = means(home, {"fixmatch": 0.12}, [0])
-    assert "FixMatch is not clearly better than that." in verdict.verdict(found, task).beside
+    assert "FixMatch is not clearly better than that." in page.verdict_of(found, task).beside
 
 
 def test_the_command_that_repeats_a_comparison_is_told_only_if_it_does(home, monkeypatch):
     task, comparison, _ = means(home, {"fine-tune": 0.5, "distill-weighted": 0.6}, [0, 1])
-    told = origin.command(home, task, load_comparison(home, comparison.id))
+    told = repeating_command(home, task, load_comparison(home, comparison.id))
     assert told.startswith("python -m engine compare --task emoji-fluent --methods fine-tune,distill-weighted")
     assert "--seeds 0,1 " in told
     changed = replace(task, record=replace(task.record, flip=not task.record.flip))
-    assert origin.command(home, changed, comparison) is None
+    assert repeating_command(home, changed, comparison) is None
 
 
 def part(app, name):

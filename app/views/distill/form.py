@@ -11,7 +11,6 @@ import streamlit as st
 from app import cached, state
 from app.components import labels, page, queued, wording
 from app.components.escaping import escape
-from app.components.methods import STUDENTS, student_title
 from app.components.progress import progress_text
 from app.views.distill import fields
 from app.views.distill.draft import DistillDraft
@@ -32,6 +31,7 @@ from engine.runs import (
     proposal_for,
     request_speed,
 )
+from engine.student import STUDENTS, student_title
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, bundled_teacher, cost
 from engine.training import TrainSpec

@@ -13,8 +13,9 @@ from app.components.escaping import escape
 from app.views.results import replay, sources
 from app.views.results.sources import Shown
 from engine.evaluation import PairedDifference
+from engine.runs import intervals_sentence
 from engine.tasks import Task
-from engine.wording import ALL_LABELS_INTERVALS, MINUS
+from engine.wording import MINUS
 
 CARDS = 4  # methods that get a number in large type; the table has them all
 
@@ -27,7 +28,7 @@ def render(shown: Shown, task: Task) -> None:
     with left:
         st.markdown("**Held-out accuracy** :gray[(higher is better)]")
         charts.draw_accuracies(shown.means, shown.by_seed, "results-bars")
-        st.caption(_intervals_sentence(shown))
+        st.caption(intervals_sentence(shown))
     with right:
         _draw_curves(shown)
     _draw_table(shown)
@@ -72,16 +73,6 @@ def _paired(found: PairedDifference) -> str:
     return f"{low} to {high}"
 
 
-def _intervals_sentence(shown: Shown) -> str:
-    kinds = sorted({mean.interval.method for mean in shown.means})
-    said = f"Points are to fine-tuning. Lines: 95\u00a0% {wording.listed(kinds)}."
-    if any("images" in kind for kind in kinds):
-        return f"{said} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
-    if "all_labels" in shown.document.get("shared", {}):
-        return f"{said} {ALL_LABELS_INTERVALS} Marks: single seeds. Differences are paired by seed."
-    return f"{said} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
-
-
 def _draw_curves(shown: Shown) -> None:
     axis: Axis = "images"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -97,7 +88,7 @@ def _draw_curves(shown: Shown) -> None:
             persist_state="session",
         )
         axis = "seconds" if chosen == "seconds" else "images"
-    charts.draw_saved_curves(shown.curves, axis, f"results-curves-{axis}")
+    charts.draw_saved_curves(sources.curves(shown), axis, f"results-curves-{axis}")
 
 
 def _draw_table(shown: Shown) -> None:

@@ -13,7 +13,8 @@ from app.components import exhibits, tables, wording
 from app.components.escaping import escape
 from app.views.results import image_grid
 from app.views.results.draft import ResultsDraft
-from app.views.results.judged import Judged
+from app.views.results.judged import scores as scores_of
+from engine.delivery import Judged
 from engine.evaluation import ClassScores, Estimate
 
 SEARCHED = 12  # classes from which on there is a field to search them
@@ -27,7 +28,7 @@ FORMS = {
 
 def draw(found: Judged) -> None:
     """The table, and the images of the class that is picked."""
-    scores = found.scores()
+    scores = scores_of(found)
     if missing := [found.classes[score.label] for score in scores if not score.images]:
         named = wording.listed(missing[:NAMED]) if len(missing) <= NAMED else f"{', '.join(missing[:NAMED])} and others"
         st.info(

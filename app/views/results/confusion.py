@@ -17,8 +17,8 @@ from app.components.escaping import escape, escape_chart
 from app.views.results import image_grid
 from app.views.results.draft import ResultsDraft
 from app.views.results.errors_view import ErrorsView, MatrixCell
-from app.views.results.judged import Judged
-from engine.evaluation import confusion_matrix, most_confused
+from engine.delivery import Judged
+from engine.evaluation import confusion_matrix, most_confused, most_confused_classes
 
 NUMBERED = 15  # classes up to which each cell has its number in it
 NAMED = 50  # classes up to which the axes name them
@@ -124,14 +124,7 @@ def _draw_pairs(found: Judged, matrix: NDArray[np.int64]) -> MatrixCell | None:
 
 def worst_classes(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which classes are drawn: all of them where they can be named, else those of the pairs that are confused most."""
-    if len(matrix) <= NAMED:
-        return np.arange(len(matrix))
-    worst: dict[int, None] = {}
-    for pair in most_confused(matrix, len(matrix)):
-        pair_of = dict.fromkeys((pair.label, pair.predicted))
-        if len(worst | pair_of) <= SHOWN:
-            worst |= pair_of
-    return np.array(sorted(worst) or range(SHOWN), dtype=np.int64)  # without errors all are alike
+    return np.arange(len(matrix)) if len(matrix) <= NAMED else most_confused_classes(matrix, SHOWN)
 
 
 def figure(

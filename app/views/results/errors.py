@@ -11,8 +11,9 @@ from app.components import exhibits, wording
 from app.components.escaping import escape
 from app.views.results import by_class, confusion, image_grid, students, two_students
 from app.views.results.draft import ResultsDraft
-from app.views.results.judged import Judged, Numbers, judged
+from app.views.results.judged import Numbers, judged
 from app.views.results.sources import Shown
+from engine.delivery import Judged
 from engine.evaluation import errors_by_confidence
 from engine.tasks import Task
 

@@ -16,8 +16,8 @@ from app.components.images import Thumbnail
 from app.components.labeler import Tile
 from app.views.results.draft import ResultsDraft
 from app.views.results.errors_view import Correction
-from app.views.results.judged import Judged
 from engine import tasks
+from engine.delivery import Judged
 from engine.tasks import Task
 
 AT_ONCE = 48  # images on a page of the grid

@@ -10,8 +10,12 @@ import streamlit as st
 from app import state
 from app.components import page, wording
 from app.components.escaping import escape
-from app.views.results import accuracy, errors, labels, origin, sources, take_away, trust, verdict
+from app.views.results import accuracy, errors, labels, origin, sources, students, take_away, trust
+from app.views.results.judged import judged, paired
 from app.views.results.sources import Shown, Source
+from engine.delivery import FirstSentence, Judged, first_sentence
+from engine.errors import WorkbenchError
+from engine.results import RunResult
 from engine.runs import Comparison, damaged_comparisons
 from engine.tasks import Task
 from engine.workspace import Workspace
@@ -58,12 +62,25 @@ def render() -> None:
     if not shown.results:
         page.missing("No run of this comparison has finished yet.", "distill", "Watch it on Distill")
         return
-    told = verdict.verdict(shown, task)
+    told = verdict_of(shown, task)
     st.markdown(told.winner)
     if told.beside:
         st.caption(told.beside)
     origin.draw_made(shown, task, source.comparison)
     SECTIONS[_choose_section()].render(shown, task)
+
+
+def verdict_of(shown: Shown, task: Task) -> FirstSentence:
+    """The first sentences, in Markdown, of a comparison with at least one result."""
+
+    def asked(result: RunResult) -> Judged | None:
+        try:
+            chosen = students.kept(shown, task, result)
+        except WorkbenchError:  # the sections say what is wrong with it; the sentence does without
+            return None
+        return None if chosen is None else judged(chosen)
+
+    return first_sentence(shown, task, asked, escape, paired)
 
 
 def _choose_section() -> str:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from app.components import wording
 from app.components.charts import Curve
 from engine.evaluation import Interval
-from engine.methods import place
-from engine.results import RunResult, results_in
+from engine.results import RunResult
 from engine.runs import (
     RECORDED,  # stands in the URL where the id of an own comparison would
+    Compared,
     Comparison,
     MethodMean,
-    as_document,
     list_comparisons,
-    method_means,
+    machine_of,
+    read_compared,
     read_runs,
+    recorded_compared,
     recorded_comparison,
 )
-from engine.tasks import Task
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
 
@@ -38,34 +36,12 @@ class Source:
     comparison: Comparison | None
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A comparison's numbers. unfinished: how many of its runs are not done. problems: why others cannot be shown."""
+Shown = Compared  # what the page shows of a source
 
-    id: str
-    document: Mapping[str, Any]
-    results: tuple[RunResult, ...]
-    means: tuple[MethodMean, ...]
-    unfinished: int = 0
-    problems: tuple[str, ...] = ()
 
-    @property
-    def recorded(self) -> bool:
-        """Whether it came with the program instead of having been run here."""
-        return self.id == RECORDED
-
-    @property
-    def curves(self) -> list[Curve]:
-        """Each run's curve, in the order in which the runs were made."""
-        return [Curve(result.method, result.seed, result.curve) for result in self.results]
-
-    @property
-    def by_seed(self) -> dict[str, list[float]]:
-        """Accuracies of each method's seeds."""
-        found: dict[str, list[float]] = {}
-        for result in self.results:
-            found.setdefault(result.method, []).append(result.held_out_accuracy)
-        return found
+def curves(shown: Shown) -> list[Curve]:
+    """Each run's curve, in the order in which the runs were made."""
+    return [Curve(result.method, result.seed, result.curve) for result in shown.results]
 
 
 def sources(workspace: Workspace, task: str) -> list[Source]:
@@ -74,54 +50,15 @@ def sources(workspace: Workspace, task: str) -> list[Source]:
     document = recorded_comparison(task)
     if document is not None:
         when = wording.moment(document.get("created", ""))
-        found.append(Source(RECORDED, f"Recorded · {when} · {machine(document)}", None))
+        found.append(Source(RECORDED, f"Recorded · {when} · {machine_of(document)}", None))
     return found
 
 
 def load(workspace: Workspace, source: Source, task: str) -> Shown:
     """The numbers of a source. Raises WorkbenchError for a damaged file."""
     if source.comparison is None:
-        document = recorded_comparison(task) or {}
-        results = results_in(document, Path(f"{task}.json"))
-        unfinished, problems = 0, tuple[str, ...]()
-    else:
-        found = read_runs(workspace, source.comparison)
-        results = found.results
-        document = as_document(source.comparison, results)
-        problems = tuple(lost.problem for lost in found.lost)
-        unfinished = len(source.comparison.runs) - len(results) - len(problems)
-    means = sorted(method_means(results), key=lambda mean: (place(mean.method), mean.method))
-    return Shown(source.id, document, tuple(results), tuple(means), unfinished, problems)
-
-
-def machine(document: Mapping[str, Any]) -> str:
-    """On what it was recorded, in words."""
-    named = document.get("machine") or next((result.get("machine") for result in document.get("results", ())), None)
-    return str(named or "machine not written down")
-
-
-def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
-    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known. The
-    size that the student sees is each comparison's own choice.
-    """
-    revision = shared.get("task_revision")
-    if revision is None or revision == task.revision:
-        return []
-    other_split = "split" in shared and shared["split"] != task.record.split
-    return [f"its {'split, labels or classes' if other_split else 'labels, images or geometry'} are others"]
-
-
-def arithmetic(results: Sequence[RunResult]) -> str:
-    """How a card computed these, a sentence; empty for runs on a CPU, which knows one way."""
-    found = dict.fromkeys(result.arithmetic for result in results if result.arithmetic is not None)
-    said = [
-        f"{each.precision}{', channels last' if each.channels_last else ''}, with "
-        f"{'repeatable' if each.repeatable else 'the quickest'} kernels"
-        for each in found
-    ]
-    if not said:
-        return ""
-    return f"Computed in {' and in '.join(said)}{'' if len(said) == 1 else ': the last digits do not compare'}."
+        return recorded_compared(recorded_comparison(task) or {}, task)
+    return read_compared(workspace, source.comparison)
 
 
 def finished_runs(workspace: Workspace, comparison: Comparison) -> int:

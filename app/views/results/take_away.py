@@ -15,10 +15,12 @@ from app.views.results.draft import ResultsDraft
 from app.views.results.sources import Shown
 from engine import jobs
 from engine.delivery import (
+    RECORDED_PREFIX,
     FormatTable,
     format_archive,
     formats_job,
     measured_formats,
+    report_html,
     request_as_teacher,
     request_formats,
     student_archive,
@@ -35,6 +37,7 @@ MB = 1e6
 
 def render(shown: Shown, task: Task) -> None:
     """The section."""
+    _draw_report(shown, task)
     compared = _as_files(shown)
     finish.render(shown, task)
     finished = [entry for entry in trained_on_all(state.workspace(), task.name, shown.id) if entry.result]
@@ -45,6 +48,21 @@ def render(shown: Shown, task: Task) -> None:
     _draw_formats(run)
     st.subheader("As a teacher of another task", anchor=False)
     _draw_teacher(run, task)
+
+
+def _draw_report(shown: Shown, task: Task) -> None:
+    """The comparison as a page for a colleague."""
+    name = f"{RECORDED_PREFIX}{task.name}" if shown.recorded else shown.id
+    st.download_button(
+        "Report (HTML)",
+        lambda: report_html(state.workspace(), name),
+        f"{task.name} report.html",
+        "text/html",
+        icon=":material/description:",
+        on_click="ignore",
+        help="One page with the data, the comparison, the winner's errors with images, and where it comes from; it "
+        "opens without this program.",
+    )
 
 
 def _which(compared: str | None, finished: Sequence[Entry]) -> str:

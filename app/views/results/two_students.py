@@ -12,8 +12,9 @@ from app.components import exhibits, wording
 from app.components.escaping import escape
 from app.views.results import image_grid, students
 from app.views.results.draft import ResultsDraft
-from app.views.results.judged import Judged, judged, paired, shared_by
+from app.views.results.judged import judged, paired
 from app.views.results.sources import Shown
+from engine.delivery import Judged, shared_by
 from engine.evaluation import PairedAccuracies
 from engine.results import RunResult
 from engine.tasks import Task

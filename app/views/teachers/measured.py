@@ -10,7 +10,6 @@ import streamlit as st
 from app import queues, state
 from app.components import batch, labels, tables, wording
 from app.components.escaping import escape
-from app.components.methods import student_title
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import (
@@ -29,6 +28,7 @@ from engine.runs import (
     unfinished_measurements,
 )
 from engine.similarity import METRICS
+from engine.student import student_title
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 

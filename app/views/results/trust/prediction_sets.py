@@ -10,10 +10,9 @@ from app import state
 from app.components import exhibits, tables, wording
 from app.components.charts import GRID
 from app.components.escaping import escape
-from app.views.results.sources import in_percent
 from app.views.results.students import Chosen
 from app.views.results.trust.draft import TrustDraft
-from engine.delivery import Calibration, SetRule
+from engine.delivery import Calibration, SetRule, sets_sentence
 from engine.evaluation import COVERAGES
 
 COLOR = "#8d5fcb"
@@ -36,7 +35,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
         )
         rule = found.rule(float(coverage or draft.coverage))
         _draw_figures(rule)
-        st.markdown(sentence(rule))
+        st.markdown(sets_sentence(rule))
     with right:
         exhibits.draw(
             _figure(rule),
@@ -48,18 +47,6 @@ def draw(found: Calibration, chosen: Chosen) -> None:
         )
     if lowest := _lowest(rule, found.held_out.classes):
         st.caption(f"This holds for all images together, not for each class. {lowest}")
-
-
-def sentence(rule: SetRule) -> str:
-    """What sets of this coverage are good for."""
-    asked = wording.percent(rule.coverage, 0)
-    interval = f" ({in_percent(rule.interval)}\u00a0%)" if rule.interval else ""
-    return (
-        f"In the place of one class the student names a *set* of classes, so large that it holds the right one for "
-        f"{asked} of new images that are like these, however good or bad the student is: the worse it is, the larger "
-        f"the sets. On held-out images they held it for {wording.percent(rule.realized)}{interval}. A set of one class "
-        "is an answer; several are a short list for a person."
-    )
 
 
 def _draw_figures(rule: SetRule) -> None:

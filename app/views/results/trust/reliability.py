@@ -12,13 +12,12 @@ from app.components import exhibits, tables, wording
 from app.components.charts import GRID
 from app.views.results.sources import in_percent
 from app.views.results.students import Chosen
-from engine.delivery import Calibration, HeldOut, Reliability
+from engine.delivery import Calibration, Reliability, reliability_sentence
 from engine.evaluation import ReliabilityBin
 
 BEFORE, AFTER = "#c2571a", "#16907f"
 EVEN = "#7b8794"
 SMALLEST, LARGEST = 7, 22  # pixels of a mark, by how many images it stands for
-NEAR = 0.02  # of mean confidence and accuracy: nearer than that, nobody would call a student too sure
 FORMS = {
     "Confidence from, %": tables.PERCENT,
     "to, %": tables.PERCENT,
@@ -33,7 +32,7 @@ FORMS = {
 def draw(found: Calibration, chosen: Chosen) -> None:
     """The diagrams, their error, and what they say."""
     st.subheader("Is it right as often as it is sure?", anchor=False)
-    st.markdown(sentence(found))
+    st.markdown(reliability_sentence(found))
     sides = [("By itself", found.before, BEFORE, "circle")]
     if found.after is not None:
         sides.append((f"At a temperature of {found.temperature:.2f}", found.after, AFTER, "diamond"))
@@ -45,29 +44,6 @@ def draw(found: Calibration, chosen: Chosen) -> None:
         "On the dashed line it is right as often as it is sure; below it, it is too sure. The calibration error is how "
         "far the marks are from the line on average: 0 is best."
     )
-
-
-def sentence(found: Calibration) -> str:
-    """How sure the student is on average, how often right, and what the temperature makes of it."""
-    held = found.held_out
-    sure, right = _mean_confidence(held, calibrated=False), float(held.right.mean())
-    said = f"On average it is {wording.percent(sure, 0)} sure, and right in {wording.percent(right, 0)}: "
-    if abs(sure - right) < NEAR:
-        said += "as often as it says."
-    else:
-        said += "it is **too sure of itself**." if sure > right else "it is **more often right than it says**."
-    if found.after is None:
-        return said
-    after = wording.percent(_mean_confidence(held, calibrated=True), 0)
-    return (
-        f"{said} A *temperature* mends this: one number by which the probabilities are made softer (above 1) or "
-        f"sharper (below 1). With it the student is {after} sure on average; which class it names does not change. "
-        "The figures below, and those for new images, are with it."
-    )
-
-
-def _mean_confidence(held: HeldOut, *, calibrated: bool) -> float:
-    return float((held.calibrated if calibrated else held.probabilities).max(axis=1).mean())
 
 
 def _draw_side(title: str, side: Reliability, color: str, symbol: str, chosen: Chosen) -> None:

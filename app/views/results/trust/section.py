@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app import cached
-from app.components import wording
 from app.components.escaping import escape
 from app.views.results import students
 from app.views.results.sources import Shown
 from app.views.results.trust import ordered, prediction_sets, reliability, two_classes, unsure
-from engine.delivery import Calibration
+from engine.delivery import Calibration, basis_sentence
 from engine.tasks import Task
 
 
@@ -39,16 +38,7 @@ def render(shown: Shown, task: Task) -> None:
 
 
 def _draw_basis(found: Calibration) -> None:
-    images = wording.count(found.images, "held-out image")
     if found.reason is not None:
-        st.info(
-            f"{escape(found.reason)} So this is what the student says by itself, and no temperature, prediction set or "
-            "cost is fitted to it.",
-            icon=":material/info:",
-        )
-        return
-    groups = "whole groups and " if found.held_out.groups is not None else ""
-    st.caption(
-        f"From {images} that the student was not trained on. What is fitted here was fitted on one half of them "
-        f"({groups}a fair share of each class) and tried on the other, and the other way round."
-    )
+        st.info(escape(basis_sentence(found)), icon=":material/info:")
+    else:
+        st.caption(basis_sentence(found))

@@ -12,7 +12,7 @@ from app.components.charts import GRID
 from app.views.results.sources import in_percent
 from app.views.results.students import Chosen
 from app.views.results.trust.draft import TrustDraft
-from engine.delivery import Calibration
+from engine.delivery import Calibration, decided_sentence
 from engine.evaluation import CoverageCurve, CoveragePoint
 
 COLOR, BAND = "#3f6fd8", "rgba(63, 111, 216, 0.18)"
@@ -47,7 +47,7 @@ def draw(found: Calibration, chosen: Chosen) -> None:
             FORMS,
             name=f"coverage and accuracy {chosen.task.name} {chosen.title}",
             alt=f"Accuracy on the decided images over the share of images decided; unsure below {percent}\u00a0%: "
-            f"{sentence(point)}",
+            f"{decided_sentence(point)}",
             key="trust coverage",
         )
     st.caption(
@@ -56,23 +56,12 @@ def draw(found: Calibration, chosen: Chosen) -> None:
     )
 
 
-def sentence(point: CoveragePoint) -> str:
-    """What a threshold means for a hundred images."""
-    if not point.decided:
-        return f"It is never so sure: all {point.images:,} images are left to a person."
-    decided, right = 100 * point.coverage, 100 * point.right / point.images
-    return (
-        f"Of 100 such images the student decides {decided:.0f} and is right on {right:.0f} of these; "
-        f"{100 - round(decided):.0f} are left to a person."
-    )
-
-
 def _draw_figures(point: CoveragePoint) -> None:
     with st.container(horizontal=True):
         st.metric("Decided", wording.percent(point.coverage))
         st.metric("Right of these", wording.percent(point.accuracy) if point.accuracy is not None else "–")
         st.metric("Left to a person", f"{point.left:,} of {point.images:,}")
-    st.markdown(sentence(point))
+    st.markdown(decided_sentence(point))
     if point.interval:
         st.caption(f"Of the decided images, {in_percent(point.interval)}\u00a0% are right (95\u00a0% interval).")
 

@@ -1,0 +1,158 @@
+"""A comparison as it is read: its results, their means, and the sentences that belong beside them.
+
+The page Results and the report say the same of it, and take it from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.methods import place
+from engine.results import RunResult, results_in
+from engine.runs.comparison import Comparison, MethodMean, as_document, method_means, read_runs
+from engine.runs.recorded import RECORDED
+from engine.tasks import Task
+from engine.wording import ALL_LABELS_INTERVALS, NO_BREAK, listed
+from engine.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison's numbers. unfinished: how many of its runs are not done. problems: why others cannot be shown."""
+
+    id: str
+    document: Mapping[str, Any]
+    results: tuple[RunResult, ...]
+    means: tuple[MethodMean, ...]  # in the order in which methods are listed
+    unfinished: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it came with the program instead of having been run here."""
+        return self.id == RECORDED
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """What its runs share; see `engine.runs.comparison.Shared`."""
+        found: Mapping[str, Any] = self.document.get("shared", {})
+        return found
+
+    @property
+    def by_seed(self) -> dict[str, list[float]]:
+        """Accuracies of each method's seeds."""
+        found: dict[str, list[float]] = {}
+        for result in self.results:
+            found.setdefault(result.method, []).append(result.held_out_accuracy)
+        return found
+
+
+def read_compared(workspace: Workspace, comparison: Comparison) -> Compared:
+    """What there is of a comparison's runs now."""
+    found = read_runs(workspace, comparison)
+    problems = tuple(lost.problem for lost in found.lost)
+    unfinished = len(comparison.runs) - len(found.results) - len(problems)
+    return _compared(comparison.id, as_document(comparison, found.results), found.results, unfinished, problems)
+
+
+def recorded_compared(document: Mapping[str, Any], task: str) -> Compared:
+    """A comparison of that task that came with the program, from its document. Raises DamagedFileError."""
+    return _compared(RECORDED, document, results_in(document, Path(f"{task}.json")))
+
+
+def _compared(
+    id: str,
+    document: Mapping[str, Any],
+    results: Sequence[RunResult],
+    unfinished: int = 0,
+    problems: Sequence[str] = (),
+) -> Compared:
+    means = sorted(method_means(results), key=lambda mean: (place(mean.method), mean.method))
+    return Compared(id, document, tuple(results), tuple(means), unfinished, tuple(problems))
+
+
+def machine_of(document: Mapping[str, Any]) -> str:
+    """On what it was recorded, in words."""
+    named = document.get("machine") or next((result.get("machine") for result in document.get("results", ())), None)
+    return str(named or "machine not written down")
+
+
+def what_changed(shared: Mapping[str, Any], task: Task) -> list[str]:
+    """What of a task is not as it was for runs that share `shared`; empty if all is as it was, or is not known. The
+    size that the student sees is each comparison's own choice.
+    """
+    revision = shared.get("task_revision")
+    if revision is None or revision == task.revision:
+        return []
+    other_split = "split" in shared and shared["split"] != task.record.split
+    return [f"its {'split, labels or classes' if other_split else 'labels, images or geometry'} are others"]
+
+
+def arithmetic_sentence(results: Sequence[RunResult]) -> str:
+    """How a card computed these, a sentence; empty for runs on a CPU, which knows one way."""
+    found = dict.fromkeys(result.arithmetic for result in results if result.arithmetic is not None)
+    said = [
+        f"{each.precision}{', channels last' if each.channels_last else ''}, with "
+        f"{'repeatable' if each.repeatable else 'the quickest'} kernels"
+        for each in found
+    ]
+    if not said:
+        return ""
+    return f"Computed in {' and in '.join(said)}{'' if len(said) == 1 else ': the last digits do not compare'}."
+
+
+def intervals_sentence(found: Compared) -> str:
+    """What the intervals of a comparison's means cover."""
+    kinds = sorted({mean.interval.method for mean in found.means})
+    said = f"Points are to fine-tuning. Lines: 95{NO_BREAK}% {listed(kinds)}."
+    if any("images" in kind for kind in kinds):
+        return f"{said} With one seed it covers the choice of test images, not the choice of labels: more seeds do."
+    if "all_labels" in found.shared:
+        return f"{said} {ALL_LABELS_INTERVALS} Marks: single seeds. Differences are paired by seed."
+    return f"{said} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
+
+
+_SHARED = {  # in the order of the sentence
+    "task": "task {}",
+    "labels_per_class": "{} labels per class",
+    "all_labels": "all {:,} labels",
+    "images": "{:,} student images each",
+    "student": "student {}",
+    "size": "images of {0} × {0} pixels",
+    "start": "start from {} weights",
+    "device": "device {}",
+    "task_revision": "task revision {}",
+    "split": "split {}",
+}
+_NAMES = {
+    "task": "the task",
+    "task_revision": "the task's revision",
+    "split": "the split",
+    "labels_per_class": "the number of labels per class",
+    "student": "the student's architecture",
+    "start": "the student's first weights",
+    "size": "the image size",
+    "images": "the budget of student images",
+    "device": "the device",
+    "seeds": "the seeds",
+}
+
+
+def shared_sentence(shared: Mapping[str, Any]) -> str:
+    """What the runs of a comparison share, in one sentence."""
+    left_out = {"labels_per_class"} if "all_labels" in shared else set()
+    parts = [form.format(shared[name]) for name, form in _SHARED.items() if name in shared and name not in left_out]
+    if seeds := shared.get("seeds"):
+        parts.insert(2, f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(str(seed) for seed in seeds)}")
+    return f"These runs share: {', '.join(parts)}." if parts else "These runs share nothing that was written down."
+
+
+def differs_sentence(differs: Sequence[str]) -> str | None:
+    """What the runs of a comparison do not share, in one sentence; None if they share all that matters."""
+    if not differs:
+        return None
+    names = listed([_NAMES.get(name, name.replace("_", " ")) for name in differs])
+    return f"These runs do not share: {names}. Their numbers do not compare fairly."
