@@ -132,6 +132,7 @@ def close_and_open_again(tab: Workbench, browser, url: str) -> Workbench:
 
 def read_results(tab: Workbench) -> None:
     tab.go("results")
+    tab.tab.get_by_text("How this was made").click()
     for text in (
         "Fine-tuning",
         "DistillNearest",
