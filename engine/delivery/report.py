@@ -41,7 +41,7 @@ SECTIONS = {
     "data": ReportSection("The data", report_data.section),
     "teachers": ReportSection("The teachers", report_teachers.section),
     "compared": ReportSection("What was compared", report_methods.section),
-    "errors": ReportSection("The winner's errors", report_errors.section),
+    "errors": ReportSection("What it gets wrong", report_errors.section),
     "classes": ReportSection("Each class", report_errors.classes_section),
     "trust": ReportSection("How far it can be trusted", report_trust.section),
     "cost": ReportSection("What it costs", report_cost.section),
