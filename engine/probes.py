@@ -95,9 +95,10 @@ def left_out(features: npt.ArrayLike, labels: npt.ArrayLike, number_of_classes: 
     By the closed form for leaving one out (Allen 1974), with the regularizer and temperature of `fit_ridge` on all of
     them. Raises as `fit_ridge`.
 
-    >>> said = left_out([[0.0, 1.0], [0.2, 1.0], [0.1, 1.0], [5.0, 1.1], [5.2, 1.0], [5.1, 1.0]], [0, 0, 1, 1, 1, 1], 2)
-    >>> said.argmax(axis=1).tolist()  # the third is labeled as those that it does not look like
-    [0, 0, 0, 1, 1, 1]
+    >>> zeros, ones = [[0.0, 1.0], [0.1, 1.0], [0.2, 1.0], [0.1, 1.1]], [[5.0, 1.1], [5.2, 1.0], [5.1, 1.0], [5.1, 1.1]]
+    >>> said = left_out([*zeros, *ones], [0, 0, 0, 1, 1, 1, 1, 1], 2)
+    >>> said.argmax(axis=1).tolist()  # the fourth is labeled as those that it does not look like
+    [0, 0, 0, 0, 1, 1, 1, 1]
     """
     matrix, ids, present = _inputs(features, labels, number_of_classes)
     probe = fit_ridge(matrix, ids, number_of_classes)

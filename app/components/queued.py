@@ -113,6 +113,8 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "panel": _of_task("the intervals of the ranking"),
     "predictions": _of_task("predictions"),
     "map": _of_task("a map"),
+    "suspects": _of_task("suspected wrong labels"),
+    "formats": _of_task("the formats of a student"),
     "predict": _of_task("predictions with a student"),
     "speed": lambda spec: "the measurement for an estimate",
     "import": lambda spec: f"the import of {escape(str(spec.get('title') or spec.get('name') or 'images'))}",

@@ -151,7 +151,7 @@ def _classes(student: FinishedStudent) -> Iterator[str]:
             student.images.task.labels[student.images.task.test_rows], minlength=len(student.record.classes)
         )
     shares: Sequence[float | None] = student.result.per_class_accuracy or [None] * student.record.num_classes
-    yield from ("| class | right | 95 % interval | held-out images |", "| --- | --- | --- | --- |")
+    yield from ("| class | right | 95\u00a0% interval | held-out images |", "| --- | --- | --- | --- |")
     for i, (name, share) in enumerate(zip(student.record.classes, shares, strict=True)):
         total = 0 if totals is None else int(totals[i])
         between = wilson_interval(round(share * total), total) if share is not None and total else None

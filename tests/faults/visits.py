@@ -52,6 +52,8 @@ VERBS: dict[str, list[str]] = {
         ",".join(TEACHERS),
         "--device",
         "cpu",
+        "--labels-per-class",
+        "5",
         *STUDENT,
     ],
     "export": ["export", Path(DONE).name, "--out", "{home}/student"],

@@ -43,7 +43,9 @@ def make(folder: Path) -> Workspace:
 def renew(home: Workspace) -> None:
     """Add the comparison of version 0.1 as this version names and writes it, with what its runs found."""
     about = {"architecture": "test_efficientnet", "start": "random", "size": 32, "images": 800}
-    specs = plan(home, open_task(home, TASK), METHODS, [0], device="cpu", teachers=TEACHERS, **about)
+    specs = plan(
+        home, open_task(home, TASK), METHODS, [0], device="cpu", teachers=TEACHERS, labels_per_class=5, **about
+    )
     old = {json.loads((home.path / run / "result.json").read_text())["method"]: home.path / run for run in OLD_RUNS}
     for run in start(home, specs).runs:
         method = json.loads((home.runs / run / "job.json").read_text())["spec"]["method"]

@@ -46,7 +46,7 @@ def draw(found: Judged) -> None:
         table.drop(columns="label"),
         FORMS,
         name=f"classes {found.task.name} {found.title}",
-        alt="Recall, precision and F1 of each class with 95 % intervals, the worst first; pick a row to see its images",
+        alt="Recall, precision and F1 of each class with 95\u00a0% intervals, worst first; pick a row for its images",
         key=f"classes {found.key}",
         pick=True,
         column_config={"Class": st.column_config.TextColumn(pinned=True)},

@@ -112,7 +112,7 @@ def _curve(curve: Sequence[LabelPoint], task: Task, method: str) -> None:
             "thickness": 1.5,
         },
         customdata=[each.labeled_images for each in curve],
-        hovertemplate="%{y:.1f} % with %{customdata:,} labels<extra></extra>",
+        hovertemplate="%{y:.1f}\u00a0% with %{customdata:,} labels<extra></extra>",
     )
     figure.update_xaxes(
         title="Labels per class", tickvals=places, ticktext=names, range=[-0.2, len(curve) - 0.8], gridcolor=GRID
