@@ -117,6 +117,16 @@ def results(workbench: Workbench, options: argparse.Namespace) -> None:
     workbench.settle()
 
 
+def errors(workbench: Workbench, options: argparse.Namespace) -> None:
+    """Which classes are taken for which, by a recorded student."""
+    workbench.open(f"results?task={options.task}&comparison=recorded&section=errors")
+    workbench.await_text("Most confused")
+    expect(workbench.tab.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=LONG)
+    workbench.settle()
+    workbench.tab.get_by_test_id("stMain").hover()
+    workbench.tab.mouse.wheel(0, SCROLL)
+
+
 def predict(workbench: Workbench, options: argparse.Namespace) -> None:
     """Held-out images of the task as if they were new, predicted by the best student of `distill`."""
     workbench.open(f"predict?task={options.task}")
@@ -145,6 +155,7 @@ SHOWN: dict[str, Callable[[Workbench, argparse.Namespace], None]] = {
     "features": features,
     "distill": distill,
     "results": results,
+    "errors": errors,
     "predict": predict,
 }
 
