@@ -6,6 +6,7 @@ from engine import jobs
 from engine.errors import InvalidInputError
 from engine.handlers import HANDLERS
 from engine.jobs import worker
+from engine.predictions import largest, predictions_from, write_predictions
 from engine.review import open_task
 from engine.runs import (
     KEEP,
@@ -14,6 +15,7 @@ from engine.runs import (
     known_suspects,
     label_curve_specs,
     plan,
+    predictions_path,
     request_suspects,
     start,
     take_back,
@@ -151,3 +153,18 @@ def test_the_page_trains_the_finished_student_and_hands_it_over(home, compared):
     app = open_section(task, comparison, "take-away")
     assert "it has no held-out accuracy of its own" in text_of(app)
     assert f"download {entry.run}" in {each.key for each in app.get("download_button")}
+
+
+def test_images_without_a_label_are_shown_with_what_the_student_says_once_it_was_asked(home):
+    task, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    made_runs.finish(home, comparison)
+    [run] = comparison.runs
+    app = open_page("results", task=task.name, section="labels")
+    assert button(app, "Ask the student")
+    ids, uncertain = [task.images.image_ids[row] for row in task.train_rows[:2]], [[0.9, 0.1], [0.6, 0.4]]
+    probabilities = np.pad(np.array(uncertain, np.float32), ((0, 0), (0, len(task.classes) - 2)))
+    found = predictions_from(ids, task.classes, np.array([-1, -1]), probabilities)
+    write_predictions(predictions_path(home, run, "unlabeled"), largest(found, 2))
+    app = open_page("results", task=task.name, section="labels")
+    [grid] = [found.proto.body for found in app.get("html") if ids[0] in found.proto.body]
+    assert grid.index(f"{ids[1]}: {task.classes[0]}, 60.0") < grid.index(f"{ids[0]}: {task.classes[0]}, 90.0")

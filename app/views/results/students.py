@@ -70,7 +70,7 @@ def offered(shown: Shown) -> list[RunResult]:
 
 def kept(shown: Shown, task: Task, result: RunResult, which: Which = "test") -> Chosen | None:
     """A student with its predictions, read once for all sessions; None while there are none. Raises WorkbenchError."""
-    if shown.recorded and result.seed != RECORDED_SEED:
+    if shown.recorded and (result.seed != RECORDED_SEED or which != "test"):
         return None
     run = None if shown.recorded else result.run
     found = _read(state.workspace(), task.name, result.method, run, which, _changed(run, which))
@@ -132,11 +132,10 @@ def _offer(run: str, result: RunResult, which: Which) -> None:
         waiting.wait_for(job, f"Asking {escape(title(result))}", ask)
         return
     with st.container(border=True):
-        why = (
-            "This run is of an earlier version, which kept no predictions."
-            if which == "test"
-            else ("The images without a label have not been shown to this student yet.")
-        )
+        why = {
+            "test": "This run is of an earlier version, which kept no predictions.",
+            "unlabeled": "This student has not been asked about the training images whose class it was not told.",
+        }[which]
         st.markdown(f":material/visibility: {why} It takes a few seconds for a thousand images.")
         if st.button("Ask the student", type="primary", icon=":material/play_arrow:", key=f"ask {run} {which}"):
             ask()
