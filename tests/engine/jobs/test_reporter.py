@@ -71,14 +71,14 @@ def test_progress_gives_time_left(told: Reporter, monkeypatch: pytest.MonkeyPatc
     assert told.latest().seconds_left is None
 
 
-def test_a_hot_loop_writes_at_most_four_times_a_second(
-    job: Job, told: Reporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hot_loop_writes_at_most_four_times_a_second(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = begin(job, os.getpid())
+    assert running is not None
     flushed: list[int] = []
     monkeypatch.setattr(files, "_flush", lambda path: flushed.append(1) if path.name.endswith("status.json") else None)
-    began = time.monotonic()
+    began = time.monotonic()  # before the reporter is made: its seconds count from then on
     calls = 0
-    with told:
+    with Reporter(job, running) as told:
         while len(flushed) < 3 or calls < 1000:
             calls += 1
             told.progress(calls, 10**9, "steps", "counting")
