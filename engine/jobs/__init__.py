@@ -12,7 +12,7 @@ from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
-from engine.jobs.states import Status, create, move, remove, request_cancel, resume, status, works_in
+from engine.jobs.states import Status, create, end_now, move, remove, request_cancel, resume, status, works_in
 from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
@@ -29,6 +29,7 @@ __all__ = [
     "WarmWorker",
     "create",
     "drain",
+    "end_now",
     "in_order",
     "job_folders",
     "list_jobs",
