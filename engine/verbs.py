@@ -124,7 +124,7 @@ def compare(
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,
-    progress: bool = True,
+    progress: bool | jobs.OnChange = True,
     **settings: Any,
 ) -> dict[str, Any]:
     """Train students with several methods, and wait for them; accuracies, 0 to 1, are under "means" and "results".
@@ -132,8 +132,8 @@ def compare(
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
     numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
     them. settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
-    size (pixels). Runs that did not end well are under "failed". An interrupt cancels them; the same call resumes what
-    is not done.
+    size (pixels), and threads of a CPU. progress: True prints it, a function is told of each change of a run. Runs that
+    did not end well are under "failed". An interrupt cancels them; the same call resumes what is not done.
     Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
@@ -183,12 +183,15 @@ def finish(
     return {**as_value(read_result(job.folder)), "run": job.id}
 
 
-def _wait(workspace: Workspace, waited: Sequence[jobs.Job], place: str, *, progress: bool) -> list[dict[str, Any]]:
+def _wait(
+    workspace: Workspace, waited: Sequence[jobs.Job], place: str, *, progress: bool | jobs.OnChange
+) -> list[dict[str, Any]]:
     """Drain the queue until these jobs have ended; those that did not end well."""
+    told = JobLines(len(waited)) if progress is True else progress or None
     queue = QueueThread(workspace, place, until_empty=True, warm=kind(place) == "cuda")
     queue.start()
     try:
-        jobs.wait(waited, JobLines(len(waited)) if progress else None, stop=queue.ended)
+        jobs.wait(waited, told, stop=queue.ended)
     except KeyboardInterrupt:
         for job in waited:
             jobs.request_cancel(job)

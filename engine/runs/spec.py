@@ -150,6 +150,7 @@ def plan(
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     alpha: Mapping[str, float] | None = None,
+    threads: int | None = None,
     **chosen: Any,
 ) -> list[RunSpec]:
     """One spec for each seed and method, seeds outermost. `chosen` are fields of TrainSpec, and settings, which go to
@@ -157,6 +158,7 @@ def plan(
 
     task: one whose held-out images are not held out gives runs that are not tested.
     labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's.
+    threads: of a CPU; None for as many as this process takes.
 
     alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
     sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
@@ -189,7 +191,7 @@ def plan(
                 method=method.key,
                 seed=seed,
                 device=place,
-                threads=torch.get_num_threads() if place == "cpu" else None,
+                threads=(threads or torch.get_num_threads()) if place == "cpu" else None,
                 train=recipe.train,
                 settings=recipe.settings,
                 metric=metric,
