@@ -76,7 +76,7 @@ def _copy_of_task(home: Workspace, name: str) -> Task:
 
 
 def _comparison(home: Workspace, task: Task, number: int, each: int) -> None:
-    """A comparison with its runs: of the last one they wait, of the last but one they failed, of all others are done."""
+    """A comparison with its runs: those of the last one wait, of the last but one failed, else are done."""
     about = {"architecture": "test_efficientnet", "start": "random", "size": 32, "images": 800 + 32 * number}
     seeds = range((each + 1) // 2)
     chosen = {"labels_per_class": 5, "device": "cpu", "teachers": TEACHERS}
