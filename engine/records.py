@@ -12,8 +12,8 @@ import os
 import re
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec

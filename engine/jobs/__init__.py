@@ -9,10 +9,10 @@ from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
 from engine.jobs.overview import OnChange, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, list_jobs, load
+from engine.jobs.records import Job, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
-from engine.jobs.states import Status, create, remove, request_cancel, resume, status, works_in
+from engine.jobs.states import Status, create, move, remove, request_cancel, resume, status, works_in
 from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
@@ -30,8 +30,10 @@ __all__ = [
     "create",
     "drain",
     "in_order",
+    "job_folders",
     "list_jobs",
     "load",
+    "move",
     "queued_jobs",
     "read_events",
     "remove",

@@ -60,7 +60,7 @@ def make_many(folder: Path, tasks: int = TASKS, comparisons: int = COMPARISONS, 
     for left in (home.runs, home.comparisons):
         shutil.rmtree(left)
     opened = [open_task(home, TASK), *(_copy_of_task(home, f"{TASK}-{number:02}") for number in range(1, tasks))]
-    with mock.patch.object(files, "_flush", lambda file: None):  # nobody pulls the plug while this is made
+    with mock.patch.object(files, "_flush", return_value=None):  # nobody pulls the plug while this is made
         for number in range(comparisons):
             task = opened[0] if number % 4 == 0 else opened[1 + number % (tasks - 1)]
             _comparison(home, task, number, each)
