@@ -159,13 +159,17 @@ class QueueThread(threading.Thread):
         self.error: WorkbenchError | None = None  # why it ended, when the workspace refused
 
     def run(self) -> None:
-        """Drain until stopped."""
+        """Drain until stopped; why it ended before is kept."""
         try:
-            drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
+            self.drain()
         except WorkbenchError as error:
             self.error = error
         finally:
             self.ended.set()
+
+    def drain(self) -> None:
+        """Drain until stopped. Raises StorageError if the workspace refuses."""
+        drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
 
     def stop(self) -> None:
         """Ask it to end; a running worker works on."""
