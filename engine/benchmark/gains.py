@@ -93,6 +93,19 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> GainTable:
     )
 
 
+def tabulate_apart(documents: Sequence[Mapping[str, Any]]) -> list[GainTable]:
+    """A table for each set of comparisons that may be averaged, the smallest budget first. Raises as `tabulate` does,
+    but not for comparisons that differ.
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for document in documents:
+        shared = document.get("shared") if isinstance(document, Mapping) else None
+        common = [shared.get(name) for name in COMMON] if isinstance(shared, Mapping) else []
+        groups.setdefault(repr(common), []).append(document)
+    tables = [tabulate(group) for group in groups.values()] if groups else [tabulate(documents)]
+    return sorted(tables, key=lambda table: (table.common["size"] or 0, table.common["images"] or 0))
+
+
 def as_document(table: GainTable) -> dict[str, Any]:
     """The JSON value of a table."""
     return asdict(table)

@@ -7,7 +7,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 from engine.jobs import worker
 from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
-from engine.jobs.overview import OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
+from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, list_jobs, load
 from engine.jobs.reporter import Reporter
@@ -31,6 +31,7 @@ from engine.jobs.worker import Handler
 
 __all__ = [
     "ANY_CARD",
+    "GIVE_UP_INTERRUPTED",
     "IMPORT",
     "INTERACTIVE",
     "STALE_AFTER",

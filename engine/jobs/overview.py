@@ -57,6 +57,7 @@ def wait(
     seen: dict[Job, Status] = {}
     lost_since: dict[Job, float] = {}
     while True:
+        last = stop.is_set()  # whatever was to happen has happened by now: this look sees all of it
         for job in jobs:
             present = status(job)
             if on_change and _without_clock(present) != _without_clock(seen.get(job)):
@@ -66,9 +67,15 @@ def wait(
                 lost_since.setdefault(job, time.monotonic())
             else:
                 lost_since.pop(job, None)
+<<<<<<< HEAD
         given_up = {job for job, since in lost_since.items() if time.monotonic() - since > patience}
         if all(seen[job].terminal or job in given_up for job in jobs) or stop.wait(poll):
+=======
+        given_up = {job for job, since in lost_since.items() if time.monotonic() - since > GIVE_UP_INTERRUPTED}
+        if all(seen[job].terminal or job in given_up for job in jobs) or last:
+>>>>>>> main
             return seen
+        stop.wait(poll)
 
 
 class Unfinished:

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from engine.errors import UnknownNameError
 from engine.methods.distill_weighted import DEFAULT_P
-from engine.methods.method import Material, Method, Recipe, Settings, names_of
+from engine.methods.method import FIRST_RECIPE, RECIPE, Material, Method, Recipe, Settings, names_of
 from engine.methods.variants import FORMER, variant, with_p
 
 FILES = (  # in the order of every list and chart
@@ -66,8 +66,10 @@ def place(name: str) -> int:
 
 __all__ = [
     "DEFAULT_P",
+    "FIRST_RECIPE",
     "FORMER",
     "METHODS",
+    "RECIPE",
     "REFERENCE",
     "SINGLE",
     "Material",

@@ -17,6 +17,10 @@ from engine.training import Objective, Rows, TrainSpec, made
 
 Need: TypeAlias = Literal["unlabeled images", "features", "pseudo-labels"]  # beside labels, which all methods need
 Weights: TypeAlias = Literal["similarity", "random"]
+# Version of how students are trained: raised when the same settings give another student, such as after a change of a
+# loss or of the consensus. What was made by another one is not put beside it.
+RECIPE = "1"
+FIRST_RECIPE = "1"  # of results that do not say theirs
 
 
 class Material(Protocol):

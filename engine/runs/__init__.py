@@ -25,6 +25,8 @@ from engine.runs.comparison import (
     run_again,
     start,
 )
+from engine.runs.dispatching import dispatch, hand_over, thread_of
+from engine.runs.engines import ENGINES, LOCAL, configured, engine_of, get_engine, place_of, where
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -87,8 +89,10 @@ from engine.runs.verdict import (
 __all__ = [
     "CHECKPOINT",
     "DEFAULT_METRIC",
+    "ENGINES",
     "KEEP",
     "KIND",
+    "LOCAL",
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
@@ -123,17 +127,22 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "configured",
     "curve",
     "damaged_comparisons",
     "decide",
     "defaults",
     "differs_sentence",
+    "dispatch",
     "drain",
     "effective_teachers",
+    "engine_of",
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "get_engine",
+    "hand_over",
     "intervals_sentence",
     "known_panel",
     "known_speed",
@@ -147,6 +156,7 @@ __all__ = [
     "measurements",
     "missing_outputs",
     "order_verdict",
+    "place_of",
     "plan",
     "predictions_of",
     "predictions_path",
@@ -177,6 +187,7 @@ __all__ = [
     "single_teacher_specs",
     "start",
     "take_back",
+    "thread_of",
     "time_of_suspects",
     "trained_on_all",
     "undecided",
@@ -186,6 +197,7 @@ __all__ = [
     "waiting",
     "what_changed",
     "what_to_finish",
+    "where",
     "worth_a_label",
     "would_more_help",
 ]

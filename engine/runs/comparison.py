@@ -112,9 +112,7 @@ class MethodMean:
     at_equal_seconds: float | None
 
 
-def start(
-    workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL
-) -> Comparison:
+def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL) -> Comparison:
     """Queue the runs of a comparison and write it down. A run that is there already is kept: done ones are read again,
     stopped ones resumed.
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
+import torch
+
 from engine import devices, jobs
 from engine.errors import InvalidInputError
 from engine.jobs import STALE_AFTER, FileLock, Job, OnChange, Status, Unfinished
@@ -22,6 +24,7 @@ from engine.runs.engines import (
     Assignment,
     Cluster,
     Engine,
+    EngineSettings,
     Ticket,
     engine_settings,
     get_engine,
@@ -62,7 +65,7 @@ def dispatch(
             assert engine.connect is not None
             try:
                 with closing(engine.connect(workspace, settings)) as cluster:
-                    _Dispatcher(engine, cluster, waiting, stop, on_change).run()
+                    _Dispatcher(engine, settings, cluster, waiting, stop, on_change).run()
             finally:
                 lock.release()
         if until_empty and not waiting.look():
@@ -81,6 +84,8 @@ def hand_over(workspace: Workspace, name: str, device: str) -> int:
 class EngineThread(queue.QueueThread):
     """The same for a cluster: a background thread that sees to the jobs of its line."""
 
+    patience, clears_within = PATIENCE, 4 * ENDING
+
     def __init__(self, workspace: Workspace, name: str, *, until_empty: bool = False) -> None:
         super().__init__(workspace, name, until_empty=until_empty)
 
@@ -89,7 +94,9 @@ class EngineThread(queue.QueueThread):
         dispatch(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty)
 
 
-def thread_of(workspace: Workspace, name: str, device: str, *, until_empty: bool = False, warm: bool = False) -> queue.QueueThread:
+def thread_of(
+    workspace: Workspace, name: str, device: str, *, until_empty: bool = False, warm: bool = False
+) -> queue.QueueThread:
     """The thread, not started yet, that has an engine's jobs done; `device` and `warm` matter on this machine alone."""
     if get_engine(name).connect is None:
         return queue.QueueThread(workspace, device, until_empty=until_empty, warm=warm)
@@ -111,6 +118,7 @@ class _Dispatcher:
     """What `dispatch` does while it holds the line."""
 
     engine: Engine
+    settings: EngineSettings
     cluster: Cluster
     waiting: Unfinished
     stop: threading.Event
@@ -202,8 +210,13 @@ class _Dispatcher:
         """Hand over what waits and is not there, or is there no more."""
         lacking = [job for job in queued if not ((had := self._handed.get(job.folder)) and self._is_there(had))]
         lacking = [job for job in lacking if job.folder.exists() and jobs.status(job).state == "queued"]
-        for _, group in groupby(sorted(lacking, key=_kind), key=_kind):  # stable: the oldest of each kind first
+        for _, group in groupby(sorted(lacking, key=self._takes_up), key=self._takes_up):  # in their order
             self._hand([(job, ticket) for job in group if (ticket := self._next_ticket(job))])
+
+    def _takes_up(self, job: Job) -> tuple[int, bool]:
+        """How many processors, and whether a card."""
+        threads = self.settings.cpus or job.spec.get("threads") or torch.get_num_threads()
+        return int(threads), devices.kind(job.device) == "cuda"
 
     def _hand(self, found: list[tuple[Job, Ticket]]) -> None:
         if not found:
@@ -231,10 +244,10 @@ class _Dispatcher:
 
     def _assignment(self, job: Job) -> Assignment:
         sent = {k: v for k, v in worker_environment().items() if k.startswith(SENT) or k in SENT_TOO}
+        sent |= devices.node_environment(self._count, self.cluster.among)
         self._count += 1
-        return Assignment(
-            job, queue.worker_command(job), {**sent, **devices.node_environment(self._count - 1, self.cluster.among)}
-        )
+        cpus, on_a_card = self._takes_up(job)
+        return Assignment(job, queue.worker_command(job), sent, cpus, on_a_card)
 
     def _say(self, pending: list[tuple[Job, Status]]) -> None:
         known = dict(pending)
@@ -248,7 +261,3 @@ class _Dispatcher:
         before, self._states[job.folder] = self._states.get(job.folder), present.state
         if self.on_change and (before or present.state != "queued"):
             self.on_change(job, present)
-
-
-def _kind(job: Job) -> str:
-    return devices.kind(job.device)

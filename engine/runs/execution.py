@@ -22,7 +22,7 @@ from engine.errors import DamagedFileError, InvalidInputError
 from engine.evaluation import Interval, accuracy, per_class_accuracy, share_interval, wilson_interval
 from engine.jobs import Job, Reporter, read_events
 from engine.jobs.records import EVENTS_FILE
-from engine.methods import get_method
+from engine.methods import RECIPE, get_method
 from engine.predictions import PREDICTIONS, write_predictions
 from engine.records import Count, Seconds, record_from, write_record
 from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
@@ -324,7 +324,7 @@ def _result(
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),
         arithmetic=ArithmeticRecord(**asdict(run.way)) if run.way and kind(spec.device) == "cuda" else None,
-        versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}},
+        versions={"python": platform.python_version(), **{n: version(n) for n in ("torch", "timm")}, "recipe": RECIPE},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=trained.steps,
         images=trained.images,

@@ -151,6 +151,7 @@ def plan(
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     alpha: Mapping[str, float] | None = None,
+    threads: int | None = None,
     **chosen: Any,
 ) -> list[RunSpec]:
     """One spec for each seed and method, seeds outermost. `chosen` are fields of TrainSpec, and settings, which go to
@@ -158,7 +159,7 @@ def plan(
 
     task: one whose held-out images are not held out gives runs that are not tested.
     labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's. engine: where the runs
-    will be done, whose device and threads they name.
+    are done. threads: of a CPU; None for as many as that gives a run.
 
     alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
     sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
@@ -171,8 +172,8 @@ def plan(
     found = [get_method(name) for name in dict.fromkeys(methods)]
     if task.held_out:
         check_held_out(task)
-    found_device, threads = place_of(workspace, engine, device)
-    place = kind(found_device)  # on which card is no part of what a run is
+    card, usual = place_of(workspace, engine, device)
+    place = kind(card)  # on which card is no part of what a run is
     labels = in_numbers(task, labels_per_class)
     for seed in seeds:
         task.labeled_rows(Draw(labels, seed))  # refuses what cannot be drawn
@@ -192,7 +193,7 @@ def plan(
                 method=method.key,
                 seed=seed,
                 device=place,
-                threads=threads if place == "cpu" else None,
+                threads=(threads or usual) if place == "cpu" else None,
                 train=recipe.train,
                 settings=recipe.settings,
                 metric=metric,

@@ -16,7 +16,7 @@ from engine import jobs
 from engine.evaluation import wilson_interval
 from engine.files import write_json
 from engine.jobs import Job, Reporter, states, worker
-from engine.methods import get_method
+from engine.methods import RECIPE, get_method
 from engine.predictions import PREDICTIONS, Predictions, predictions_from, write_predictions
 from engine.results import RESULT, RunResult, results_in
 from engine.review import open_task
@@ -136,6 +136,7 @@ def result(spec: RunSpec, accuracy: float, test_images: int, points: list[dict[s
         "ranking_possible": True,
         "ranking_problem": None,
         "machine": "CPU, 2 threads (x86_64)",
+        "versions": {"recipe": RECIPE},
         "steps": spec.train.steps,
         "images": last["images"],
         "seconds": last["seconds"],

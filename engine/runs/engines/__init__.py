@@ -121,6 +121,7 @@ __all__ = [
     "Assignment",
     "Cluster",
     "Engine",
+    "EngineSettings",
     "Ticket",
     "configured",
     "engine_of",

@@ -20,11 +20,16 @@ LOCAL = "local"  # the engine that there always is
 
 @dataclass(frozen=True)
 class Assignment:
-    """A job as it is handed to a cluster: the command line of its worker, and what that finds in its environment."""
+    """A job as it is handed to a cluster: the command line of its worker, and what that finds in its environment.
+
+    cpus: as many processors as it has threads. on_a_card: whether it computes on a GPU.
+    """
 
     job: Job
     command: Sequence[str]
     environment: Mapping[str, str]
+    cpus: int
+    on_a_card: bool
 
 
 class Cluster(Protocol):
@@ -37,7 +42,7 @@ class Cluster(Protocol):
     among: int
 
     def submit(self, assignments: Sequence[Assignment]) -> list[str]:
-        """Hand over jobs of one kind of device; for each a ticket, by which it is known there."""
+        """Hand over jobs that take up the same; for each a ticket, by which it is known there."""
 
     def poll(self, tickets: Collection[str]) -> set[str]:
         """Those of the tickets that still wait or run there. What became of the others is for their jobs to say."""
@@ -56,8 +61,8 @@ class Cluster(Protocol):
 class EngineSettings:
     """What one job takes up, on any cluster.
 
-    device: "cuda" or "cpu"; "" is what this machine has. cpus: processors, and threads of PyTorch; None is as many
-    threads as PyTorch has on this machine, so that results are the same to the last bit. memory_gb: None asks for none.
+    device: "cuda" or "cpu"; "" is what this machine has. cpus: processors of a job, and threads of a run's PyTorch; None
+    is as many threads as on this machine, which gives the same results to the last bit. memory_gb: None asks for none.
     """
 
     device: Literal["", "cuda", "cpu"] = ""

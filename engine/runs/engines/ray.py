@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
-import torch
 
-from engine import devices
 from engine.errors import UnavailableError
 from engine.runs.engines import node
 from engine.runs.engines.interface import Assignment, Engine, EngineSettings
@@ -44,11 +42,7 @@ class RayCluster:
         if self._started:
             self._connect()
         there = self._ray.cluster_resources()
-        self.among = max(1, min(MOST_SHARES, int(there.get("CPU", 1) // self._cpus)))
-
-    @property
-    def _cpus(self) -> int:
-        return self._settings.cpus or torch.get_num_threads()
+        self.among = max(1, min(MOST_SHARES, int(there.get("CPU", 1) // (settings.cpus or 1))))
 
     def _connect(self) -> None:
         address = self._settings.address or ON_THIS_MACHINE
@@ -66,14 +60,13 @@ class RayCluster:
         actor, tickets = self._ray.remote(node.Actor), []
         for one in assignments:
             ticket = f"{one.job.id[:60]}-{uuid.uuid4().hex[:8]}"
-            on_a_card = devices.kind(one.job.device) == "cuda"
             memory = self._settings.memory_gb
             actor.options(
                 name=ticket,
                 namespace=NAMESPACE,
                 lifetime="detached",
-                num_cpus=self._cpus,
-                num_gpus=self._settings.gpus if on_a_card else 0,
+                num_cpus=one.cpus,
+                num_gpus=self._settings.gpus if one.on_a_card else 0,
                 **({"memory": int(memory * 1e9)} if memory else {}),
             ).remote(list(one.command), dict(one.environment), str(one.job.folder.absolute()))
             tickets.append(ticket)

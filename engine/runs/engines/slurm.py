@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import torch
 
-from engine import devices
 from engine.errors import UnavailableError
 from engine.files import make_folder
 from engine.records import Positive
@@ -70,7 +68,7 @@ class Slurm:
         commands, environments = [list(one.command) for one in part], [dict(one.environment) for one in part]
         folders = [str(one.job.folder.absolute()) for one in part]
         try:
-            sent = self._executor(part[0].job.device).map_array(node.WorkerOnNode(), commands, environments, folders)
+            sent = self._executor(part[0]).map_array(node.WorkerOnNode(), commands, environments, folders)
         except (RuntimeError, subprocess.SubprocessError, OSError) as error:
             raise UnavailableError(f"SLURM took no job: {_first_line(error)}") from error
         for script in self.folder.glob("*submission*.sh"):  # SLURM has its own copy
@@ -79,17 +77,16 @@ class Slurm:
             self._here |= {job.job_id: job for job in sent}
         return [job.job_id for job in sent]
 
-    def _executor(self, device: str) -> Any:
+    def _executor(self, like: Assignment) -> Any:
         asked = self.settings
         executor = self._submitit.AutoExecutor(
             make_folder(self.folder), cluster=asked.cluster, slurm_max_num_timeout=asked.restarts
         )
-        on_a_card = devices.kind(device) == "cuda"
         executor.update_parameters(
             name="distill-workbench",
             timeout_min=asked.minutes,
-            cpus_per_task=asked.cpus or torch.get_num_threads(),
-            gpus_per_node=asked.gpus if on_a_card else 0,
+            cpus_per_task=like.cpus,
+            gpus_per_node=asked.gpus if like.on_a_card else 0,
             slurm_array_parallelism=asked.at_most,
             slurm_additional_parameters={"requeue": True},
             **({"mem_gb": asked.memory_gb} if asked.memory_gb else {}),

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from engine.benchmark import as_document, tabulate
+from engine.benchmark import as_document
+from engine.benchmark.gains import tabulate, tabulate_apart
 from engine.cli import main
 from engine.errors import DamagedFileError, InvalidInputError
 
@@ -83,6 +84,18 @@ def test_one_seed_and_one_task_have_no_interval_over_them():
 def test_comparisons_that_differ_are_not_averaged(name):
     with pytest.raises(InvalidInputError, match="cannot be averaged"):
         tabulate([BIRDS, document("plants", {"fine-tune": [0.4]}, **{name: 7})])
+
+
+def test_comparisons_that_differ_have_a_table_each_the_smallest_budget_first():
+    longer = document("birds", {"fine-tune": [0.7], "fixmatch": [0.6]}, images=6400)
+    tables = tabulate_apart([longer, BIRDS, PLANTS])
+    assert [(table.common["images"], table.tasks) for table in tables] == [
+        (1600, ("birds", "plants")),
+        (6400, ("birds",)),
+    ]
+    assert gain(tables[1], "fixmatch", "fine-tune").mean == pytest.approx(-0.1)
+    with pytest.raises(InvalidInputError, match="at least one comparison"):
+        tabulate_apart([])
 
 
 def test_what_cannot_be_tabulated_is_said():

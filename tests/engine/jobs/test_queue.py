@@ -13,7 +13,7 @@ import pytest
 
 from engine import files
 from engine.errors import BusyError, InvalidInputError, StorageError
-from engine.jobs import FileLock, Job, create, drain, queue, read_events, request_cancel, status, wait
+from engine.jobs import FileLock, Job, Status, create, drain, queue, read_events, request_cancel, status, wait
 from engine.jobs.processes import start_mark
 from tests.engine.jobs.jobs_workspace import Workspace, command, until
 
@@ -311,6 +311,19 @@ def test_waiting_tells_of_changes_and_gives_the_ends(workspace: Workspace) -> No
     stop.set()
     waiting = workspace.add()
     assert wait([waiting], stop=stop)[waiting].state == "queued"
+
+
+def test_waiting_tells_of_what_ended_between_a_look_and_the_end_of_the_queue(workspace: Workspace) -> None:
+    stop, seen, job = threading.Event(), list[str](), workspace.add()
+
+    def told(_: Job, now: Status) -> None:
+        if now.state == "queued":
+            workspace.drain_in_thread().join()
+            stop.set()
+        seen.append(now.state)
+
+    assert wait([job], told, stop=stop)[job].state == "done"
+    assert seen == ["queued", "done"]
 
 
 def test_an_ordinary_user_is_told_of_a_workspace_that_may_not_be_written(as_nobody: Callable[[str], str]) -> None:
