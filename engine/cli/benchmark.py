@@ -60,7 +60,7 @@ def _benchmark(options: argparse.Namespace) -> int:
     return _print(options, _in_files(options.files))
 
 
-_OF_SUITES = ("resume", "tasks", "methods", "seeds", "images", "device", "out", "dry_run")
+_OF_SUITES = ("resume", "tasks", "methods", "seeds", "images", "device", "engine", "out", "dry_run")
 
 
 def _in_files(files: Sequence[Path]) -> list[Any]:
@@ -87,6 +87,7 @@ def _print(options: argparse.Namespace, documents: Sequence[Mapping[str, Any]]) 
 
 def _suite(options: argparse.Namespace) -> int:
     from engine.benchmark import agenda, device_sentence, get_suite, results_folder, run_sittings
+    from engine.runs import LOCAL
     from engine.verbs import compare, open_workspace
 
     if options.files:
@@ -95,7 +96,7 @@ def _suite(options: argparse.Namespace) -> int:
         names(options.tasks), names(options.methods), _whole(options, "seeds"), _whole(options, "images")
     )
     folder, workspace = results_folder(options.out), open_workspace()
-    found = agenda(workspace, suite, folder, options.device, options.engine)
+    found = agenda(workspace, suite, folder, options.device, options.engine or LOCAL)
     to_do = [one for one in found.sittings if not (options.resume and one.document())]
     if options.dry_run:
         return _say_plan(options, workspace, found)

@@ -36,7 +36,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from engine.runs import plan
+    from engine.runs import LOCAL, plan
     from engine.verbs import compare, open_workspace
 
     settings = {
@@ -47,7 +47,7 @@ def _compare(options: argparse.Namespace) -> int:
     settings |= _training(options.set, {*signature(compare).parameters, *signature(plan).parameters})
     workspace, methods = open_workspace(), names(options.methods)
     seeds = [integer("--seeds", seed) for seed in names(options.seeds) or []]
-    if not {"size", "images"} & set(settings) and options.engine == "local":
+    if not {"size", "images"} & set(settings) and options.engine is None:
         _say_proposal(workspace, options, methods, len(seeds), settings)
     try:
         document = compare(
@@ -59,7 +59,7 @@ def _compare(options: argparse.Namespace) -> int:
             metric=options.metric,
             teachers=names(options.teachers),
             device=options.device,
-            engine=options.engine,
+            engine=options.engine or LOCAL,
             **settings,
         )
     except KeyboardInterrupt:

@@ -44,7 +44,6 @@ def add_engine(parser: Any) -> None:
     """Where queued jobs run."""
     parser.add_argument(
         "--engine",
-        default="local",
         help="where runs are done: local (this machine, the default), slurm or ray; settings.json has their settings",
     )
 

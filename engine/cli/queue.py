@@ -30,7 +30,7 @@ def _work(options: argparse.Namespace) -> int:
     from engine.jobs import queued_jobs
     from engine.runs import LOCAL, dispatch, drain, hand_over, place_of, waiting
 
-    workspace, engine = Workspace.from_environment(), options.engine
+    workspace, engine = Workspace.from_environment(), options.engine or LOCAL
     device, _ = place_of(workspace, engine, options.device)
     if engine == LOCAL:
         queued = len(waiting(workspace, device))

@@ -67,13 +67,8 @@ def wait(
                 lost_since.setdefault(job, time.monotonic())
             else:
                 lost_since.pop(job, None)
-<<<<<<< HEAD
         given_up = {job for job, since in lost_since.items() if time.monotonic() - since > patience}
-        if all(seen[job].terminal or job in given_up for job in jobs) or stop.wait(poll):
-=======
-        given_up = {job for job, since in lost_since.items() if time.monotonic() - since > GIVE_UP_INTERRUPTED}
         if all(seen[job].terminal or job in given_up for job in jobs) or last:
->>>>>>> main
             return seen
         stop.wait(poll)
 

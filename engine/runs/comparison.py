@@ -149,7 +149,8 @@ def enqueue(
     workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL
 ) -> list[Job]:
     """Queue runs, on `device` as `start` does, without a comparison of them. Done ones stay as they are, stopped ones
-    are resumed, and those that wait for another engine wait for this one. A measurement for the sake of an estimate ends, so that none of them waits for it.
+    are resumed, and those that wait for another engine wait for this one. A measurement for the sake of an estimate
+    ends, so that none of them waits for it.
 
     Raises StorageError if the disk refuses.
     """
