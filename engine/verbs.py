@@ -134,10 +134,12 @@ def compare(
 
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
     numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
-    them. engine: where the runs are done, "local", "slurm" or "ray". settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
-    size (pixels), and threads of a CPU. progress: True prints it, a function is told of each change of a run. Runs that
-    did not end well are under "failed". An interrupt cancels them; the same call resumes what is not done.
-    Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
+    them. engine: where the runs are done, "local" (this machine), "slurm" or "ray". settings: of training, such as
+    images (the budget: student images with gradient), architecture (timm's name), size (pixels), and threads of a CPU.
+    progress: True prints it, a function is told of each change of a run. Runs that did not end well are under "failed".
+    An interrupt cancels them; the same call resumes what is not done.
+    Raises UnknownNameError or InvalidInputError before anything runs, UnavailableError if a cluster does not answer,
+    StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
     chosen = preselected() if methods is None else _texts("methods", methods)

@@ -225,8 +225,8 @@ def change_lane(job: Job, lane: str) -> Job:
         present = status(job)
         if present.state != "queued" or job.lane == lane:
             return job
-        how = {"kind": job.kind, "device": job.device, "spec": job.spec, "created": job.created}
-        write_job(job.folder, job.id, lane=lane, **how)
+        kind, device, spec = job.kind, job.device, job.spec
+        write_job(job.folder, job.id, kind=kind, device=device, lane=lane, spec=spec, created=job.created)
         _store(job, present)  # anew, for whoever remembers from when it changed last that the job is not theirs
         return load(job.folder)
 

@@ -26,7 +26,7 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.dispatching import dispatch, hand_over, thread_of
-from engine.runs.engines import ENGINES, LOCAL, configured, engine_of, get_engine, place_of, where
+from engine.runs.engines import LOCAL, place_of
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -89,7 +89,6 @@ from engine.runs.verdict import (
 __all__ = [
     "CHECKPOINT",
     "DEFAULT_METRIC",
-    "ENGINES",
     "KEEP",
     "KIND",
     "LOCAL",
@@ -127,7 +126,6 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
-    "configured",
     "curve",
     "damaged_comparisons",
     "decide",
@@ -136,12 +134,10 @@ __all__ = [
     "dispatch",
     "drain",
     "effective_teachers",
-    "engine_of",
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
-    "get_engine",
     "hand_over",
     "intervals_sentence",
     "known_panel",
@@ -197,7 +193,6 @@ __all__ = [
     "waiting",
     "what_changed",
     "what_to_finish",
-    "where",
     "worth_a_label",
     "would_more_help",
 ]

@@ -167,7 +167,7 @@ class _Dispatcher:
         return handed.ticket.number in self._there
 
     def _settle(self, job: Job, present: Status) -> None:
-        """Queue a job again whose worker is dead. What says so is its heart, which was watched here: the clock of another
+        """Queue a job again whose worker is dead. What says so is its heart, watched here: the clock of another
         machine may be wrong, and a cluster that lost a node does not know whether its processes live.
         """
         beat, since = self._hearts.get(job.folder, ("", 0.0))

@@ -116,20 +116,15 @@ def _section(workspace: Workspace) -> dict[str, Any]:
 
 
 __all__ = [
-    "ENGINES",
     "LOCAL",
     "Assignment",
     "Cluster",
     "Engine",
     "EngineSettings",
     "Ticket",
-    "configured",
-    "engine_of",
     "engine_settings",
     "get_engine",
     "keep_ticket",
     "place_of",
-    "register",
     "ticket_of",
-    "where",
 ]

@@ -1,4 +1,4 @@
-"""What an engine is: where queued jobs run. The lanes of this machine need no more than a name; a cluster has four verbs.
+"""What an engine is: where queued jobs run. The lanes of this machine need only a name; a cluster has four verbs.
 
 All engines share the job folders, which lie where every node can read and write them, and the command of a worker.
 """
@@ -61,8 +61,8 @@ class Cluster(Protocol):
 class EngineSettings:
     """What one job takes up, on any cluster.
 
-    device: "cuda" or "cpu"; "" is what this machine has. cpus: processors of a job, and threads of a run's PyTorch; None
-    is as many threads as on this machine, which gives the same results to the last bit. memory_gb: None asks for none.
+    device: "cuda" or "cpu"; "" is what this machine has. cpus: processors of a job, and threads of a run's PyTorch;
+    None is as many threads as on this machine, for the same results to the last bit. memory_gb: None asks for none.
     """
 
     device: Literal["", "cuda", "cpu"] = ""

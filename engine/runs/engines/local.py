@@ -1,4 +1,4 @@
-"""This machine: its lanes run the jobs, one at a time on its processor and one on each card (`engine/runs/queue.py`)."""
+"""This machine: its lanes run jobs, one at a time on its processor and one on each card (`engine/runs/queue.py`)."""
 
 from engine.runs.engines.interface import LOCAL, Engine
 

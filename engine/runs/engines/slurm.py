@@ -56,6 +56,8 @@ class Slurm:
     def __post_init__(self) -> None:
         self._submitit = _package()
         self.among = self.settings.at_most
+        if self.settings.cluster == "local":
+            self.every = 0.5
 
     def submit(self, assignments: Sequence[Assignment]) -> list[str]:
         """As an array for each thousand."""
