@@ -69,6 +69,22 @@ class Quoted:
     same_task: bool  # whether the task was the same revision
 
 
+@dataclass(frozen=True)
+class ConsensusRecord:
+    """How often what a student learned of each image, in the task's own classes, is right.
+
+    accuracy: of labeled images, each judged by a consensus that was not told its label. On a task that came with the
+    program, also of the training images whose labels no method sees.
+    """
+
+    accuracy: Share
+    interval: IntervalRecord
+    images: Positive  # labeled ones that were judged
+    folds: Positive  # parts of the labels, one of which was left out at a time
+    unlabeled_accuracy: Share | None = None
+    unlabeled_images: Count = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """Everything that a run reports. Accuracies are shares of held-out images, 0 to 1; weights sum to 1.
@@ -98,6 +114,7 @@ class RunResult:
     effective_teachers: float | None
     ranking_possible: bool
     ranking_problem: str | None
+    consensus: ConsensusRecord | None = None  # of a method whose student learns from one, where it could be judged
     student: StudentCost | None = None
     machine: str
     arithmetic: ArithmeticRecord | None = None  # on a card

@@ -18,7 +18,10 @@ COMMON = ("labels_per_class", "student", "start", "size", "images")
 
 @dataclass(frozen=True)
 class Cell:
-    """One method on one task. accuracy: mean over `seeds`, 0..1, higher is better."""
+    """One method on one task, means over `seeds`. accuracy: 0..1, higher is better. seconds: of training. consensus:
+    how often what its students learned from is right, 0..1, of labels that were left out and of training images whose
+    labels no method sees. None where it was not written down.
+    """
 
     task: str
     method: str
@@ -26,6 +29,9 @@ class Cell:
     interval: Interval
     seeds: tuple[int, ...]
     test_images: int
+    seconds: float | None = None
+    consensus: float | None = None
+    consensus_unlabeled: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,26 @@ def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]
     images = int(document["results"][0]["test_images"])
     values = [by_seed[seed] for seed in sorted(by_seed)]
     interval = accuracy_interval(values, images)
-    return Cell(document["task"], method, float(np.mean(values)), interval, tuple(sorted(by_seed)), images)
+    of_method = [result for result in document["results"] if get_method(result["method"]).key == method]
+    own = {int(result["seed"]): result for result in of_method}.values()
+    judged = [result.get("consensus") or {} for result in own]
+    return Cell(
+        task=document["task"],
+        method=method,
+        accuracy=float(np.mean(values)),
+        interval=interval,
+        seeds=tuple(sorted(by_seed)),
+        test_images=images,
+        seconds=_mean([result.get("seconds") for result in own]),
+        consensus=_mean([found.get("accuracy") for found in judged]),
+        consensus_unlabeled=_mean([found.get("unlabeled_accuracy") for found in judged]),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean, or None unless each is known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def _gains(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], methods: Sequence[str]) -> tuple[Gain, ...]:

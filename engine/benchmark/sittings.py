@@ -130,7 +130,8 @@ def agenda(workspace: Workspace, suite: Suite, out: Path, device: str | None = N
             task = _task(workspace, wanted)
             path = out / wanted.folder / f"{wanted.name}.json"
             for images in suite.images:
-                specs = plan(workspace, task, suite.methods, suite.seeds, **_arguments(suite, images, place, engine))
+                arguments = _arguments(suite, wanted, images, place, engine)
+                specs = plan(workspace, task, suite.methods, suite.seeds, **arguments)
                 sittings.append(Sitting(suite, wanted, images, place, engine, tuple(specs), path))
         except WorkbenchError as error:
             failures.append(f"{wanted.name}: {error}")
@@ -166,7 +167,7 @@ def comparisons_in(value: Any) -> list[Any]:
     return [value]
 
 
-def _arguments(suite: Suite, images: int, device: str, engine: str) -> dict[str, Any]:
+def _arguments(suite: Suite, task: SuiteTask, images: int, device: str, engine: str) -> dict[str, Any]:
     """What `plan` and `engine.compare` are told of a sitting beside task, methods and seeds."""
     return {
         "labels_per_class": suite.labels_per_class,
@@ -175,6 +176,7 @@ def _arguments(suite: Suite, images: int, device: str, engine: str) -> dict[str,
         "engine": engine,
         "threads": THREADS,
         "images": images,
+        **({"size": task.size} if task.size else {}),
         **suite.settings,
     }
 
@@ -188,7 +190,7 @@ def _sit(workspace: Workspace, sitting: Sitting, compared: Compare, pace: SuiteP
         lines(*now)
         pace(*now)
 
-    arguments = _arguments(suite, sitting.images, sitting.device, sitting.engine)
+    arguments = _arguments(suite, sitting.task, sitting.images, sitting.device, sitting.engine)
     document = compared(workspace, sitting.task.name, suite.methods, seeds=suite.seeds, progress=watch, **arguments)
     if failed := document["failed"]:
         return "; ".join(f"{one['run']} is {one['state']}: {one['message']}" for one in failed)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.wording import ALL_LABELS_INTERVALS, number, percent, points
+from engine.wording import ALL_LABELS_INTERVALS, count, number, percent, points
 
 
 def print_rows(
@@ -125,6 +125,9 @@ def print_comparison(document: dict[str, Any]) -> None:
         )
     if rows:
         print_table(rows, tuple(rows[0]))
+    for mean in document["means"]:
+        if found := mean["consensus"]:
+            print(f"{mean['title']}: the consensus is right on {_consensus(found)}")
     if "all_labels" in shared and any(len(mean["seeds"]) > 1 for mean in document["means"]):
         print(f"note: {ALL_LABELS_INTERVALS}")
     for result in document["results"]:
@@ -147,6 +150,7 @@ def print_benchmark(table: Any) -> int:
             row[method] = "" if cell is None else f"{100 * cell.accuracy:.1f} {_between(cell.interval, _accuracy)}"
         rows.append(row)
     print_table(rows, tuple(rows[0]))
+    _print_costs(table)
     _print_gains("Gain in points, paired by task and seed (above 0 is better)", table.gains)
     if table.without_relatives:
         left_out = ", ".join(table.related)
@@ -154,6 +158,37 @@ def print_benchmark(table: Any) -> int:
             f"The same without tasks whose collection a teacher knows in part ({left_out})", table.without_relatives
         )
     return 0
+
+
+def _consensus(found: Mapping[str, Any]) -> str:
+    """Of how many labels that were left out, and of how many training images whose labels no method sees."""
+    low, high = percent(found["interval"]["low"]), percent(found["interval"]["high"])
+    said = f"{percent(found['accuracy'])} ({low} to {high}) of {count(found['images'], 'label')} left out"
+    if found["unlabeled_accuracy"] is not None:
+        images = count(found["unlabeled_images"], "training image")
+        said += f", and on {percent(found['unlabeled_accuracy'])} of {images} whose labels no method sees"
+    return said
+
+
+def _print_costs(table: Any) -> None:
+    """Seconds of training by task and method, and how often the consensus is right that students learned from."""
+    rows = []
+    for task in table.tasks:
+        own = {cell.method: cell for cell in table.cells if cell.task == task}
+        row: dict[str, Any] = {"task": task}
+        for method in table.methods:
+            seconds = own[method].seconds if method in own else None
+            row[method] = "" if seconds is None else f"{seconds:.0f} s"
+        for method, cell in own.items():
+            if cell.consensus is not None:
+                row[f"consensus of {method}"] = _accuracy(cell.consensus)
+            if cell.consensus_unlabeled is not None:
+                row["of unlabeled images"] = _accuracy(cell.consensus_unlabeled)
+        rows.append(row)
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    if any(row.get(method) for row in rows for method in table.methods):
+        print("\nSeconds of training, mean over seeds; consensus: % right of labels left out, and of unlabeled images")
+        print_table(rows, columns)
 
 
 def _print_gains(title: str, gains: Sequence[Any]) -> None:

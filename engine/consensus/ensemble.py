@@ -12,9 +12,10 @@ and neighbors are approximate (`engine.consensus.graph` says how near they come)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ from engine.errors import InvalidInputError
 from engine.evaluation.arrays import IntArray
 from engine.probes import fit_ridge
 
+Graphs: TypeAlias = MutableMapping[Hashable, scipy.sparse.csr_matrix]  # by all that one follows from but the features
 BLOCK = EXACT_BELOW  # images at once; one block where it is exact, so that no sum depends on how images are divided
 
 
@@ -73,6 +75,7 @@ def consensus(
     how: Ensemble | None = None,
     *,
     exact: bool | None = None,
+    graphs: Graphs | None = None,
     threads: int | None = None,
     progress: ConsensusProgress = lambda done, total, unit, stage: None,
 ) -> npt.NDArray[np.float32]:
@@ -80,7 +83,8 @@ def consensus(
 
     features: `[n, d_s]` by teacher; each is asked for once, when its turn comes. alpha: each teacher's weight; they sum
     to 1. labeled: positions `[m]` of the images whose `labels [m]` may be used; nothing else is known of any image.
-    exact: None leaves it to `EXACT_BELOW`. threads: of the search for approximate neighbors; None takes all cores.
+    exact: None leaves it to `EXACT_BELOW`. graphs: those of earlier calls with these features, which no label changes;
+    what this call builds is put there. threads: of the search for approximate neighbors; None takes all cores.
 
     First a ridge probe on each teacher's features (`engine.probes`), averaged with `alpha`; then label propagation
     (Zhou et al. 2004) over the graph of nearest neighbors in all teachers' features at once, from those probabilities
@@ -88,7 +92,8 @@ def consensus(
     """
     how = how or Ensemble()
     _check(features, alpha, labeled, labels)
-    asked = _Asked(labeled, labels, classes, exact, linked=how.neighbors > 0)
+    graphs, key = {} if graphs is None else graphs, (how.neighbors, *sorted(alpha.items()))
+    asked = _Asked(labeled, labels, classes, exact, linked=how.neighbors > 0 and key not in graphs)
     for place, name in enumerate(sorted(alpha)):
         asked.ask(features[name], alpha[name], partial(_told, progress, place, len(alpha)))
     probabilities, exact = asked.probabilities, bool(asked.exact)
@@ -98,8 +103,9 @@ def consensus(
     probabilities[labeled, labels] = 1.0
     if asked.parts and len(probabilities) > 1:
         progress(0, None, "", f"Searching neighbors among {len(probabilities):,} images")
-        graph = _graph(asked.parts, min(how.neighbors, len(probabilities) - 1), exact, threads)
-        propagate(graph, probabilities, how.propagation, progress)
+        graphs[key] = _graph(asked.parts, min(how.neighbors, len(probabilities) - 1), exact, threads)
+    if key in graphs:
+        propagate(graphs[key], probabilities, how.propagation, progress)
         for block in blocks(len(probabilities), BLOCK):
             said = probabilities[block]
             said /= said.sum(axis=1, keepdims=True)

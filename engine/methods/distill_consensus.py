@@ -7,15 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Float16
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
-from engine.consensus import Ensemble, consensus
+from engine.consensus import Ensemble, Graphs, consensus
 from engine.methods.distilling import Distilling, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
-from engine.training import Batch, Loss, NumberInput, Objective, OnLabels, Student, Term, number, share
+from engine.training import Batch, Loss, NumberInput, Objective, OnLabels, Opinion, Student, Term, number, share
 from engine.training.batches import RowTable, RowTables
 from engine.training.losses import consensus_loss
 
@@ -80,24 +80,31 @@ class DistillConsensus(Distilling):
             return OnLabels()
         features = material.features()
         how = Ensemble(self.sharpness, self.neighbors, self.propagation)
+        graphs: Graphs = {}
 
         def progress(done: int, total: int | None, unit: str, stage: str) -> None:
             material.progress(stage, done, total, unit)
 
-        with threadpool_limits(material.threads):  # so that sums do not depend on the machine's cores
-            found = consensus(
-                features,
-                material.alpha,
-                material.labeled,
-                material.labels,
-                material.classes,
-                how,
-                threads=material.threads,
-                progress=progress,
-            )
+        def said(known: NDArray[np.int64], exact: bool | None = False) -> NDArray[np.float32]:
+            """From some of the labels; the class that is likeliest needs no float64."""
+            with threadpool_limits(material.threads):  # so that sums do not depend on the machine's cores
+                return consensus(
+                    features,
+                    material.alpha,
+                    material.labeled[known],
+                    material.labels[known],
+                    material.classes,
+                    how,
+                    exact=exact,
+                    graphs=graphs,
+                    threads=material.threads,
+                    progress=progress,
+                )
+
+        found = torch.from_numpy(said(np.arange(len(material.labeled)), exact=None)).half()
         own_classes = signals(material, self.views) if self.teachers_share > 0 else {}
         boxes = fixed_views(material, self.views)
-        return _OnConsensus(self, own_classes, boxes, torch.from_numpy(found).half())
+        return _OnConsensus(self, own_classes, boxes, Opinion(found, said))
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,17 @@ class _OnConsensus(Taught):
     """
 
     settings: DistillConsensus
-    consensus: Float16[Tensor, "N classes"]
+    consensus: Opinion
+
+    @property
+    def opinion(self) -> Opinion:
+        """The consensus."""
+        return self.consensus
 
     @property
     def tables(self) -> RowTables:
         """The consensus, beside the pseudo-labels of teachers with a head."""
-        return {**super().tables, CONSENSUS: RowTable((self.consensus,))}
+        return {**super().tables, CONSENSUS: RowTable((self.consensus.probabilities,))}
 
     def loss(self, student: Student, batch: Batch) -> Loss:
         """Of one step, in nats."""

@@ -18,7 +18,7 @@ from engine.files import canonical_hash
 from engine.jobs import Job, Status, change_lane, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
 from engine.records import Count, Positive, as_value, damaged, read_record, write_record
-from engine.results import RESULT, RunResult, read_result, way_out_of
+from engine.results import RESULT, ConsensusRecord, RunResult, read_result, way_out_of
 from engine.runs.engines import LOCAL, get_engine
 from engine.runs.spec import KIND, RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
@@ -92,6 +92,23 @@ class RunsRead:
 
 
 @dataclass(frozen=True)
+class ConsensusMean:
+    """The consensus that a method's students learned from, over its seeds: how often it is right, 0 to 1.
+
+    accuracy: of labeled images whose label was left out, `images` of them for each seed, in `folds` parts. interval:
+    over seeds where there are several, else over those images. unlabeled_accuracy: of training images whose labels no
+    method sees, on a task that came with the program.
+    """
+
+    accuracy: float
+    interval: Interval
+    images: int
+    folds: int
+    unlabeled_accuracy: float | None
+    unlabeled_images: int
+
+
+@dataclass(frozen=True)
 class MethodMean:
     """One method over its seeds. `interval` is over seeds where there are several, else over test images alone.
 
@@ -110,6 +127,7 @@ class MethodMean:
     test_images: int
     difference: PairedDifference | None  # to fine-tuning, by seed
     at_equal_seconds: float | None
+    consensus: ConsensusMean | None = None  # where each of its runs has one
 
 
 def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL) -> Comparison:
@@ -327,6 +345,25 @@ def _mean(
         test_images=first.test_images,
         difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
         at_equal_seconds=_at_seconds(by_seed, quickest),
+        consensus=_consensus([by_seed[seed].consensus for seed in seeds]),
+    )
+
+
+def _consensus(found: Sequence[ConsensusRecord | None]) -> ConsensusMean | None:
+    """The mean over a method's seeds; None unless each has one."""
+    judged = [one for one in found if one is not None]
+    if len(judged) < len(found):
+        return None
+    first, values = judged[0], [one.accuracy for one in judged]
+    of_unlabeled = [one.unlabeled_accuracy for one in judged if one.unlabeled_accuracy is not None]
+    interval = Interval(**asdict(first.interval)) if len(judged) == 1 else accuracy_interval(values, first.images)
+    return ConsensusMean(
+        accuracy=sum(values) / len(values),
+        interval=interval,
+        images=first.images,
+        folds=first.folds,
+        unlabeled_accuracy=sum(of_unlabeled) / len(judged) if len(of_unlabeled) == len(judged) else None,
+        unlabeled_images=first.unlabeled_images,
     )
 
 

@@ -25,8 +25,9 @@ from engine.jobs.records import EVENTS_FILE
 from engine.methods import RECIPE, get_method
 from engine.predictions import PREDICTIONS, write_predictions
 from engine.records import Count, Seconds, record_from, write_record
-from engine.results import RESULT, ArithmeticRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
+from engine.results import RESULT, ArithmeticRecord, ConsensusRecord, CurvePoint, IntervalRecord, RunResult, StudentCost
 from engine.review import open_task
+from engine.runs.consensus_accuracy import consensus_accuracy
 from engine.runs.extraction_job import progress_to
 from engine.runs.finishing import quoted
 from engine.runs.material import RunMaterial
@@ -87,6 +88,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     teaching = _teaching(workspace, task, spec, report)
     material = RunMaterial(workspace, task, labeled, teaching.alpha, spec.threads, spec.device, report)
     objective = spec.settings.prepare(material)
+    consensus = None if objective.opinion is None else consensus_accuracy(material, objective.opinion)
     data, held_out = _data(workspace, task, spec, material)
     preparing = time.perf_counter() - began
 
@@ -100,7 +102,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     if tested is not None:
         write_predictions(job.folder / PREDICTIONS, test_predictions(task, tested[0]))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    result = _result(workspace, task, spec, labeled, teaching, tested, trained, preparing, run)
+    result = _result(workspace, task, spec, labeled, teaching, consensus, tested, trained, preparing, run)
     write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -289,6 +291,7 @@ def _result(
     spec: RunSpec,
     labeled: NDArray[np.int64],
     teaching: Teaching,
+    consensus: ConsensusRecord | None,
     tested: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
     trained: Trained,
     preparing: float,
@@ -321,6 +324,7 @@ def _result(
         effective_teachers=effective_teachers(teaching.alpha) if teaching.alpha else None,
         ranking_possible=teaching.ranking_possible,
         ranking_problem=teaching.problem,
+        consensus=consensus,
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),
         arithmetic=ArithmeticRecord(**asdict(run.way)) if run.way and kind(spec.device) == "cuda" else None,

@@ -5,7 +5,7 @@ from engine.training.batches import Batch, Batches, Inputs
 from engine.training.data import EvaluationData, Rows, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, predict, train
-from engine.training.objective import Loss, Objective, OnLabels, Term, features_of_both
+from engine.training.objective import Loss, Objective, OnLabels, Opinion, Term, features_of_both
 from engine.training.spec import TrainSpec
 from engine.training.state import UnfitCheckpointError
 from engine.training.student_network import Student, input_statistics
@@ -23,6 +23,7 @@ __all__ = [
     "NumberInput",
     "Objective",
     "OnLabels",
+    "Opinion",
     "Point",
     "Rows",
     "Student",

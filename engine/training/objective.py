@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -31,6 +33,18 @@ class Term:
 Loss: TypeAlias = Mapping[str, Term]  # its parts by name, for the curves; what is minimized is their weighted sum
 
 
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What a student learns of each image of the training split, where that is over the task's own classes.
+
+    probabilities: `[N, C]`. from_labels: the same from some of the labels alone, of which it is given the positions
+    among the labeled images.
+    """
+
+    probabilities: Float[Tensor, "N C"]
+    from_labels: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
+
+
 class Objective(ABC):
     """A method with its settings and all that it computed before the first step."""
 
@@ -46,6 +60,11 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, student: Student, batch: Batch) -> Loss:
         """What one step minimizes, in nats: a function of these alone, which draws nothing and waits for no device."""
+
+    @property
+    def opinion(self) -> Opinion | None:
+        """What it learns of each image in the task's own classes; None where it learns no such thing."""
+        return None
 
     @property
     def heads(self) -> Mapping[str, int]:

@@ -216,9 +216,11 @@ def test_a_built_task_is_put_into_the_workspace_and_another_one_of_its_name_is_r
     record = read_json(tmp_path / "built.json") | {"name": "built"}
     write_json(tmp_path / "built.json", record)
     monkeypatch.setattr(sittings, "BUILT", tmp_path)
-    one = Suite("one", "one", (SuiteTask("built", "targets", "targets"),), ("distill-nearest",), seeds=(0,))
+    task = SuiteTask("built", "targets", "targets", size=96)
+    one = Suite("one", "one", (task,), ("distill-nearest",), seeds=(0,))
     [sitting] = sittings.agenda(home, one, tmp_path).sittings
     assert sitting.path == tmp_path / "targets" / "built.json"
+    assert sitting.specs[0].train.size == 96
     assert set(sitting.specs[0].teachers) <= set(bundled_names())
     write_json(tmp_path / "built.json", record | {"sha256": "0" * 64})
     found = sittings.agenda(home, one, tmp_path)

@@ -190,10 +190,13 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
 
     monkeypatch.setattr(distill_consensus, "consensus", remember)
     [spec] = plan(home, task, ["distill-consensus"], [0], **{**small, "images": 80})
-    run_here(home, spec)
-    [(features, labeled, labels)] = given
+    result = read_result(run_here(home, spec))
+    (features, labeled, labels), *judging = given
     assert {len(f) for f in features.values()} == {len(task.train_rows)}
     assert task.train_rows[labeled].tolist() == task.labeled_rows(Draw(2, 0)).tolist()
+    assert len(judging) == result.consensus.folds
+    assert all(set(known) < set(labeled) for _, known, _ in judging)
+    assert result.consensus.unlabeled_images == len(task.train_rows) - len(labeled)
     assert labels.tolist() == task.labels[task.labeled_rows(Draw(2, 0))].tolist()
 
 
