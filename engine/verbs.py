@@ -33,11 +33,14 @@ from engine.review import open_task
 from engine.runs import (
     DEFAULT_METRIC,
     LOCAL,
+    enqueue,
     finishing_spec,
     place_of,
     plan,
     read_runs,
+    read_spec_file,
     request_finished,
+    spec_from_file,
     start,
     thread_of,
     what_to_finish,
@@ -185,6 +188,26 @@ def finish(
     place = resolve(device)
     spec = finishing_spec(workspace, open_task(workspace, task), key, comparison=comparison, device=place, **settings)
     job = request_finished(workspace, spec, place)
+    if failed := _wait(workspace, [job], place, progress=progress):
+        raise InvalidInputError(f"Run {job.id} is {failed[0]['state']}: {failed[0]['message']}")
+    return {**as_value(read_result(job.folder)), "run": job.id}
+
+
+def run(
+    workspace: Workspace, source: str | Path | dict[str, Any], *, device: str | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Train one student as a spec says, and wait for it; its result.
+
+    source: a JSON file, or what stands in one: "task" and "method", and if wanted "seed", "labels_per_class", "metric",
+    "teachers", "alpha", "device" and any field of training or of the method. device: instead of the spec's. An
+    interrupt cancels it; the same call goes on with it.
+    Raises UnknownNameError or InvalidInputError before anything runs, InvalidInputError as well if the run fails,
+    StorageError.
+    """
+    wanted = source if isinstance(source, dict) else read_spec_file(expanded(_path("source", source)))
+    found, place = spec_from_file(_opened(workspace), wanted)
+    place = resolve(device or place)
+    [job] = enqueue(workspace, [found], place)
     if failed := _wait(workspace, [job], place, progress=progress):
         raise InvalidInputError(f"Run {job.id} is {failed[0]['state']}: {failed[0]['message']}")
     return {**as_value(read_result(job.folder)), "run": job.id}

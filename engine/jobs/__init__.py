@@ -9,7 +9,7 @@ from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
 from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, list_jobs, load
+from engine.jobs.records import Job, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import (
@@ -19,6 +19,7 @@ from engine.jobs.states import (
     create,
     fail_queued,
     is_here,
+    move,
     remove,
     request_cancel,
     resume,
@@ -49,8 +50,10 @@ __all__ = [
     "fail_queued",
     "in_order",
     "is_here",
+    "job_folders",
     "list_jobs",
     "load",
+    "move",
     "queued_jobs",
     "read_events",
     "remove",

@@ -271,20 +271,25 @@ def resume(job: Job) -> Status:
 
 
 def remove(job: Job) -> None:
-    """Remove the folder of a job that is not queued or running, with all that lies in it.
+    """Remove the folder of a job that is not queued or running, with all that lies in it. Raises as `move`."""
+    doomed = job.folder.parent / f"{files.TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{job.id}"
+    move(job, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)  # what cannot be removed now is temporary, and tidied up later
+
+
+def move(job: Job, target: Path) -> None:
+    """Give the folder of a job that is not queued or running another name, at once and as a whole.
 
     Raises BusyError if it is queued or running, InvalidInputError if it was removed already, StorageError.
     """
-    doomed = job.folder.parent / f"{files.TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{job.id}"
     with changing(job.folder):
         present = status(job)
         if present.state in ("queued", "running"):
             raise BusyError(f"{job.id} is {present.state}: cancel it first, then remove it.")
         try:
-            os.rename(job.folder, doomed)  # so that it is gone at once and as a whole
+            os.rename(job.folder, target)
         except OSError as error:
             raise files.storage_error(error, job.folder) from error
-    shutil.rmtree(doomed, ignore_errors=True)  # what cannot be removed now is temporary, and tidied up later
 
 
 def _end(job: Job, last: Status, state: State, message: str | None) -> Status:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -244,6 +245,8 @@ def read_run(workspace: Workspace, run: str) -> Entry | LostRun:
     except InvalidInputError:
         if os.path.lexists(folder):
             return LostRun(run, f"{folder} does not hold what was asked for: remove it, and start the same run again.")
+        if any(workspace.trash.glob(f"*Z-{escape(run)}/job.json")):
+            return LostRun(run, f"Run {run} is in the trash: put it back, or start the same run again.")
         return LostRun(run, f"The folder {folder} is gone, and with it run {run}: start the same run again.")
     except WorkbenchError as error:
         return LostRun(run, str(error))
