@@ -72,9 +72,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def write_job(folder: Path, job_id: str, *, kind: str, device: str, lane: str, spec: Mapping[str, Any]) -> None:
+def write_job(
+    folder: Path,
+    job_id: str,
+    *,
+    kind: str,
+    device: str,
+    lane: str,
+    spec: Mapping[str, Any],
+    created: datetime | None = None,
+) -> None:
     """Write job.json. Raises ValueError for a spec that is not JSON (NaN), StorageError if the disk refuses."""
-    write_record(folder / JOB_FILE, _Record(kind, device, now(), dict(spec), job_id, lane))
+    write_record(folder / JOB_FILE, _Record(kind, device, created or now(), dict(spec), job_id, lane))
 
 
 def check_id(job_id: str) -> None:

@@ -121,10 +121,15 @@ def status(job: Job) -> Status:
 
 def is_alive(stored: Status) -> bool:
     """Whether the process that a status names still runs; on another machine, whether its heart beats."""
-    if stored.host == processes.host() and processes.can_identify():
+    if is_here(stored):
         return processes.runs(stored.pid, stored.pid_started)
     # Also one that lies in the future: its clock, or its file, is wrong, and nobody would ever see it grow old.
     return stored.heartbeat is not None and abs((now() - stored.heartbeat).total_seconds()) < STALE_AFTER
+
+
+def is_here(stored: Status) -> bool:
+    """Whether the process that a status names can be asked for here; of one elsewhere there is only its heartbeat."""
+    return stored.host == processes.host() and processes.is_of_here(stored.pid_started)
 
 
 def works_in(job: Job, present: Status) -> str:
@@ -213,6 +218,18 @@ def settle(job: Job, ended: str | None = None, *, hopeless: bool = False) -> Sta
         if not hopeless and stored.attempts < MAX_ATTEMPTS:
             return _requeue(job, stored)
         return _end(job, stored, "failed", _death_sentence(job, stored.attempts, ended, hopeless))
+
+
+def change_lane(job: Job, lane: str) -> Job:
+    """Let a job that waits do so in another lane; others stay in their own. Raises StorageError if the disk refuses."""
+    with changing(job.folder):
+        present = status(job)
+        if present.state != "queued" or job.lane == lane:
+            return job
+        kind, device, spec = job.kind, job.device, job.spec
+        write_job(job.folder, job.id, kind=kind, device=device, lane=lane, spec=spec, created=job.created)
+        _store(job, present)  # anew, for whoever remembers from when it changed last that the job is not theirs
+        return load(job.folder)
 
 
 def fail_queued(job: Job, message: str) -> Status:

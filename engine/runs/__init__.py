@@ -28,6 +28,8 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
+from engine.runs.dispatching import dispatch, hand_over, thread_of
+from engine.runs.engines import LOCAL, place_of
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -95,6 +97,7 @@ __all__ = [
     "EXAMPLE",
     "KEEP",
     "KIND",
+    "LOCAL",
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
@@ -138,6 +141,7 @@ __all__ = [
     "differs_sentence",
     "discarded",
     "discards",
+    "dispatch",
     "drain",
     "effective_teachers",
     "enqueue",
@@ -145,6 +149,7 @@ __all__ = [
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "hand_over",
     "intervals_sentence",
     "known_panel",
     "known_speed",
@@ -160,6 +165,7 @@ __all__ = [
     "measurements",
     "missing_outputs",
     "order_verdict",
+    "place_of",
     "plan",
     "predictions_of",
     "predictions_path",
@@ -196,6 +202,7 @@ __all__ = [
     "spec_from_file",
     "start",
     "take_back",
+    "thread_of",
     "time_of_suspects",
     "trained_on_all",
     "undecided",
