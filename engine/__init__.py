@@ -18,10 +18,10 @@ The verbs, in a notebook (`help(engine.compare)` says what each takes):
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.verbs import compare, export, finish, import_images, open_workspace, predict, rank
+    from engine.verbs import compare, export, finish, import_images, open_workspace, predict, rank, run
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "compare", "export", "finish", "import_images", "open_workspace", "predict", "rank"]
+__all__ = ["__version__", "compare", "export", "finish", "import_images", "open_workspace", "predict", "rank", "run"]
 
 
 def __getattr__(name: str) -> Any:

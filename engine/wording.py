@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
@@ -69,6 +69,19 @@ def moment(text: str) -> str:
     except ValueError:
         return text
     return f"{when.day} {when:%b %Y, %H:%M} {when.tzname() or ''}".strip()
+
+
+def ago(text: str, now: datetime | None = None) -> str:
+    """How long ago an ISO 8601 moment was: "just now", "5 min ago", "3 h ago", "2 days ago"; other text as it is."""
+    try:
+        minutes = ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds() / 60
+    except (ValueError, TypeError):
+        return text
+    if minutes < 2:
+        return "just now"
+    if minutes < 120:
+        return f"{minutes:.0f} min ago"
+    return f"{minutes / 60:.0f} h ago" if minutes < 2 * 24 * 60 else f"{minutes / 60 / 24:.0f} days ago"
 
 
 _COMPUTES = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may take for a formula

@@ -132,7 +132,7 @@ def test_every_link_leads_to_a_file_and_a_heading(document):
         ("make fly PORT=1", ["fly"]),
         ("python -m engine rank --task leaves --metrik all", ["--metrik"]),
         ("python -m engine tasks | teachers", []),
-        ("python -m engine tasks restore NAME | vanish NAME", ["vanish"]),
+        ("python -m engine trash restore NAME | vanish NAME", ["vanish"]),
         ("distill-workbench serve --port 80  # or --nothing", []),
         ("distill-workbench open", ["open"]),
         ("--labels", []),

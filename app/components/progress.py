@@ -18,6 +18,7 @@ from app.components.escaping import escape
 from app.components.methods import title
 from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
+from engine.files import in_words
 from engine.jobs import Job, Status
 from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, RunsRead, curve, known_speed, read_runs, run_again
 from engine.workspace import Workspace
@@ -114,7 +115,7 @@ def _draw(workspace: Workspace, comparison: Comparison, read: RunsRead) -> None:
     waiting = {entry.job.lane: entry.job for entry in found if entry.status.state == "queued"}
     lines = {lane: runs.line(workspace, job) for lane, job in waiting.items()}
     for entry in found:
-        _draw_run(entry, _waits_for(entry, lines, comparison))
+        _draw_run(workspace, entry, _waits_for(entry, lines, comparison))
     _draw_curves(comparison, found)
 
 
@@ -145,7 +146,7 @@ def _draw_lost(workspace: Workspace, lost: LostRun, found: Sequence[Entry]) -> N
             _button(label, ":material/restart_alt:", f"again-{entry.run}", partial(_again, workspace), [entry])
 
 
-def _draw_run(entry: Entry, waits_for: str) -> None:
+def _draw_run(workspace: Workspace, entry: Entry, waits_for: str) -> None:
     now = entry.status
     with st.container(border=True, gap="xsmall", key=f"run-{entry.run}"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -160,6 +161,10 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
                 _button("Cancel", ":material/close:", f"cancel-{entry.run}", _cancel, [entry.job], small=True)
             if can_go_on(entry):
                 _button("Resume", ":material/restart_alt:", f"resume-{entry.run}", _resume, [entry.job], small=True)
+            if now.terminal:
+                if not can_go_on(entry):
+                    st.space("stretch")
+                _offer_removal(workspace, entry)
         if now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
             if said := _latest(curve_of(entry)):
@@ -168,6 +173,26 @@ def _draw_run(entry: Entry, waits_for: str) -> None:
             st.error(escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
             st.error(escape(now.message), icon=":material/error:")
+
+
+def _offer_removal(workspace: Workspace, entry: Entry) -> None:
+    """Delete a run that has ended, after a question that says what becomes of it."""
+    asking = st.popover("", icon=":material/delete:", type="tertiary", key=f"delete-{entry.run}", on_change="rerun")
+    if not asking.open:
+        return
+    with asking:
+        used = runs.users_of_run(workspace, entry.run)
+        others = len(used.comparisons) - 1
+        also = (
+            f" {wording.count(others, 'other comparison')} {'has' if others == 1 else 'have'} it, too."
+            if others
+            else ""
+        )
+        st.markdown(
+            f"The run goes to the trash, at the end of Start, with its result and its student: {in_words(used.size)}. "
+            f"It can be put back from there.{also}"
+        )
+        _button("Delete it", ":material/delete:", f"delete-now-{entry.run}", partial(_remove, workspace), [entry])
 
 
 def can_go_on(entry: Entry) -> bool:
@@ -295,6 +320,11 @@ def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *,
 def _cancel(chosen: Sequence[Job]) -> None:
     for job in chosen:
         jobs.request_cancel(job)
+
+
+def _remove(workspace: Workspace, chosen: Sequence[Entry]) -> None:
+    for entry in chosen:
+        runs.remove_run(workspace, entry.job)
 
 
 def _again(workspace: Workspace, chosen: Sequence[Entry]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from engine.runs import Comparison, differs_sentence, shared_sentence
-from engine.wording import count, duration, isolated, listed, moment, number, percent, points
+from engine.wording import ago, count, duration, isolated, listed, moment, number, percent, points
 
 __all__ = [  # for whoever words something
+    "ago",
     "count",
     "differs_sentence",
     "duration",
@@ -19,19 +18,6 @@ __all__ = [  # for whoever words something
     "points",
     "shared_sentence",
 ]
-
-
-def ago(text: str, now: datetime | None = None) -> str:
-    """How long ago an ISO 8601 moment was: "just now", "5 min ago", "3 h ago", "2 days ago"; other text as it is."""
-    try:
-        minutes = ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds() / 60
-    except (ValueError, TypeError):
-        return text
-    if minutes < 2:
-        return "just now"
-    if minutes < 120:
-        return f"{minutes:.0f} min ago"
-    return f"{minutes / 60:.0f} h ago" if minutes < 2 * 24 * 60 else f"{minutes / 60 / 24:.0f} days ago"
 
 
 def described(comparison: Comparison) -> str:

@@ -19,9 +19,12 @@ from engine.cli import (
     queue,
     rank,
     report,
+    run,
+    runs,
     serve,
     tasks,
     teachers,
+    trash,
 )
 from engine.cli.compare import CANCELLED
 from engine.errors import WorkbenchError
@@ -35,7 +38,10 @@ COMMANDS = (  # a module each: one line
     compare,
     finish,
     benchmark,
+    run,
+    runs,
     queue,
+    trash,
     export,
     predict,
     report,

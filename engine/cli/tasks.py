@@ -1,10 +1,9 @@
-"""The commands about tasks: list them, remove one of your own, put it back, empty the trash."""
+"""The commands about tasks: list them, remove one of your own."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from engine.cli.options import add_command, add_json
@@ -15,16 +14,11 @@ from engine.workspace import Workspace
 
 def add_parser(verbs: Any) -> None:
     """Add `tasks` and the commands under it to the command line."""
-    tasks = add_command(verbs, "tasks", _tasks, "list the tasks; remove, restore", __doc__)
+    tasks = add_command(verbs, "tasks", _tasks, "list the tasks; remove", __doc__)
     add_json(tasks)
-    below = tasks.add_subparsers(metavar="remove | trash | restore | empty-trash")
+    below = tasks.add_subparsers(metavar="remove")
     remove = add_command(below, "remove", _remove, "move a task of your own to the trash")
     remove.add_argument("name", metavar="NAME")
-    add_json(add_command(below, "trash", _trash, "list the removed tasks"))
-    restore = add_command(below, "restore", _restore, "put a removed task back")
-    restore.add_argument("name", metavar="NAME", help="of the task, or its id in the trash")
-    empty = add_command(below, "empty-trash", _empty, "delete removed tasks for good")
-    empty.add_argument("names", nargs="*", metavar="NAME", help="some of them alone, by name or id")
 
 
 def _tasks(options: argparse.Namespace) -> int:
@@ -61,29 +55,7 @@ def _remove(options: argparse.Namespace) -> int:
     workspace = Workspace.from_environment()
     finished = users_of_task(workspace, options.name).finished_runs
     identifier = remove_task(workspace, options.name)
-    print(f"Moved {options.name} to the trash as {identifier}; `tasks restore {options.name}` puts it back.")
+    print(f"Moved {options.name} to the trash as {identifier}; `trash restore {options.name}` puts it back.")
     if finished:
         print(f"{finished} finished run{'s' if finished > 1 else ''} used it: results and students stay.")
-    return 0
-
-
-def _trash(options: argparse.Namespace) -> int:
-    from engine.tasks import removed_tasks
-
-    rows = [asdict(entry) for entry in removed_tasks(Workspace.from_environment())]
-    return print_rows(options, {"removed": rows}, rows, ("name", "removed", "title", "id"))
-
-
-def _restore(options: argparse.Namespace) -> int:
-    from engine.tasks import restore_task
-
-    print(f"Put {restore_task(Workspace.from_environment(), options.name)} back.")
-    return 0
-
-
-def _empty(options: argparse.Namespace) -> int:
-    from engine.tasks import empty_trash
-
-    count = empty_trash(Workspace.from_environment(), options.names or None)
-    print(f"Deleted {count} removed task{'' if count == 1 else 's'} for good.")
     return 0

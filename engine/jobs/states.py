@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from engine.jobs.records import (
     now,
     write_job,
 )
-from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from
+from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from, remembered
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -120,10 +121,15 @@ def status(job: Job) -> Status:
 
 def is_alive(stored: Status) -> bool:
     """Whether the process that a status names still runs; on another machine, whether its heart beats."""
-    if stored.host == processes.host() and processes.can_identify():
+    if is_here(stored):
         return processes.runs(stored.pid, stored.pid_started)
     # Also one that lies in the future: its clock, or its file, is wrong, and nobody would ever see it grow old.
     return stored.heartbeat is not None and abs((now() - stored.heartbeat).total_seconds()) < STALE_AFTER
+
+
+def is_here(stored: Status) -> bool:
+    """Whether the process that a status names can be asked for here; of one elsewhere there is only its heartbeat."""
+    return stored.host == processes.host() and processes.is_of_here(stored.pid_started)
 
 
 def works_in(job: Job, present: Status) -> str:
@@ -214,6 +220,18 @@ def settle(job: Job, ended: str | None = None, *, hopeless: bool = False) -> Sta
         return _end(job, stored, "failed", _death_sentence(job, stored.attempts, ended, hopeless))
 
 
+def change_lane(job: Job, lane: str) -> Job:
+    """Let a job that waits do so in another lane; others stay in their own. Raises StorageError if the disk refuses."""
+    with changing(job.folder):
+        present = status(job)
+        if present.state != "queued" or job.lane == lane:
+            return job
+        kind, device, spec = job.kind, job.device, job.spec
+        write_job(job.folder, job.id, kind=kind, device=device, lane=lane, spec=spec, created=job.created)
+        _store(job, present)  # anew, for whoever remembers from when it changed last that the job is not theirs
+        return load(job.folder)
+
+
 def fail_queued(job: Job, message: str) -> Status:
     """End a queued job that cannot even be started."""
     with changing(job.folder):
@@ -254,20 +272,25 @@ def resume(job: Job) -> Status:
 
 
 def remove(job: Job) -> None:
-    """Remove the folder of a job that is not queued or running, with all that lies in it.
+    """Remove the folder of a job that is not queued or running, with all that lies in it. Raises as `move`."""
+    doomed = job.folder.parent / f"{files.TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{job.id}"
+    move(job, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)  # what cannot be removed now is temporary, and tidied up later
+
+
+def move(job: Job, target: Path) -> None:
+    """Give the folder of a job that is not queued or running another name, at once and as a whole.
 
     Raises BusyError if it is queued or running, InvalidInputError if it was removed already, StorageError.
     """
-    doomed = job.folder.parent / f"{files.TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{job.id}"
     with changing(job.folder):
         present = status(job)
         if present.state in ("queued", "running"):
             raise BusyError(f"{job.id} is {present.state}: cancel it first, then remove it.")
         try:
-            os.rename(job.folder, doomed)  # so that it is gone at once and as a whole
+            os.rename(job.folder, target)
         except OSError as error:
             raise files.storage_error(error, job.folder) from error
-    shutil.rmtree(doomed, ignore_errors=True)  # what cannot be removed now is temporary, and tidied up later
 
 
 def _end(job: Job, last: Status, state: State, message: str | None) -> Status:
@@ -330,10 +353,15 @@ def _read_or(job: Job, otherwise: Status) -> Status:
 
 def _read(job: Job) -> Status:
     """status.json as it was written. Raises DamagedFileError or StorageError."""
-    path, what, way_out = job.folder / STATUS_FILE, f"how far {job.id} is", "resuming the job writes it anew"
+    return replace(_written(job.folder / STATUS_FILE), created=job.created)
+
+
+@remembered
+def _written(path: Path) -> Status:
+    what, way_out = f"how far {path.parent.name} is", "resuming the job writes it anew"
     value = read_value(path, what, way_out)
     if isinstance(value, dict):  # the one is in job.json, the other is the flag's to say
-        value = {**value, "created": job.created, "cancel_requested": False}
+        value = {**value, "created": datetime.min.replace(tzinfo=UTC), "cancel_requested": False}
     found = record_from(value, Status, path, what, way_out)
     if found.state == "interrupted":  # nobody writes that: it is what others see
         raise damaged(path, what, "'interrupted' is never written", way_out)

@@ -21,12 +21,17 @@ from engine.runs.comparison import (
     RunsRead,
     as_document,
     damaged_comparisons,
+    enqueue,
     list_comparisons,
     load_comparison,
+    read_run,
     read_runs,
     run_again,
     start,
 )
+from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
+from engine.runs.dispatching import dispatch, hand_over, thread_of
+from engine.runs.engines import LOCAL, place_of
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -57,7 +62,9 @@ from engine.runs.ranking import (
 from engine.runs.recorded import RECORDED, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
+from engine.runs.roster import listed, listed_runs, run_named
 from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
+from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.suspects import (
     KEEP,
@@ -89,8 +96,10 @@ from engine.runs.verdict import (
 __all__ = [
     "CHECKPOINT",
     "DEFAULT_METRIC",
+    "EXAMPLE",
     "KEEP",
     "KIND",
+    "LOCAL",
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
@@ -123,6 +132,7 @@ __all__ = [
     "active_weights",
     "arithmetic_sentence",
     "as_document",
+    "as_spec_file",
     "candidates",
     "cards_of",
     "check_labels",
@@ -131,13 +141,19 @@ __all__ = [
     "damaged_comparisons",
     "decide",
     "defaults",
+    "delete",
     "differs_sentence",
+    "discarded",
+    "discards",
+    "dispatch",
     "drain",
     "effective_teachers",
+    "enqueue",
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "hand_over",
     "intervals_sentence",
     "known_panel",
     "known_speed",
@@ -146,11 +162,14 @@ __all__ = [
     "label_curve_specs",
     "line",
     "list_comparisons",
+    "listed",
+    "listed_runs",
     "load_comparison",
     "machine_of",
     "measurements",
     "missing_outputs",
     "order_verdict",
+    "place_of",
     "plan",
     "predictions_of",
     "predictions_path",
@@ -158,10 +177,13 @@ __all__ = [
     "rank",
     "ranked_rows",
     "read_compared",
+    "read_run",
     "read_runs",
+    "read_spec_file",
     "recorded_compared",
     "recorded_comparison",
     "recorded_predictions",
+    "remove_run",
     "remove_task",
     "remove_teacher",
     "repeating_command",
@@ -172,20 +194,25 @@ __all__ = [
     "request_predictions",
     "request_speed",
     "request_suspects",
+    "restore",
     "run_again",
+    "run_named",
     "run_spec_from",
     "seconds_left",
     "seconds_of",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
+    "spec_from_file",
     "start",
     "take_back",
+    "thread_of",
     "time_of_suspects",
     "trained_on_all",
     "undecided",
     "unfinished_measurements",
     "unlabeled_rows",
+    "users_of_run",
     "users_of_task",
     "waiting",
     "what_changed",

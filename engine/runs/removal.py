@@ -25,7 +25,7 @@ def remove_teacher(workspace: Workspace, name: str) -> None:
         waiting = f", {len(open_runs)} of them not ended yet" if open_runs else ""
         raise InvalidInputError(
             f"The teacher {name!r} takes part in {len(runs)} run{'s' if len(runs) > 1 else ''}{waiting}, such as "
-            f"{runs[0]}, and stays with {'them' if len(runs) > 1 else 'it'}: remove the folder of "
-            f"{'each' if len(runs) > 1 else 'that run'} under {workspace.runs} first."
+            f"{runs[0]}, and stays with {'them' if len(runs) > 1 else 'it'}: delete "
+            f"{'each' if len(runs) > 1 else 'that run'} with `python -m engine runs delete` first."
         )
     catalogue.remove_teacher(workspace, name)

@@ -6,7 +6,7 @@
                                                 which images are worth a label
     task = add_images(task, [NewImage(...), ...])   more labeled images, at the end of the table; training images
     remove_task(workspace, name)                to the trash with its features, if it is an own one; then
-                                                restore_task(workspace, id), removed_tasks and empty_trash
+                                                restore_task(workspace, id) and removed_tasks
 
 Every function raises WorkbenchErrors alone, each a sentence to be shown. A task that comes with the program is no
 `is_own(task)`: it takes no labels. `task.splits` may say "out" for an image that takes no part.
@@ -23,7 +23,7 @@ from engine.tasks.labels import given_label_numbers, given_labels, is_own, relab
 from engine.tasks.names import check_task_name, clean_text, task_name
 from engine.tasks.questions import Interpretation, Question, as_option, undecided
 from engine.tasks.task import NO_LABEL, Task
-from engine.tasks.trash import empty_trash, remove_task, removed_tasks, restore_task
+from engine.tasks.trash import remove_task, removed_tasks, restore_task
 
 __all__ = [
     "ALL",
@@ -42,7 +42,6 @@ __all__ = [
     "clean_text",
     "confirm",
     "confirmed_labels",
-    "empty_trash",
     "given_label_numbers",
     "given_labels",
     "groups_of",

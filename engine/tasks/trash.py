@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +43,7 @@ def remove_task(workspace: Workspace, name: str) -> str:
         raise UnknownNameError("task", name, names)
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
-    identifier = f"{datetime.now(UTC).strftime(_MOMENT)}-{name}"
+    identifier = entry_id(name)
     place = make_folder(workspace.trash / identifier)
     _move(workspace.tasks / name, place / _TASK)  # one step: it is there, or in the trash
     for kind in _BESIDE:
@@ -81,18 +80,30 @@ def restore_task(workspace: Workspace, identifier: str) -> str:
     return entry.name
 
 
-def empty_trash(workspace: Workspace, identifiers: Sequence[str] | None = None) -> int:
-    """Delete tasks of the trash for good, all of them unless some are named; gives their number. Raises as
-    `restore_task`.
+def entry_id(name: str) -> str:
+    """The name of a new folder in the trash, for what is called `name`."""
+    return f"{datetime.now(UTC).strftime(_MOMENT)}-{name}"
+
+
+def parsed_id(identifier: str) -> tuple[str, str] | None:
+    """When what has this id in the trash was removed (UTC, ISO 8601), and its name; None of a folder that no removal
+    made.
     """
-    entries = removed_tasks(workspace) if identifiers is None else [_wanted(workspace, one) for one in identifiers]
-    for entry in entries:
-        doomed = workspace.trash / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
-        _move(workspace.trash / entry.id, doomed)  # one step, so that no half of a task can be put back
-        shutil.rmtree(doomed, ignore_errors=True)
-    for left in workspace.trash.glob(f"{TEMPORARY_PREFIX}*"):  # of an emptying that was stopped
+    if (parts := _ENTRY.fullmatch(identifier)) is None:
+        return None
+    try:
+        moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment.isoformat(timespec="seconds"), parts["name"]
+
+
+def delete_entry(workspace: Workspace, identifier: str) -> None:
+    """Delete a folder of the trash for good, and what an emptying that was stopped has left. Raises StorageError."""
+    doomed = workspace.trash / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
+    _move(workspace.trash / identifier, doomed)  # one step, so that no half of it can be put back
+    for left in workspace.trash.glob(f"{TEMPORARY_PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
-    return len(entries)
 
 
 def _wanted(workspace: Workspace, identifier: str) -> Removed:
@@ -109,16 +120,13 @@ def _wanted(workspace: Workspace, identifier: str) -> Removed:
 
 
 def _entry(folder: Path) -> Removed | None:
-    if (parts := _ENTRY.fullmatch(folder.name)) is None:
+    if (parsed := parsed_id(folder.name)) is None:
         return None
-    try:
-        moment = datetime.strptime(parts["moment"], _MOMENT).replace(tzinfo=UTC)
-    except ValueError:  # no removal made this folder
-        return None
-    title = parts["name"]
+    removed, name = parsed
+    title = name
     with suppress(WorkbenchError, KeyError, TypeError):  # a damaged task is called by its name
         title = str(read_json(folder / _TASK / "task.json")["title"])
-    return Removed(folder.name, parts["name"], title, moment.isoformat(timespec="seconds"))
+    return Removed(folder.name, name, title, removed)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -93,7 +94,17 @@ def made(kind: type[T], values: Mapping[str, Any], what: str) -> T:
             raise InvalidInputError(f"{what} cannot be read: {error}.") from error
         name = found[1]
         allowed = _in_words(get_type_hints(kind, include_extras=True)[name])
-        raise InvalidInputError(f"{name} is {values[name]!r}: choose {allowed}.") from error
+        raise InvalidInputError(
+            f"{name} is {values[name]!r}: {_nearest(values[name], kind, name)}{allowed}."
+        ) from error
+
+
+def _nearest(value: Any, kind: type, name: str) -> str:
+    """The choice that a misspelled value is nearest to, as the beginning of a sentence; else how that begins."""
+    hint = get_type_hints(kind)[name]
+    choices = [one for one in get_args(hint) if isinstance(one, str)]
+    close = get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+    return f"did you mean {close[0]}? It is " if close else "choose "
 
 
 def own_fields(kind: type) -> list[Field]:

@@ -106,6 +106,6 @@ def test_importing_the_package_loads_no_library_and_its_verbs_are_named():
     code = "import sys, engine; print({'torch', 'numpy', 'engine.verbs'} & set(sys.modules) or 'light', *dir(engine))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert printed[0] == "light"
-    verbs = {"compare", "export", "finish", "import_images", "open_workspace", "predict", "rank"}
+    verbs = {"compare", "export", "finish", "import_images", "open_workspace", "predict", "rank", "run"}
     assert set(engine.__all__) - {"__version__"} == verbs
     assert set(engine.__all__) <= set(printed)

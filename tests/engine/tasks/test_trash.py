@@ -6,7 +6,8 @@ import pytest
 
 from engine.cli import main
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.tasks import empty_trash, remove_task, removed_tasks, restore_task, task_names
+from engine.runs import delete, discarded, discards
+from engine.tasks import remove_task, removed_tasks, restore_task, task_names
 from tests.engine.intake import made_sources as made
 
 
@@ -51,12 +52,12 @@ def test_the_trash_is_emptied_in_parts_or_as_a_whole(home, task):
     remove_task(home, "mine")
     made.put(home.tasks / "other", {"task.json": "{}"})
     remove_task(home, "other")
-    assert empty_trash(home, ["mine"]) == 1
+    delete(home, [discarded(home, "mine")])
     assert [entry.name for entry in removed_tasks(home)] == ["other"]
-    assert empty_trash(home) == 1
+    delete(home, discards(home))
     assert list((home.trash).iterdir()) == []
     with pytest.raises(UnknownNameError, match="removed task"):
-        empty_trash(home, ["../tasks"])
+        discarded(home, "../tasks")
 
 
 def test_what_a_killed_removal_left_is_whole(home, task):
@@ -82,11 +83,11 @@ def test_bundled_tasks_and_names_that_are_none_are_refused(home):
 
 def test_the_commands(home, task, capsys):
     assert main(["tasks", "remove", "mine"]) == 0
-    assert "tasks restore mine" in capsys.readouterr().out
-    assert main(["tasks", "trash", "--json"]) == 0
+    assert "trash restore mine" in capsys.readouterr().out
+    assert main(["trash", "--json"]) == 0
     assert [entry["title"] for entry in json.loads(capsys.readouterr().out)["removed"]] == ["Löwen"]
-    assert main(["tasks", "restore", "mine"]) == 0
+    assert main(["trash", "restore", "mine"]) == 0
     assert main(["tasks", "remove", "mine"]) == 0
-    assert main(["tasks", "empty-trash"]) == 0
-    assert "Deleted 1 removed task for good." in capsys.readouterr().out
-    assert main(["tasks", "restore", "mine"]) == 1
+    assert main(["trash", "empty", "--yes"]) == 0
+    assert "Deleted 1 removed task or run for good:" in capsys.readouterr().out
+    assert main(["trash", "restore", "mine"]) == 1
