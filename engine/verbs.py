@@ -32,15 +32,17 @@ from engine.results import read_result
 from engine.review import open_task
 from engine.runs import (
     DEFAULT_METRIC,
-    QueueThread,
+    LOCAL,
     enqueue,
     finishing_spec,
+    place_of,
     plan,
     read_runs,
     read_spec_file,
     request_finished,
     spec_from_file,
     start,
+    thread_of,
     what_to_finish,
 )
 from engine.runs import as_document as comparison_document
@@ -127,6 +129,7 @@ def compare(
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     device: str | None = None,
+    engine: str = LOCAL,
     progress: bool | jobs.OnChange = True,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -134,10 +137,12 @@ def compare(
 
     methods: keys, as `python -m engine methods` lists them; None = those that the Distill page chooses. seeds: whole
     numbers from 0 up, each of which draws its own labels. labels_per_class, metric, teachers, device: as `rank` takes
-    them. settings: of training, such as images (the budget: student images with gradient), architecture (timm's name),
-    size (pixels), and threads of a CPU. progress: True prints it, a function is told of each change of a run. Runs that
-    did not end well are under "failed". An interrupt cancels them; the same call resumes what is not done.
-    Raises UnknownNameError or InvalidInputError before anything runs, StorageError.
+    them. engine: where the runs are done, "local" (this machine), "slurm" or "ray". settings: of training, such as
+    images (the budget: student images with gradient), architecture (timm's name), size (pixels), and threads of a CPU.
+    progress: True prints it, a function is told of each change of a run. Runs that did not end well are under "failed".
+    An interrupt cancels them; the same call resumes what is not done.
+    Raises UnknownNameError or InvalidInputError before anything runs, UnavailableError if a cluster does not answer,
+    StorageError.
     """
     opened = open_task(_opened(workspace), _text("task", task))
     chosen = preselected() if methods is None else _texts("methods", methods)
@@ -148,13 +153,15 @@ def compare(
         _wholes("seeds", seeds),
         labels_per_class=_labels(labels_per_class),
         device=device,
+        engine=_text("engine", engine),
         metric=_text("metric", metric),
         teachers=None if teachers is None else _texts("teachers", teachers),
         **settings,
     )
-    place = resolve(device)
-    comparison = start(workspace, specs, place)
-    failed = _wait(workspace, [jobs.load(workspace.runs / run) for run in comparison.runs], place, progress=progress)
+    place, _ = place_of(workspace, engine, device)
+    comparison = start(workspace, specs, place, engine)
+    found = [jobs.load(workspace.runs / run) for run in comparison.runs]
+    failed = _wait(workspace, found, place, engine, progress=progress)
     found_runs = read_runs(workspace, comparison)
     failed += [{"run": one.run, "state": "lost", "message": one.problem} for one in found_runs.lost]
     return {**comparison_document(comparison, found_runs.results), "failed": failed}
@@ -207,19 +214,25 @@ def run(
 
 
 def _wait(
-    workspace: Workspace, waited: Sequence[jobs.Job], place: str, *, progress: bool | jobs.OnChange
+    workspace: Workspace,
+    waited: Sequence[jobs.Job],
+    place: str,
+    engine: str = LOCAL,
+    *,
+    progress: bool | jobs.OnChange,
 ) -> list[dict[str, Any]]:
-    """Drain the queue until these jobs have ended; those that did not end well."""
+    """Have an engine work off its queue until these jobs have ended; those that did not end well."""
     told = JobLines(len(waited)) if progress is True else progress or None
-    queue = QueueThread(workspace, place, until_empty=True, warm=kind(place) == "cuda")
+    queue = thread_of(workspace, engine, place, until_empty=True, warm=kind(place) == "cuda")
     queue.start()
     try:
-        jobs.wait(waited, told, stop=queue.ended)
+        jobs.wait(waited, told, stop=queue.ended, patience=queue.patience)
     except KeyboardInterrupt:
         for job in waited:
             jobs.request_cancel(job)
         raise
     finally:
+        queue.join(queue.clears_within)
         queue.stop()
         queue.join(5)
     if queue.error is not None:

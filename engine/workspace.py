@@ -103,6 +103,11 @@ class Workspace:
         return [self.jobs, self.runs]
 
     @property
+    def engines(self) -> Path:
+        """What an engine keeps of jobs that it handed to a cluster, one folder for each."""
+        return self.path / "engines"
+
+    @property
     def comparisons(self) -> Path:
         """One file for each comparison."""
         return self.path / "comparisons"

@@ -16,7 +16,7 @@ from typing import Any
 from engine import __version__
 from engine.benchmark.pace import SuitePace
 from engine.benchmark.suites import Suite, SuiteTask
-from engine.devices import kind, resolve
+from engine.devices import kind
 from engine.errors import InvalidInputError, UnavailableError, WorkbenchError
 from engine.files import canonical_hash, read_json, write_json
 from engine.installation import FOLDER, bundled
@@ -27,13 +27,16 @@ from engine.progress import JobLines
 from engine.results import read_result
 from engine.review import open_task
 from engine.runs import (
+    LOCAL,
     RunSpec,
     estimate_seconds,
     known_speed,
     load_comparison,
+    place_of,
     plan,
     predictions_of,
     repeating_command,
+    start,
 )
 from engine.runs.recorded import PREDICTIONS, SEED
 from engine.tasks import Task, is_own, task_names
@@ -58,6 +61,7 @@ class Sitting:
     task: SuiteTask
     images: int
     device: str  # resolved
+    engine: str
     specs: tuple[RunSpec, ...]
     path: Path
 
@@ -113,12 +117,12 @@ def results_folder(out: Path | None) -> Path:
     return RESULTS
 
 
-def agenda(workspace: Workspace, suite: Suite, out: Path, device: str | None = None) -> Agenda:
-    """What a suite comes to here, with files below `out`. device: as `engine.rank` takes it.
+def agenda(workspace: Workspace, suite: Suite, out: Path, device: str | None = None, engine: str = LOCAL) -> Agenda:
+    """What a suite comes to here, with files below `out`. device, engine: as `engine.compare` takes them.
 
     Raises UnavailableError if a task or a teacher is not there, with the command that makes it, before anything runs.
     """
-    place = resolve(device)
+    place, _ = place_of(workspace, engine, device)
     _require_built(workspace, suite)
     sittings, failures = list[Sitting](), list[str]()
     for wanted in suite.tasks:
@@ -126,8 +130,9 @@ def agenda(workspace: Workspace, suite: Suite, out: Path, device: str | None = N
             task = _task(workspace, wanted)
             path = out / wanted.folder / f"{wanted.name}.json"
             for images in suite.images:
-                specs = plan(workspace, task, suite.methods, suite.seeds, **_arguments(suite, wanted, images, place))
-                sittings.append(Sitting(suite, wanted, images, place, tuple(specs), path))
+                arguments = _arguments(suite, wanted, images, place, engine)
+                specs = plan(workspace, task, suite.methods, suite.seeds, **arguments)
+                sittings.append(Sitting(suite, wanted, images, place, engine, tuple(specs), path))
         except WorkbenchError as error:
             failures.append(f"{wanted.name}: {error}")
     return Agenda(tuple(sittings), tuple(failures))
@@ -141,6 +146,9 @@ def run_sittings(workspace: Workspace, sittings: Sequence[Sitting], compared: Co
     """
     failures = list[str]()
     unfinished = [spec for sitting in sittings for spec in sitting.unfinished(workspace)]
+    for sitting in sittings:
+        if sitting.engine != LOCAL:  # a cluster does them side by side, whichever is waited for first
+            start(workspace, sitting.unfinished(workspace), sitting.device, sitting.engine)
     pace = SuitePace({spec.run_id: spec.train.images for spec in unfinished}, say)
     for place, sitting in enumerate(sittings, start=1):
         say(f"{place} of {len(sittings)}: {sitting.name} -> {sitting.path}")
@@ -159,12 +167,13 @@ def comparisons_in(value: Any) -> list[Any]:
     return [value]
 
 
-def _arguments(suite: Suite, task: SuiteTask, images: int, device: str) -> dict[str, Any]:
+def _arguments(suite: Suite, task: SuiteTask, images: int, device: str, engine: str) -> dict[str, Any]:
     """What `plan` and `engine.compare` are told of a sitting beside task, methods and seeds."""
     return {
         "labels_per_class": suite.labels_per_class,
         "teachers": bundled_teachers(),  # none of a user's own: the numbers are to be had elsewhere, too
         "device": device,
+        "engine": engine,
         "threads": THREADS,
         "images": images,
         **({"size": task.size} if task.size else {}),
@@ -181,7 +190,7 @@ def _sit(workspace: Workspace, sitting: Sitting, compared: Compare, pace: SuiteP
         lines(*now)
         pace(*now)
 
-    arguments = _arguments(suite, sitting.task, sitting.images, sitting.device)
+    arguments = _arguments(suite, sitting.task, sitting.images, sitting.device, sitting.engine)
     document = compared(workspace, sitting.task.name, suite.methods, seeds=suite.seeds, progress=watch, **arguments)
     if failed := document["failed"]:
         return "; ".join(f"{one['run']} is {one['state']}: {one['message']}" for one in failed)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.compare import CANCELLED
-from engine.cli.options import add_command, add_json, integer, names
+from engine.cli.options import add_command, add_engine, add_json, integer, names
 from engine.cli.printing import print_benchmark, print_json, print_table
 from engine.errors import InvalidInputError
 from engine.wording import count, duration
@@ -46,6 +46,7 @@ def add_parser(verbs: Any) -> None:
     suite.add_argument("--seeds", help="comma-separated; by default the suite's own")
     suite.add_argument("--images", help="student images of each run; several, comma-separated, for a suite of budgets")
     suite.add_argument("--device", help="auto, cuda (any card), cuda:1 (that one), mps or cpu")
+    add_engine(suite)
     suite.add_argument("--out", type=Path, help="folder of the files, in place of assets/results")
     suite.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     add_json(benchmark)
@@ -59,7 +60,7 @@ def _benchmark(options: argparse.Namespace) -> int:
     return _print(options, _in_files(options.files))
 
 
-_OF_SUITES = ("resume", "tasks", "methods", "seeds", "images", "device", "out", "dry_run")
+_OF_SUITES = ("resume", "tasks", "methods", "seeds", "images", "device", "engine", "out", "dry_run")
 
 
 def _in_files(files: Sequence[Path]) -> list[Any]:
@@ -86,6 +87,7 @@ def _print(options: argparse.Namespace, documents: Sequence[Mapping[str, Any]]) 
 
 def _suite(options: argparse.Namespace) -> int:
     from engine.benchmark import agenda, device_sentence, get_suite, results_folder, run_sittings
+    from engine.runs import LOCAL
     from engine.verbs import compare, open_workspace
 
     if options.files:
@@ -94,7 +96,7 @@ def _suite(options: argparse.Namespace) -> int:
         names(options.tasks), names(options.methods), _whole(options, "seeds"), _whole(options, "images")
     )
     folder, workspace = results_folder(options.out), open_workspace()
-    found = agenda(workspace, suite, folder, options.device)
+    found = agenda(workspace, suite, folder, options.device, options.engine or LOCAL)
     to_do = [one for one in found.sittings if not (options.resume and one.document())]
     if options.dry_run:
         return _say_plan(options, workspace, found)
@@ -153,7 +155,9 @@ def _say_plan(options: argparse.Namespace, workspace: Workspace, found: Agenda) 
 def _going_on(options: argparse.Namespace, suite: Suite) -> str:
     from engine.benchmark import suite_command
 
-    given = {name: getattr(options, name) for name in ("tasks", "methods", "seeds", "images", "device", "out")}
+    given = {
+        name: getattr(options, name) for name in ("tasks", "methods", "seeds", "images", "device", "engine", "out")
+    }
     return suite_command(suite, **given, resume=True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from engine.cli.options import add_command, add_task_options, fields, integer, names
+from engine.cli.options import add_command, add_engine, add_task_options, fields, integer, names
 from engine.cli.printing import print_comparison, print_json
 from engine.errors import InvalidInputError
 from engine.workspace import Workspace
@@ -31,11 +31,12 @@ def add_parser(verbs: Any) -> None:
     compare.add_argument("--size", type=int, help="the student's input size, in pixels")
     compare.add_argument("--labeled-share", type=float, help="λ, the labels' share of the distillation loss (0..1)")
     compare.add_argument("--views", type=int, help="K, the number of fixed views that the teachers describe")
+    add_engine(compare)
     compare.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any other training field")
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from engine.runs import plan
+    from engine.runs import LOCAL, plan
     from engine.verbs import compare, open_workspace
 
     settings = {
@@ -46,7 +47,7 @@ def _compare(options: argparse.Namespace) -> int:
     settings |= _training(options.set, {*signature(compare).parameters, *signature(plan).parameters})
     workspace, methods = open_workspace(), names(options.methods)
     seeds = [integer("--seeds", seed) for seed in names(options.seeds) or []]
-    if not {"size", "images"} & set(settings):
+    if not {"size", "images"} & set(settings) and options.engine is None:
         _say_proposal(workspace, options, methods, len(seeds), settings)
     try:
         document = compare(
@@ -58,6 +59,7 @@ def _compare(options: argparse.Namespace) -> int:
             metric=options.metric,
             teachers=names(options.teachers),
             device=options.device,
+            engine=options.engine or LOCAL,
             **settings,
         )
     except KeyboardInterrupt:

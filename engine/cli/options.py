@@ -40,6 +40,14 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_engine(parser: Any) -> None:
+    """Where queued jobs run."""
+    parser.add_argument(
+        "--engine",
+        help="where runs are done: local (this machine, the default), slurm or ray; settings.json has their settings",
+    )
+
+
 def _labels(text: str) -> int | Literal["all"]:
     try:
         return "all" if text == "all" else int(text)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.cli.options import add_command
+from engine.cli.options import add_command, add_engine
 from engine.progress import JobLines
 from engine.workspace import Workspace
 
@@ -16,6 +16,7 @@ def add_parser(verbs: Any) -> None:
     """Add `work` and `job` to the command line."""
     work = add_command(verbs, "work", _work, "work on the queue until it is empty")
     work.add_argument("--device", help="auto, cuda (all cards), cuda:1 (that one), mps or cpu")
+    add_engine(work)
     job = add_command(verbs, "job", _job, "do one queued job in this process (the queue calls this)")
     job.add_argument("folder", type=Path)
     waits = "load what the jobs of a lane need, and wait for one (the queue calls this)"
@@ -25,14 +26,26 @@ def add_parser(verbs: Any) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from engine.devices import kind, resolve
-    from engine.runs import drain, waiting
+    from engine.devices import kind
+    from engine.jobs import queued_jobs
+    from engine.runs import LOCAL, dispatch, drain, hand_over, place_of, waiting
 
-    workspace, device = Workspace.from_environment(), resolve(options.device)
-    queued = len(waiting(workspace, device))
-    print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {device}.", file=sys.stderr)
-    drain(workspace, device, until_empty=True, on_change=JobLines(queued), warm=kind(device) == "cuda")
+    workspace, engine = Workspace.from_environment(), options.engine or LOCAL
+    device, _ = place_of(workspace, engine, options.device)
+    if engine == LOCAL:
+        queued = len(waiting(workspace, device))
+        _say_waiting(queued, device)
+        drain(workspace, device, until_empty=True, on_change=JobLines(queued), warm=kind(device) == "cuda")
+        return 0
+    hand_over(workspace, engine, device)
+    queued = len(queued_jobs(workspace.job_folders, engine))
+    _say_waiting(queued, engine)
+    dispatch(workspace, engine, until_empty=True, on_change=JobLines(queued))
     return 0
+
+
+def _say_waiting(queued: int, where: str) -> None:
+    print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {where}.", file=sys.stderr)
 
 
 def _job(options: argparse.Namespace) -> int:

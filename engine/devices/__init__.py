@@ -10,7 +10,7 @@ from engine.devices.device import (
     resolve,
     set_up,
 )
-from engine.devices.listing import cards, environment_of, place_among_cards
+from engine.devices.listing import cards, environment_of, node_environment, place_among_workers
 
 __all__ = [
     "available",
@@ -21,7 +21,8 @@ __all__ = [
     "is_here",
     "kind",
     "label",
-    "place_among_cards",
+    "node_environment",
+    "place_among_workers",
     "resolve",
     "set_up",
 ]

@@ -20,6 +20,7 @@ import torch
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # CUDA's own list of the cards that a process may see
 WORKS_ON = "WORKBENCH_CARD"  # the name, such as "cuda:1", of the one card that a worker sees
 AMONG = "WORKBENCH_CARDS"  # how many cards there are, of which that is one
+NODE, NODES = "WORKBENCH_NODE", "WORKBENCH_NODES"  # of a worker on a cluster: its number, from 0, of how many
 ORDER = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # nvidia-smi's numbers; CUDA would begin with the fastest card
 FRESH = 5.0  # s that a look at the free memory serves
 PATIENCE = 10.0  # s for an answer of nvidia-smi; on an idle machine the driver may first have to wake
@@ -66,12 +67,20 @@ def environment_of(lane: str) -> dict[str, str]:
     return {VISIBLE: found.known_as, WORKS_ON: lane, AMONG: str(len(there))}
 
 
-def place_among_cards(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
-    """Of a worker of a card's lane: the number of its card, from 0, and how many there are. Of others: 0 and 1."""
-    number, among = environment.get(WORKS_ON, "").partition(":")[2], environment.get(AMONG, "")
-    if not (number.isdecimal() and among.isdecimal() and int(number) < int(among)):
-        return 0, 1
-    return int(number), int(among)
+def node_environment(number: int, among: int) -> dict[str, str]:
+    """What the environment of a worker on a cluster has on top: which one it is, of how many at a time."""
+    return {NODE: str(number % among), NODES: str(among)}
+
+
+def place_among_workers(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """Of a worker beside others, in the lane of a card or on a cluster: its number, from 0, and how many there may be.
+    Of others: 0 and 1.
+    """
+    card = environment.get(WORKS_ON, "").partition(":")[2]
+    for number, among in (environment.get(NODE, ""), environment.get(NODES, "")), (card, environment.get(AMONG, "")):
+        if number.isdecimal() and among.isdecimal() and int(number) < int(among):
+            return int(number), int(among)
+    return 0, 1
 
 
 @cache

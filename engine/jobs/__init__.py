@@ -7,30 +7,51 @@ the work is: `worker.run` is given a handler for each kind of job.
 from engine.jobs import worker
 from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
-from engine.jobs.overview import OnChange, in_order, queued_jobs, unfinished_jobs, wait
+from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
-from engine.jobs.states import Status, create, end_now, move, remove, request_cancel, resume, status, works_in
+from engine.jobs.states import (
+    STALE_AFTER,
+    Status,
+    change_lane,
+    create,
+    end_now,
+    fail_queued,
+    is_here,
+    move,
+    remove,
+    request_cancel,
+    resume,
+    settle,
+    status,
+    works_in,
+)
 from engine.jobs.warm import WarmWorker, wait_for_job
 from engine.jobs.worker import Handler
 
 __all__ = [
     "ANY_CARD",
+    "GIVE_UP_INTERRUPTED",
     "IMPORT",
     "INTERACTIVE",
+    "STALE_AFTER",
     "FileLock",
     "Handler",
     "Job",
     "OnChange",
     "Reporter",
     "Status",
+    "Unfinished",
     "WarmWorker",
+    "change_lane",
     "create",
     "drain",
     "end_now",
+    "fail_queued",
     "in_order",
+    "is_here",
     "job_folders",
     "list_jobs",
     "load",
@@ -41,6 +62,7 @@ __all__ = [
     "request",
     "request_cancel",
     "resume",
+    "settle",
     "status",
     "unfinished_jobs",
     "wait",

@@ -40,12 +40,17 @@ def queued_jobs(roots: Sequence[Path], lane: str) -> list[Job]:
 
 
 def wait(
-    jobs: Iterable[Job], on_change: OnChange | None = None, *, poll: float = POLL, stop: threading.Event | None = None
+    jobs: Iterable[Job],
+    on_change: OnChange | None = None,
+    *,
+    poll: float = POLL,
+    stop: threading.Event | None = None,
+    patience: float = GIVE_UP_INTERRUPTED,
 ) -> dict[Job, Status]:
     """Wait until every job has ended (or `stop` is set), and give how each one ended.
 
     on_change is called for each change of state or progress. It only watches: somebody must drain the queue. A job
-    that is interrupted and that nobody takes up within 10 s counts as ended.
+    that is interrupted and that nobody takes up within `patience`, in s, counts as ended.
     """
     jobs = list(jobs)
     stop = stop or threading.Event()
@@ -62,7 +67,7 @@ def wait(
                 lost_since.setdefault(job, time.monotonic())
             else:
                 lost_since.pop(job, None)
-        given_up = {job for job, since in lost_since.items() if time.monotonic() - since > GIVE_UP_INTERRUPTED}
+        given_up = {job for job, since in lost_since.items() if time.monotonic() - since > patience}
         if all(seen[job].terminal or job in given_up for job in jobs) or last:
             return seen
         stop.wait(poll)

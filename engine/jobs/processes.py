@@ -18,6 +18,7 @@ NICENESS = 5  # of a worker: it leaves the processor to the app and to whatever 
 # How threads of OpenMP wait for each other, by default by spinning, which eats the processor that the other threads of
 # the same worker need as soon as anything else runs beside it. Read once, when PyTorch loads its OpenMP.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+FIRST_VIEW = "pid:[4026531836]"  # the process numbers of a Linux machine outside of any container
 OWN_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")  # a user who sets one of these has decided
 
 
@@ -40,6 +41,15 @@ def start_mark(pid: int) -> str | None:
     if sys.platform == "win32":
         return None
     return _start_from_proc(pid) if Path("/proc/self/stat").exists() else _start_from_ps(pid)
+
+
+def is_of_here(mark: str | None) -> bool:
+    """Whether this process can ask for the one that started at `mark`: they share one start of one machine, and its
+    process numbers. Two machines, or two containers, may have one name.
+    """
+    if sys.platform != "linux" or mark is None:
+        return can_identify()
+    return mark.startswith(f"{_boot()}:")
 
 
 def runs(pid: int | None, mark: str | None) -> bool:
@@ -96,10 +106,21 @@ def _start_from_proc(pid: int) -> str | None:
 
 @cache
 def _boot() -> str:
+    """What process numbers count in: this start of the machine, and in a container its own numbers."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # some containers hide it; ticks alone are nearly as good
-        return "boot"
+        boot = "boot"
+    return boot + _own_numbers()
+
+
+def _own_numbers() -> str:
+    """Of a container with process numbers of its own, what tells it from others of the same machine; else empty."""
+    try:
+        view = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+    return "" if view == FIRST_VIEW else f"-{view.strip('pid:[]')}"
 
 
 def _start_from_ps(pid: int) -> str | None:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ from engine.jobs.records import (
     now,
     write_job,
 )
-from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from
+from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from, remembered
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -133,10 +134,15 @@ def _as_seen(job: Job, running: Status) -> Status:
 
 def is_alive(stored: Status) -> bool:
     """Whether the process that a status names still runs; on another machine, whether its heart beats."""
-    if stored.host == processes.host() and processes.can_identify():
+    if is_here(stored):
         return processes.runs(stored.pid, stored.pid_started)
     # Also one that lies in the future: its clock, or its file, is wrong, and nobody would ever see it grow old.
     return stored.heartbeat is not None and abs((now() - stored.heartbeat).total_seconds()) < STALE_AFTER
+
+
+def is_here(stored: Status) -> bool:
+    """Whether the process that a status names can be asked for here; of one elsewhere there is only its heartbeat."""
+    return stored.host == processes.host() and processes.is_of_here(stored.pid_started)
 
 
 def works_in(job: Job, present: Status) -> str:
@@ -233,6 +239,18 @@ def settle(
         return _end(job, stored, "failed", how)
 
 
+def change_lane(job: Job, lane: str) -> Job:
+    """Let a job that waits do so in another lane; others stay in their own. Raises StorageError if the disk refuses."""
+    with changing(job.folder):
+        present = status(job)
+        if present.state != "queued" or job.lane == lane:
+            return job
+        kind, device, spec = job.kind, job.device, job.spec
+        write_job(job.folder, job.id, kind=kind, device=device, lane=lane, spec=spec, created=job.created)
+        _store(job, present)  # anew, for whoever remembers from when it changed last that the job is not theirs
+        return load(job.folder)
+
+
 def fail_queued(job: Job, message: str) -> Status:
     """End a queued job that cannot even be started."""
     with changing(job.folder):
@@ -264,7 +282,7 @@ def end_now(job: Job, patience: float = 5.0) -> Status:
     present = request_cancel(job)
     if present.state != "running":
         return present
-    if present.host != processes.host():
+    if not is_here(present):
         raise InvalidInputError(f"{job.id} works on {present.host}: end its process, {present.pid}, there.")
     assert present.pid is not None
     processes.send_signal(present.pid, present.pid_started, signal.SIGKILL)
@@ -384,10 +402,16 @@ def _read_or(job: Job, otherwise: Status) -> Status:
 
 def _read(job: Job) -> Status:
     """status.json as it was written. Raises DamagedFileError or StorageError."""
-    path, what, way_out = job.folder / STATUS_FILE, f"how far {job.id} is", "resuming the job writes it anew"
+    return replace(_written(job.folder / STATUS_FILE), created=job.created)
+
+
+@remembered
+def _written(path: Path) -> Status:
+    what, way_out = f"how far {path.parent.name} is", "resuming the job writes it anew"
     value = read_value(path, what, way_out)
-    if isinstance(value, dict):  # the one is in job.json, the other is the flag's to say
-        value = {**value, "created": job.created, "cancel_requested": False, "stuck": False, "paused": False}
+    if isinstance(value, dict):  # the one is in job.json, the others are for whoever looks to say
+        seen = {"cancel_requested": False, "stuck": False, "paused": False}
+        value = {**value, "created": datetime.min.replace(tzinfo=UTC), **seen}
     found = record_from(value, Status, path, what, way_out)
     if found.state == "interrupted":  # nobody writes that: it is what others see
         raise damaged(path, what, "'interrupted' is never written", way_out)

@@ -3,6 +3,7 @@
 from engine.runs.compared import (
     Compared,
     arithmetic_sentence,
+    consensus_sentence,
     differs_sentence,
     intervals_sentence,
     machine_of,
@@ -13,6 +14,7 @@ from engine.runs.compared import (
 )
 from engine.runs.comparison import (
     Comparison,
+    ConsensusMean,
     Entry,
     LostRun,
     MethodMean,
@@ -28,6 +30,8 @@ from engine.runs.comparison import (
     start,
 )
 from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
+from engine.runs.dispatching import dispatch, hand_over, thread_of
+from engine.runs.engines import LOCAL, place_of
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -95,11 +99,13 @@ __all__ = [
     "EXAMPLE",
     "KEEP",
     "KIND",
+    "LOCAL",
     "MEASURED_IMAGES",
     "RECORDED",
     "Candidate",
     "Compared",
     "Comparison",
+    "ConsensusMean",
     "Decision",
     "Entry",
     "ExtractionTime",
@@ -130,6 +136,7 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "consensus_sentence",
     "curve",
     "damaged_comparisons",
     "decide",
@@ -138,6 +145,7 @@ __all__ = [
     "differs_sentence",
     "discarded",
     "discards",
+    "dispatch",
     "drain",
     "effective_teachers",
     "enqueue",
@@ -145,6 +153,7 @@ __all__ = [
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "hand_over",
     "intervals_sentence",
     "known_panel",
     "known_speed",
@@ -160,6 +169,7 @@ __all__ = [
     "measurements",
     "missing_outputs",
     "order_verdict",
+    "place_of",
     "plan",
     "predictions_of",
     "predictions_path",
@@ -196,6 +206,7 @@ __all__ = [
     "spec_from_file",
     "start",
     "take_back",
+    "thread_of",
     "time_of_suspects",
     "trained_on_all",
     "undecided",

@@ -16,10 +16,11 @@ import numpy as np
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
 from engine.files import canonical_hash
-from engine.jobs import Job, Status, create, load, remove, resume, status
+from engine.jobs import Job, Status, change_lane, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
-from engine.records import Count, Positive, as_value, damaged, read_record, write_record
+from engine.records import Count, Positive, as_value, damaged, read_record, remembered, write_record
 from engine.results import RESULT, ConsensusRecord, RunResult, read_result, way_out_of
+from engine.runs.engines import LOCAL, get_engine
 from engine.runs.spec import KIND, RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
 from engine.tasks import all_labels, task_as_labeled
@@ -130,14 +131,14 @@ class MethodMean:
     consensus: ConsensusMean | None = None  # where each of its runs has one
 
 
-def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> Comparison:
+def start(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL) -> Comparison:
     """Queue the runs of a comparison and write it down. A run that is there already is kept: done ones are read again,
     stopped ones resumed.
 
-    device: one of the kind that the specs name, such as the card "cuda:1"; None for any. Raises StorageError if the
-    disk refuses.
+    device: one of the kind that the specs name, such as the card "cuda:1"; None for any. engine: where they run. Raises
+    StorageError if the disk refuses.
     """
-    enqueue(workspace, specs, device)
+    enqueue(workspace, specs, device, engine)
     shared, differs = common_ground(specs)
     if everything := _all_labels(workspace, specs):
         shared["all_labels"] = everything
@@ -163,23 +164,26 @@ def _all_labels(workspace: Workspace, specs: Sequence[RunSpec]) -> int | None:
     return int(task.available_labels().sum())
 
 
-def enqueue(workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None) -> list[Job]:
+def enqueue(
+    workspace: Workspace, specs: Sequence[RunSpec], device: str | None = None, engine: str = LOCAL
+) -> list[Job]:
     """Queue runs, on `device` as `start` does, without a comparison of them. Done ones stay as they are, stopped ones
-    are resumed. A measurement for the sake of an estimate ends, so that none of them waits for it.
+    are resumed, and those that wait for another engine wait for this one. A measurement for the sake of an estimate
+    ends, so that none of them waits for it.
 
     Raises StorageError if the disk refuses.
     """
-    queued = []
+    queued, lane = [], get_engine(engine).lane
     for spec in specs:
         folder = workspace.runs / spec.run_id
         if not folder.exists():
             place = device or spec.device
-            queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=place))
+            queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=place, lane=lane))
             continue
         job = load(folder)
         if status(job).state in ("failed", "cancelled", "interrupted"):
             resume(job)
-        queued.append(job)
+        queued.append(change_lane(job, lane or job.device))
     for device in {job.device for job in queued if not status(job).terminal}:
         end_measurements(workspace, device)
     return queued
@@ -190,10 +194,14 @@ def load_comparison(workspace: Workspace, comparison_id: str) -> Comparison:
     known = _known(workspace)
     if comparison_id not in known:
         raise UnknownNameError("comparison", comparison_id, known)
-    path, what = _path(workspace, comparison_id), f"comparison {comparison_id}"
-    way_out = "restore it, or start the same comparison again; its runs stay"
+    return _load(_path(workspace, comparison_id))
+
+
+@remembered
+def _load(path: Path) -> Comparison:
+    what, way_out = f"comparison {path.stem}", "restore it, or start the same comparison again; its runs stay"
     found = read_record(path, Comparison, what, way_out)
-    if not found.id == comparison_id == _id(found.task, found.runs):  # the id is a hash of the runs
+    if not found.id == path.stem == _id(found.task, found.runs):  # the id is a hash of the runs
         raise damaged(path, what, "it names other runs than were compared", way_out)
     return found
 
@@ -212,7 +220,7 @@ def damaged_comparisons(workspace: Workspace, task: str | None = None) -> list[s
 
 def _read(workspace: Workspace, comparison_id: str) -> Comparison | WorkbenchError:
     try:
-        return load_comparison(workspace, comparison_id)
+        return _load(_path(workspace, comparison_id))
     except WorkbenchError as error:
         return error
 

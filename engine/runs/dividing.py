@@ -1,4 +1,4 @@
-"""Runs that start at once on several cards need the same teachers' outputs: they divide the extraction.
+"""Runs that start at once on several cards or nodes need the same teachers' outputs: they divide the extraction.
 
 There is nobody who deals out the work. A run takes the shares that no other has taken, its own first, and then waits
 for those that others took; what one of these did not finish, it finishes itself.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.devices import place_among_cards
+from engine.devices import place_among_workers
 from engine.features import ExtractionShare, extract
 from engine.jobs import FileLock, Reporter
 from engine.runs.extraction_job import progress_to
@@ -21,7 +21,7 @@ from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 
 LOOK_AGAIN = 0.5  # s until a share that another run works on is looked at again
-WAITING = "Waiting for features that a run on another card extracts"  # a stage
+WAITING = "Waiting for features that a run beside it extracts"  # a stage
 
 
 def extract_beside(
@@ -34,8 +34,8 @@ def extract_beside(
     device: str,
     report: Reporter,
 ) -> None:
-    """As `extract`, beside runs on other cards that need the same; alone, or on a CPU, it is that very call."""
-    first, of = place_among_cards()
+    """As `extract`, beside runs on other cards or nodes that need the same; alone it is that very call."""
+    first, of = place_among_workers()
 
     def extract_share(part: int) -> None:
         share, progress = ExtractionShare(part, of), progress_to(report)

@@ -12,7 +12,7 @@ from functools import partial
 from engine import devices, jobs
 from engine.errors import WorkbenchError
 from engine.installation import FOLDER
-from engine.jobs import ANY_CARD, IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, works_in
+from engine.jobs import ANY_CARD, GIVE_UP_INTERRUPTED, IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, works_in
 from engine.workspace import Workspace
 
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
@@ -150,7 +150,13 @@ def _one_at_a_time(on_change: OnChange | None) -> OnChange:
 
 
 class QueueThread(threading.Thread):
-    """A background thread that runs the queued jobs of a device's lanes as long as it lives; several compete safely."""
+    """A background thread that runs the queued jobs of a device's lanes as long as it lives; several compete safely.
+
+    patience: s that a job may be interrupted until it is clear that nobody takes it up again. clears_within: s that the
+    thread may need to clear away what is left of jobs that have ended.
+    """
+
+    patience, clears_within = GIVE_UP_INTERRUPTED, 0.0
 
     def __init__(self, workspace: Workspace, device: str, *, until_empty: bool = False, warm: bool = False) -> None:
         super().__init__(name=f"queue of {device}", daemon=True)
@@ -159,13 +165,17 @@ class QueueThread(threading.Thread):
         self.error: WorkbenchError | None = None  # why it ended, when the workspace refused
 
     def run(self) -> None:
-        """Drain until stopped."""
+        """Drain until stopped; why it ended before is kept."""
         try:
-            drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
+            self.drain()
         except WorkbenchError as error:
             self.error = error
         finally:
             self.ended.set()
+
+    def drain(self) -> None:
+        """Drain until stopped. Raises StorageError if the workspace refuses."""
+        drain(self.workspace, self.device, stop=self.stopping, until_empty=self.until_empty, warm=self.warm)
 
     def stop(self) -> None:
         """Ask it to end; a running worker works on."""

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
-import torch
 
-from engine.devices import kind, resolve
+from engine.devices import kind
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
 from engine.jobs import Job
 from engine.methods import METHODS, Method, Recipe, Settings, get_method, names_of
 from engine.records import Count, as_value, damaged
 from engine.results import way_out_of
+from engine.runs.engines import LOCAL, place_of
 from engine.runs.flat_specs import modern
 from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
@@ -147,6 +147,7 @@ def plan(
     *,
     labels_per_class: Budget | None = None,
     device: str | None = None,
+    engine: str = LOCAL,
     metric: str = DEFAULT_METRIC,
     teachers: Sequence[str] | None = None,
     alpha: Mapping[str, float] | None = None,
@@ -157,8 +158,8 @@ def plan(
     the methods that have them; what is not chosen is as `defaults` and the settings' own defaults say.
 
     task: one whose held-out images are not held out gives runs that are not tested.
-    labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's.
-    threads: of a CPU; None for as many as this process takes.
+    labels_per_class: a number, or "all"; None for what is usual, which is all of an own task's. engine: where the runs
+    are done. threads: of a CPU; None for as many as that gives a run.
 
     alpha: weights set by hand, which the method that takes them has instead of those that metric and p give; scaled to
     sum to 1. Raises UnknownNameError or InvalidInputError for what cannot be run, before anything is.
@@ -171,7 +172,8 @@ def plan(
     found = [get_method(name) for name in dict.fromkeys(methods)]
     if task.held_out:
         check_held_out(task)
-    place = kind(resolve(device))  # on which card is no part of what a run is
+    card, usual = place_of(workspace, engine, device)
+    place = kind(card)  # on which card is no part of what a run is
     labels = in_numbers(task, labels_per_class)
     for seed in seeds:
         task.labeled_rows(Draw(labels, seed))  # refuses what cannot be drawn
@@ -191,7 +193,7 @@ def plan(
                 method=method.key,
                 seed=seed,
                 device=place,
-                threads=(threads or torch.get_num_threads()) if place == "cpu" else None,
+                threads=(threads or usual) if place == "cpu" else None,
                 train=recipe.train,
                 settings=recipe.settings,
                 metric=metric,

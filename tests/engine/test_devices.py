@@ -54,7 +54,7 @@ def test_a_worker_of_a_card_s_lane_sees_that_card_alone(monkeypatch):
         "WORKBENCH_CARD": "cuda:1",
         "WORKBENCH_CARDS": "2",
     }
-    assert (devices.place_among_cards(found), devices.place_among_cards({})) == ((1, 2), (0, 1))
+    assert (devices.place_among_workers(found), devices.place_among_workers({})) == ((1, 2), (0, 1))
     assert [devices.environment_of(lane) for lane in ("cpu", "interactive", "cuda", "cuda:2")] == [{}] * 4
     for name, value in found.items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BusyError, InvalidInputError
-from engine.jobs import Job, create, remove, request_cancel, resume, status
+from engine.jobs import Job, change_lane, create, is_here, load, remove, request_cancel, resume, status
 from engine.jobs.processes import host, runs, start_mark
 from engine.jobs.states import MAX_ATTEMPTS, STALE_AFTER, begin, finish, settle
 
@@ -53,8 +53,26 @@ def test_a_zombie_does_not_run() -> None:
 def test_a_process_with_the_same_number_that_started_later_is_another_one(job: Job) -> None:
     begin(job, os.getpid())
     assert status(job).state == "running"
-    rewrite(job, pid_started="1:1")
+    boot = start_mark(os.getpid()).rpartition(":")[0]
+    rewrite(job, pid_started=f"{boot}:1")
     assert status(job).state == "interrupted"
+
+
+def test_a_machine_or_container_of_the_same_name_is_another_one(job: Job) -> None:
+    begin(job, dead_process())
+    rewrite(job, pid_started="another-start-of-some-machine:1")
+    assert status(job).state == "running", "only its heartbeat can be asked"
+    assert not is_here(status(job))
+    rewrite(job, heartbeat=(datetime.now(UTC) - timedelta(seconds=STALE_AFTER + 1)).isoformat())
+    assert status(job).state == "interrupted"
+
+
+def test_a_job_that_waits_may_do_so_in_another_lane(job: Job) -> None:
+    before, lane = status(job), job.lane
+    moved = change_lane(job, "slurm")
+    assert (moved.lane, load(job.folder).lane, moved.created, status(moved)) == ("slurm", "slurm", job.created, before)
+    begin(moved, os.getpid())
+    assert change_lane(moved, lane).lane == "slurm", "one that runs stays where it is"
 
 
 def test_on_another_machine_the_heartbeat_decides(job: Job) -> None:

@@ -20,7 +20,7 @@ class Runs:
         self.home, self.cards, self.done = home, cards, {}
         self.hold, self.began = threading.Event(), threading.Event()
         self.place = threading.local()
-        monkeypatch.setattr(dividing, "place_among_cards", lambda: (self.place.card, cards))
+        monkeypatch.setattr(dividing, "place_among_workers", lambda: (self.place.card, cards))
         monkeypatch.setattr(dividing, "extract", self.extract)
         monkeypatch.setattr(dividing, "LOOK_AGAIN", 0.01)
 
