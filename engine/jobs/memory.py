@@ -43,7 +43,7 @@ class OomWitness:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int | None]] = deque()
 
-    def look(self) -> None:
+    def note(self) -> None:
         """Note how many processes the kernel has ended so far."""
         moment = time.monotonic()
         self._seen.append((moment, oom_kills()))

@@ -321,7 +321,7 @@ class _Drainer:
         ended_since: float | None = None
         witness = OomWitness()
         while process.poll() is None:
-            witness.look()
+            witness.note()
             present = status(job)
             self._cancellations.enforce(job, present)
             self._prepare_next(present)

@@ -57,8 +57,8 @@ def test_a_killed_process_is_out_of_memory_only_if_the_kernel_says_so(
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         states.begin(job, child.pid)
         witness = memory.OomWitness()
-        witness.look()
-        witness.look()
+        witness.note()
+        witness.note()
         child.kill()
         child.wait()
         short = witness.saw_one()
@@ -91,7 +91,7 @@ def test_an_old_kill_is_not_taken_for_this_one(monkeypatch) -> None:
     monkeypatch.setattr(memory, "oom_kills", lambda: next(counts))
     witness = memory.OomWitness()
     for _ in range(3):
-        witness.look()
+        witness.note()
     assert witness.saw_one() is False
 
 
