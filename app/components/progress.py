@@ -20,7 +20,18 @@ from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.files import in_words
 from engine.jobs import Job, Status
-from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, RunsRead, curve, known_speed, read_runs, run_again
+from engine.runs import (
+    CHECKPOINT,
+    Comparison,
+    Entry,
+    LostRun,
+    RunsRead,
+    curve,
+    is_training,
+    known_speed,
+    read_runs,
+    run_again,
+)
 from engine.workspace import Workspace
 
 POLL_SECONDS = 1.5  # between two refreshes while something can still change
@@ -91,17 +102,17 @@ def seconds_left(found: Sequence[Entry]) -> float | None:
     lanes = max((runs.cards_of(entry.job) for entry in open_runs), default=1)
     busy = [0.0] * lanes
     for entry in sorted(open_runs, key=lambda entry: entry.status.state != "running"):
-        left = queued.run_seconds(entry.job, entry.status)
+        left = runs.seconds_left(state.workspace(), entry.job, entry.status)
         if left is None:
             return None
-        busy[busy.index(min(busy))] += left if queued.is_training(entry.status) else left * pace
+        busy[busy.index(min(busy))] += left if is_training(entry.status) else left * pace
     return max(busy)
 
 
 def _pace(found: Sequence[Entry]) -> float:
     """How many times as long as it took last the run that trains takes now; 1 where that is not known."""
     for entry in found:
-        if queued.is_training(entry.status) and entry.status.rate:
+        if is_training(entry.status) and entry.status.rate:
             speed = known_speed(state.workspace(), entry.spec.recipe, entry.spec.device)
             return speed.images_per_second / entry.status.rate if speed else 1.0
     return 1.0
@@ -324,7 +335,7 @@ def _share(now: Status) -> float:
     """How much of a run is behind it, roughly: training counts, what comes before it does not."""
     if now.state == "done":
         return 1.0
-    return _stage_share(now) if queued.is_training(now) else 0.0
+    return _stage_share(now) if is_training(now) else 0.0
 
 
 def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *, small: bool = False) -> None:

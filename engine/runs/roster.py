@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
+from engine.runs.estimates import seconds_left, seconds_until_free
+from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
 
 
@@ -29,10 +31,10 @@ class ListedRun:
 
 def listed_runs(workspace: Workspace) -> list[ListedRun]:
     """The runs of a workspace, the newest first; those whose folder is damaged are left out."""
-    return [listed(job, jobs.status(job)) for job in jobs.list_jobs(workspace.runs)]
+    return [listed(workspace, job, jobs.status(job)) for job in jobs.list_jobs(workspace.runs)]
 
 
-def listed(job: Job, now: Status) -> ListedRun:
+def listed(workspace: Workspace, job: Job, now: Status) -> ListedRun:
     """One run as it is now."""
     seed = job.spec.get("seed")
     share = 1.0 if now.state == "done" else min(1.0, now.done / now.total) if now.total else None
@@ -44,8 +46,8 @@ def listed(job: Job, now: Status) -> ListedRun:
         state=state_in_words(now),
         progress=share,
         stage=now.stage,
-        where=place_of(job, now),
-        seconds_left=now.seconds_left,
+        where=where(job, now),
+        seconds_left=seconds_left(workspace, job, now) if now.state == "running" else None,
     )
 
 
@@ -56,10 +58,46 @@ def state_in_words(now: Status) -> str:
     return "stuck" if now.stuck else "stopping" if now.cancel_requested else "paused" if now.paused else "running"
 
 
-def place_of(job: Job, now: Status) -> str:
+def where(job: Job, now: Status) -> str:
     """Where a job runs, or in whose queue it waits, such as "cpu" or "cuda:1 of node7"."""
     lane = works_in(job, now) if now.state == "running" else job.lane
     return lane if now.host in (None, processes.host()) else f"{lane} of {now.host}"
+
+
+@dataclass(frozen=True)
+class WaitingJob:
+    """A job of the queue. waits_for: the jobs that come before it in its lane. begins_in, takes: about, in seconds;
+    None while too little is known, and begins_in of a lane that is paused.
+    """
+
+    job: str
+    kind: str
+    state: str
+    lane: str
+    waits_for: tuple[str, ...]
+    begins_in: float | None
+    takes: float | None
+
+
+def waiting_job(workspace: Workspace, job: Job, now: Status) -> WaitingJob:
+    """A job that runs or waits, with what it waits for."""
+    first: list[tuple[Job, Status]] = []
+    if now.state == "queued":
+        for pair in line(workspace, job):
+            if pair[0].folder == job.folder:
+                break
+            first.append(pair)
+    held = now.state == "queued" and jobs.is_held(workspace, job.lane)
+    begins_in = None if held else seconds_until_free(workspace, first, cards_of(job)) if first else 0.0
+    names = tuple(other.id for other, _ in first)
+    takes = seconds_left(workspace, job, now)
+    return WaitingJob(job.id, job.kind, state_in_words(now), where(job, now), names, begins_in, takes)
+
+
+def open_job_named(workspace: Workspace, text: str) -> Job:
+    """The job that runs or waits and has this name, or alone begins so. Raises UnknownNameError, InvalidInputError."""
+    known = {job.id: job for job, _ in open_jobs(workspace)}
+    return known[_meant("job that runs or waits", text, list(known))]
 
 
 def run_named(workspace: Workspace, text: str) -> Job:
@@ -68,12 +106,14 @@ def run_named(workspace: Workspace, text: str) -> Job:
     Raises UnknownNameError, InvalidInputError if several do, DamagedFileError if what was asked for cannot be read.
     """
     known = [folder.name for folder in jobs.job_folders(workspace.runs)]
+    return jobs.load(workspace.runs / _meant("run", text, known))
+
+
+def _meant(kind: str, text: str, known: list[str]) -> str:
     found = [text] if text in known else [name for name in known if text and name.startswith(text)]
     if not found:
-        raise UnknownNameError("run", text, known)
+        raise UnknownNameError(kind, text, known)
     if len(found) > 1:
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-        raise InvalidInputError(
-            f"{len(found)} runs begin with {text!r}: {', '.join(found[:4])}{more}; write more of it."
-        )
-    return jobs.load(workspace.runs / found[0])
+        raise InvalidInputError(f"{text!r} begins {len(found)} names: {', '.join(found[:4])}{more}; write more of it.")
+    return found[0]
