@@ -16,7 +16,17 @@ class UnknownNameError(WorkbenchError):
     """A task, teacher, method, metric, architecture or run that does not exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known, name = sorted(known), name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+        super().__init__()
+        self.kind, self._known = kind, sorted(known)
+        self.name = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+
+    def __str__(self) -> str:
+        """The sentence. It is made when it is shown: to find the nearest of thousands of names takes a second, and many
+        who ask for a name only try.
+        """
+        if self.args:  # somebody has put it in other words
+            return super().__str__()
+        kind, name, known = self.kind, self.name, self._known
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if close:
             way_out = f"did you mean {' or '.join(close)}?"
@@ -24,8 +34,7 @@ class UnknownNameError(WorkbenchError):
             way_out = f"there are {len(known)}, such as {', '.join(known[:6])}."
         else:
             way_out = f"choose one of {', '.join(known)}." if known else f"there is no {kind} yet."
-        super().__init__(f"There is no {kind} named {name!r}: {way_out}")
-        self.kind, self.name = kind, name
+        return f"There is no {kind} named {name!r}: {way_out}"
 
 
 class InvalidInputError(WorkbenchError):

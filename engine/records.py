@@ -8,8 +8,11 @@ taken for what the program decided; a record without one is of version 0.1, or w
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -39,6 +42,28 @@ def read_record(path: Path, kind: type[T], what: str, way_out: str) -> T:
     cannot be read.
     """
     return record_from(read_value(path, what, way_out), kind, path, what, way_out)
+
+
+REMEMBERED = 8192  # values of files; a few KB each
+
+
+def remembered(read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """`read` of a file, done again only when the file was replaced or changed since: a page looks through a thousand
+    runs at every poll. Nobody may change what it gives. Raises as `read`, which is then asked again the next time.
+    """
+
+    @lru_cache(maxsize=REMEMBERED)
+    def known(path: Path, *_stamps: int) -> T:
+        return read(path)
+
+    def present(path: Path) -> T:
+        try:
+            now = os.stat(path)
+        except OSError:
+            return read(path)  # which says what is wrong
+        return known(path, now.st_ino, now.st_mtime_ns, now.st_size)
+
+    return present
 
 
 def read_value(path: Path, what: str, way_out: str) -> Any:

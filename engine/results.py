@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import msgspec
 
 from engine.errors import InvalidInputError
-from engine.records import Count, Positive, Seconds, Share, read_record, record_from
+from engine.records import Count, Positive, Seconds, Share, read_record, record_from, remembered
 from engine.wording import NO_BREAK, count, percent
 
 RESULT = "result.json"
@@ -161,7 +161,13 @@ def way_out_of(folder: Path) -> str:
 
 def read_result(folder: Path) -> RunResult:
     """The result of the finished run in `folder`. Raises DamagedFileError if it is gone or damaged, StorageError."""
-    found = read_record(folder / RESULT, RunResult, f"the result of run {folder.name}", way_out_of(folder))
+    return _read(folder / RESULT)
+
+
+@remembered
+def _read(path: Path) -> RunResult:
+    folder = path.parent
+    found = read_record(path, RunResult, f"the result of run {folder.name}", way_out_of(folder))
     return replace(found, run=folder.name)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from engine import files
 from engine.errors import DamagedFileError, InvalidInputError, WorkbenchError
 from engine.jobs.lanes import lane_known
-from engine.records import Moment, read_record, write_record
+from engine.records import Moment, read_record, remembered, write_record
 
 if sys.platform != "win32":
     import fcntl
@@ -101,9 +101,14 @@ def load(folder: Path) -> Job:
     Raises InvalidInputError if there is none, DamagedFileError if job.json does not hold what it should, and
     StorageError if it cannot be read.
     """
-    way_out = "restore it from a backup, or remove its folder"
+    return _read(folder / JOB_FILE)
+
+
+@remembered
+def _read(path: Path) -> Job:
+    folder, way_out = path.parent, "restore it from a backup, or remove its folder"
     try:
-        found = read_record(folder / JOB_FILE, _Record, f"what was asked for as {folder.name}", way_out)
+        found = read_record(path, _Record, f"what was asked for as {folder.name}", way_out)
     except DamagedFileError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise

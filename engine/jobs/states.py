@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from engine.jobs.records import (
     now,
     write_job,
 )
-from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from
+from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from, remembered
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -352,10 +353,15 @@ def _read_or(job: Job, otherwise: Status) -> Status:
 
 def _read(job: Job) -> Status:
     """status.json as it was written. Raises DamagedFileError or StorageError."""
-    path, what, way_out = job.folder / STATUS_FILE, f"how far {job.id} is", "resuming the job writes it anew"
+    return replace(_written(job.folder / STATUS_FILE), created=job.created)
+
+
+@remembered
+def _written(path: Path) -> Status:
+    what, way_out = f"how far {path.parent.name} is", "resuming the job writes it anew"
     value = read_value(path, what, way_out)
     if isinstance(value, dict):  # the one is in job.json, the other is the flag's to say
-        value = {**value, "created": job.created, "cancel_requested": False}
+        value = {**value, "created": datetime.min.replace(tzinfo=UTC), "cancel_requested": False}
     found = record_from(value, Status, path, what, way_out)
     if found.state == "interrupted":  # nobody writes that: it is what others see
         raise damaged(path, what, "'interrupted' is never written", way_out)

@@ -3,6 +3,7 @@
 from engine.runs.compared import (
     Compared,
     arithmetic_sentence,
+    consensus_sentence,
     differs_sentence,
     intervals_sentence,
     machine_of,
@@ -13,6 +14,7 @@ from engine.runs.compared import (
 )
 from engine.runs.comparison import (
     Comparison,
+    ConsensusMean,
     Entry,
     LostRun,
     MethodMean,
@@ -103,6 +105,7 @@ __all__ = [
     "Candidate",
     "Compared",
     "Comparison",
+    "ConsensusMean",
     "Decision",
     "Entry",
     "ExtractionTime",
@@ -133,6 +136,7 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "consensus_sentence",
     "curve",
     "damaged_comparisons",
     "decide",

@@ -18,7 +18,7 @@ from engine.evaluation import Interval, PairedDifference, accuracy_interval, pai
 from engine.files import canonical_hash
 from engine.jobs import Job, Status, change_lane, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
-from engine.records import Count, Positive, as_value, damaged, read_record, write_record
+from engine.records import Count, Positive, as_value, damaged, read_record, remembered, write_record
 from engine.results import RESULT, ConsensusRecord, RunResult, read_result, way_out_of
 from engine.runs.engines import LOCAL, get_engine
 from engine.runs.spec import KIND, RunSpec, as_json, spec_of
@@ -194,10 +194,14 @@ def load_comparison(workspace: Workspace, comparison_id: str) -> Comparison:
     known = _known(workspace)
     if comparison_id not in known:
         raise UnknownNameError("comparison", comparison_id, known)
-    path, what = _path(workspace, comparison_id), f"comparison {comparison_id}"
-    way_out = "restore it, or start the same comparison again; its runs stay"
+    return _load(_path(workspace, comparison_id))
+
+
+@remembered
+def _load(path: Path) -> Comparison:
+    what, way_out = f"comparison {path.stem}", "restore it, or start the same comparison again; its runs stay"
     found = read_record(path, Comparison, what, way_out)
-    if not found.id == comparison_id == _id(found.task, found.runs):  # the id is a hash of the runs
+    if not found.id == path.stem == _id(found.task, found.runs):  # the id is a hash of the runs
         raise damaged(path, what, "it names other runs than were compared", way_out)
     return found
 
@@ -216,7 +220,7 @@ def damaged_comparisons(workspace: Workspace, task: str | None = None) -> list[s
 
 def _read(workspace: Workspace, comparison_id: str) -> Comparison | WorkbenchError:
     try:
-        return load_comparison(workspace, comparison_id)
+        return _load(_path(workspace, comparison_id))
     except WorkbenchError as error:
         return error
 

@@ -90,14 +90,13 @@ def request_measurements(workspace: Workspace, specs: Sequence[RunSpec], device:
 
 def single_teacher_runs(workspace: Workspace, task: Task, labels_per_class: int) -> list[Entry]:
     """All runs on this revision of the task in which one teacher taught alone, and those of fine-tuning."""
-    found = [entry for job in list_jobs(workspace.runs) if isinstance(entry := read_run(workspace, job.id), Entry)]
+    asked = {"task_revision": task.revision, "labels_per_class": labels_per_class}  # looked at before a run is read
+    mine = [job for job in list_jobs(workspace.runs) if all(job.spec.get(key) == asked[key] for key in asked)]
+    found = [entry for job in mine if isinstance(entry := read_run(workspace, job.id), Entry)]
     return [
         entry
         for entry in found
-        if entry.spec.held_out
-        and entry.spec.task_revision == task.revision
-        and entry.spec.labels_per_class == labels_per_class
-        and (_teacher_of(entry.spec) is not None or entry.spec.method == REFERENCE.key)
+        if entry.spec.held_out and (_teacher_of(entry.spec) is not None or entry.spec.method == REFERENCE.key)
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import pytest
 
 from engine.errors import DamagedFileError, StorageError
-from engine.records import Count, Moment, Revision, Share, read_record, write_record
+from engine.records import Count, Moment, Revision, Share, read_record, read_value, remembered, write_record
 
 
 class Inner(TypedDict, total=False):
@@ -131,4 +131,22 @@ def test_a_changed_value_does_not_match_the_seal(tmp_path: Path, change: dict[st
     write_record(path, read(written(tmp_path, WHOLE)))
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DamagedFileError, match=r"no longer what was written\): restore it, or remove its line .seal."):
+        read(path)
+
+
+def test_a_remembered_file_is_read_again_when_it_was_replaced_or_damaged(tmp_path):
+    asked = []
+    read = remembered(lambda path: asked.append(path) or read_value(path, "the file", "restore it"))
+    path = tmp_path / "record.json"
+    write_record(path, {"x": 1})
+    assert [read(path), read(path)] == [{"x": 1}] * 2
+    assert len(asked) == 1
+    write_record(path, {"x": 2})
+    assert read(path) == {"x": 2}
+    path.write_text("{")
+    for _ in range(2):  # a failure is not remembered
+        with pytest.raises(DamagedFileError, match=path.name):
+            read(path)
+    path.unlink()
+    with pytest.raises(DamagedFileError, match="is gone"):
         read(path)

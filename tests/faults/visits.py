@@ -36,6 +36,7 @@ PAGES = {  # the view, and which part of it
     "features": ("features", "images"),
     "distill": ("distill", "images"),
     "results": ("results", "images"),
+    "predict": ("predict", "images"),
     "import": ("importing", "images"),
 }
 VERBS: dict[str, list[str]] = {
@@ -79,11 +80,11 @@ def look(home: Workspace, pages: list[str], verbs: list[str], comparison: str = 
 
     comparison: the one that the pages are asked for.
     """
-    with _nothing_starts():
+    with nothing_starts():
         if pages:
             yield from _pages(pages, comparison)
         for name in verbs:  # what changes the workspace comes last
-            yield _verb(name, [part.replace("{home}", str(home.path)) for part in VERBS[name]])
+            yield verb(name, [part.replace("{home}", str(home.path)) for part in VERBS[name]])
 
 
 def _pages(names: list[str], comparison: str) -> Iterator[Look]:
@@ -94,10 +95,10 @@ def _pages(names: list[str], comparison: str) -> Iterator[Look]:
     for name in names:
         view, part = PAGES[name]
         app.query_params["part"] = part
-        yield _seen(name, app.switch_page(f"views/{view}/page.py").run())
+        yield seen(name, app.switch_page(f"views/{view}/page.py").run())
 
 
-def _seen(name: str, app: AppTest) -> Look:
+def seen(name: str, app: AppTest) -> Look:
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
     said = [str(element.value) for kind in kinds for element in kind]
     said += [table.value.to_csv() for table in app.table]
@@ -109,7 +110,7 @@ def _seen(name: str, app: AppTest) -> Look:
     return Look(name, text, _program_error(text))
 
 
-def _verb(name: str, arguments: list[str]) -> Look:
+def verb(name: str, arguments: list[str]) -> Look:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -129,7 +130,7 @@ def _program_error(text: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _nothing_starts() -> Iterator[None]:
+def nothing_starts() -> Iterator[None]:
     """No queue runs beside a look, no worker is started, and nothing is trained."""
 
     def train(*_: Any, **__: Any) -> None:

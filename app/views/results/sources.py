@@ -15,6 +15,7 @@ from engine.runs import (
     RECORDED,  # stands in the URL where the id of an own comparison would
     Compared,
     Comparison,
+    ConsensusMean,
     MethodMean,
     list_comparisons,
     machine_of,
@@ -80,12 +81,17 @@ def table(shown: Shown) -> pd.DataFrame:
             "Student images": f"{mean.images:,}",
             "Steps": f"{steps[mean.method]:,}",
             "Training seconds": f"{mean.seconds:,.1f}",
+            "Consensus, %": None if mean.consensus is None else _consensus(mean.consensus),
             "At equal seconds, %": "–" if mean.at_equal_seconds is None else f"{100 * mean.at_equal_seconds:.1f}",
             "Test images": f"{mean.test_images:,}",
         }
         for mean in shown.means
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).dropna(axis="columns", how="all").fillna("–")
+
+
+def _consensus(found: ConsensusMean) -> str:
+    return f"{100 * found.accuracy:.1f} ({in_percent(found.interval)})"
 
 
 REPEATED = ("Interval from", "Seeds", "Student images", "Test images")  # columns that are often alike in all rows
