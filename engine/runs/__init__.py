@@ -59,7 +59,7 @@ from engine.runs.ranking import (
     rank,
     ranked_rows,
 )
-from engine.runs.recorded import RECORDED, recorded_comparison, recorded_predictions
+from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, run_named
@@ -183,6 +183,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "read_spec_file",
+    "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
     "recorded_predictions",

@@ -22,6 +22,7 @@ from engine.results import RESULT, RunResult, results_in
 from engine.review import open_task
 from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, run_spec_from, start
 from engine.runs.execution import CURVE_EVENT
+from engine.runs.recorded import BUDGETS
 from engine.tasks import Task
 from engine.workspace import Workspace
 
@@ -94,6 +95,16 @@ def recorded(home: Workspace, folder: Path) -> dict[str, Any]:
     document = as_document(comparison, read_runs(home, comparison).results) | about
     write_json(folder / "emoji-fluent.json", document)
     return document
+
+
+def recorded_budgets(home: Workspace, folder: Path, budgets: Sequence[int]) -> None:
+    """Recorded comparisons with one budget each, the largest first, beside the others in `folder`."""
+    documents = []
+    for images in sorted(budgets, reverse=True):
+        _, comparison = planned(home, ["fine-tune", "distill-weighted"], [0], images=images)
+        finish(home, comparison)
+        documents.append(as_document(comparison, read_runs(home, comparison).results))
+    write_json(folder / BUDGETS / "emoji-fluent.json", {"task": "emoji-fluent", "comparisons": documents})
 
 
 def curve(spec: RunSpec) -> list[dict[str, Any]]:

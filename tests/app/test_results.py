@@ -8,7 +8,7 @@ import pytest
 
 from app import queues
 from app.components import charts
-from app.views.results import origin, replay, sources
+from app.views.results import origin, over_budgets, replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
 from engine.results import ArithmeticRecord, results_in
@@ -30,6 +30,7 @@ def quiet(monkeypatch, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
     monkeypatch.setattr(sources, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))
+    monkeypatch.setattr(sources, "recorded_budgets", lambda task: recorded.recorded_budgets(task, folder))
     return folder
 
 
@@ -104,6 +105,27 @@ def test_a_line_reaches_over_all_bars_or_over_its_own(home):
     # From the bottom up, as the bars stand: the variant below its method, fine-tuning on top.
     assert sorted((shape.y0, shape.y1) for shape in several.layout.shapes) == [(-0.45, 0.45), (0.55, 1.45)]
     assert any("cross-validated on 45 labels" in (trace.hovertemplate or "") for trace in one.data)
+
+
+def test_accuracy_over_recorded_budgets_stands_below_the_recorded_comparison(home, quiet):
+    made_runs.recorded(home, quiet)
+    assert "With more student images" not in [found.value for found in open_recorded().subheader]
+    made_runs.recorded_budgets(home, quiet, [4_000, 16_000, 64_000])
+    app = open_recorded()
+    assert "With more student images" in [found.value for found in app.subheader]
+    assert not app.exception
+    found = sources.budgets("emoji-fluent")
+    rows = over_budgets.budget_table(found)
+    assert rows["Student images"].tolist() == [4_000, 4_000, 16_000, 16_000, 64_000, 64_000]
+    figure = over_budgets._figure(found)
+    assert figure.layout.xaxis.type == "log"
+    assert [len(trace.x) for trace in figure.data] == [3, 3]
+    (quiet / "budget" / "emoji-fluent.json").write_text("{")
+    assert "emoji-fluent.json" in text_of(open_recorded())
+
+
+def open_recorded():
+    return open_page("results", task="emoji-fluent", comparison="recorded")
 
 
 def test_a_difference_has_a_color_only_where_the_seeds_tell_its_side(home, three_seeds):

@@ -10,7 +10,7 @@ from app import state
 from app.components import charts, exhibits, tables, wording
 from app.components.charts import Axis
 from app.components.escaping import escape
-from app.views.results import replay, sources
+from app.views.results import over_budgets, replay, sources
 from app.views.results.sources import Shown
 from engine.evaluation import PairedDifference
 from engine.runs import consensus_sentence, intervals_sentence
@@ -34,6 +34,8 @@ def render(shown: Shown, task: Task) -> None:
     with right:
         _draw_curves(shown)
     _draw_table(shown)
+    if shown.recorded:
+        over_budgets.draw(task)
     _draw_weights(shown)
 
 

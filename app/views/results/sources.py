@@ -21,6 +21,7 @@ from engine.runs import (
     machine_of,
     read_compared,
     read_runs,
+    recorded_budgets,
     recorded_compared,
     recorded_comparison,
 )
@@ -60,6 +61,11 @@ def load(workspace: Workspace, source: Source, task: str) -> Shown:
     if source.comparison is None:
         return recorded_compared(recorded_comparison(task) or {}, task)
     return read_compared(workspace, source.comparison)
+
+
+def budgets(task: str) -> list[Shown]:
+    """The comparisons with one budget each that came with the program, the smallest first. Raises WorkbenchError."""
+    return [recorded_compared(document, task) for document in recorded_budgets(task)]
 
 
 def finished_runs(workspace: Workspace, comparison: Comparison) -> int:
