@@ -200,8 +200,8 @@ def keep(job: Job, running: Status) -> None:
 
 
 def is_taken(job: Job, last: Status) -> bool:
-    """Whether a job is not its worker's any more: that was taken for dead, as its machine was not heard for a while, and
-    the job was queued again. last: what the worker wrote, or would write.
+    """Whether a job is not its worker's any more: that was taken for dead, as its machine was not heard for a while,
+    and the job was queued again. last: what the worker wrote, or would write.
     """
     stored = _read_or(job, last)
     return (stored.state, stored.host, stored.pid, stored.pid_started) != (

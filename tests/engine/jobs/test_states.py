@@ -84,14 +84,15 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing_when_it_is_back(job: J
 def test_a_reporter_whose_job_was_taken_stops_its_handler(job: Job) -> None:
     running = begin(job, os.getpid())
     assert running is not None
-    with (
-        Reporter(job, replace(running, host="node7")) as reporter,
-        pytest.raises(CancelledError, match="done elsewhere"),
-    ):
+
+    def work(reporter: Reporter) -> None:
         while True:
             reporter.progress(1, 2, "steps", "")
             reporter.check_cancelled()
             time.sleep(0.02)
+
+    with Reporter(job, replace(running, host="node7")) as reporter, pytest.raises(CancelledError, match="elsewhere"):
+        work(reporter)
     assert status(job).host == running.host
 
 
