@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
+from engine.runs.engines import where
 from engine.runs.estimates import seconds_left, seconds_until_free
 from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
@@ -46,7 +47,7 @@ def listed(workspace: Workspace, job: Job, now: Status) -> ListedRun:
         state=state_in_words(now),
         progress=share,
         stage=now.stage,
-        where=where(job, now),
+        where=_whereabouts(job, now),
         seconds_left=seconds_left(workspace, job, now) if now.state == "running" else None,
     )
 
@@ -58,9 +59,9 @@ def state_in_words(now: Status) -> str:
     return "stuck" if now.stuck else "stopping" if now.cancel_requested else "paused" if now.paused else "running"
 
 
-def where(job: Job, now: Status) -> str:
-    """Where a job runs, or in whose queue it waits, such as "cpu" or "cuda:1 of node7"."""
-    lane = works_in(job, now) if now.state == "running" else job.lane
+def _whereabouts(job: Job, now: Status) -> str:
+    """Where a job runs, or in whose queue it waits, such as "cpu", "cuda:1 of node7" or "SLURM job 41_3 of node7"."""
+    lane = where(job) or (works_in(job, now) if now.state == "running" else job.lane)
     return lane if now.host in (None, processes.host()) else f"{lane} of {now.host}"
 
 
@@ -91,7 +92,7 @@ def waiting_job(workspace: Workspace, job: Job, now: Status) -> WaitingJob:
     begins_in = None if held else seconds_until_free(workspace, first, cards_of(job)) if first else 0.0
     names = tuple(other.id for other, _ in first)
     takes = seconds_left(workspace, job, now)
-    return WaitingJob(job.id, job.kind, state_in_words(now), where(job, now), names, begins_in, takes)
+    return WaitingJob(job.id, job.kind, state_in_words(now), _whereabouts(job, now), names, begins_in, takes)
 
 
 def open_job_named(workspace: Workspace, text: str) -> Job:
