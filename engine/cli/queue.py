@@ -15,7 +15,6 @@ from engine.wording import duration
 from engine.workspace import Workspace
 
 PAUSED = "The queue is paused: what runs goes on to its end, no further run begins until `queue go-on`."
-NAMED = 2  # jobs that another waits for; more are counted
 
 
 def add_parser(verbs: Any) -> None:
@@ -39,10 +38,10 @@ def add_parser(verbs: Any) -> None:
 
 
 def _queue(options: argparse.Namespace) -> int:
-    from engine.runs import is_paused, open_jobs, waiting_job
+    from engine.runs import is_paused, waiting_jobs
 
     workspace = Workspace.from_environment()
-    rows = [asdict(waiting_job(workspace, job, now)) for job, now in open_jobs(workspace)]
+    rows = [asdict(job) for job in waiting_jobs(workspace)]
     if options.json:
         return print_json({"paused": is_paused(workspace), "jobs": rows})
     if is_paused(workspace):
@@ -50,7 +49,7 @@ def _queue(options: argparse.Namespace) -> int:
     shown = [
         {
             **row,
-            "waits_for": ", ".join(row["waits_for"][:NAMED]) + _more(len(row["waits_for"]) - NAMED),
+            "waits_for": ", ".join(row["waits_for"]) + _more(row["ahead"] - len(row["waits_for"])),
             "begins_in": _about(row["begins_in"]),
             "takes": _about(row["takes"]),
         }

@@ -62,7 +62,7 @@ from engine.runs.ranking import (
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
-from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_job
+from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
 from engine.runs.spec import KIND, RunSpec, defaults, plan
 from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
@@ -225,7 +225,7 @@ __all__ = [
     "users_of_run",
     "users_of_task",
     "waiting",
-    "waiting_job",
+    "waiting_jobs",
     "what_changed",
     "what_to_finish",
     "where",

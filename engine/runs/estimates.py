@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from engine import maps
 from engine.errors import WorkbenchError
@@ -55,9 +55,13 @@ def seconds_until_free(workspace: Workspace, found: Sequence[tuple[Job, Status]]
     """About how long until one of so many lanes is through with these jobs, which run or wait, each lane taking the
     next one when it is free; None while too little is known.
     """
+    return free_after((seconds_left(workspace, job, now) for job, now in found), lanes)
+
+
+def free_after(parts: Iterable[float | None], lanes: int = 1) -> float | None:
+    """The same from how long each of the jobs takes, in seconds."""
     busy = [0.0] * lanes
-    for job, now in found:
-        part = seconds_left(workspace, job, now)
+    for part in parts:
         if part is None:
             return None
         busy[busy.index(min(busy))] += part  # those that run come first, so each of them finds a lane of its own

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
 from engine.runs.engines import where
-from engine.runs.estimates import seconds_left, seconds_until_free
+from engine.runs.estimates import free_after, seconds_left
 from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
+
+NAMED = 2  # jobs that another waits for; more are counted
 
 
 @dataclass(frozen=True)
@@ -67,32 +70,38 @@ def _whereabouts(job: Job, now: Status) -> str:
 
 @dataclass(frozen=True)
 class WaitingJob:
-    """A job of the queue. waits_for: the jobs that come before it in its lane. begins_in, takes: about, in seconds;
-    None while too little is known, and begins_in of a lane that is paused.
+    """A job of the queue. ahead: how many jobs come before it in its lane; waits_for: the first of them. begins_in,
+    takes: about, in seconds; None while too little is known, and begins_in of a lane that is paused.
     """
 
     job: str
     kind: str
     state: str
     lane: str
+    ahead: int
     waits_for: tuple[str, ...]
     begins_in: float | None
     takes: float | None
 
 
-def waiting_job(workspace: Workspace, job: Job, now: Status) -> WaitingJob:
-    """A job that runs or waits, with what it waits for."""
-    first: list[tuple[Job, Status]] = []
-    if now.state == "queued":
-        for pair in line(workspace, job):
-            if pair[0].folder == job.folder:
-                break
-            first.append(pair)
-    held = now.state == "queued" and jobs.is_held(workspace, job.lane)
-    begins_in = None if held else seconds_until_free(workspace, first, cards_of(job)) if first else 0.0
-    names = tuple(other.id for other, _ in first)
-    takes = seconds_left(workspace, job, now)
-    return WaitingJob(job.id, job.kind, state_in_words(now), _whereabouts(job, now), names, begins_in, takes)
+def waiting_jobs(workspace: Workspace) -> list[WaitingJob]:
+    """All jobs that run or wait, with what each waits for; each lane and each job is looked at once."""
+    found = open_jobs(workspace)
+    takes = {job.folder: seconds_left(workspace, job, now) for job, now in found}
+    lines: dict[str, list[Path]] = {}
+    listed_jobs = []
+    for job, now in found:
+        if job.lane not in lines:
+            lines[job.lane] = [other.folder for other, _ in line(workspace, job)]
+        in_line = lines[job.lane]
+        waits = now.state == "queued" and job.folder in in_line
+        first = in_line[: in_line.index(job.folder)] if waits else []
+        held = waits and jobs.is_held(workspace, job.lane)
+        begins_in = None if held else free_after((takes.get(folder) for folder in first), cards_of(job))
+        names = tuple(folder.name for folder in first[:NAMED])
+        words, lane = state_in_words(now), _whereabouts(job, now)
+        listed_jobs.append(WaitingJob(job.id, job.kind, words, lane, len(first), names, begins_in, takes[job.folder]))
+    return listed_jobs
 
 
 def open_job_named(workspace: Workspace, text: str) -> Job:

@@ -47,19 +47,19 @@ def _draw(workspace: Workspace) -> None:
         st.info(
             "The queue is paused: what runs goes on to its end, and no further run begins.", icon=":material/pause:"
         )
+    lines = {job.lane: runs.line(workspace, job) for job, now in found[:SHOWN] if now.state == "queued"}
     for job, now in found[:SHOWN]:
-        _draw_job(workspace, job, now)
+        _draw_job(workspace, job, now, lines.get(job.lane, []))
     if len(found) > SHOWN:
         st.caption(f"and {wording.count(len(found) - SHOWN, 'more job')}")
 
 
-def _draw_job(workspace: Workspace, job: Job, now: Status) -> None:
+def _draw_job(workspace: Workspace, job: Job, now: Status, line: queued.Line) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"in-line-{job.id}"):
-        line = runs.line(workspace, job) if now.state == "queued" else []
         st.markdown(f"{queued.name(job)} :gray[{_how(workspace, job, now, line)}]", width="content")
         st.space("stretch")
         waiting = [other.folder for other, present in line if present.state == "queued"]
-        if waiting and waiting[0] != job.folder:
+        if now.state == "queued" and waiting and waiting[0] != job.folder:
             _button("Run next", ":material/vertical_align_top:", f"next-{job.id}", partial(jobs.put_first, job))
         if not now.cancel_requested:
             _button("Cancel", ":material/close:", f"stop-{job.id}", partial(jobs.request_cancel, job))
