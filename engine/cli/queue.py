@@ -50,7 +50,7 @@ def _queue(options: argparse.Namespace) -> int:
         {
             **row,
             "waits_for": ", ".join(row["waits_for"]) + _more(row["ahead"] - len(row["waits_for"])),
-            "begins_in": _about(row["begins_in"]),
+            "begins_in": _about(row["begins_in"]) if row["state"] == "queued" else "",
             "takes": _about(row["takes"]),
         }
         for row in rows

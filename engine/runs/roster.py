@@ -13,7 +13,7 @@ from engine.runs.estimates import free_after, seconds_left
 from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
 
-NAMED = 2  # jobs that another waits for; more are counted
+NAMED = 1  # of the jobs that another waits for; the others are counted
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def render() -> None:
             _draw_setup(workspace, task)
     if current is not None:
         _draw_current(workspace, current)
-    waiting_line.draw(workspace)
+    waiting_line.draw(workspace, watched=current is not None)
     _offer_unfinished(workspace, current)
 
 

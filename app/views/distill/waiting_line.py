@@ -18,20 +18,22 @@ POLL_SECONDS = 3.0
 SHOWN = 12  # jobs; more are counted
 
 
-def draw(workspace: Workspace) -> None:
-    """The queue as it is, live; nothing where nothing runs or waits and it is not paused."""
+def draw(workspace: Workspace, *, watched: bool) -> None:
+    """The queue as it is, live; nothing where nothing runs or waits and it is not paused. Its jobs are folded away
+    where a comparison is watched, which lists its own.
+    """
     if not runs.open_jobs(workspace) and not runs.is_paused(workspace):
         return
 
     @st.fragment(run_every=POLL_SECONDS)
     @page.guarded
     def refresh() -> None:
-        _draw(workspace)
+        _draw(workspace, watched)
 
     refresh()
 
 
-def _draw(workspace: Workspace) -> None:
+def _draw(workspace: Workspace, watched: bool) -> None:
     found = runs.open_jobs(workspace)
     running = sum(now.state == "running" for _, now in found)
     waiting = sum(now.state == "queued" for _, now in found)
@@ -43,15 +45,19 @@ def _draw(workspace: Workspace) -> None:
             _button("Go on", ":material/play_arrow:", "queue-go-on", partial(runs.go_on, workspace))
         elif found:
             _button("Pause", ":material/pause:", "queue-pause", partial(runs.pause, workspace))
-    if runs.is_paused(workspace):
-        st.info(
-            "The queue is paused: what runs goes on to its end, and no further run begins.", icon=":material/pause:"
-        )
+    with st.container():  # there also when empty, so that what is below keeps its place, and stays open
+        if runs.is_paused(workspace):
+            st.info(
+                "The queue is paused: what runs goes on to its end, and no further run begins.", icon=":material/pause:"
+            )
+    if not found:
+        return
     lines = {job.lane: runs.line(workspace, job) for job, now in found[:SHOWN] if now.state == "queued"}
-    for job, now in found[:SHOWN]:
-        _draw_job(workspace, job, now, lines.get(job.lane, []))
-    if len(found) > SHOWN:
-        st.caption(f"and {wording.count(len(found) - SHOWN, 'more job')}")
+    with st.expander("Each job", expanded=False) if watched else st.container():
+        for job, now in found[:SHOWN]:
+            _draw_job(workspace, job, now, lines.get(job.lane, []))
+        if len(found) > SHOWN:
+            st.caption(f"and {wording.count(len(found) - SHOWN, 'more job')}")
 
 
 def _draw_job(workspace: Workspace, job: Job, now: Status, line: queued.Line) -> None:
@@ -68,7 +74,7 @@ def _draw_job(workspace: Workspace, job: Job, now: Status, line: queued.Line) ->
 def _how(workspace: Workspace, job: Job, now: Status, line: queued.Line) -> str:
     """Whether a job runs, or what it waits for, and for how long."""
     if now.state == "queued":
-        return queued.waits_for(job, line)
+        return "waits" if jobs.is_held(workspace, job.lane) else queued.waits_for(job, line)
     if now.stuck:
         return "is stuck: no sign of life for more than a minute"
     if now.paused:
