@@ -12,7 +12,7 @@ from importlib import import_module
 from engine.errors import UnknownNameError
 from engine.methods.distill_weighted import DEFAULT_P
 from engine.methods.method import FIRST_RECIPE, RECIPE, Material, Method, Recipe, Settings, names_of
-from engine.methods.variants import FORMER, variant, with_p
+from engine.methods.variants import FORMER, LATER, variant, with_p
 
 FILES = (  # in the order of every list and chart
     "fine_tune",
@@ -68,6 +68,7 @@ __all__ = [
     "DEFAULT_P",
     "FIRST_RECIPE",
     "FORMER",
+    "LATER",
     "METHODS",
     "RECIPE",
     "REFERENCE",

@@ -15,6 +15,8 @@ from engine.training import TrainSpec
 # Fields that no variant changes: a comparison's runs have them in common.
 SHARED = ("images", "architecture", "start", "size", "precision")
 FORMER = {"spread": "propagation"}  # names of settings in version 0.1, which runs and recorded comparisons still have
+# Settings that came later, with the values at which students are trained as before: a spec that lacks one means these.
+LATER = {"own_share": 0.0, "own_from": 0.5}
 
 
 def with_p(base: Method, p: float) -> Method:

@@ -17,7 +17,7 @@ from engine.methods import METHODS, Method, Recipe, Settings, get_method, names_
 from engine.records import Count, as_value, damaged
 from engine.results import way_out_of
 from engine.runs.engines import LOCAL, place_of
-from engine.runs.flat_specs import modern
+from engine.runs.flat_specs import modern, without_later
 from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
 from engine.tasks import Budget, Draw, Task
@@ -78,6 +78,7 @@ def as_json(spec: RunSpec) -> dict[str, Any]:
         value["p"] = "inf"
     if spec.held_out:  # as runs were written before there were others: their names are a hash of this
         del value["held_out"], value["quotes"]
+    value["settings"] = without_later(value["settings"])
     return value
 
 

@@ -220,6 +220,16 @@ def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, o
         run_spec_from({**flat, "train": {**flat["train"], "colour": 1}})
 
 
+def test_settings_that_came_later_leave_runs_their_names(emoji, small):
+    [spec] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], own_share=0.0, **small)
+    before = as_json(spec)
+    assert "own_share" not in before["settings"]
+    assert run_spec_from(before) == spec
+    [other] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], own_share=0.4, **small)
+    assert run_spec_from(as_json(other)) == other
+    assert other.run_id != spec.run_id
+
+
 def test_a_flat_run_keeps_its_name_and_its_spec_when_it_is_made_again(home, emoji, small):
     [spec] = plan(home, emoji, ["distill-equal"], [0], **small)
     flat = {**as_json(spec), "train": {**FLAT, "objective": "distill"}}
