@@ -60,6 +60,7 @@ from engine.runs.ranking import (
     ranked_rows,
 )
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
+from engine.runs.recorded_ranking import RecordedPanel, recorded_panel
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, run_named
@@ -120,6 +121,7 @@ __all__ = [
     "Proposal",
     "QueueThread",
     "Ranking",
+    "RecordedPanel",
     "RunSpec",
     "RunsRead",
     "Speed",
@@ -186,6 +188,7 @@ __all__ = [
     "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
+    "recorded_panel",
     "recorded_predictions",
     "remove_run",
     "remove_task",

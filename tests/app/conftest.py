@@ -5,12 +5,20 @@ from contextlib import nullcontext
 
 import pytest
 
+from engine import maps
 from engine.images.decoder import Decoders
 from engine.intake import ingest, previews
 from engine.settings import ImportSettings
 from engine.tasks.task import load_task
 from engine.workspace import Workspace
 from tests.app import made_tasks
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch, tmp_path):
+    """No ranking and no map came with the program: they would be shown in place of what a test has made."""
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", tmp_path / "no rankings")
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,7 @@ TEACHER = "emoji-google"
 
 
 @pytest.fixture(autouse=True)
-def no_queue(monkeypatch, tmp_path):
-    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+def no_queue(monkeypatch):
     monkeypatch.setattr(queues, "queue", lambda device: None)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.components import images, page, scatter, waiting, wording
+from app.components import images, page, recorded, scatter, waiting, wording
 from app.components.escaping import escape
 from app.views.features.draft import FeaturesDraft, Picked
 from engine import maps
@@ -74,8 +74,9 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     workspace = state.workspace()
     everything = maps.read_map(workspace, task, teacher.name, "umap", whole=True)
     umap = everything or maps.read_map(workspace, task, teacher.name, "umap")
-    if umap is None:
-        _umap_job(task, teacher, nothing_yet=scatter.pca(workspace, task, teacher.name) is None)
+    if umap is None or umap.recorded:
+        nothing_yet = umap is None and scatter.pca(workspace, task, teacher.name) is None
+        _umap_job(task, teacher, umap, nothing_yet=nothing_yet)
     elif everything is None and len(task.train_rows) > maps.LARGEST_MAP:
         _whole_umap_job(task, teacher)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -146,8 +147,10 @@ def _choose_classes(task: Task) -> list[str]:
     return list(chosen)
 
 
-def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
-    """Offer the UMAP; once it was asked for, show how far it is. nothing_yet: there is no other map to show."""
+def _umap_job(task: Task, teacher: TeacherRecord, came: Map | None, *, nothing_yet: bool) -> None:
+    """Offer the UMAP; once it was asked for, show how far it is. came: the one that came with the program. nothing_yet:
+    there is no other map to show.
+    """
 
     slot = FeaturesDraft.current().slots[task.revision, teacher.name]
 
@@ -162,6 +165,9 @@ def _umap_job(task: Task, teacher: TeacherRecord, *, nothing_yet: bool) -> None:
             ask,
             half_way=lambda: len(maps.seen_rows(state.workspace(), task, teacher.name)),
         )
+        return
+    if came is not None:
+        recorded.note(f"This UMAP came with the program ({came.recorded}).", ask, "draw the map here")
         return
     everyone, seen = len(maps.map_rows(task)), len(maps.seen_rows(state.workspace(), task, teacher.name))
     with st.container(border=nothing_yet, horizontal=not nothing_yet, vertical_alignment="center"):

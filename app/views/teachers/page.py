@@ -43,7 +43,9 @@ def render() -> None:
     _no_ranking(ranking)
     st.subheader("Similarity to the task", anchor=False)
     panel = cached.panel(task)
-    if panel is None:
+    if came := cached.recorded(task):
+        jobs.compute_here(task, came)
+    elif panel is None:
         jobs.resample(task)
     similar_first = [ranked.teacher for ranked in ranking.ranked] or list(ranking.candidates)
     records = filters.ask(similar_first, task.name).ordered(similar_first)
