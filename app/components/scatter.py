@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components import plots
 from app.components.escaping import escape_chart
 from engine import maps
 from engine.maps import Map
@@ -70,7 +71,7 @@ def draw(points: pd.DataFrame, task: Task, highlighted: Sequence[str], *, lasso:
 
     Labeled images are diamonds, the others dots. With `highlighted` classes all others turn gray.
     """
-    event = st.plotly_chart(
+    event = plots.plot(
         _figure(points, task.classes, highlighted, lasso=lasso),
         key=key,
         on_select="rerun",

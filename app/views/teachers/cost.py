@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from app.components import plots
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import MetricPlaces, Ranking
@@ -46,10 +47,9 @@ def draw(
         title=f"{title}, logarithmic", type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks]
     )
     figure.update_yaxes(title=f"{metric.title} ({metric.unit})")
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="similarity over cost",
-        config={"displayModeBar": False},
         alt=f"{metric.title} of {len(records)} teachers over {axis}; the table above has the same numbers",
     )
     point_chart.legend(ranking, points)

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import queues, state
-from app.components import batch, labels, tables, wording
+from app.components import batch, labels, plots, tables, wording
 from app.components.escaping import escape
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
@@ -148,10 +148,9 @@ def _chart(
         )
     figure.update_xaxes(title=f"Predicted: {metric.title} ({metric.unit})")
     figure.update_yaxes(title="Measured: held-out accuracy, %")
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="predicted and measured",
-        config={"displayModeBar": False},
         alt=f"Held-out accuracy of students of {wording.count(len(shown), 'teacher')} over {metric.title}; the table "
         "below has the same numbers",
     )

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import origin, page, tables, wording
+from app.components import origin, page, plots, tables, wording
 from app.components.escaping import escape, escape_chart
 from app.views.teachers.draft import TeachersDraft
 from engine.evaluation import Interval
@@ -151,10 +151,9 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
         barmode="overlay",
     )
     best = ranking.ranked[0]
-    event = st.plotly_chart(
+    event = plots.plot(
         figure,
         key=f"similarity {ranking.metric} {TeachersDraft.current().chart}",
-        config={"displayModeBar": False},
         on_select="rerun",
         selection_mode="points",
         alt=f"{metric.title} of {len(order)} teachers, higher is better; the most similar is {best.teacher.title} with "

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import page, tables
+from app.components import page, plots, tables
 from app.views.teachers.ranked import COLORS, PATTERNS, ROW_PIXELS, short_title
 from engine.methods import DEFAULT_P
 from engine.runs import Ranking, active_weights, effective_teachers
@@ -174,10 +174,9 @@ def _bars(
         height=70 + ROW_PIXELS * len(ranked), margin={"l": 0, "r": 60, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
     heaviest = max(ranking.candidates, key=lambda teacher: active.get(teacher.name, 0.0))
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="weights",
-        config={"displayModeBar": False},
         alt=f"Weights of {len(ranked)} teachers, {len(active)} of which take part; the largest is "
         f"{heaviest.title} with {active[heaviest.name]:.3f}",
     )
