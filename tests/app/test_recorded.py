@@ -9,7 +9,6 @@ import pytest
 
 from app import queues
 from engine import maps
-from engine.installation import bundled
 from engine.jobs import list_jobs
 from engine.maps import Map
 from engine.records import write_record
@@ -24,10 +23,7 @@ TASK = "emoji-fluent"
 
 
 @pytest.fixture(autouse=True)
-def as_installed(nothing_recorded, monkeypatch):
-    """With what comes with the program, and nobody who works off the queue."""
-    monkeypatch.setattr(maps, "ASSETS", bundled("maps"))
-    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", bundled("rankings"))
+def as_installed(recorded_assets, monkeypatch):
     monkeypatch.setattr(queues, "queue", lambda device: None)
 
 
@@ -64,13 +60,15 @@ def test_other_labels_are_not_what_was_recorded(home):
     assert "Rank the teachers" in [found.label for found in app.button]
 
 
-def test_a_map_is_there_at_once_and_one_drawn_here_takes_its_place(home):
-    app = open_page("features", task=TASK)
+def test_a_map_is_there_at_once_and_one_drawn_here_takes_its_place(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "maps")
+    task, teacher = open_task(home, TASK), get_teacher(home, "emoji-google")
+    rows = maps.map_rows(task)
+    drawn = Map("umap", rows, np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32))
+    maps.record_map(tmp_path / "maps", task, teacher, drawn)
+    app = open_page("features", task=TASK, teacher=teacher.name)
     assert not list_jobs(home.jobs)
     assert app.get("plotly_chart")
     assert "Recorded" in "".join(badges(app))
-    task = open_task(home, TASK)
-    teacher = get_teacher(home, app.selectbox(key="widget features teacher").value)
-    rows = maps.map_rows(task)
-    maps.write_map(home.maps, task, teacher, Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
+    maps.write_map(home.maps, task, teacher, drawn)
     assert "Recorded" not in "".join(badges(shown(app.run())))

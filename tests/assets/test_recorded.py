@@ -1,10 +1,7 @@
 """Rankings and maps that come with the program are of what comes with the program now."""
 
-import numpy as np
 import pytest
-from sklearn.neighbors import KNeighborsClassifier
 
-from engine import maps
 from engine.review import open_task
 from engine.runs import recorded_panel
 from engine.runs.ranking import allowed_teachers
@@ -34,18 +31,3 @@ def test_each_task_has_its_ranking_by_every_metric(shared_home, task):
 def test_another_draw_is_another_ranking(shared_home, task):
     assert recorded_panel(shared_home, task, Draw(4, 0)) is None
     assert recorded_panel(shared_home, task, Draw(5, 1)) is None
-
-
-def test_each_teacher_that_may_teach_has_its_map(shared_home, task):
-    missing = [t.name for t in allowed_teachers(shared_home, task) if maps.recorded_map(task, t) is None]
-    assert missing == [], WAY_OUT
-
-
-def test_the_best_teachers_map_keeps_classes_apart(shared_home, task):
-    """So its points are those of its rows: with others, a point's neighbor is of its class as often as by chance."""
-    best = recorded_panel(shared_home, task, usual_draw(task)).ranking(shared_home, task, "parc").ranked[0].teacher
-    drawn = maps.recorded_map(task, best)
-    labels = task.labels[drawn.rows]
-    neighbors = KNeighborsClassifier(1).fit(drawn.coordinates, labels).kneighbors(return_distance=False)[:, 0]
-    chance = float((np.bincount(labels) / len(labels)) @ (np.bincount(labels) / len(labels)))
-    assert (labels[neighbors] == labels).mean() > 2 * chance

@@ -173,6 +173,11 @@ def _cards(panel: TeacherPanel) -> None:
         card.draw(chosen)
 
 
+def _written(values: Sequence[Sequence[float | None]], form: str) -> list[list[str]]:
+    """A table of numbers as they stand everywhere else: Plotly would write a hyphen for a minus."""
+    return [["" if value is None else wording.number(value, form) for value in row] for row in values]
+
+
 def _tau(found: MeanRankPlaces) -> None:
     titles = [METRICS[key].title for key in found.metrics]
     figure = go.Figure(
@@ -180,7 +185,9 @@ def _tau(found: MeanRankPlaces) -> None:
             z=[list(row) for row in found.kendall],
             x=titles,
             y=titles,
-            texttemplate="%{z:.1f}",
+            text=_written(found.kendall, ".1f"),
+            customdata=_written(found.kendall, ".2f"),
+            texttemplate="%{text}",
             textfont={"size": 10},
             colorscale=TAU,
             zmin=-1,
@@ -188,7 +195,7 @@ def _tau(found: MeanRankPlaces) -> None:
             showscale=False,
             xgap=1,
             ygap=1,
-            hovertemplate="%{y} and %{x}: τ = %{z:.2f}<extra></extra>",
+            hovertemplate="%{y} and %{x}: τ = %{customdata}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", automargin=True)

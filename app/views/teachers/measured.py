@@ -138,7 +138,11 @@ def _chart(
         TeacherPoint(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
         for m, similarity in shown
     ]
-    figure = point_chart.figure(ranking, points, relations, "%{y:.1f}\u00a0% at %{x:.4g}")
+
+    def said(point: TeacherPoint) -> str:
+        return f"{wording.percent(point.y / 100)} at {wording.number(point.x, tables.SIGNIFICANT)}"
+
+    figure = point_chart.figure(ranking, points, relations, said)
     if found.fine_tuning is not None:
         figure.add_hline(
             y=100 * found.fine_tuning.accuracy,

@@ -23,14 +23,15 @@ from engine.teachers import TeacherRecord
 LINE_LETTERS = 23  # of a title beside its bar
 NAMED = 3  # teachers that the first one is not distinguished from; more are counted
 FORMS = {  # of the table's numbers
-    "First in, %": ".1f",
+    "First in, %": tables.PERCENT,
     "Rank": ".0f",
-    "Classes": ",d",
     "Input size, px": ".0f",
-    "Parameters, M": ".2f",
-    "GFLOPs": ".3f",
-    "Held-out accuracy, %": ".1f",
+    "Parameters, M": wording.PARAMETERS,
+    "GFLOPs": wording.GFLOPS,
+    "Held-out accuracy, %": tables.PERCENT,
 }
+# Columns that would not fit: the chosen teacher's record has them, and so has the table's list of columns.
+MORE = ("Architecture", "Input size, px", "Parameters, M", "Held-out accuracy, %", "Accuracy is", "License", "Origin")
 ROW_PIXELS = 34  # height of one bar with its air
 RELATIONS = {"other": "another collection", "disjoint": "same collection, other parts of it"}
 COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the backgrounds of both themes
@@ -123,7 +124,10 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
                 orientation="h",
                 marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation], "opacity": 0.5},
                 unselected={"marker": {"opacity": 0.35}},
-                hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+                hovertext=[
+                    f"{escape_chart(ranked.teacher.title)}: {_shown(metric, ranked.similarity)}" for ranked in found
+                ],
+                hovertemplate="%{hovertext}<extra></extra>",
             )
     shown = [by_name[name] for name in names]
     ends = [
@@ -236,6 +240,7 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         tables.written(narrow, FORMS | dict.fromkeys((metric, "Low", "High"), _form(metric))),
         hide_index=True,
         height="content",
+        column_order=[name for name in narrow if name not in MORE],
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
             "Low": st.column_config.NumberColumn(help="Of the 95\u00a0% interval."),
@@ -320,7 +325,7 @@ def _network(teacher: TeacherRecord) -> str:
         return f"not here, only what it says of the images of task {teacher.weights.task}"
     return (
         f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
-        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image"
+        f"{wording.parameters(teacher.parameters)}, {wording.gflops(teacher.gflops)} per image"
     )
 
 

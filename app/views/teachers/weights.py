@@ -51,7 +51,7 @@ def draw(ranking: Ranking, relations: Mapping[str, str]) -> None:
         table = st.expander("The weights as a table", on_change="rerun", key="weights table")
         if table.open:
             found = weight_table(ranking, everyone, active)
-            forms = dict.fromkeys(found.columns[1:], ".3f")
+            forms = dict.fromkeys(found.columns[1:], tables.WEIGHT)
             table.dataframe(tables.written(found, forms), hide_index=True, alt="Weight α of each teacher")
 
 
@@ -164,7 +164,7 @@ def _bars(
                 "pattern_shape": [BY_HAND_PATTERN if by_hand else PATTERNS[relations[name]] for name in ranked],
             },
             orientation="h",
-            hovertemplate="%{y}: α = %{x:.4f}<extra></extra>",
+            hovertemplate="%{y}: α = %{x:.3f}<extra></extra>",
         )
     )
     figure.update_yaxes(categoryorder="array", categoryarray=[titles[name] for name in reversed(ranked)])
