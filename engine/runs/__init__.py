@@ -45,6 +45,13 @@ from engine.runs.more_labels import (
     seconds_of,
     would_more_help,
 )
+from engine.runs.opinions import (
+    disagreement,
+    has_ranked_features,
+    proposals,
+    separation_by,
+    top_pseudo_labels,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
@@ -144,6 +151,7 @@ __all__ = [
     "defaults",
     "delete",
     "differs_sentence",
+    "disagreement",
     "discarded",
     "discards",
     "dispatch",
@@ -157,6 +165,7 @@ __all__ = [
     "finishing_spec",
     "get_engine",
     "hand_over",
+    "has_ranked_features",
     "intervals_sentence",
     "known_panel",
     "known_speed",
@@ -177,6 +186,7 @@ __all__ = [
     "predictions_of",
     "predictions_path",
     "proposal_for",
+    "proposals",
     "rank",
     "ranked_rows",
     "read_compared",
@@ -204,6 +214,7 @@ __all__ = [
     "run_spec_from",
     "seconds_left",
     "seconds_of",
+    "separation_by",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
@@ -212,6 +223,7 @@ __all__ = [
     "take_back",
     "thread_of",
     "time_of_suspects",
+    "top_pseudo_labels",
     "trained_on_all",
     "undecided",
     "unfinished_measurements",
