@@ -23,7 +23,7 @@ from engine.jobs import Job
 from engine.maps import Map
 from engine.tasks import Task
 
-CARD = 262  # pixels: four beside each other on a usual screen, one on a phone
+CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
 LEGEND = 20  # names that have an entry
 
 
@@ -37,7 +37,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     _offer_all(task, [each for each in placed if umap_of(task, each.teacher) is None])
     shown = st.container()
     said: list[Coloring] = []
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         for each in placed:
             found = _card(task, each, drawn[each.teacher.name], controls.asked_of(each.teacher, by, pair, run))
             said += [] if found is None else [found]
