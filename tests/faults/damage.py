@@ -30,7 +30,11 @@ from tests.faults.workspace import (
 )
 
 # Verbs that read one kind of file of a workspace alone; the first of them starts a process, which takes seconds.
-READ_ALONE = {"import": ("settings.json",), "benchmark": ("result.json",)}
+READ_ALONE = {
+    "import": ("settings.json",),
+    "benchmark": ("result.json",),
+    "predict": ("student", "student.json", "likeness", "job.json, done"),
+}
 NEIGHBORS = ("birds", "cells", "scans")  # tasks that Start shows whatever has become of a file of another one
 
 

@@ -130,7 +130,7 @@ def timed_pages(home: Workspace) -> Iterator[Timed]:
         app.query_params["comparison"] = newest.stem
         app.run()
         for name, (view, part) in PAGES.items():
-            app.query_params["part"] = part
+            app.query_params["section" if view == "results" else "part"] = part
             yield _timed(name, lambda view=view, name=name: seen(name, app.switch_page(f"views/{view}/page.py").run()))
         for name, arguments in LISTS.items():
             yield _timed(f"engine {name}", lambda name=name, arguments=arguments: verb(name, arguments))
