@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_NAME = 80  # letters of a name in a message: it may be anything that somebody wrote
 
@@ -51,6 +52,14 @@ class TooFewLabelsError(InvalidInputError):
 
 class StorageError(WorkbenchError):
     """The workspace cannot be written or read: no space, no permission, or not there."""
+
+
+class FullDiskError(StorageError):
+    """No space is left, or a quota is used up. needed: bytes that `path` takes, as far as they are known."""
+
+    def __init__(self, message: str, path: Path, needed: int | None = None) -> None:
+        super().__init__(message)
+        self.path, self.needed = path, needed
 
 
 class UnavailableError(WorkbenchError):

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedFileError, InvalidInputError, StorageError
+from engine.errors import DamagedFileError, FullDiskError, InvalidInputError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"  # a file or folder so named is a write that never finished, and may be removed
 _LEFT_BEHIND = ".tmp"  # also what safetensors itself leaves of a write, such as .tmp4rnXbh
@@ -25,8 +25,8 @@ def storage_error(error: OSError, path: Path, needed: int | None = None) -> Stor
     """The sentence for an operating system's refusal to read or write `path`. needed: its bytes, if they are known."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         room = f", which takes {in_words(needed)} while {_free(path)}" if needed else ""
-        return StorageError(
-            f"No space left while writing {path}{room}: free some space on that disk, then start again."
+        return FullDiskError(
+            f"No space left while writing {path}{room}: free some space on that disk, then start again.", path, needed
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
@@ -75,10 +75,21 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise storage_error(error, path, needed) from error
+        refused = storage_error(error, path, needed)
+        if isinstance(refused, FullDiskError) and needed is None:
+            refused.needed = _written(temporary)
+        raise refused from error
     finally:
         with suppress(OSError):  # whatever refuses here must not hide the first error
             temporary.unlink(missing_ok=True)
+
+
+def _written(temporary: Path) -> int | None:
+    """How many bytes came to lie in a file before the disk was full: at least so many are needed."""
+    try:
+        return temporary.stat().st_size or None
+    except OSError:
+        return None
 
 
 @contextmanager

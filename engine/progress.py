@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+STUCK = "no sign of life for a minute, though its process lives; `runs cancel --force` ends it"
+
 
 class ProgressLine:
     """Progress of one piece of work on standard error, with rate and time left: at most one line a second."""
@@ -34,6 +36,14 @@ class JobLines:
 
     def __init__(self, total: int) -> None:
         self.total, self.states, self.printed = total, dict[str, str](), 0.0
+        self.kept = dict[str, str]()  # job -> what keeps it
+
+    def _say(self, job: Any, sentence: str) -> None:
+        """Say once what keeps a job."""
+        kind = sentence.partition(":")[0]
+        if self.kept.get(job.id) != kind:
+            self.kept[job.id] = kind
+            print(f"    {job.id}: {sentence}", file=sys.stderr)
 
     def __call__(self, job: Any, now: Any) -> None:
         """Say how a job is."""
@@ -43,6 +53,8 @@ class JobLines:
             ended = sum(state in ("done", "failed", "cancelled") for state in self.states.values())
             detail = f": {now.message}" if now.message else ""
             print(f"[{ended}/{max(self.total, ended)}] {job.id} {now.state}{detail}", file=sys.stderr)
+        elif now.state == "running" and (now.paused or now.stuck):
+            self._say(job, now.stage if now.paused else STUCK)
         elif now.state == "running" and time.monotonic() - self.printed >= 2 and now.total:
             self.printed = time.monotonic()
             line = _progress(now.done, now.total, now.unit, now.rate, now.seconds_left)

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import exhibits, tables
+from app.components import ceilings, exhibits, tables
 from app.components.escaping import escape_chart
 from app.components.methods import style_of, title
 from app.components.wording import count, percent
@@ -39,7 +39,9 @@ class Curve:
 
 
 def draw_accuracies(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], key: str) -> None:
-    """Bars of held-out accuracy with their intervals, to be saved; a dot for each seed where there are several."""
+    """Bars of held-out accuracy with their intervals, to be saved; a dot for each seed where there are several, and a
+    line where the accuracy of a consensus is known.
+    """
     table = accuracy_table(means)
     exhibits.draw(
         _bars(means, by_seed),
@@ -59,14 +61,16 @@ def draw_curves(curves: Sequence[Curve], axis: Axis, key: str, limits: tuple[flo
     st.plotly_chart(_curves(curves, axis, limits), key=key, config=CONFIG, alt=_curves_text(curves, axis))
 
 
-def draw_saved_curves(curves: Sequence[Curve], axis: Axis, key: str) -> None:
-    """The curves of runs that have ended, to be saved."""
+def draw_saved_curves(curves: Sequence[Curve], means: Sequence[MethodMean], axis: Axis, key: str) -> None:
+    """The curves of runs that have ended, to be saved, with the accuracy of the consensus where it is known."""
+    figure = _curves(curves, axis, None)
+    ceilings.add_to_curves(figure, means, max((p[axis] for curve in curves for p in curve.points), default=0.0))
     exhibits.draw(
-        _curves(curves, axis, None),
+        figure,
         curve_table(curves),
         CURVE_FORMS,
         name=f"accuracy over {axis}",
-        alt=_curves_text(curves, axis),
+        alt=_curves_text(curves, axis) + ceilings.text(means),
         key=key,
     )
 
@@ -95,10 +99,11 @@ def accuracy_table(means: Sequence[MethodMean]) -> pd.DataFrame:
             "Held-out accuracy, %": 100 * mean.accuracy,
             "From, %": 100 * mean.interval.low,
             "To, %": 100 * mean.interval.high,
+            "Consensus, %": 100 * mean.consensus.accuracy if mean.consensus else None,
         }
         for mean in means
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
 def curve_table(curves: Sequence[Curve]) -> pd.DataFrame:
@@ -141,7 +146,7 @@ def _bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]]) -
             _add_seeds(figure, mean, seeds)
     ends = [max([mean.interval.high, *by_seed.get(mean.method, ())]) * 100 for mean in ordered]
     figure.add_scatter(
-        x=[end + 1.5 for end in ends],
+        x=[ceilings.beside(end + 1.5, ordered, mean) for end, mean in zip(ends, ordered, strict=True)],
         y=[escape_chart(mean.title) for mean in ordered],
         mode="text",
         text=[percent(mean.accuracy) for mean in ordered],
@@ -155,6 +160,8 @@ def _bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]]) -
         showlegend=False,
         barmode="overlay",
     )
+    ceilings.add_to_bars(figure, ordered)
+    ends += [100 * consensus.accuracy for _, consensus in ceilings.of_methods(ordered)]
     figure.update_xaxes(title=ACCURACY_TITLE, range=[0, min(118.0, max(ends) + 16)], gridcolor=GRID, zeroline=False)
     figure.update_yaxes(automargin=True, ticksuffix="  ")
     return figure
@@ -198,7 +205,7 @@ def _bars_text(means: Sequence[MethodMean]) -> str:
         f"{mean.title} {percent(mean.accuracy)} ({percent(mean.interval.low)} to {percent(mean.interval.high)})"
         for mean in means
     )
-    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {said}"
+    return f"Held-out accuracy with 95\u00a0% intervals, higher is better: {said}{ceilings.text(means)}"
 
 
 def _curves(curves: Sequence[Curve], axis: Axis, limits: tuple[float, float] | None) -> go.Figure:

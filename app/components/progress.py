@@ -36,6 +36,8 @@ _BADGES: dict[str, tuple[str, str, Any]] = {  # state -> word, icon, color
     "cancelled": ("Cancelled", ":material/cancel:", "orange"),
     "interrupted": ("Interrupted", ":material/restart_alt:", "orange"),
 }
+_STUCK = ("Stuck", ":material/warning:", "red")
+_PAUSED = ("Paused", ":material/pause:", "orange")
 
 
 def draw_runs(workspace: Workspace, comparison: Comparison) -> None:
@@ -152,6 +154,10 @@ def _draw_run(workspace: Workspace, entry: Entry, waits_for: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{title(entry.spec.method)}** · seed {entry.spec.seed}", width="content")
             word, icon, color = _BADGES[now.state]
+            if now.stuck:
+                word, icon, color = _STUCK
+            elif now.paused:
+                word, icon, color = _PAUSED
             st.badge("Stopping" if now.cancel_requested else word, icon=icon, color=color)
             st.markdown(_detail(entry, waits_for), width="content")
             cancellable = not now.terminal and not now.cancel_requested
@@ -165,7 +171,9 @@ def _draw_run(workspace: Workspace, entry: Entry, waits_for: str) -> None:
                 if not can_go_on(entry):
                     st.space("stretch")
                 _offer_removal(workspace, entry)
-        if now.state == "running":
+        if now.stuck:
+            _draw_stuck(entry)
+        elif now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
             if said := _latest(curve_of(entry)):
                 st.caption(said)
@@ -173,6 +181,17 @@ def _draw_run(workspace: Workspace, entry: Entry, waits_for: str) -> None:
             st.error(escape(problem), icon=":material/error:")
         if now.state == "failed" and now.message:
             st.error(escape(now.message), icon=":material/error:")
+
+
+def _draw_stuck(entry: Entry) -> None:
+    """That a run gives no sign of life, and the way to end it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            ":material/warning: No sign of life for more than a minute, though its process lives. When it is ended and "
+            "resumed, it goes on from its last checkpoint.",
+            width="content",
+        )
+        _button("End it", ":material/dangerous:", f"end-{entry.run}", _end_now, [entry.job])
 
 
 def _offer_removal(workspace: Workspace, entry: Entry) -> None:
@@ -228,7 +247,8 @@ def _detail(entry: Entry, waits_for: str) -> str:
             f"{wording.duration(entry.result.seconds)} of training]"
         )
     if entry.status.state == "queued":
-        return f":gray[{waits_for}]"
+        tried = f"{escape(entry.status.message)} It is tried again; " if entry.status.message else ""
+        return f":gray[{tried}{waits_for}]"
     if entry.status.state == "interrupted":
         return ":gray[its process ended; the queue takes it up again]"
     if entry.status.state in STOPPED and not can_go_on(entry):
@@ -315,6 +335,11 @@ def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *,
             st.error(escape(str(error)), icon=":material/error:")
             return
         st.rerun()
+
+
+def _end_now(chosen: Sequence[Job]) -> None:
+    for job in chosen:
+        jobs.end_now(job)
 
 
 def _cancel(chosen: Sequence[Job]) -> None:

@@ -47,13 +47,22 @@ def _draw(job: Job, now: Status, what: str, again: Callable[[], Job]) -> None:
         if now.state == "done":
             st.markdown(f":material/check: {what}: done.")
             return
+        if now.stuck:
+            st.markdown(f":material/warning: {what}: no sign of life for more than a minute, though its process lives.")
+            if st.button("End it", icon=":material/dangerous:", key=f"end {job.id}"):
+                _try(jobs.end_now, job)
+            return
         share = min(1.0, now.done / now.total) if now.total else 0.0
         st.progress(share, text=f"{what} · {_where(job, now)}")
         if st.button("Cancel", icon=":material/close:", key=f"cancel {job.id}", disabled=now.cancel_requested):
-            try:
-                jobs.request_cancel(job)
-            except WorkbenchError as error:
-                st.error(escape(str(error)), icon=":material/error:")
+            _try(jobs.request_cancel, job)
+
+
+def _try(act: Callable[[Job], object], job: Job) -> None:
+    try:
+        act(job)
+    except WorkbenchError as error:
+        st.error(escape(str(error)), icon=":material/error:")
 
 
 def _where(job: Job, now: Status) -> str:

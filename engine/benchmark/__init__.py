@@ -5,7 +5,6 @@ that make the comparisons for it.
 from engine.benchmark.gains import as_document, tabulate_apart
 from engine.benchmark.sittings import (
     agenda,
-    comparisons_in,
     device_sentence,
     results_folder,
     run_sittings,
@@ -16,7 +15,6 @@ from engine.benchmark.suites import get_suite
 __all__ = [
     "agenda",
     "as_document",
-    "comparisons_in",
     "device_sentence",
     "get_suite",
     "results_folder",

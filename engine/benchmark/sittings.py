@@ -38,7 +38,7 @@ from engine.runs import (
     repeating_command,
     start,
 )
-from engine.runs.recorded import PREDICTIONS, SEED
+from engine.runs.recorded import PREDICTIONS, SEED, comparisons_in
 from engine.tasks import Task, is_own, task_names
 from engine.tasks.catalogue import add_task_file
 from engine.teachers import bundled_names as bundled_teachers
@@ -158,13 +158,6 @@ def run_sittings(workspace: Workspace, sittings: Sequence[Sitting], compared: Co
         except WorkbenchError as error:
             failures.append(f"{sitting.name}: {error}")
     return failures
-
-
-def comparisons_in(value: Any) -> list[Any]:
-    """The comparisons in the JSON value of a file: several where it is a curve over budgets, else the value itself."""
-    if isinstance(value, Mapping) and isinstance(value.get("comparisons"), list):
-        return list(value["comparisons"])
-    return [value]
 
 
 def _arguments(suite: Suite, task: SuiteTask, images: int, device: str, engine: str) -> dict[str, Any]:

@@ -64,8 +64,8 @@ _OF_SUITES = ("resume", "tasks", "methods", "seeds", "images", "device", "engine
 
 
 def _in_files(files: Sequence[Path]) -> list[Any]:
-    from engine.benchmark import comparisons_in
     from engine.files import read_json
+    from engine.runs.recorded import comparisons_in
 
     return [document for path in files for document in comparisons_in(read_json(path))]
 

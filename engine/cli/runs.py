@@ -27,7 +27,8 @@ def add_parser(verbs: Any) -> None:
     show.add_argument("--spec", action="store_true", help="print the file for `run` that gives this very run")
     add_json(show)
     _of_a_run(below, "watch", _watch, "follow a run until it ends; Ctrl-C stops watching, not the run")
-    _of_a_run(below, "cancel", _cancel, "cancel a run; it can be resumed")
+    cancel = _of_a_run(below, "cancel", _cancel, "cancel a run; it can be resumed")
+    cancel.add_argument("--force", action="store_true", help="end its process at once, if it does not answer any more")
     _of_a_run(below, "resume", _resume, "queue a stopped run again; it goes on from its checkpoint")
     delete = add_command(below, "delete", _delete, "move runs to the trash; asks first")
     delete.add_argument("ids", metavar="ID", nargs="+", help="or the beginning of one")
@@ -52,7 +53,7 @@ def _runs(options: argparse.Namespace) -> int:
 def _progress(run: Any) -> str:
     share = "" if run.progress is None else percent(run.progress, 0)
     left = "" if run.seconds_left is None else f", {duration(run.seconds_left)} left"
-    return f"{share}{left}" if run.state != "running" or share else run.stage
+    return f"{share}{left}" if run.state not in ("running", "paused") or share else run.stage
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -110,7 +111,7 @@ def _cancel(options: argparse.Namespace) -> int:
     from engine.runs import run_named
 
     job = run_named(Workspace.from_environment(), options.id)
-    now = jobs.request_cancel(job)
+    now = jobs.end_now(job) if options.force else jobs.request_cancel(job)
     print(f"{job.id} {'is being stopped' if now.cancel_requested else f'is {now.state}'}.")
     return 0
 

@@ -23,7 +23,9 @@ FEWEST = 10  # decided images of which the accuracy is drawn; of fewer it jumps 
 
 
 def bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], best: str) -> Html:
-    """Accuracy of each method with its interval, and a dot for each seed where there are several."""
+    """Accuracy of each method with its interval, a dot for each seed where there are several, and a dashed line where
+    the accuracy of its consensus is known.
+    """
     parts: list[Html] = []
     for place, mean in enumerate(means):
         top = place * ROW
@@ -40,6 +42,9 @@ def bars(means: Sequence[MethodMean], by_seed: Mapping[str, Sequence[float]], be
         ]
         if len(seeds) > 1:
             row += [tag("circle", cx=_n(WIDTH * value), cy=middle, r=3, class_="dot") for value in seeds]
+        if mean.consensus is not None:
+            x = WIDTH * mean.consensus.accuracy
+            row.append(_line(x, top + 18, x, top + 42, "even"))
         parts.append(tag("g", *row, class_="best" if mean.method == best else None))
     said = "; ".join(f"{mean.title} {percent(mean.accuracy)}" for mean in means)
     return _svg(WIDTH, len(means) * ROW, f"Held-out accuracy: {said}", parts)

@@ -11,7 +11,7 @@ from engine.delivery.report_markup import NOT_KNOWN, Html, between, facts, figur
 from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.methods import get_method
-from engine.runs import MethodMean, arithmetic_sentence, intervals_sentence, shared_sentence
+from engine.runs import MethodMean, arithmetic_sentence, consensus_sentence, intervals_sentence, shared_sentence
 from engine.student import student_title
 from engine.wording import points
 
@@ -24,18 +24,29 @@ def section(found: ReportMaterial) -> Iterator[Html]:
     yield paragraph(f"{shared_sentence(shared)} {arithmetic_sentence(compared.results)}".rstrip())
     yield figure(
         charts.bars(compared.means, compared.by_seed, best),
-        f"Held-out accuracy, 0 to 100\u00a0%; higher is better. {intervals_sentence(compared)}",
+        f"Held-out accuracy, 0 to 100\u00a0%; higher is better. {intervals_sentence(compared)}{_dashed(found)}",
     )
     yield table(
-        ("Method", "Accuracy, %", "95\u00a0% interval, %", "To fine-tuning, points", "Seeds", "Student images"),
+        (
+            "Method",
+            "Accuracy, %",
+            "95\u00a0% interval, %",
+            "To fine-tuning, points",
+            "Consensus, %",
+            "Seeds",
+            "Student images",
+            "Seconds",
+        ),
         [
             (
                 mean.title,
                 f"{100 * mean.accuracy:.1f}",
                 between(mean.interval.low, mean.interval.high, ""),
                 _difference(mean),
+                NOT_KNOWN if mean.consensus is None else f"{100 * mean.consensus.accuracy:.1f}",
                 ", ".join(map(str, mean.seeds)),
                 f"{mean.images:,}",
+                f"{mean.seconds:,.0f}",
             )
             for mean in compared.means
         ],
@@ -46,6 +57,12 @@ def section(found: ReportMaterial) -> Iterator[Html]:
     else:
         yield note("How accuracy grew was not kept.")
     yield facts([(mean.title, _summary(mean)) for mean in compared.means])
+
+
+def _dashed(found: ReportMaterial) -> str:
+    """What the dashed line stands for, where there is one."""
+    said = consensus_sentence(found.compared)
+    return f" Dashed: {said}" if said else ""
 
 
 def _difference(mean: MethodMean) -> str:

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import IO
 
 from engine import files
-from engine.errors import BusyError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
+from engine.errors import BusyError, FullDiskError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.jobs import processes, states
 from engine.jobs.lanes import is_card
+from engine.jobs.memory import OomWitness
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
 from engine.jobs.states import Status, is_unsettled, settle, status, works_in
@@ -31,6 +32,7 @@ if sys.platform != "win32":
 
 GRACE = 10.0  # s from the wish to cancel until SIGTERM: a worker looks once a step, which may take seconds
 KILL_GRACE = 5.0  # s from SIGTERM until SIGKILL: enough to remove half-written files
+FULL_DISK = 2.0  # s until a queue that found its disk full looks again
 LINGER = 30.0  # s that a process may go on after it has said that its job ended
 AHEAD = 30.0  # s that a card's job still takes when a worker for the next one is started, which loads for a few seconds
 WARM_AFTER = 1.0  # s that a lane has been empty until a worker is started that waits for its next job
@@ -129,14 +131,16 @@ def drain(
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
     lock = FileLock(workspace, lane)
     while not drainer.stop.is_set():
-        if lock.acquire():
-            try:
+        try:
+            if lock.acquire():
                 drainer.run_all(lock, until_empty)
-            finally:
-                drainer.spare.dismiss()
-                lock.release()
-        else:
-            drainer.look_on()
+            else:
+                drainer.look_on()
+        except FullDiskError:  # not even a start can be written down: what waits goes on waiting
+            drainer.stop.wait(FULL_DISK)
+        finally:
+            drainer.spare.dismiss()
+            lock.release()
         if until_empty and not drainer.unfinished():
             return
         drainer.stop.wait(poll)
@@ -255,7 +259,7 @@ class _Drainer:
                     self._cancellations.enforce(job, present)
                 self.stop.wait(self._poll)
             elif dead:
-                self._settle(dead[0], None)
+                self._settle(dead[0], None, None)
             elif queued:
                 self._run(queued[0], lock)
             elif until_empty:
@@ -315,7 +319,9 @@ class _Drainer:
 
     def _watch(self, job: Job, process: subprocess.Popen[bytes]) -> None:
         ended_since: float | None = None
+        witness = OomWitness()
         while process.poll() is None:
+            witness.note()
             present = status(job)
             self._cancellations.enforce(job, present)
             self._prepare_next(present)
@@ -327,7 +333,7 @@ class _Drainer:
                 threading.Thread(target=process.wait, daemon=True).start()  # collects it whenever it ends
                 return
         processes.kill_group(process.pid)  # whatever the worker started and did not end itself
-        self._settle(job, process.returncode)
+        self._settle(job, process.returncode, witness)
 
     def _prepare_next(self, present: Status) -> None:
         """Have a worker loaded when a card's job ends and another waits: a card idles while a process starts. A CPU
@@ -337,10 +343,11 @@ class _Drainer:
         if is_card(self._lane) and ends_soon and any(now.state == "queued" for _, now in self._jobs.look()):
             self.spare.prepare()
 
-    def _settle(self, job: Job, exit_code: int | None) -> None:
+    def _settle(self, job: Job, exit_code: int | None, witness: OomWitness | None) -> None:
         ended, hopeless = _read_exit(exit_code)
+        short = witness.saw_one() if witness and ended == signal.SIGKILL.name else None
         with suppress(InvalidInputError):  # removed in the meantime
-            self._notify(job, settle(job, ended, hopeless=hopeless))
+            self._notify(job, settle(job, ended, hopeless=hopeless, short_of_memory=short))
 
     def _refuse(self, job: Job, message: str) -> None:
         with suppress(InvalidInputError):  # removed in the meantime

@@ -25,6 +25,7 @@ STATUS_FILE = "status.json"
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "log.txt"
 CANCEL_FLAG = "cancel"  # an empty file: the user asked for the work to stop
+SPACE_FLAG = "waits-for-space"  # as long as what the job needs, and without content: its disk is full
 LOCK_FILE = "lock"
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,150}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from typing import Any, Literal
 from engine import files
 from engine.errors import BusyError, InvalidInputError, WorkbenchError
 from engine.files import remove_temporary
-from engine.jobs import processes
+from engine.jobs import memory, processes, space
 from engine.jobs.lanes import ANY_CARD, FIRST_CARD
 from engine.jobs.records import (
     CANCEL_FLAG,
@@ -44,6 +46,7 @@ class Status:
 
     state: "interrupted" says that it was running, but its process is gone; the queue will take it up again.
     cancel_requested: the user asked it to stop and it has not stopped yet.
+    stuck: its process lives, but has given no sign of life for a minute. paused: it waits for space on its disk.
     done, total, unit: progress of the present stage; total is None while unknown.
     rate: units a second over the last while; seconds_left: in the present stage. None while unknown or not running.
     stage: what it is doing now. message: one sentence for the user when it failed or was cancelled.
@@ -73,6 +76,8 @@ class Status:
     host: str | None = None
     lane: str | None = None
     cancel_requested: bool = False
+    stuck: bool = False
+    paused: bool = False
 
     @property
     def terminal(self) -> bool:
@@ -110,13 +115,21 @@ def status(job: Job) -> Status:
         return stored
     cancel_requested = os.path.exists(job.folder / CANCEL_FLAG)
     if is_alive(stored):
-        return replace(stored, cancel_requested=cancel_requested)
+        return _as_seen(job, replace(stored, cancel_requested=cancel_requested))
     again = _read_or(job, stored)  # it may have ended, in good order, between the two looks
     if again.state != "running" or is_alive(again):
         return again
     if cancel_requested:
         return replace(again, state="cancelled", message=CANCELLED_MESSAGE, rate=None, seconds_left=None)
     return replace(again, state="interrupted", rate=None, seconds_left=None)
+
+
+def _as_seen(job: Job, running: Status) -> Status:
+    """A running job as it is, which it may not be able to say itself: its disk is full, or it answers no more."""
+    if waiting := space.waits_for(job):
+        return replace(running, stage=waiting, done=0, total=None, rate=None, seconds_left=None, paused=True)
+    silent = running.heartbeat is None or abs((now() - running.heartbeat).total_seconds()) > STALE_AFTER
+    return replace(running, rate=None, seconds_left=None, stuck=True) if silent else running
 
 
 def is_alive(stored: Status) -> bool:
@@ -161,6 +174,7 @@ def begin_locked(job: Job, pid: int, lane: str | None = None) -> Status | None:
     if present.state not in ("queued", "interrupted"):
         return None
     remove_temporary(job.folder, older_than=0.0)
+    space.remove_flag(job)
     started = replace(
         present,
         state="running",
@@ -168,6 +182,7 @@ def begin_locked(job: Job, pid: int, lane: str | None = None) -> Status | None:
         heartbeat=now(),
         stage="Starting its process",
         attempts=present.attempts + 1,
+        message=None,
         pid=pid,
         pid_started=mark,
         host=processes.host(),
@@ -202,10 +217,13 @@ def put_back(job: Job, last: Status) -> Status:
         return _requeue(job, replace(last, attempts=max(0, last.attempts - 1)))
 
 
-def settle(job: Job, ended: str | None = None, *, hopeless: bool = False) -> Status:
+def settle(
+    job: Job, ended: str | None = None, *, hopeless: bool = False, short_of_memory: bool | None = None
+) -> Status:
     """Decide about a job whose process died without a word: cancelled, queued again, or failed after three attempts.
 
     ended: how the process died, such as "signal 9", as far as known. hopeless: it would only die again the same way.
+    short_of_memory: whether the system ended it for want of memory; None where nobody knows.
     Changes nothing if the job is not running or its process is alive.
     """
     with changing(job.folder):
@@ -216,8 +234,9 @@ def settle(job: Job, ended: str | None = None, *, hopeless: bool = False) -> Sta
         if present.state == "cancelled":
             return _end(job, stored, "cancelled", CANCELLED_MESSAGE)
         if not hopeless and stored.attempts < MAX_ATTEMPTS:
-            return _requeue(job, stored)
-        return _end(job, stored, "failed", _death_sentence(job, stored.attempts, ended, hopeless))
+            return _requeue(job, stored, memory.sentence(job.kind) if short_of_memory else None)
+        how = _death_sentence(job, stored.attempts, ended, hopeless, short_of_memory)
+        return _end(job, stored, "failed", how)
 
 
 def change_lane(job: Job, lane: str) -> Job:
@@ -252,6 +271,30 @@ def request_cancel(job: Job) -> Status:
         if present.state in ("queued", "interrupted"):
             return _end(job, present, "cancelled", CANCELLED_MESSAGE)
         return present
+
+
+def end_now(job: Job, patience: float = 5.0) -> Status:
+    """Cancel a job whose process does not answer any more, and end that process at once.
+
+    Raises InvalidInputError if it works on another machine, BusyError if the system does not let it go within
+    `patience` seconds, and as `request_cancel`.
+    """
+    present = request_cancel(job)
+    if present.state != "running":
+        return present
+    if not is_here(present):
+        raise InvalidInputError(f"{job.id} works on {present.host}: end its process, {present.pid}, there.")
+    assert present.pid is not None
+    processes.send_signal(present.pid, present.pid_started, signal.SIGKILL)
+    until = time.monotonic() + patience
+    while processes.runs(present.pid, present.pid_started):
+        if time.monotonic() > until:
+            raise BusyError(
+                f"The process {present.pid} of {job.id} cannot be ended: the system holds it, as it does while a disk "
+                "does not answer; try again, or start the machine anew."
+            )
+        time.sleep(0.05)
+    return settle(job)
 
 
 def resume(job: Job) -> Status:
@@ -300,10 +343,10 @@ def _end(job: Job, last: Status, state: State, message: str | None) -> Status:
     return ended
 
 
-def _requeue(job: Job, last: Status) -> Status:
+def _requeue(job: Job, last: Status, message: str | None = None) -> Status:
     remove_temporary(job.folder, older_than=0.0)
     _remove_flag(job)
-    queued = replace(_at_rest(last), state="queued", finished=None, message=None)
+    queued = replace(_at_rest(last), state="queued", finished=None, message=message)
     _store(job, queued)
     return queued
 
@@ -321,16 +364,22 @@ def _remove_flag(job: Job) -> None:
         raise files.storage_error(error, path) from error
 
 
-def _death_sentence(job: Job, attempts: int, ended: str | None, hopeless: bool) -> str:
+def _death_sentence(job: Job, attempts: int, ended: str | None, hopeless: bool, short_of_memory: bool | None) -> str:
+    if short_of_memory:
+        return memory.sentence(job.kind, times=attempts)
     how = f" ({ended})" if ended else ""
     last_line = _last_line(job.log_path)
     last_words = f" The last line there: {last_line}" if last_line else ""
     if hopeless:
         return f"It stopped because of an error in the program{how}; details are in {job.log_path}.{last_words}"
     return (
-        f"Its process ended without a word {attempts} times{how}; the machine may be short of memory. "
+        f"Its process ended without a word {attempts} times{how}; {_suspicion(short_of_memory)}. "
         f"Look into {job.log_path}, then resume it.{last_words}"
     )
+
+
+def _suspicion(short_of_memory: bool | None) -> str:
+    return "the machine may be short of memory" if short_of_memory is None else "the system counted no want of memory"
 
 
 def _last_line(path: Path, length: int = 200) -> str:
@@ -360,8 +409,9 @@ def _read(job: Job) -> Status:
 def _written(path: Path) -> Status:
     what, way_out = f"how far {path.parent.name} is", "resuming the job writes it anew"
     value = read_value(path, what, way_out)
-    if isinstance(value, dict):  # the one is in job.json, the other is the flag's to say
-        value = {**value, "created": datetime.min.replace(tzinfo=UTC), "cancel_requested": False}
+    if isinstance(value, dict):  # the one is in job.json, the others are for whoever looks to say
+        seen = {"cancel_requested": False, "stuck": False, "paused": False}
+        value = {**value, "created": datetime.min.replace(tzinfo=UTC), **seen}
     found = record_from(value, Status, path, what, way_out)
     if found.state == "interrupted":  # nobody writes that: it is what others see
         raise damaged(path, what, "'interrupted' is never written", way_out)
@@ -370,7 +420,7 @@ def _written(path: Path) -> Status:
 
 def _store(job: Job, state: Status) -> None:
     record = as_value(state)
-    del record["created"], record["cancel_requested"]
+    del record["created"], record["cancel_requested"], record["stuck"], record["paused"]
     files.write_json(job.folder / STATUS_FILE, record)
 
 

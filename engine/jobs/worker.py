@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -15,17 +14,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from engine import files
-from engine.errors import CancelledError, StorageError, UnknownNameError, WorkbenchError
-from engine.jobs import states
+from engine.errors import CancelledError, FullDiskError, StorageError, UnknownNameError, WorkbenchError
+from engine.jobs import memory, states
 from engine.jobs.records import Job, load
 from engine.jobs.reporter import Reporter
+from engine.jobs.space import SpaceWait, full_disk
 from engine.jobs.states import State, Status
 from engine.workspace import Workspace
 
 Handler = Callable[[Workspace, Job, Reporter], None]
 
 LOADING, BEGINNING = "Loading the libraries", "Beginning"  # the first stages of every job
+END_BYTES = 100_000  # that the end of a job takes, plenty
 DONE, FAILED, CANCELLED, REFUSED, PUT_BACK = 0, 1, 3, 4, 143  # exit codes; 143 is what a shell says of SIGTERM
 
 
@@ -68,7 +68,7 @@ def _work(job: Job, running: Status, handlers: Mapping[str, Handler]) -> int:
                 handler = handlers[job.kind]
                 reporter.check_cancelled()
                 reporter.progress(0, None, "", BEGINNING)
-                handler(Workspace.of_job(job.folder), job, reporter)
+                _handle(handler, job, reporter)
             finally:
                 last = reporter.latest()
     except _AskedToStop:
@@ -81,24 +81,47 @@ def _work(job: Job, running: Status, handlers: Mapping[str, Handler]) -> int:
     return _finish(job, last, "done", None)
 
 
+def _handle(handler: Handler, job: Job, reporter: Reporter) -> None:
+    """Do the work; where the disk is full, wait until there is room, and go on from what was kept, as after a kill."""
+    waiting = SpaceWait(job, reporter.check_cancelled)
+    while True:
+        try:
+            handler(Workspace.of_job(job.folder), job, reporter)
+            return
+        except Exception as error:
+            found = None if isinstance(error, CancelledError) else full_disk(error, job.folder)
+            if found is None:
+                raise
+            full = found
+        _log(job, f"Waiting for disk space: {full}\n")
+        waiting.wait(full)
+
+
 def sentence(error: BaseException, job: Job) -> str:
     """One sentence for the user: a WorkbenchError's own, or that the program has an error and where to read on."""
     if isinstance(error, WorkbenchError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return str(files.storage_error(error, Path(error.filename or job.folder)))
+    if memory.ran_out(error):
+        return memory.sentence(job.kind, error=error)
     first_line = next(iter(str(error).strip().splitlines()), "")[:200]
     what = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     return f"It stopped because of an error in the program ({what}); details are in {job.log_path}."
 
 
 def _finish(job: Job, last: Status, state: State, message: str | None) -> int:
-    """Write the end. If even that is refused, the log has the first error, and the exit code tells the queue."""
-    try:
-        ended = states.finish(job, last, state, message)
-    except WorkbenchError as error:
-        _log(job, f"{message or 'The work is done.'}\nThis could not be noted: {error}\n")
-        return FAILED
+    """Write the end, as soon as the disk has room for it. If it is refused otherwise, the log has the first error, and
+    the exit code tells the queue.
+    """
+    waiting = SpaceWait(job, lambda: None)
+    while True:
+        try:
+            ended = states.finish(job, last, state, message)
+            break
+        except FullDiskError as error:
+            waiting.wait(FullDiskError(str(error), error.path, END_BYTES))
+        except WorkbenchError as error:
+            _log(job, f"{message or 'The work is done.'}\nThis could not be noted: {error}\n")
+            return FAILED
     return {"done": DONE, "cancelled": CANCELLED}.get(ended.state, FAILED)
 
 

@@ -3,6 +3,7 @@
 from engine.runs.compared import (
     Compared,
     arithmetic_sentence,
+    consensus_sentence,
     differs_sentence,
     intervals_sentence,
     machine_of,
@@ -13,6 +14,7 @@ from engine.runs.compared import (
 )
 from engine.runs.comparison import (
     Comparison,
+    ConsensusMean,
     Entry,
     LostRun,
     MethodMean,
@@ -57,7 +59,7 @@ from engine.runs.ranking import (
     rank,
     ranked_rows,
 )
-from engine.runs.recorded import RECORDED, recorded_comparison, recorded_predictions
+from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, run_named
@@ -103,6 +105,7 @@ __all__ = [
     "Candidate",
     "Compared",
     "Comparison",
+    "ConsensusMean",
     "Decision",
     "Entry",
     "ExtractionTime",
@@ -133,6 +136,7 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "consensus_sentence",
     "curve",
     "damaged_comparisons",
     "decide",
@@ -176,6 +180,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "read_spec_file",
+    "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
     "recorded_predictions",

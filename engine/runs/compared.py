@@ -12,10 +12,10 @@ from typing import Any
 
 from engine.methods import place
 from engine.results import RunResult, results_in
-from engine.runs.comparison import Comparison, MethodMean, as_document, method_means, read_runs
+from engine.runs.comparison import Comparison, ConsensusMean, MethodMean, as_document, method_means, read_runs
 from engine.runs.recorded import RECORDED
 from engine.tasks import Task
-from engine.wording import ALL_LABELS_INTERVALS, NO_BREAK, listed
+from engine.wording import ALL_LABELS_INTERVALS, NO_BREAK, count, listed, percent
 from engine.workspace import Workspace
 
 
@@ -115,6 +115,29 @@ def intervals_sentence(found: Compared) -> str:
     return f"{said} They cover the choice of labels. Marks: single seeds. Differences are paired by seed."
 
 
+def consensus_sentence(found: Compared) -> str:
+    """How often the consensus is right that students learned from, and how that was seen; empty where nobody knows."""
+    judged = [(mean.title, mean.consensus) for mean in found.means if mean.consensus is not None]
+    return " ".join(_of_consensus(title, one) for title, one in judged)
+
+
+def _of_consensus(title: str, found: ConsensusMean) -> str:
+    low, high = percent(found.interval.low), percent(found.interval.high)
+    said = (
+        f"the consensus that {title} learns from is right on {percent(found.accuracy)} ({low} to {high}) of "
+        f"{count(found.images, 'label')} that it was not told (cross-validated: a {_PARTS.get(found.folds, 'part')} of "
+        "the labels left out at a time, so that it had fewer than the student). A student near the line has learned "
+        "what the consensus knows."
+    )
+    if found.unlabeled_accuracy is not None:
+        said += (
+            f" With all labels it is right on {percent(found.unlabeled_accuracy)} of the "
+            f"{count(found.unlabeled_images, 'training image')} whose labels no method sees."
+        )
+    return said
+
+
+_PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 _SHARED = {  # in the order of the sentence
     "task": "task {}",
     "labels_per_class": "{} labels per class",

@@ -41,12 +41,19 @@ def listed(job: Job, now: Status) -> ListedRun:
         task=str(job.spec.get("task", "")),
         method=str(job.spec.get("method", "")),
         seed=seed if isinstance(seed, int) else None,
-        state="stopping" if now.cancel_requested else now.state,
+        state=state_in_words(now),
         progress=share,
         stage=now.stage,
         where=place_of(job, now),
         seconds_left=now.seconds_left,
     )
+
+
+def state_in_words(now: Status) -> str:
+    """The state as a list shows it: of a job that runs also that it is stuck, stopping, or waits for disk space."""
+    if now.state != "running":
+        return now.state
+    return "stuck" if now.stuck else "stopping" if now.cancel_requested else "paused" if now.paused else "running"
 
 
 def place_of(job: Job, now: Status) -> str:

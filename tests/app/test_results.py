@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from app import queues
-from app.views.results import origin, replay, sources
+from app.components import charts
+from app.views.results import origin, over_budgets, replay, sources
 from engine.delivery import student_archive
 from engine.evaluation import Interval
 from engine.results import ArithmeticRecord, results_in
 from engine.review import open_task
-from engine.runs import compared, read_runs, recorded, recorded_comparison
+from engine.runs import compared, plan, read_runs, recorded, recorded_comparison
 from engine.runs import recorded as recorded_module
+from engine.runs.comparison import method_means
 from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -28,6 +30,7 @@ def quiet(monkeypatch, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
     monkeypatch.setattr(sources, "recorded_comparison", lambda task: recorded.recorded_comparison(task, folder))
+    monkeypatch.setattr(sources, "recorded_budgets", lambda task: recorded.recorded_budgets(task, folder))
     return folder
 
 
@@ -71,6 +74,58 @@ def test_one_seed_has_an_interval_over_test_images_and_the_page_says_what_it_lea
     assert rows["To fine-tuning, points"][2] == "+9.9 (one seed, no interval)"
     assert "not the choice of labels" in text_of(app)
     assert "epoch" not in text_of(app).lower()
+
+
+def test_the_consensus_is_a_line_where_it_was_judged_and_none_where_it_was_not(home, three_seeds):
+    """31, 32 and 33 of 45 labels right: 71.1 %."""
+    without = open_page("results", task="emoji-fluent", comparison=three_seeds.id)
+    assert "Dashed" not in text_of(without)
+    assert not {"Consensus, %"} & {name for found in without.dataframe for name in found.value.columns}
+    _, comparison = made_runs.planned(home, ["fine-tune", "distill-consensus"], [0, 1, 2])
+    made_runs.finish(home, comparison)
+    app = open_page("results", task="emoji-fluent", comparison=comparison.id)
+    assert table(app)["Consensus, %"].tolist() == ["–", "71.1 (65.6 to 76.6)"]
+    said = text_of(app).replace("\\", "")
+    assert "Dashed: the consensus that DistillConsensus learns from is right on 71.1 % (65.6 % to" in said
+    assert "of 45 labels that it was not told" in said
+    assert "right on 70.0 % of the 559 training images whose labels no method sees" in said
+
+
+def test_a_line_reaches_over_all_bars_or_over_its_own(home):
+    means = []
+    for method in ("fine-tune", "distill-consensus", "distill-consensus(neighbors=0)"):
+        [spec] = plan(home, open_task(home, "emoji-fluent"), [method], [0], device="cpu")
+        means += method_means([made_runs.as_result(made_runs.result(spec, 0.5, 400, made_runs.curve(spec)))])
+    one, several = charts._bars(means[:2], {}), charts._bars(means, {})
+    [shape] = one.layout.shapes
+    assert (shape.x0, shape.yref, shape.y0, shape.y1) == (pytest.approx(100 * 31 / 45), "paper", 0, 1)
+    [numbers] = [trace for trace in one.data if getattr(trace, "mode", "") == "text"]
+    assert numbers.x == pytest.approx([100 * 31 / 45 + 1.5] * 2)  # numbers of bars that end before it stand behind
+    assert one.layout.annotations[0].text == "consensus 68.9\u00a0%"
+    # From the bottom up, as the bars stand: the variant below its method, fine-tuning on top.
+    assert sorted((shape.y0, shape.y1) for shape in several.layout.shapes) == [(-0.45, 0.45), (0.55, 1.45)]
+    assert any("cross-validated on 45 labels" in (trace.hovertemplate or "") for trace in one.data)
+
+
+def test_accuracy_over_recorded_budgets_stands_below_the_recorded_comparison(home, quiet):
+    made_runs.recorded(home, quiet)
+    assert "With more student images" not in [found.value for found in open_recorded().subheader]
+    made_runs.recorded_budgets(home, quiet, [4_000, 16_000, 64_000])
+    app = open_recorded()
+    assert "With more student images" in [found.value for found in app.subheader]
+    assert not app.exception
+    found = sources.budgets("emoji-fluent")
+    rows = over_budgets.budget_table(found)
+    assert rows["Student images"].tolist() == [4_000, 4_000, 16_000, 16_000, 64_000, 64_000]
+    figure = over_budgets._figure(found)
+    assert figure.layout.xaxis.type == "log"
+    assert [len(trace.x) for trace in figure.data] == [3, 3]
+    (quiet / "budget" / "emoji-fluent.json").write_text("{")
+    assert "emoji-fluent.json" in text_of(open_recorded())
+
+
+def open_recorded():
+    return open_page("results", task="emoji-fluent", comparison="recorded")
 
 
 def test_a_difference_has_a_color_only_where_the_seeds_tell_its_side(home, three_seeds):

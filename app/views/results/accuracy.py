@@ -10,10 +10,10 @@ from app import state
 from app.components import charts, exhibits, tables, wording
 from app.components.charts import Axis
 from app.components.escaping import escape
-from app.views.results import replay, sources
+from app.views.results import over_budgets, replay, sources
 from app.views.results.sources import Shown
 from engine.evaluation import PairedDifference
-from engine.runs import intervals_sentence
+from engine.runs import consensus_sentence, intervals_sentence
 from engine.tasks import Task
 from engine.wording import MINUS
 
@@ -29,9 +29,13 @@ def render(shown: Shown, task: Task) -> None:
         st.markdown("**Held-out accuracy** :gray[(higher is better)]")
         charts.draw_accuracies(shown.means, shown.by_seed, "results-bars")
         st.caption(intervals_sentence(shown))
+        if told := consensus_sentence(shown):
+            st.caption(f"Dashed: {escape(told)}")
     with right:
         _draw_curves(shown)
     _draw_table(shown)
+    if shown.recorded:
+        over_budgets.draw(task)
     _draw_weights(shown)
 
 
@@ -88,7 +92,7 @@ def _draw_curves(shown: Shown) -> None:
             persist_state="session",
         )
         axis = "seconds" if chosen == "seconds" else "images"
-    charts.draw_saved_curves(sources.curves(shown), axis, f"results-curves-{axis}")
+    charts.draw_saved_curves(sources.curves(shown), shown.means, axis, f"results-curves-{axis}")
 
 
 def _draw_table(shown: Shown) -> None:

@@ -15,11 +15,13 @@ from engine.runs import (
     RECORDED,  # stands in the URL where the id of an own comparison would
     Compared,
     Comparison,
+    ConsensusMean,
     MethodMean,
     list_comparisons,
     machine_of,
     read_compared,
     read_runs,
+    recorded_budgets,
     recorded_compared,
     recorded_comparison,
 )
@@ -61,6 +63,11 @@ def load(workspace: Workspace, source: Source, task: str) -> Shown:
     return read_compared(workspace, source.comparison)
 
 
+def budgets(task: str) -> list[Shown]:
+    """The comparisons with one budget each that came with the program, the smallest first. Raises WorkbenchError."""
+    return [recorded_compared(document, task) for document in recorded_budgets(task)]
+
+
 def finished_runs(workspace: Workspace, comparison: Comparison) -> int:
     """How many runs of a comparison are done now."""
     return len(read_runs(workspace, comparison).results)
@@ -80,12 +87,17 @@ def table(shown: Shown) -> pd.DataFrame:
             "Student images": f"{mean.images:,}",
             "Steps": f"{steps[mean.method]:,}",
             "Training seconds": f"{mean.seconds:,.1f}",
+            "Consensus, %": None if mean.consensus is None else _consensus(mean.consensus),
             "At equal seconds, %": "–" if mean.at_equal_seconds is None else f"{100 * mean.at_equal_seconds:.1f}",
             "Test images": f"{mean.test_images:,}",
         }
         for mean in shown.means
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).dropna(axis="columns", how="all").fillna("–")
+
+
+def _consensus(found: ConsensusMean) -> str:
+    return f"{100 * found.accuracy:.1f} ({in_percent(found.interval)})"
 
 
 REPEATED = ("Interval from", "Seeds", "Student images", "Test images")  # columns that are often alike in all rows

@@ -58,23 +58,6 @@ def test_a_kind_that_nobody_handles_is_named(workspace: Workspace) -> None:
     assert now.message == "There is no kind of job named 'countt': did you mean count?"
 
 
-def test_a_full_disk_in_somebody_else_s_code_is_told_with_its_way_out(workspace: Workspace) -> None:
-    job, now = workspace.run("out_of_space")
-    assert now.state == "failed"
-    assert now.message is not None
-    assert now.message.startswith(f"No space left while writing {job.folder / 'student.bin'}: free some space")
-
-
-def test_a_full_disk_does_not_hide_the_first_error(workspace: Workspace) -> None:
-    job, now = workspace.run("full_disk")
-    log = job.log_path.read_text()
-    assert "TypeError: the first error" in log
-    assert "This could not be noted: No space left" in log
-    assert (now.state, now.attempts) == ("failed", 1)
-    assert now.message is not None
-    assert now.message.startswith("It stopped because of an error in the program (exit code 1); details are in ")
-
-
 def test_sigterm_unwinds_and_puts_the_job_back_without_counting_the_start(workspace: Workspace) -> None:
     job = workspace.add("busy")
     process = subprocess.Popen(command(job), start_new_session=True)

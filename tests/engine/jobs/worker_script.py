@@ -4,7 +4,6 @@
 `worker_script.py drain-warm WORKSPACE` does so with a worker that waits: `worker_script.py warm CHANNEL`.
 """
 
-import errno
 import json
 import os
 import signal
@@ -89,21 +88,6 @@ def dies_confused(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     raise ValueError("lost my way")
 
 
-def full_disk(workspace: Workspace, job: Job, reporter: Reporter) -> None:
-    """Meet an error on a disk that has no space left even for the error."""
-
-    def refuse(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    os.fsync = refuse
-    raise TypeError("the first error")
-
-
-def out_of_space(workspace: Workspace, job: Job, reporter: Reporter) -> None:
-    """Meet a full disk in somebody else's code."""
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder / "student.bin"))
-
-
 def exits(workspace: Workspace, job: Job, reporter: Reporter) -> None:
     """End without a word."""
     print("segmentation of something", flush=True)
@@ -124,8 +108,6 @@ HANDLERS = {
     "busy": busy,
     "stubborn": stubborn,
     "dies_confused": dies_confused,
-    "full_disk": full_disk,
-    "out_of_space": out_of_space,
     "exits": exits,
     "lingers": lingers,
 }

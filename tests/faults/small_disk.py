@@ -1,0 +1,68 @@
+"""A disk that is really full: `python -m tests.faults.small_disk`, as root, who may mount a disk of 3 MB in memory."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine import files
+from engine.jobs import create, space, status, worker
+
+STEPS, BYTES = 6, 200_000
+
+
+@contextmanager
+def small_disk():
+    """A folder on a disk of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def fill(path):
+    """Take all that is left."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def main():
+    """Fill the disk under a job, see it wait, make room, and see it end. 0 if it did all that."""
+    done = []
+    with small_disk() as disk:
+        job, filler = create(disk / "jobs", "one", kind="writing", spec={}, device="cpu"), disk / "filler"
+        space.LEAST = 4 * BYTES
+
+        def writing(_, job, report):
+            checkpoint = job.folder / "checkpoint.json"
+            begin = files.read_json(checkpoint)["step"] if checkpoint.exists() else 0
+            for step in range(begin, STEPS):
+                done.append(step)
+                if done == [0, 1, 2, 3]:
+                    fill(filler)
+                report.progress(step, STEPS, "steps", "Writing")
+                files.write_bytes(job.folder / f"part-{step}", os.urandom(BYTES))
+                files.write_json(checkpoint, {"step": step + 1})
+
+        thread = threading.Thread(target=worker.run, args=(job.folder, {"writing": writing}), daemon=True)
+        thread.start()
+        until = time.monotonic() + 60
+        while not status(job).paused and time.monotonic() < until:
+            time.sleep(0.1)
+        said = status(job).stage
+        filler.unlink(missing_ok=True)
+        thread.join(60)
+        ended, parts = status(job).state, len(list(job.folder.glob("part-*")))
+    print(f"{said}\nthen {ended}, steps {done}, {parts} files")
+    return 0 if (said[:12], ended, done, parts) == ("Waiting for ", "done", [0, 1, 2, 3, 3, 4, 5], STEPS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
