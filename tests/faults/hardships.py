@@ -32,6 +32,7 @@ DAYS = 400  # by which the clock was set back after the workspace was made
 LEFT_OUT = ("work", "benchmark")  # verbs: the one waits for a queue, the other reads one file alone
 WRITING = ("compare", "export", "report", "finish", "teachers remove")  # verbs that write without training
 MOST_WRITES = 12  # of a verb
+NO_ROOT = (28, 0b11, 0, 0, 0)  # prctl(2): PR_SET_SECUREBITS, SECBIT_NOROOT and its lock
 CAPABILITIES = 0x20080522  # version of the structures of capset(2)
 
 
@@ -143,6 +144,8 @@ def _as_ordinary_user(do: Callable[[], list[Look]]) -> list[Look]:
 
 def _give_up_capabilities() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(*NO_ROOT):  # or whatever it starts would have them again
+        raise OSError(ctypes.get_errno(), "root's rights could not be given up")
     header, none = (ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
     if libc.capset(header, none):
         raise OSError(ctypes.get_errno(), "root's rights could not be given up")

@@ -36,7 +36,7 @@ from engine.review import open_task
 from engine.runs import plan, start
 from engine.runs.extraction_job import request_extraction
 from engine.tasks import Draw, relabel
-from engine.tensors import read_tensors
+from engine.tensors import read_tensors, reading_tensors
 from engine.workspace import Workspace
 from tests.faults import processes
 from tests.faults.processes import Process, Starter, living
@@ -248,7 +248,8 @@ def unreadable(home: Workspace) -> list[str]:
             elif path.suffix == ".parquet":
                 pq.read_table(path, page_checksum_verification=True)
             elif path.suffix == ".safetensors":
-                read_tensors(path)
+                with reading_tensors(path, "pt", also=("about",)):
+                    pass
         except (WorkbenchError, OSError, ValueError) as error:
             found.append(f"{path.relative_to(home.path)}: {error}")
     return found
@@ -302,10 +303,10 @@ def base(folder: Path) -> Path:
     return home.path
 
 
-def campaign(kills: int = KILLS, in_writes: int = IN_WRITES, within: float = math.inf) -> Tally:
-    """Trials until there were so many kills, or until so many seconds have gone."""
+def campaign(kills: int = KILLS, in_writes: int = IN_WRITES, within: float = math.inf, seed: int = 0) -> Tally:
+    """Trials until there were so many kills, or until so many seconds have gone; seed: of when and whom to kill."""
     torch.set_num_threads(1)  # as the workers have: a run's weights depend on it
-    chance, tally, until = random.Random(0), Tally(), time.monotonic() + within
+    chance, tally, until = random.Random(seed), Tally(), time.monotonic() + within
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         first = base(folder)
@@ -315,7 +316,7 @@ def campaign(kills: int = KILLS, in_writes: int = IN_WRITES, within: float = mat
         while time.monotonic() < until and (tally.killed < kills or tally.killed_in_writes < in_writes):
             place = folder / str(tally.trials)
             place.mkdir()
-            job = _trial(place, first, CREWS[tally.trials % len(CREWS)], chance, tally).run()
+            job = _trial(place, first, CREWS[(seed + tally.trials - 1) % len(CREWS)], chance, tally).run()
             if (found := _weights(job)) is not None and not _same(expected, found):
                 tally.wrong_weights.append(f"trial {tally.trials}: {job.id}")
             shutil.rmtree(place)

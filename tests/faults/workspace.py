@@ -78,7 +78,9 @@ def extend(home: Workspace) -> None:
     open_pixels(task, 32, [task.train_rows])
     asked = PredictSpec(TASK, run.name, str(home.path / "brought"))
     predicted = _done(home, f"predict-{run.name}-0123456789", "predict", msgspec.to_builtins(asked))
-    rows = pa.Table.from_pylist([{"file": "a.png"}, {"file": "b.png"}], schema=predict_job._PART)
+    answer = {"class": task.classes[0], "probability": 0.75, "unsure": False}
+    answers = [{"file": "a.png", **answer}, {"file": "b.png", "problem": "b.png is no image."}]
+    rows = pa.Table.from_pylist(answers, schema=predict_job._PART)
     pq.write_table(rows, predicted / "part-00000.parquet", write_page_checksum=True)
     measured = _done(home, f"formats-{offered}-0123456789", "formats", {"run": offered, "task": TASK})
     row = FormatRow("onnx", "ONNX", check="The same.", size=1000, accuracy=0.5, one_thread=1.0, all_threads=1.0)
