@@ -62,6 +62,7 @@ bench: setup-dev ## measure speed: ratios in one process
 
 faults: setup-dev ## kill runs at random moments and compare their weights; damage every kind of file of a workspace
 	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults.clusters
 
 hostile: setup-dev ## bring hostile files to an import, and print how each kind ended
 	@$(BIN)/python -W ignore -m tests.hostile

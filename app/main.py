@@ -64,6 +64,7 @@ def main() -> None:
     with page.errors_as_sentences():
         state.synchronize_url()
         queues.queue(state.device())
+        queues.clusters()
         page.sidebar()
         sign_in.sidebar()
         page.name_tab(chosen.title)

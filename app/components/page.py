@@ -93,8 +93,8 @@ def name_tab(title: str) -> None:
 
 
 def queue_problem() -> None:
-    """Say so if nothing can run, since the workspace refuses."""
-    if problem := queues.queue_problem(state.device()):
+    """Say so if nothing can run, since the workspace or a cluster refuses."""
+    for problem in queues.problems(state.device()):
         st.error(f"No job can run: {escape(problem)}", icon=":material/error:")
 
 

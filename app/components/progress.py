@@ -20,7 +20,18 @@ from engine import devices, jobs, runs
 from engine.errors import WorkbenchError
 from engine.files import in_words
 from engine.jobs import Job, Status
-from engine.runs import CHECKPOINT, Comparison, Entry, LostRun, RunsRead, curve, known_speed, read_runs, run_again
+from engine.runs import (
+    CHECKPOINT,
+    Comparison,
+    Entry,
+    LostRun,
+    RunsRead,
+    curve,
+    known_speed,
+    read_runs,
+    run_again,
+    where,
+)
 from engine.workspace import Workspace
 
 POLL_SECONDS = 1.5  # between two refreshes while something can still change
@@ -89,6 +100,8 @@ def seconds_left(found: Sequence[Entry]) -> float | None:
     """
     pace, open_runs = _pace(found), [entry for entry in found if not entry.status.terminal]
     lanes = max((runs.cards_of(entry.job) for entry in open_runs), default=1)
+    if any(where(entry.job) for entry in open_runs):  # a cluster's nodes: as many as work now
+        lanes = max(1, sum(entry.status.state == "running" for entry in open_runs))
     busy = [0.0] * lanes
     for entry in sorted(open_runs, key=lambda entry: entry.status.state != "running"):
         left = queued.run_seconds(entry.job, entry.status)
@@ -175,6 +188,8 @@ def _draw_run(workspace: Workspace, entry: Entry, waits_for: str) -> None:
             _draw_stuck(entry)
         elif now.state == "running":
             st.progress(_stage_share(now), text=progress_text(now))
+            if place := where(entry.job):
+                st.caption(f":material/dns: {escape(place)}" + (f" on {escape(now.host)}" if now.host else ""))
             if said := _latest(curve_of(entry)):
                 st.caption(said)
         if now.state != "done" and (problem := _events_problem(entry)):
@@ -263,6 +278,8 @@ def _waits_for(entry: Entry, lines: Mapping[str, queued.Line], comparison: Compa
     """What a run of a comparison that waits waits for; empty for one that does not."""
     if entry.status.state != "queued":
         return ""
+    if place := where(entry.job):
+        return f"waits for a node · {escape(place)}"
     if not devices.is_here(entry.job.device):
         return f"this machine has no {entry.job.device} device"
     return queued.waits_for(entry.job, lines[entry.job.lane], comparison.runs)

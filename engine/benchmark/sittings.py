@@ -29,6 +29,7 @@ from engine.review import open_task
 from engine.runs import (
     LOCAL,
     RunSpec,
+    enqueue,
     estimate_seconds,
     known_speed,
     load_comparison,
@@ -36,7 +37,6 @@ from engine.runs import (
     plan,
     predictions_of,
     repeating_command,
-    start,
 )
 from engine.runs.recorded import PREDICTIONS, SEED, comparisons_in
 from engine.tasks import Task, is_own, task_names
@@ -148,7 +148,7 @@ def run_sittings(workspace: Workspace, sittings: Sequence[Sitting], compared: Co
     unfinished = [spec for sitting in sittings for spec in sitting.unfinished(workspace)]
     for sitting in sittings:
         if sitting.engine != LOCAL:  # a cluster does them side by side, whichever is waited for first
-            start(workspace, sitting.unfinished(workspace), sitting.device, sitting.engine)
+            enqueue(workspace, sitting.unfinished(workspace), sitting.device, sitting.engine)
     pace = SuitePace({spec.run_id: spec.train.images for spec in unfinished}, say)
     for place, sitting in enumerate(sittings, start=1):
         say(f"{place} of {len(sittings)}: {sitting.name} -> {sitting.path}")
@@ -265,7 +265,10 @@ def _fingerprint_of(document: Any) -> str | None:
 
 def _is_done(workspace: Workspace, spec: RunSpec) -> bool:
     folder = workspace.runs / spec.run_id
-    return folder.exists() and status(load(folder)).state == "done"
+    try:
+        return folder.exists() and status(load(folder)).state == "done"
+    except WorkbenchError:  # it is damaged: its own comparison says so, and the others go on
+        return False
 
 
 def _require_recipe(workspace: Workspace, sitting: Sitting) -> None:

@@ -31,7 +31,7 @@ from engine.runs.comparison import (
 )
 from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
 from engine.runs.dispatching import dispatch, hand_over, thread_of
-from engine.runs.engines import LOCAL, place_of
+from engine.runs.engines import LOCAL, configured, engine_of, get_engine, place_of, where
 from engine.runs.estimates import seconds_left
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
@@ -136,6 +136,7 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "configured",
     "consensus_sentence",
     "curve",
     "damaged_comparisons",
@@ -148,11 +149,13 @@ __all__ = [
     "dispatch",
     "drain",
     "effective_teachers",
+    "engine_of",
     "enqueue",
     "entries_of",
     "estimate_extraction",
     "estimate_seconds",
     "finishing_spec",
+    "get_engine",
     "hand_over",
     "intervals_sentence",
     "known_panel",
@@ -218,6 +221,7 @@ __all__ = [
     "waiting",
     "what_changed",
     "what_to_finish",
+    "where",
     "worth_a_label",
     "would_more_help",
 ]

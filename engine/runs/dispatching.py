@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from engine import devices, jobs
-from engine.errors import InvalidInputError
+from engine.errors import FullDiskError, InvalidInputError
 from engine.jobs import STALE_AFTER, FileLock, Job, OnChange, Status, Unfinished
 from engine.jobs.processes import OWN_WAITING, worker_environment
 from engine.runs import queue
@@ -36,6 +36,7 @@ from engine.workspace import Workspace
 POLL = 0.5  # s between two readings of the jobs' status
 GRACE = 15.0  # s from the wish to cancel until the cluster is asked: a worker notices the wish by itself
 ENDING = 5.0  # s that a ticket may outlive its job before the cluster is asked to end it
+FULL_DISK = 2.0  # s until a dispatcher that found its disk full goes on
 GIVEN_UP = 60.0  # s after which a cluster that does not end it is left alone
 MOST_TIMES = 3  # that a job is handed over without ever beginning
 PATIENCE = 2.5 * STALE_AFTER  # s that whoever waits gives a job whose node died: until it is known, and taken up again
@@ -66,6 +67,8 @@ def dispatch(
             try:
                 with closing(engine.connect(workspace, settings)) as cluster:
                     _Dispatcher(engine, settings, cluster, waiting, stop, on_change).run()
+            except FullDiskError:  # not even a ticket can be written down: what waits goes on waiting
+                stop.wait(FULL_DISK)
             finally:
                 lock.release()
         if until_empty and not waiting.look():

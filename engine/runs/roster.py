@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
+from engine.runs.engines import where
 from engine.workspace import Workspace
 
 
@@ -44,7 +45,7 @@ def listed(job: Job, now: Status) -> ListedRun:
         state=state_in_words(now),
         progress=share,
         stage=now.stage,
-        where=place_of(job, now),
+        where=_whereabouts(job, now),
         seconds_left=now.seconds_left,
     )
 
@@ -56,9 +57,9 @@ def state_in_words(now: Status) -> str:
     return "stuck" if now.stuck else "stopping" if now.cancel_requested else "paused" if now.paused else "running"
 
 
-def place_of(job: Job, now: Status) -> str:
-    """Where a job runs, or in whose queue it waits, such as "cpu" or "cuda:1 of node7"."""
-    lane = works_in(job, now) if now.state == "running" else job.lane
+def _whereabouts(job: Job, now: Status) -> str:
+    """Where a job runs, or in whose queue it waits, such as "cpu", "cuda:1 of node7" or "SLURM job 41_3 of node7"."""
+    lane = where(job) or (works_in(job, now) if now.state == "running" else job.lane)
     return lane if now.host in (None, processes.host()) else f"{lane} of {now.host}"
 
 

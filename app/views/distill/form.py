@@ -15,18 +15,23 @@ from app.components.progress import progress_text
 from app.views.distill import fields
 from app.views.distill.draft import DistillDraft
 from engine import devices, jobs
+from engine.errors import WorkbenchError
 from engine.jobs import Job
 from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
 from engine.runs import (
+    LOCAL,
     Proposal,
     RunSpec,
     Speed,
     active_weights,
+    configured,
     defaults,
     effective_teachers,
     estimate_seconds,
+    get_engine,
     known_speed,
     line,
+    place_of,
     plan,
     proposal_for,
     request_speed,
@@ -51,6 +56,7 @@ class Choice:
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     device: str
+    engine: str = LOCAL
     alpha: Mapping[str, float] | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -63,6 +69,7 @@ class Choice:
             self.seeds,
             labels_per_class=state.labels_per_class(),
             device=self.device,
+            engine=self.engine,
             **self.training,
         )
 
@@ -79,13 +86,14 @@ def ask() -> Choice:
     with left:
         methods = _ask_methods()
     with right:
-        seeds, images, device = _ask_budget(usual["images"])
+        seeds, images = _ask_budget(usual["images"])
+        engine, device = _ask_where()
         architecture, size = _ask_student(usual["size"])
     more = st.expander("Advanced training settings", icon=":material/tune:", key="distill-advanced", on_change="rerun")
     with more:
         values = fields.draw(device, usual)
     values |= {"images": images, "architecture": architecture, "size": size}
-    return Choice(methods=methods, seeds=seeds, device=device, alpha=state.manual_alpha(), values=values)
+    return Choice(methods, seeds, device, engine, state.manual_alpha(), values)
 
 
 def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: Workspace) -> None:
@@ -109,8 +117,11 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
         st.markdown(f"{said}.", width="content")
         page.link("task", "Change", ":material/edit:")
     _draw_weights(task, choice)
-    _draw_time(workspace, choice, recipes)
-    _offer_proposal(workspace, task, choice, recipes)
+    if choice.engine == LOCAL:
+        _draw_time(workspace, choice, recipes)
+        _offer_proposal(workspace, task, choice, recipes)
+    else:
+        st.markdown(f":material/timer: {get_engine(choice.engine).title} decides how many run at a time.")
 
 
 def _ask_methods() -> tuple[str, ...]:
@@ -138,7 +149,7 @@ def _as_set(method: Method) -> Method:
     return method if state.manual_alpha() or not method.by_hand else with_p(method, state.p())
 
 
-def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
+def _ask_budget(usual: int) -> tuple[tuple[int, ...], int]:
     count = st.segmented_control(
         "Seeds",
         SEED_COUNTS,
@@ -164,9 +175,32 @@ def _ask_budget(usual: int) -> tuple[tuple[int, ...], int, str]:
         help="Student images with gradient: labeled and other images alike, counted each time they are trained on. "
         "All methods get the same.",
     )
-    _ask_device()
     first = state.seed()
-    return tuple(range(first, first + int(count or 1))), int(images or 1), state.device()
+    return tuple(range(first, first + int(count or 1))), int(images or 1)
+
+
+def _ask_where() -> tuple[str, str]:
+    """The engine, where settings.json names one beside this machine, and the device."""
+    workspace, engine = state.workspace(), LOCAL
+    try:
+        if len(there := configured(workspace)) > 1:
+            engine = st.selectbox(
+                "Where",
+                there,
+                format_func=lambda key: get_engine(key).title,
+                key="distill-engine",
+                persist_state="session",
+                help="A cluster does many runs at a time. Its settings are in settings.json of the workspace.",
+            )
+        if engine != LOCAL:
+            device, threads = place_of(workspace, engine, None)
+            what = "a GPU" if devices.kind(device) == "cuda" else wording.count(threads, "processor")
+            st.caption(f"Each run gets {what} of {get_engine(engine).title}.")
+            return engine, device
+    except WorkbenchError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+    _ask_device()
+    return LOCAL, state.device()
 
 
 def _ask_device() -> None:
@@ -228,16 +262,19 @@ def _cost(architecture: str, classes: int, size: int) -> tuple[int, float]:
 
 
 def _steps_table(workspace: Workspace, choice: Choice, recipes: Mapping[str, Recipe]) -> dict[str, list[str]]:
-    speeds = {key: known_speed(workspace, recipe, choice.device) for key, recipe in recipes.items()}
-    return {
+    found = {
         "Method": [get_method(key).title for key in recipes],
         "Steps": [f"{recipe.train.steps:,}" for recipe in recipes.values()],
         "Images a step": [_images_per_step(recipe.train) for recipe in recipes.values()],
-        "About": [
-            wording.duration(estimate_seconds(speed, recipes[key].train)) if speed else "not measured"
-            for key, speed in speeds.items()
-        ],
     }
+    if choice.engine != LOCAL:
+        return found
+    speeds = {key: known_speed(workspace, recipe, choice.device) for key, recipe in recipes.items()}
+    about = [
+        wording.duration(estimate_seconds(speed, recipes[key].train)) if speed else "not measured"
+        for key, speed in speeds.items()
+    ]
+    return {**found, "About": about}
 
 
 def _images_per_step(train: TrainSpec) -> str:

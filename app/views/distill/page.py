@@ -8,7 +8,6 @@ from app import queues, state
 from app.components import finishing, page, progress, queued, wording
 from app.components.escaping import escape
 from app.views.distill import form
-from engine import devices
 from engine.errors import WorkbenchError
 from engine.runs import RECORDED, Comparison, list_comparisons, load_comparison, read_runs, start
 from engine.tasks import Task
@@ -72,8 +71,7 @@ def _draw_setup(workspace: Workspace, task: Task) -> None:
             st.error(escape(str(error)), icon=":material/error:")
         return
     if st.button(f"Start {wording.count(len(specs), 'run')}", type="primary", icon=":material/play_arrow:"):
-        comparison = start(workspace, specs, choice.device)
-        queues.queue(choice.device)
+        comparison = start(workspace, specs, choice.device, choice.engine)
         state.set_comparison(comparison.id)
         st.rerun()
 
@@ -94,9 +92,9 @@ def _draw_current(workspace: Workspace, comparison: Comparison) -> None:
     st.caption(
         f"{wording.described(comparison)}. The runs go on when this page is closed; its address leads back to them."
     )
-    for device in {e.job.device for e in read_runs(workspace, comparison).entries if not e.status.terminal}:
-        if devices.is_here(device):
-            queues.queue(device)
+    for entry in read_runs(workspace, comparison).entries:
+        if not entry.status.terminal:
+            queues.queue_of(entry.job)
     progress.draw_runs(workspace, comparison)
 
 

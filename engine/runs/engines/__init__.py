@@ -27,6 +27,7 @@ ENGINES: dict[str, Engine] = {
     engine.key: engine for engine in (import_module(f"engine.runs.engines.{name}").ENGINE for name in FILES)
 }
 _WRONG = re.compile(r"(?P<reason>.*?)(?: - at `\$\.(?P<field>[a-z_]+).*`)?", re.DOTALL)
+_SIGNS = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
 _KINDS = {"int": "a whole number", "float": "a number", "str": "a text", "array": "a list", "bool": "true or false"}
 
 
@@ -76,6 +77,8 @@ def engine_settings(workspace: Workspace, name: str) -> EngineSettings:
         found = _WRONG.fullmatch(str(error))
         field = (found and found["field"]) or ""
         reason = re.sub("`([a-z]+)`", lambda word: _KINDS.get(word[1], word[1]), found["reason"] if found else "")
+        for sign, words in _SIGNS.items():
+            reason = reason.replace(f" {sign} ", f" {words} ")
         raise InvalidInputError(
             f"{workspace.settings}: the setting engines.{name}.{field} is {values.get(field)!r}: {reason[:1].lower()}"
             f"{reason[1:]}."

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -152,6 +153,28 @@ def test_a_task_that_fails_does_not_stop_the_others(home, made, tmp_path, capsys
     assert any(line.startswith(f"error: {EMOJI}: emoji-fluent-fine-tune-s0") for line in said[-2:])
     assert "The disk is full." in said[-2]
     assert said[-1].endswith("--resume")
+
+
+def test_a_damaged_run_is_said_by_its_task_and_stops_no_other(home, made, tmp_path, capsys):
+    assert suite(tmp_path) == 0
+    run = read_json(tmp_path / f"{EMOJI}.json")["results"][0]["run"]
+    (home.runs / run / "job.json").write_text("{")
+    assert suite(tmp_path) == 1
+    [said] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert said.startswith(f"error: {EMOJI}: ")
+    assert run in said
+    assert made.calls[-1] == (CLIP_ART, 16_000)
+
+
+def test_a_cluster_is_given_all_runs_at_once_and_none_that_is_done(home, made, tmp_path, monkeypatch):
+    assert suite(tmp_path, "--tasks", EMOJI) == 0
+    small = get_suite("eight").narrowed([EMOJI, CLIP_ART], ["fine-tune", "distill-weighted"], [0, 1])
+    there = [replace(one, engine="elsewhere") for one in sittings.agenda(home, small, tmp_path, "cpu").sittings]
+    given = []
+    monkeypatch.setattr(sittings, "enqueue", lambda home, specs, device, engine: given.append((len(specs), engine)))
+    monkeypatch.setattr(sittings, "_sit", lambda *_: given.append("sat"))
+    assert sittings.run_sittings(home, there, made, print) == []
+    assert given == [(0, "elsewhere"), (4, "elsewhere"), "sat", "sat"]
 
 
 def test_a_damaged_file_and_one_of_another_definition_are_made_again(home, made, tmp_path):

@@ -1,5 +1,7 @@
 """Which engines there are, their settings, and where the same comparison gives the same results."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine import jobs
@@ -8,8 +10,9 @@ from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import write_json
 from engine.runs import dispatch, drain, place_of, plan, start
 from engine.runs.dispatching import EngineThread, thread_of
-from engine.runs.engines import ENGINES, FILES, configured, engine_settings, get_engine, register
+from engine.runs.engines import ENGINES, FILES, Ticket, configured, engine_settings, get_engine, keep_ticket, register
 from engine.runs.queue import QueueThread
+from engine.runs.roster import listed
 from tests.engine.runs.engines.conftest import weights
 
 
@@ -41,8 +44,8 @@ def test_what_is_configured_can_be_chosen(home):
     ("values", "said"),
     [
         ({"minutes": "long"}, "the setting engines.slurm.minutes is 'long': expected a whole number, got a text."),
-        ({"minutes": 0}, "the setting engines.slurm.minutes is 0: expected a whole number >= 1."),
-        ({"memory_gb": -1}, "the setting engines.slurm.memory_gb is -1: expected a number > 0.0."),
+        ({"minutes": 0}, "the setting engines.slurm.minutes is 0: expected a whole number of at least 1."),
+        ({"memory_gb": -1}, "the setting engines.slurm.memory_gb is -1: expected a number above 0.0."),
         ({"device": "tpu"}, "the setting engines.slurm.device is 'tpu': invalid enum value 'tpu'."),
         ({"setup": "module load cuda"}, "the setting engines.slurm.setup is 'module load cuda': expected a list, got"),
         ({"minuets": 5}, "no setting of the engine slurm named 'minuets': did you mean minutes?"),
@@ -73,6 +76,16 @@ def test_a_run_waits_where_it_was_asked_for_last(home, emoji, small):
     assert (job.lane, job.device) == ("slurm", "cpu")
     start(home, [spec], "cpu")
     assert jobs.load(job.folder).lane == "cpu"
+
+
+def test_a_list_of_runs_says_where_each_is(home, emoji, small):
+    [spec] = plan(home, emoji, ["fine-tune"], [0], **small)
+    start(home, [spec], "cpu", "slurm")
+    job = jobs.load(home.runs / spec.run_id)
+    assert listed(job, jobs.status(job)).where == "SLURM"
+    keep_ticket(job, Ticket("slurm", "41_3", jobs.status(job).queued, 0.0))
+    running = replace(jobs.status(job), state="running", host="node7")
+    assert listed(job, running).where == "SLURM job 41_3 of node7"
 
 
 def test_whose_thread_has_the_jobs_done(home):
