@@ -326,7 +326,7 @@ def _labels(value: object) -> Budget | None:
     if value is None or value == ALL_LABELS:
         return value
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return operator.index(value)  # type: ignore[arg-type]  # what is no whole number raises, and is refused below
     except TypeError:
         raise _refused("labels_per_class", value, f'a whole number, or "{ALL_LABELS}"') from None
 

@@ -57,7 +57,7 @@ class Reporter:
         events.repair_events(job)
         self._rate = Rate()
         self._lock = threading.Lock()
-        self._changed = False
+        self._changed = self._taken = False
         self._closing = threading.Event()
         self._begun = time.monotonic()
         self._earlier_seconds = running.seconds
@@ -95,11 +95,15 @@ class Reporter:
         events.replace_events(self._job, known)
 
     def check_cancelled(self) -> None:
-        """Raises CancelledError if the user asked the job to stop, or removed its folder. Cheap enough for any loop."""
+        """Raises CancelledError if the user asked the job to stop, or removed its folder, or if it is done elsewhere by
+        now. Cheap enough for any loop.
+        """
         moment = time.monotonic()
         if moment - self._looked_for_flag < FLAG_EVERY:
             return
         folder = self._job.folder
+        if self._taken:
+            raise CancelledError(states.TAKEN_MESSAGE)
         if os.path.exists(folder / CANCEL_FLAG) or not os.path.exists(folder):
             raise CancelledError(states.CANCELLED_MESSAGE)
         self._looked_for_flag = moment
@@ -118,8 +122,12 @@ class Reporter:
                 continue
             self._changed = False
             written = time.monotonic()
+            latest = self.latest()
+            if states.is_taken(self._job, latest):  # a machine that could not be heard for a while is back
+                self._taken = True
+                return
             try:
-                states.keep(self._job, self.latest())
+                states.keep(self._job, latest)
                 wait = WRITE_EVERY
             except StorageError:  # the handler's own writes will say so; progress alone is no reason to stop
                 wait = HEARTBEAT_EVERY

@@ -37,6 +37,7 @@ TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 MAX_ATTEMPTS = 3  # a job that killed its process three times will do so again: it must not fill its lane forever
 STALE_AFTER = 60.0  # s; a heartbeat comes every 2 s: thirty missed ones, on a machine whose processes cannot be asked
 
+TAKEN_MESSAGE = "It was taken for dead, and is done elsewhere."
 CANCELLED_MESSAGE = "It was cancelled; it can be resumed."
 
 
@@ -198,12 +199,27 @@ def keep(job: Job, running: Status) -> None:
         _store(job, running)
 
 
+def is_taken(job: Job, last: Status) -> bool:
+    """Whether a job is not its worker's any more: that was taken for dead, as its machine was not heard for a while,
+    and the job was queued again. last: what the worker wrote, or would write.
+    """
+    stored = _read_or(job, last)
+    return (stored.state, stored.host, stored.pid, stored.pid_started) != (
+        "running",
+        last.host,
+        last.pid,
+        last.pid_started,
+    )
+
+
 def finish(job: Job, last: Status, state: State, message: str | None = None) -> Status:
-    """End a job whose worker calls this; `last` is the progress it got to.
+    """End a job whose worker calls this; `last` is the progress it got to. One that was taken from it stays as it is.
 
     A job that was cancelled is cancelled, whatever error its end brought. Raises StorageError if the disk refuses.
     """
     with changing(job.folder):
+        if is_taken(job, last):
+            return status(job)
         if state != "done" and os.path.exists(job.folder / CANCEL_FLAG):
             state, message = "cancelled", CANCELLED_MESSAGE
         return _end(job, last, state, message)
@@ -212,6 +228,8 @@ def finish(job: Job, last: Status, state: State, message: str | None = None) -> 
 def put_back(job: Job, last: Status) -> Status:
     """Queue a running job again because its machine, not its user, asked it to stop; this start does not count."""
     with changing(job.folder):
+        if is_taken(job, last):
+            return status(job)
         if os.path.exists(job.folder / CANCEL_FLAG):
             return _end(job, last, "cancelled", CANCELLED_MESSAGE)
         return _requeue(job, replace(last, attempts=max(0, last.attempts - 1)))

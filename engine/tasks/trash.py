@@ -60,11 +60,13 @@ def removed_tasks(workspace: Workspace) -> list[Removed]:
 
 
 def restore_task(workspace: Workspace, identifier: str) -> str:
-    """Put a task of the trash back; gives its name. `identifier` is its id there, or its name if that is there once.
+    """Put the task that has this id in the trash back; gives its name. (`engine.runs.discarded` finds one by its name.)
 
     Raises UnknownNameError, InvalidInputError if there is a task of that name by now, StorageError.
     """
-    entry = _wanted(workspace, identifier)
+    there = {entry.id: entry for entry in removed_tasks(workspace)}
+    if (entry := there.get(identifier)) is None:
+        raise UnknownNameError("removed task", identifier, there)
     place, target = workspace.trash / entry.id, workspace.tasks / entry.name
     if target.exists():
         raise InvalidInputError(
@@ -104,19 +106,6 @@ def delete_entry(workspace: Workspace, identifier: str) -> None:
     _move(workspace.trash / identifier, doomed)  # one step, so that no half of it can be put back
     for left in workspace.trash.glob(f"{TEMPORARY_PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def _wanted(workspace: Workspace, identifier: str) -> Removed:
-    there = removed_tasks(workspace)
-    found = [entry for entry in there if entry.id == identifier] or [e for e in there if e.name == identifier]
-    if not found:
-        raise UnknownNameError("removed task", identifier, [entry.name for entry in there])
-    if len(found) > 1:
-        raise InvalidInputError(
-            f"There are {len(found)} removed tasks named {identifier!r}: say which one, "
-            f"{' or '.join(entry.id for entry in found)}."
-        )
-    return found[0]
 
 
 def _entry(folder: Path) -> Removed | None:

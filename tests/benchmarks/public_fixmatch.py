@@ -33,14 +33,14 @@ def drive(steps: int, seed: int, workspace: Workspace) -> None:
     from engine.review import open_task
 
     forgetful = ModuleType("torch.utils.tensorboard")
-    forgetful.SummaryWriter = Writer  # type: ignore[attr-defined]
+    forgetful.SummaryWriter = Writer  # type: ignore[attr-defined]  # a module made here
     sys.modules["torch.utils.tensorboard"] = forgetful
     import train as public
     from dataset.cifar import CIFAR10SSL, TransformFixMatch, normal_mean, normal_std, transforms
     from dataset.randaugment import RandAugmentMC
     from models.ema import ModelEMA
 
-    class Pictures(CIFAR10SSL):  # type: ignore[misc]
+    class Pictures(CIFAR10SSL):  # type: ignore[misc]  # theirs has no types
         """Their data set over images that are there already."""
 
         def __init__(self, data: Any, targets: Any, transform: Any) -> None:
@@ -49,7 +49,7 @@ def drive(steps: int, seed: int, workspace: Workspace) -> None:
         def __len__(self) -> int:
             return len(self.data)
 
-    class Loader(DataLoader):  # type: ignore[type-arg]
+    class Loader(DataLoader):  # type: ignore[type-arg]  # of whatever their data set gives
         def __iter__(self) -> Any:
             return WithNext(super().__iter__())
 

@@ -1,6 +1,7 @@
 """What a ranking costs: `python -m tests.benchmarks.ranking [--images 5000] [--draws 200]`, on made-up features.
 
-With `--reference CHECKOUT ...` instead: what public programs cost beside ours (see `reference`).
+With `--scale 30` instead: PARC of 30 teachers on 5,000 images of 1,000 classes, with its intervals. With `--reference
+CHECKOUT ...` instead: what public programs cost beside ours (see `reference`).
 
 Prints one JSON document: all metrics on many images, together and one by one; all metrics on draws of few labels; and
 the memory of PARC on very many images. Seconds of the processor count every thread; seconds by the clock are those of
@@ -76,10 +77,24 @@ def very_many_images(images: int = 20_000, dimensions: int = 512) -> dict[str, A
     return {"images": images, "dimensions": dimensions, **found, "largest_memory_gb": round(gigabytes, 1)}
 
 
+def many_teachers(teachers: int, images: int, draws: int, classes: int = 1_000) -> dict[str, Any]:
+    """PARC of many teachers on n images, d = 1,280, made one by one: what a ranking of them with intervals takes."""
+    labels = np.resize(np.arange(classes), images)
+    features = (made_up(images, 1280, classes, 1, seed)[0] for seed in range(teachers))
+    arrays = [{"features": found["features"]} for found in features]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    found = timed(lambda: standings(arrays, labels, ["parc"], draws=draws, threads=torch.get_num_threads()))
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    sizes = {"teachers": teachers, "images": images, "classes": classes, "draws": draws}
+    return {**sizes, **found, "with_features_gb": round(before, 1), "largest_memory_gb": round(gigabytes, 1)}
+
+
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
     if options.reference:
         arrays, labels = made_up(options.images, 2048, 100, 1000)
         return {"public code": beside_public_code(options.reference, arrays, labels, options.rounds)}
+    if options.scale:
+        return {"many teachers": many_teachers(options.scale, options.images, options.draws)}
     return {
         "many images": many_images(options.images),
         "few labels": few_labels(options.teachers, options.draws),
@@ -93,6 +108,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--teachers", type=int, default=15)
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--scale", type=int, metavar="TEACHERS", default=0)
     parser.add_argument("--reference", type=Path, nargs="+", metavar="CHECKOUT", default=[])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)

@@ -41,15 +41,15 @@ def test_a_job_goes_on_after_its_last_part_and_keeps_rows_and_small_copies(works
     written = predict_job.replacing
 
     @contextmanager
-    def full_after_two(path):
+    def fails_after_two(path):
         if path.name == "part-00002.parquet":
-            raise storage_error(OSError(28, "No space left on device"), path)
+            raise storage_error(OSError(5, "Input/output error"), path)
         with written(path) as temporary:
             yield temporary
 
-    monkeypatch.setattr(predict_job, "replacing", full_after_two)
+    monkeypatch.setattr(predict_job, "replacing", fails_after_two)
     assert worker.run(job.folder, {KIND: execute_prediction}) == worker.FAILED
-    assert "No space left while writing" in jobs.status(job).message
+    assert "part-00002.parquet" in jobs.status(job).message
     assert (len(half := KeptPredictions.of(job)), half.parts) == (4, 2)
 
     monkeypatch.setattr(predict_job, "replacing", written)

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import BusyError, InvalidInputError
-from engine.jobs import Job, change_lane, create, is_here, load, remove, request_cancel, resume, status
+from engine.errors import BusyError, CancelledError, InvalidInputError
+from engine.jobs import Job, Reporter, change_lane, create, is_here, load, remove, request_cancel, resume, status
 from engine.jobs.processes import host, runs, start_mark
-from engine.jobs.states import MAX_ATTEMPTS, STALE_AFTER, begin, finish, settle
+from engine.jobs.states import MAX_ATTEMPTS, STALE_AFTER, begin, finish, is_taken, put_back, settle
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ def test_a_machine_or_container_of_the_same_name_is_another_one(job: Job) -> Non
     assert not is_here(status(job))
     rewrite(job, heartbeat=(datetime.now(UTC) - timedelta(seconds=STALE_AFTER + 1)).isoformat())
     assert status(job).state == "interrupted"
+
+
+def test_a_worker_that_was_taken_for_dead_changes_nothing_when_it_is_back(job: Job) -> None:
+    lost = begin(job, os.getpid())
+    assert lost is not None
+    rewrite(job, host="node7", heartbeat=(datetime.now(UTC) - timedelta(seconds=STALE_AFTER + 1)).isoformat())
+    lost = replace(lost, host="node7")
+    assert not is_taken(job, lost)
+    queued = settle(job)
+    assert (queued.state, is_taken(job, lost)) == ("queued", True)
+    assert finish(job, lost, "failed", "too late") == put_back(job, lost) == queued
+    new = begin(job, os.getpid())
+    assert (finish(job, lost, "done"), status(job).state) == (new, "running")
+
+
+def test_a_reporter_whose_job_was_taken_stops_its_handler(job: Job) -> None:
+    running = begin(job, os.getpid())
+    assert running is not None
+
+    def work(reporter: Reporter) -> None:
+        while True:
+            reporter.progress(1, 2, "steps", "")
+            reporter.check_cancelled()
+            time.sleep(0.02)
+
+    with Reporter(job, replace(running, host="node7")) as reporter, pytest.raises(CancelledError, match="elsewhere"):
+        work(reporter)
+    assert status(job).host == running.host
 
 
 def test_a_job_that_waits_may_do_so_in_another_lane(job: Job) -> None:

@@ -87,9 +87,9 @@ def test_whoever_works_for_one_card_takes_its_jobs_and_those_of_any_card(two_car
 
 def test_what_died_in_the_lane_of_a_card_that_is_gone_is_settled_by_another(two_cards):
     lost = add(two_cards, "lost")
-    gone = os.getpid(), processes.start_mark(os.getpid())
-    states.begin_locked(lost, gone[0], "cuda:7")
-    states._store(lost, replace(states._read(lost), pid_started="another process"))
+    states.begin_locked(lost, os.getpid(), "cuda:7")
+    another = f"{processes.start_mark(os.getpid())}0"  # a process of this number that began at another time
+    states._store(lost, replace(states._read(lost), pid_started=another))
     assert status(lost).state == "interrupted"
     queue.drain(two_cards, "cuda", until_empty=True)
     assert status(lost).state == "done"

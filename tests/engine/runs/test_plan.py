@@ -178,7 +178,7 @@ def test_the_command_line_trains_at_the_size_that_is_asked_for_or_the_tasks_own(
     write_task(task.folder, replace(task.record, student_size=96))
     started = []
 
-    def start(home, specs, device):
+    def start(home, specs, device, engine):
         started.extend(specs)
         raise InvalidInputError("Nothing is to be trained here.")
 

@@ -28,7 +28,7 @@ def test_a_removed_task_takes_its_features_along_and_both_come_back(home, task):
     [entry] = removed_tasks(home)
     assert (entry.id, entry.name, entry.title) == (identifier, "mine", "Löwen")
     assert entry.removed.endswith("+00:00")
-    assert restore_task(home, "mine") == "mine"
+    assert restore_task(home, identifier) == "mine"
     assert (task / "images.parquet").read_text() == "images"
     assert (home.features / "mine" / "x" / "y").read_text() == (home.pixels / "mine" / "x" / "y").read_text() == "z"
     assert removed_tasks(home) == []
@@ -39,10 +39,12 @@ def test_a_task_never_takes_the_place_of_another_one(home, task):
     first = remove_task(home, "mine")
     made.put(task, {"task.json": "{"})  # damaged ones can be removed as well
     with pytest.raises(InvalidInputError, match="by now"):
-        restore_task(home, "mine")
+        restore_task(home, first)
     second = remove_task(home, "mine")
     assert [entry.title for entry in removed_tasks(home)] == ["mine", "Löwen"]
     with pytest.raises(InvalidInputError, match="say which one"):
+        discarded(home, "mine")
+    with pytest.raises(UnknownNameError, match="removed task"):
         restore_task(home, "mine")
     assert restore_task(home, first) == "mine"
     assert [entry.id for entry in removed_tasks(home)] == [second]

@@ -1,6 +1,6 @@
 """The engine of SLURM, with submitit's executor for one machine: what it is told, and jobs that really run.
 
-`make faults` runs it on a SLURM of Debian's packages, where it may install one (tests/faults/slurm.py).
+`make faults` runs it on a SLURM of Debian's packages, where it may install one (tests/faults/clusters.py).
 """
 
 import os
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,7 @@ from tests.engine.runs.engines.conftest import begun
 def here(home, light):
     """Settings that try SLURM's engine on this machine."""
     write_json(home.settings, {"engines": {"slurm": {"cluster": "local", "minutes": 60}}})
-    print("LOUD: no SLURM is started here; submitit's executor for one machine takes its place. `make faults` has one.")
+    warnings.warn("No SLURM here, but submitit's executor for one machine; `make faults` starts a SLURM.", stacklevel=1)
 
 
 def test_jobs_run_and_leave_nothing_behind(home, here, add):
