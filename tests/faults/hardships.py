@@ -24,6 +24,7 @@ import torch
 from engine import files, jobs
 from engine.jobs import states
 from engine.workspace import Workspace
+from tests.faults.account import Account
 from tests.faults.kills import unreadable
 from tests.faults.visits import PAGES, VERBS, Look, look
 from tests.faults.workspace import copy
@@ -186,19 +187,22 @@ def _later(value: object) -> object:
     return (moment + timedelta(days=DAYS)).isoformat() if moment is not None and moment.tzinfo else value
 
 
-def main() -> dict[str, Hardship]:
-    """All three."""
+def account() -> Account:
+    """All three in figures."""
     from tests.faults.damage import prepared
 
     found: dict[str, Hardship] = {}
     torch.set_num_threads(2)  # as when the runs were made: they are compared again under their own names
     with tempfile.TemporaryDirectory() as folder:
         home = prepared(Path(folder))
-        for name, part in (("closed", closed), ("full", full), ("clock", clock)):
+        for name, part in (("may not be written", closed), ("disk full", full), ("clock set back", clock)):
             found[name] = part(home)
-            print(f"{name}: {vars(found[name])}"[:3000], flush=True)
-    return found
+    figures = {f"{name}, looks at a page or a verb": one.looks for name, one in found.items()}
+    wrong = [sentence for one in found.values() for sentence in (*one.errors, *one.half_made)]
+    counted = {"tracebacks": len([sentence for one in found.values() for sentence in one.errors])}
+    half = {"files half-made": len([sentence for one in found.values() for sentence in one.half_made])}
+    return Account(figures | counted | half, tuple(wrong))
 
 
 if __name__ == "__main__":
-    main()
+    print(*account().lines(), sep="\n")

@@ -39,11 +39,13 @@ from engine.tasks import Draw, relabel
 from engine.tensors import read_tensors, reading_tensors
 from engine.workspace import Workspace
 from tests.faults import processes
+from tests.faults.account import Account
 from tests.faults.processes import Process, Starter, living
 from tests.faults.workspace import make
 
 KILLS, IN_WRITES = 100, 20  # at least so many
 DEATHS = 2  # of one job's workers: a third one would be its last attempt
+LANES = 3  # of this machine's processor, of what somebody waits for, of imports
 PATIENCE = 240.0  # s without a change until a trial is given up, and what is not done counts as lost
 TASK = "emoji-fluent"
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 4_000}
@@ -86,9 +88,17 @@ class Tally:
         return sum(self.in_writes.values())
 
     @property
-    def failed(self) -> bool:
-        """Whether anything was lost, wrong, done twice, half-made or a traceback."""
-        return any((self.lost, self.wrong_weights, self.run_twice, self.half_made, self.tracebacks))
+    def by_role(self) -> dict[str, int]:
+        """Kills by who was killed."""
+        found: Counter[str] = Counter()
+        for name, count in self.kills.items():
+            found[name.partition(",")[0]] += count
+        return dict(found)
+
+    @property
+    def wrong(self) -> list[str]:
+        """Whatever was lost, wrong, done twice, half-made or a traceback."""
+        return [*self.lost, *self.wrong_weights, *self.run_twice, *self.half_made, *self.tracebacks]
 
 
 class Trial:
@@ -103,14 +113,27 @@ class Trial:
     def run(self, kills: bool = True) -> Job:
         """All of it; the job of the run."""
         try:
-            for role in self.crew:
-                getattr(self.starter, role)()
+            if kills and "app" in self.crew:
+                self._open_apps()
             waited = self.asked_for()
             self._drive(waited, self._victims() if kills else [], self._writes() if kills else [])
             self._judge(waited)
             return waited[0]
         finally:
             self.starter.end()
+
+    def _open_apps(self) -> None:
+        """Start the apps, wait until a worker waits for each lane, as a user who looks around first, and kill one."""
+        for _ in range(self.crew.count("app")):
+            self.starter.app()
+        until, there = time.monotonic() + PATIENCE, list[Process]()
+        while time.monotonic() < until and sum(one.role == "warm" for one in there) < LANES:
+            time.sleep(REFRESH)
+            there = living(self.home)
+        if not self._kill_one(there, "warm"):
+            self.tally.lost.append(
+                f"trial {self.tally.trials}: no worker waits {PATIENCE:.0f} s after an app was opened"
+            )
 
     def asked_for(self) -> list[Job]:
         """A run, an extraction and an import: one job for each lane."""
@@ -127,8 +150,7 @@ class Trial:
 
     def _victims(self) -> list[str]:
         """Whom to kill at random moments."""
-        waits = ["warm", "warm"] if "app" in self.crew else []
-        return [*waits, *self.crew, "worker", *self.crew, "worker", *self.crew, *self.crew]
+        return [*self.crew, "worker", *self.crew, "warm", "worker", *self.crew, *self.crew]
 
     def _writes(self) -> list[tuple[str, str]]:
         """Whom to kill in the middle of which write."""
@@ -157,9 +179,11 @@ class Trial:
             self._watch_for_twins(there)
             self.starter.collect()
             self._replace_the_dead(there)
-            if victims and looked >= moment and self._kill_one(there, victims[0]):
-                del victims[0]
-                moment = looked + self.chance.uniform(*MOMENTS)
+            if looked >= moment:
+                killed = next((role for role in victims if self._kill_one(there, role)), None)
+                if killed is not None:
+                    victims.remove(killed)
+                    moment = looked + self.chance.uniform(*MOMENTS)
 
     def _replace_the_dead(self, there: list[Process]) -> None:
         """Whoever was killed is started again, as a user would."""
@@ -340,7 +364,27 @@ def _same(expected: dict[str, torch.Tensor] | None, found: dict[str, torch.Tenso
     return expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def account(kills: int = KILLS, in_writes: int = IN_WRITES) -> Account:
+    """The campaign, in figures."""
+    found = campaign(kills, in_writes)
+    figures = {
+        "trials": found.trials,
+        "jobs": found.jobs,
+        "kills": found.killed,
+        "kills by role": found.by_role,
+        "kills by role and phase": found.kills,
+        "kills inside a write": found.killed_in_writes,
+        "kills inside a write by role and file": found.in_writes,
+        "runs lost": len(found.lost),
+        "wrong final weights": len(found.wrong_weights),
+        "jobs run twice": len(found.run_twice),
+        "files half-made": len(found.half_made),
+        "tracebacks": len(found.tracebacks),
+    }
+    return Account(figures, tuple(found.wrong))
+
+
 if __name__ == "__main__":
-    ended = campaign(*map(int, sys.argv[1:]))
-    print(json.dumps(vars(ended), indent=1))
-    sys.exit(ended.failed)
+    ended = account(*map(int, sys.argv[1:]))
+    print(*ended.lines(), sep="\n")
+    sys.exit(bool(ended.wrong))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
@@ -27,6 +28,7 @@ from engine.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK = 0.003  # s between looks
+LOADING = 120.0  # s that an app may say nothing to its first visitor
 HELD = 0.06  # s that a process stands still until what it writes is known to be its own
 SLOW_DISK = """
 import os, time
@@ -122,34 +124,49 @@ def _visited(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def visit(port: int) -> None:
-    """Open the start page as a browser does, until the server has sent what there is of it. Raises OSError."""
-    with connect(f"ws://localhost:{port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")]) as browser:
+    """Open the start page as a browser does, and close it when it is there. Raises OSError, TimeoutError.
+
+    Who closes it before, while the server loads its libraries, was no visitor: the server stops drawing for nobody.
+    """
+    place = f"ws://localhost:{port}/_stcore/stream"
+    with connect(place, subprotocols=[Subprotocol("streamlit")], max_size=None) as browser:
         browser.send(BackMsg(rerun_script=ClientState()).SerializeToString())
-        with suppress(TimeoutError):
-            while True:
-                browser.recv(timeout=5)
+        drawn = False
+        while not drawn:
+            said = ForwardMsg.FromString(bytes(browser.recv(timeout=LOADING)))
+            drawn = said.WhichOneof("type") == "script_finished"
 
 
 def living(home: Workspace) -> list[Process]:
-    """The processes of a workspace, found by their environment."""
+    """The processes of a workspace, found by their environment.
+
+    A process that is being started is a copy of whoever starts it, for a moment: it is none of its own yet.
+    """
     mark = f"WORKBENCH_HOME={home.path}\0".encode()
     at_work = working(home)
-    found = []
+    found: dict[int, tuple[list[bytes], int]] = {}  # by number: the command line, and the number of who started it
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             if mark not in (folder / "environ").read_bytes() + b"\0":
                 continue
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        role = next((role for word, role in _ROLES.items() if word in words), None)
-        if role is None or state in "ZX":
-            continue
-        pid = int(folder.name)
-        job = Path(os.fsdecode(words[words.index(b"job") + 1])) if role == "worker" else at_work.get(pid)
-        found.append(Process(pid, "worker" if job is not None else role, job))
-    return found
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                found[int(folder.name)] = words, int(parent)
+    return [
+        Process(pid, "worker" if job is not None else role, job)
+        for pid, (words, parent) in found.items()
+        if (role := _role(words)) and words != found.get(parent, ([], 0))[0]
+        for job in [_job(words) if role == "worker" else at_work.get(pid)]
+    ]
+
+
+def _role(words: list[bytes]) -> str | None:
+    return next((role for word, role in _ROLES.items() if word in words), None)
+
+
+def _job(words: list[bytes]) -> Path:
+    return Path(os.fsdecode(words[words.index(b"job") + 1]))
 
 
 _ROLES = {b"job": "worker", b"warm": "warm", b"work": "drainer", b"streamlit": "app", b"serve": "app"}
