@@ -291,6 +291,7 @@ def labels(home: Workspace, kills: int, tally: Tally) -> None:
         if not labeler:
             _label_for_ever(home, number)
         while file is None and time.monotonic() < until:
+            time.sleep(processes.LOOK)
             writing = set(processes.written_now(folders[number % 2 : number % 2 + 1])) - left
             process = Process(labeler, "labeler", None)
             file = next((processes.kill_inside_a_write(process, path) for path in writing), None)
