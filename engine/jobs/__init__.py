@@ -9,7 +9,7 @@ from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE, is_held
 from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, job_folders, list_jobs, load
+from engine.jobs.records import Job, damaged_jobs, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import (
@@ -48,6 +48,7 @@ __all__ = [
     "WarmWorker",
     "change_lane",
     "create",
+    "damaged_jobs",
     "drain",
     "end_now",
     "fail_queued",
