@@ -206,7 +206,8 @@ def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
         extract(workspace, task, teachers, map_rows(task), device=job.device, progress=progress)
     for place, teacher in enumerate(teachers):
         told = progress if len(teachers) == 1 else partial(_told_of_many, report, place, len(teachers))
-        if read_map(workspace, task, teacher.name, "umap", whole=whole) is None:
+        known = read_map(workspace, task, teacher.name, "umap", whole=whole)
+        if known is None or known.recorded:
             drawn = draw_umap(workspace, task, teacher.name, job.device, told, whole=whole)
             write_map(workspace.maps, task, teacher, drawn, whole=whole)
 

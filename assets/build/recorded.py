@@ -15,10 +15,11 @@ from assets.build.progress import say
 from assets.build.tasks import OUT
 from engine import maps
 from engine.review import open_task
-from engine.runs import candidates, recorded_panel
+from engine.runs import DEFAULT_METRIC, RecordedPanel, recorded_panel, separation_by
 from engine.runs.panel import RESAMPLES, panel_spec, teacher_panel
 from engine.runs.recorded_ranking import ASSETS, record_panel
 from engine.tasks import Task, bundled_names, usual_draw
+from engine.teachers import all_teachers, get_teacher
 from engine.workspace import Workspace
 
 PACKAGES = ("torch", "timm", "numpy", "scikit-learn")  # that move a ranking's last digits
@@ -30,8 +31,9 @@ def write_recorded() -> None:
     tasks = [open_task(workspace, name) for name in bundled_names()]
     for task in tasks:
         _write_ranking(workspace, task)
-    for task in tasks:
-        _write_maps(workspace, task)
+    for place in range(len(all_teachers(workspace))):  # the most similar first, which are looked at first
+        for task in tasks:
+            _write_map(workspace, task, place)
 
 
 def _write_ranking(workspace: Workspace, task: Task) -> None:
@@ -39,15 +41,20 @@ def _write_ranking(workspace: Workspace, task: Task) -> None:
     if recorded_panel(workspace, task, draw) is not None:
         return
     panel = teacher_panel(workspace, task, draw=draw, resamples=RESAMPLES)
+    found = {name: separation_by(workspace, task, get_teacher(workspace, name), draw) for name in panel.teachers}
     made_with = {"distill-workbench": engine.__version__, **{name: version(name) for name in PACKAGES}}
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    record_panel(ASSETS, panel_spec(workspace, task, draw), panel, moment, made_with)
+    apart = {name: value for name, value in found.items() if value is not None}
+    record_panel(ASSETS, RecordedPanel(panel_spec(workspace, task, draw), moment, made_with, panel, apart))
     say(f"{task.name}: ranking")
 
 
-def _write_maps(workspace: Workspace, task: Task) -> None:
-    for candidate in candidates(workspace, task):
-        teacher = candidate.teacher
-        if candidate.allowed and maps.recorded_map(task, teacher) is None:
-            maps.record_map(maps.ASSETS, task, teacher, maps.draw_umap(workspace, task, teacher.name, "cpu"))
-            say(f"{task.name}: map by {teacher.name}")
+def _write_map(workspace: Workspace, task: Task, place: int) -> None:
+    came = recorded_panel(workspace, task, usual_draw(task))
+    ranking = came.ranking(workspace, task, DEFAULT_METRIC) if came else None
+    if ranking is None or place >= len(ranking.ranked):
+        return
+    teacher = ranking.ranked[place].teacher
+    if maps.recorded_map(task, teacher) is None:
+        maps.record_map(maps.ASSETS, task, teacher, maps.draw_umap(workspace, task, teacher.name, "cpu"))
+        say(f"{task.name}: map by {teacher.name}")

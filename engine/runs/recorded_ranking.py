@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import DamagedFileError
 from engine.installation import bundled
+from engine.neighborhoods import Separation
 from engine.records import read_record, write_record
 from engine.runs.panel import TeacherPanel, panel_spec
 from engine.runs.ranking import Ranked, Ranking, candidates
@@ -31,6 +32,7 @@ class RecordedPanel:
     recorded: str  # the moment, ISO 8601
     made_with: dict[str, str]  # version of each package, by name
     panel: TeacherPanel
+    separations: dict[str, Separation]  # how well each teacher keeps the classes apart on the same images, by name
 
     def ranking(self, workspace: Workspace, task: Task, metric: str) -> Ranking | None:
         """The ranking by one metric, as `rank` would give it; None where it would take the teachers' outputs to say why
@@ -69,6 +71,6 @@ def recorded_panel(workspace: Workspace, task: Task, draw: Draw) -> RecordedPane
     return found if found.spec == panel_spec(workspace, task, draw) else None
 
 
-def record_panel(root: Path, spec: dict[str, Any], panel: TeacherPanel, moment: str, made_with: dict[str, str]) -> None:
+def record_panel(root: Path, found: RecordedPanel) -> None:
     """Keep a panel in the folder `root` as one that comes with the program. Raises StorageError."""
-    write_record(root / f"{panel.task}.json", RecordedPanel(spec, moment, made_with, panel))
+    write_record(root / f"{found.panel.task}.json", found)

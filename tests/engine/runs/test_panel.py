@@ -10,8 +10,8 @@ from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.records import as_value, read_record, write_record
 from engine.review import open_task
+from engine.runs import RecordedPanel, rank, recorded_panel
 from engine.runs import panel as panels
-from engine.runs import rank, recorded_panel
 from engine.runs.panel import TeacherPanel, known_panel, request_panel, teacher_panel
 from engine.runs.recorded_ranking import record_panel
 from engine.similarity import METRICS
@@ -85,7 +85,8 @@ def test_a_ranking_of_version_0_1_is_read(shared_home, found):
 def test_a_recorded_panel_ranks_as_the_features_do(shared_home, emoji, found, tmp_path, monkeypatch):
     monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", tmp_path)
     spec = panels.panel_spec(shared_home, emoji, Draw(4))
-    record_panel(tmp_path, spec, found, "2026-11-27T00:00:00+00:00", {"torch": "2.15"})
+    whole = RecordedPanel(spec, "2026-11-27T00:00:00+00:00", {"torch": "2.15"}, found, {})
+    record_panel(tmp_path, whole)
     came = recorded_panel(shared_home, emoji, Draw(4))
     assert came.panel == found
     ranking, computed = (
@@ -99,7 +100,7 @@ def test_a_recorded_panel_ranks_as_the_features_do(shared_home, emoji, found, tm
     assert recorded_panel(shared_home, emoji, Draw(4, 1)) is None
     relabeled = Task(shared_home, replace(emoji.record, labels="0" * 12))
     assert recorded_panel(shared_home, relabeled, Draw(4)) is None
-    record_panel(tmp_path, spec | {"teachers": {}}, found, "", {})
+    record_panel(tmp_path, replace(whole, spec=spec | {"teachers": {}}))
     assert recorded_panel(shared_home, emoji, Draw(4)) is None
 
 
