@@ -10,6 +10,7 @@ from streamlit import config
 from streamlit.starlette import App
 
 from app.hosts import KnownHosts, known_hosts
+from app.resumption import resumption
 from engine.settings import checked_host_names, host_names
 from engine.workspace import Workspace
 
@@ -18,4 +19,4 @@ further = (
     *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")),
 )
 hosts = known_hosts(config.get_option("server.address") or "", further)
-app = App(Path(__file__).with_name("main.py"), middleware=[Middleware(KnownHosts, hosts=hosts)])
+app = App(Path(__file__).with_name("main.py"), lifespan=resumption, middleware=[Middleware(KnownHosts, hosts=hosts)])

@@ -6,10 +6,10 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import read_events
-from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
+from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE, is_held
 from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, job_folders, list_jobs, load
+from engine.jobs.records import Job, damaged_jobs, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import (
@@ -21,6 +21,7 @@ from engine.jobs.states import (
     fail_queued,
     is_here,
     move,
+    put_first,
     remove,
     request_cancel,
     resume,
@@ -47,15 +48,18 @@ __all__ = [
     "WarmWorker",
     "change_lane",
     "create",
+    "damaged_jobs",
     "drain",
     "end_now",
     "fail_queued",
     "in_order",
+    "is_held",
     "is_here",
     "job_folders",
     "list_jobs",
     "load",
     "move",
+    "put_first",
     "queued_jobs",
     "read_events",
     "remove",

@@ -32,7 +32,7 @@ from engine.runs.comparison import (
 from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
 from engine.runs.dispatching import dispatch, hand_over, thread_of
 from engine.runs.engines import LOCAL, configured, engine_of, get_engine, place_of, where
-from engine.runs.estimates import seconds_left
+from engine.runs.estimates import is_training, seconds_left, seconds_until_free
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.finishing import finishing_spec, request_finished, trained_on_all, what_to_finish
@@ -45,10 +45,17 @@ from engine.runs.more_labels import (
     seconds_of,
     would_more_help,
 )
+from engine.runs.opinions import (
+    disagreement,
+    has_ranked_features,
+    proposals,
+    separation_by,
+    top_pseudo_labels,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
-from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
+from engine.runs.queue import QueueThread, cards_of, drain, go_on, is_paused, line, open_jobs, pause, waiting
 from engine.runs.ranking import (
     DEFAULT_METRIC,
     Candidate,
@@ -62,8 +69,8 @@ from engine.runs.ranking import (
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
-from engine.runs.roster import listed, listed_runs, run_named
-from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
+from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
+from engine.runs.spec import KIND, RunSpec, defaults, plan
 from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.suspects import (
@@ -144,6 +151,7 @@ __all__ = [
     "defaults",
     "delete",
     "differs_sentence",
+    "disagreement",
     "discarded",
     "discards",
     "dispatch",
@@ -156,8 +164,12 @@ __all__ = [
     "estimate_seconds",
     "finishing_spec",
     "get_engine",
+    "go_on",
     "hand_over",
+    "has_ranked_features",
     "intervals_sentence",
+    "is_paused",
+    "is_training",
     "known_panel",
     "known_speed",
     "known_suspects",
@@ -171,12 +183,16 @@ __all__ = [
     "machine_of",
     "measurements",
     "missing_outputs",
+    "open_job_named",
+    "open_jobs",
     "order_verdict",
+    "pause",
     "place_of",
     "plan",
     "predictions_of",
     "predictions_path",
     "proposal_for",
+    "proposals",
     "rank",
     "ranked_rows",
     "read_compared",
@@ -201,9 +217,10 @@ __all__ = [
     "restore",
     "run_again",
     "run_named",
-    "run_spec_from",
     "seconds_left",
     "seconds_of",
+    "seconds_until_free",
+    "separation_by",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
@@ -212,6 +229,7 @@ __all__ = [
     "take_back",
     "thread_of",
     "time_of_suspects",
+    "top_pseudo_labels",
     "trained_on_all",
     "undecided",
     "unfinished_measurements",
@@ -219,6 +237,7 @@ __all__ = [
     "users_of_run",
     "users_of_task",
     "waiting",
+    "waiting_jobs",
     "what_changed",
     "what_to_finish",
     "where",
