@@ -114,7 +114,7 @@ What it does: a probe on each teacher, averaged with these weights, judged on im
 # %%
 answers = probe_answers(material)
 for step in weight_steps(material, answers, [0, 1, 3, 6, 12, 24, float("inf")]):
-    print(f"p = {step.p:4}: {step.effective:4.1f} teachers, {step.accuracy:.1%} right")
+    print(f"p = {step.p:4}: {step.effective:4.1f} teachers, {100 * step.accuracy:.1f} of 100 right")
 # %% [markdown]
 Doubling p squares the ratio of two weights.
 # %%

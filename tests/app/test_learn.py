@@ -76,7 +76,7 @@ def test_a_guessed_order_is_scored_against_the_ranking(home, task):
     assert not charts(app)
     app = shown(button(app, "Show the ranking").click().run())
     assert "Rank correlation of your order and the ranking: **1.00**" in app.success[0].value
-    assert "Of all orders of 6, 0.1 % do as well or better" in text_of(app)
+    assert "Of all orders of 6, 0.1\u00a0% do as well or better" in app.success[0].value
     reversed_ = open_page("learn", task="openclipart", lesson="ranking", order=",".join(names[::-1]), show="1")
     assert "**−1.00**" in reversed_.info[0].value
     shown(button(reversed_, "Guess again").click().run())
