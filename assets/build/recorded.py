@@ -15,11 +15,11 @@ from assets.build.progress import say
 from assets.build.tasks import OUT
 from engine import maps
 from engine.review import open_task
-from engine.runs import DEFAULT_METRIC, RecordedPanel, recorded_panel, separation_by
+from engine.runs import RecordedPanel, candidates, recorded_panel, separation_by
 from engine.runs.panel import RESAMPLES, panel_spec, teacher_panel
 from engine.runs.recorded_ranking import ASSETS, record_panel
 from engine.tasks import Task, bundled_names, usual_draw
-from engine.teachers import all_teachers, get_teacher
+from engine.teachers import get_teacher
 from engine.workspace import Workspace
 
 PACKAGES = ("torch", "timm", "numpy", "scikit-learn")  # that move a ranking's last digits
@@ -31,9 +31,11 @@ def write_recorded() -> None:
     tasks = [open_task(workspace, name) for name in bundled_names()]
     for task in tasks:
         _write_ranking(workspace, task)
-    for place in range(len(all_teachers(workspace))):  # the most similar first, which are looked at first
-        for task in tasks:
-            _write_map(workspace, task, place)
+    pairs = [(task, c.teacher) for task in tasks for c in candidates(workspace, task) if c.allowed]
+    for task, teacher in sorted(pairs, key=lambda pair: pair[1].gflops):  # the quickest first
+        if maps.recorded_map(task, teacher) is None:
+            maps.record_map(maps.ASSETS, task, teacher, maps.draw_umap(workspace, task, teacher.name, "cpu"))
+            say(f"{task.name}: map by {teacher.name}")
 
 
 def _write_ranking(workspace: Workspace, task: Task) -> None:
@@ -47,14 +49,3 @@ def _write_ranking(workspace: Workspace, task: Task) -> None:
     apart = {name: value for name, value in found.items() if value is not None}
     record_panel(ASSETS, RecordedPanel(panel_spec(workspace, task, draw), moment, made_with, panel, apart))
     say(f"{task.name}: ranking")
-
-
-def _write_map(workspace: Workspace, task: Task, place: int) -> None:
-    came = recorded_panel(workspace, task, usual_draw(task))
-    ranking = came.ranking(workspace, task, DEFAULT_METRIC) if came else None
-    if ranking is None or place >= len(ranking.ranked):
-        return
-    teacher = ranking.ranked[place].teacher
-    if maps.recorded_map(task, teacher) is None:
-        maps.record_map(maps.ASSETS, task, teacher, maps.draw_umap(workspace, task, teacher.name, "cpu"))
-        say(f"{task.name}: map by {teacher.name}")
