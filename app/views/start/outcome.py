@@ -33,8 +33,8 @@ def draw() -> None:
     for column, step in zip(st.columns(3, gap="medium"), _steps(), strict=True):
         with column.container(border=True, height="stretch"):
             st.html(
-                f"<svg viewBox='0 0 240 84' role='img' aria-label='{step.alt}' fill='currentColor' font-size='11' "
-                f"style='width:100%;max-height:110px'>{step.drawing}</svg>"
+                "<svg viewBox='0 0 240 84' fill='currentColor' font-size='11' style='width:100%;max-height:110px' "
+                f"role='img' aria-label='{step.alt}'>{step.drawing}</svg>"
             )
             st.markdown(step.text)
 
@@ -55,7 +55,7 @@ def _steps() -> tuple[Step, ...]:
         ),
         Step(
             _answer(),
-            "A student says: sweater, 94 %",
+            "A student says: sweater, 94\u00a0%",
             f"**You take away one small network**, as ONNX or for timm, and how often it is right. {_example()}",
         ),
     )

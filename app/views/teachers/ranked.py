@@ -240,7 +240,7 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         tables.written(narrow, FORMS | dict.fromkeys((metric, "Low", "High"), _form(metric))),
         hide_index=True,
         height="content",
-        column_order=[name for name in narrow if name not in MORE],
+        column_order=[str(name) for name in narrow if name not in MORE],
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
             "Low": st.column_config.NumberColumn(help="Of the 95\u00a0% interval."),
