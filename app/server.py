@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from streamlit import config
 from streamlit.starlette import App
 
+from app import thumbnails
 from app.hosts import KnownHosts, known_hosts
 from app.resumption import resumption
 from engine.settings import checked_host_names, host_names
@@ -19,4 +20,10 @@ further = (
     *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")),
 )
 hosts = known_hosts(config.get_option("server.address") or "", further)
-app = App(Path(__file__).with_name("main.py"), lifespan=resumption, middleware=[Middleware(KnownHosts, hosts=hosts)])
+pictures = thumbnails.route(config.get_option("server.baseUrlPath") or "")
+app = App(
+    Path(__file__).with_name("main.py"),
+    routes=[pictures],
+    lifespan=resumption,
+    middleware=[Middleware(KnownHosts, hosts=hosts)],
+)
