@@ -282,7 +282,7 @@ def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
     return review.open_task(workspace, name)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=200, show_spinner=False)  # Start looks at all tasks, each time
 def _labels(workspace: Workspace, name: str, changed: int) -> Task:
     return tasks.task_as_labeled(workspace, name)
 

@@ -52,7 +52,8 @@ def _draw(workspace: Workspace, watched: bool) -> None:
             )
     if not found:
         return
-    lines = {job.lane: runs.line(workspace, job) for job, now in found[:SHOWN] if now.state == "queued"}
+    waits_in = {job.lane: job for job, now in found[:SHOWN] if now.state == "queued"}
+    lines = {lane: runs.line(workspace, job) for lane, job in waits_in.items()}  # each looks through all jobs there are
     with st.expander("Each job", expanded=False) if watched else st.container():
         for job, now in found[:SHOWN]:
             _draw_job(workspace, job, now, lines.get(job.lane, []))
