@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from app import visitors
 from engine import devices, review, runs, tasks
 from engine.errors import WorkbenchError
 from engine.methods import DEFAULT_P
@@ -65,8 +66,10 @@ def _is_budget(text: str | None) -> bool:
 
 
 def workspace() -> Workspace:
-    """The workspace that the environment names."""
-    return Workspace.from_environment()
+    """The workspace that the environment names; in a demo this visitor's scratch over it. Raises as
+    `app.visitors.workspace`.
+    """
+    return visitors.workspace() if visitors.is_demo() else Workspace.from_environment()
 
 
 def task_name() -> str | None:
