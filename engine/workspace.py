@@ -181,6 +181,11 @@ class Workspace:
         """Lock files of lanes, tasks and imports."""
         return self.path / "locks"
 
+    @property
+    def paused(self) -> Path:
+        """An empty file that is there while the queue is paused."""
+        return self.path / "queue-paused"
+
     def written_to(self) -> Iterator[Path]:
         """Folders in which single files are replaced, and where writes that never finished may have left something.
 

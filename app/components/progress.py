@@ -27,6 +27,7 @@ from engine.runs import (
     LostRun,
     RunsRead,
     curve,
+    is_training,
     known_speed,
     read_runs,
     run_again,
@@ -104,17 +105,17 @@ def seconds_left(found: Sequence[Entry]) -> float | None:
         lanes = max(1, sum(entry.status.state == "running" for entry in open_runs))
     busy = [0.0] * lanes
     for entry in sorted(open_runs, key=lambda entry: entry.status.state != "running"):
-        left = queued.run_seconds(entry.job, entry.status)
+        left = runs.seconds_left(state.workspace(), entry.job, entry.status)
         if left is None:
             return None
-        busy[busy.index(min(busy))] += left if queued.is_training(entry.status) else left * pace
+        busy[busy.index(min(busy))] += left if is_training(entry.status) else left * pace
     return max(busy)
 
 
 def _pace(found: Sequence[Entry]) -> float:
     """How many times as long as it took last the run that trains takes now; 1 where that is not known."""
     for entry in found:
-        if queued.is_training(entry.status) and entry.status.rate:
+        if is_training(entry.status) and entry.status.rate:
             speed = known_speed(state.workspace(), entry.spec.recipe, entry.spec.device)
             return speed.images_per_second / entry.status.rate if speed else 1.0
     return 1.0
@@ -341,7 +342,7 @@ def _share(now: Status) -> float:
     """How much of a run is behind it, roughly: training counts, what comes before it does not."""
     if now.state == "done":
         return 1.0
-    return _stage_share(now) if queued.is_training(now) else 0.0
+    return _stage_share(now) if is_training(now) else 0.0
 
 
 def _button(label: str, icon: str, key: str, act: Any, chosen: Sequence[Any], *, small: bool = False) -> None:

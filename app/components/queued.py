@@ -11,8 +11,7 @@ from app.components.escaping import escape
 from app.components.methods import title
 from engine import devices, runs
 from engine.errors import WorkbenchError
-from engine.jobs import ANY_CARD, Job, Status, works_in
-from engine.runs import estimate_seconds, known_speed
+from engine.jobs import ANY_CARD, Job, Status, is_held, works_in
 
 NAMED = 2  # jobs that are named; more are counted
 
@@ -25,6 +24,8 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
     beside: names of jobs that the reader has before them; they are counted, not named.
     """
     place = next((i for i, (other, _) in enumerate(line) if other.folder == job.folder), 0)
+    if is_held(state.workspace(), job.lane):
+        return "waits until the queue goes on: it is paused"
     first, lanes = line[:place], runs.cards_of(job)
     if len(first) < lanes:
         return "begins next"
@@ -34,7 +35,7 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
         said.append(wording.count(len(others) - NAMED, "other job"))
     if len(first) > len(others):
         said.append(f"{wording.count(len(first) - len(others), 'run')} of these")
-    left = seconds_of(first, lanes)
+    left = runs.seconds_until_free(state.workspace(), first, lanes)
     how_long = f"about {wording.duration(left)}" if left is not None else "how long is not known yet"
     return f"waits for {wording.listed(said)}, {how_long}"
 
@@ -51,42 +52,6 @@ def _running(job: Job, now: Status) -> str:
         return ""
     kind, _, card = works_in(job, now).partition(":")
     return f" (running on card {card})" if kind == ANY_CARD and len(devices.cards()) > 1 else " (running)"
-
-
-def seconds_of(found: Line, lanes: int = 1) -> float | None:
-    """About how long until one of so many lanes is through with these jobs, which run or wait, each lane taking the
-    next one when it is free; None while too little is known.
-    """
-    busy = [0.0] * lanes
-    for job, now in found:
-        part = _seconds(job, now)
-        if part is None:
-            return None
-        busy[busy.index(min(busy))] += part  # those that run come first, so each of them finds a lane of its own
-    return min(busy)
-
-
-def _seconds(job: Job, now: Status) -> float | None:
-    if job.kind == runs.KIND:
-        return run_seconds(job, now)
-    return runs.seconds_left(state.workspace(), job, now)
-
-
-def run_seconds(job: Job, now: Status) -> float | None:
-    """About how long a run that runs or waits still takes; None while too little is known."""
-    if is_training(now) and now.seconds_left is not None:
-        return now.seconds_left
-    try:
-        recipe = runs.run_spec_from(job.spec).recipe
-    except WorkbenchError:
-        return None
-    speed = known_speed(state.workspace(), recipe, job.device)
-    return estimate_seconds(speed, recipe.train) if speed else None
-
-
-def is_training(now: Status) -> bool:
-    """Whether the student is trained at this moment, not prepared for."""
-    return now.state == "running" and now.stage.startswith("Training")
 
 
 def task_title(name: str) -> str:

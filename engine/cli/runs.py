@@ -73,12 +73,12 @@ def _show(options: argparse.Namespace) -> int:
     now = jobs.status(job)
     if options.json:
         result = None if read.result is None else as_value(read.result)
-        return print_json({**asdict(listed(job, now)), "status": as_value(now), "result": result})
-    shown = asdict(listed(job, now))
+        return print_json({**asdict(listed(workspace, job, now)), "status": as_value(now), "result": result})
+    shown = asdict(listed(workspace, job, now))
     told = {name: shown[name] for name in ("run", "task", "method", "seed", "state", "where")}
     told["created"] = now.created.isoformat(timespec="seconds")
     if now.state == "running":
-        told["progress"] = f"{now.stage}: {_progress(listed(job, now))}"
+        told["progress"] = f"{now.stage}: {_progress(listed(workspace, job, now))}"
     told["worked for"] = duration(now.seconds)
     told["message"] = now.message or read.problem
     told["result"] = None if read.result is None else accuracy_sentence(read.result)

@@ -6,7 +6,7 @@ the work is: `worker.run` is given a handler for each kind of job.
 
 from engine.jobs import worker
 from engine.jobs.events import read_events
-from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE
+from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE, is_held
 from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
 from engine.jobs.queue import FileLock, drain
 from engine.jobs.records import Job, job_folders, list_jobs, load
@@ -21,6 +21,7 @@ from engine.jobs.states import (
     fail_queued,
     is_here,
     move,
+    put_first,
     remove,
     request_cancel,
     resume,
@@ -51,11 +52,13 @@ __all__ = [
     "end_now",
     "fail_queued",
     "in_order",
+    "is_held",
     "is_here",
     "job_folders",
     "list_jobs",
     "load",
     "move",
+    "put_first",
     "queued_jobs",
     "read_events",
     "remove",

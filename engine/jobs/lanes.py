@@ -7,6 +7,8 @@ asks for any card waits in the lane "cuda", from which the lanes of all cards ta
 
 from __future__ import annotations
 
+from engine.workspace import Workspace
+
 INTERACTIVE = "interactive"  # short work that somebody waits for
 IMPORT = "import"  # what a user brings: images, teachers
 ANY_CARD = "cuda"  # the line of jobs that ask for a card, whichever; no lane works it off alone
@@ -15,6 +17,13 @@ FIRST_CARD = "cuda:0"
 # Jobs of version 0.1 name no lane, but a device that was one for imports. Their kinds say the rest.
 _DEVICES_BEFORE = ("import", "intake")
 _INTERACTIVE_BEFORE = ("look", "panel", "map", "speed")
+
+
+def is_held(workspace: Workspace, lane: str) -> bool:
+    """Whether nothing that waits in a lane begins, since the user has paused the queue. What somebody waits for, such
+    as a ranking, and imports go on.
+    """
+    return lane not in (INTERACTIVE, IMPORT) and workspace.paused.exists()
 
 
 def sources(lane: str) -> tuple[str, ...]:

@@ -100,9 +100,10 @@ class Unfinished:
         return sorted(found, key=_turn)
 
 
-def _turn(pair: tuple[Job, Status]) -> tuple[datetime, datetime, str]:
+def _turn(pair: tuple[Job, Status]) -> tuple[float, datetime, datetime, str]:
+    """The order of a line: what the user wants next, the last wish first; then what has waited longest."""
     job, present = pair
-    return present.queued, job.created, job.id
+    return -present.first.timestamp() if present.first else 0.0, present.queued, job.created, job.id
 
 
 def _stamp(path: str) -> object:

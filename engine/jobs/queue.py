@@ -19,7 +19,7 @@ from typing import IO
 from engine import files
 from engine.errors import BusyError, FullDiskError, InvalidInputError, StorageError, UnavailableError, WorkbenchError
 from engine.jobs import processes, states
-from engine.jobs.lanes import is_card
+from engine.jobs.lanes import is_card, is_held
 from engine.jobs.memory import OomWitness
 from engine.jobs.overview import POLL, OnChange, Unfinished
 from engine.jobs.records import Job, changing
@@ -260,9 +260,9 @@ class _Drainer:
                 self.stop.wait(self._poll)
             elif dead:
                 self._settle(dead[0], None, None)
-            elif queued:
+            elif queued and not is_held(self._workspace, self._lane):
                 self._run(queued[0], lock)
-            elif until_empty:
+            elif until_empty and not queued:
                 return
             else:
                 self.spare.keep()

@@ -20,6 +20,8 @@ HEARTBEAT_EVERY = 2.0  # s between writes while there is no progress
 FLAG_EVERY = 0.2  # s between looks for the cancel flag
 RATE_WINDOW = 30.0  # s of the latest progress that the rate is taken over: steady enough to read, quick to follow
 RATE_SAMPLES = 8  # at least so many steps, where a step is slow
+LEAST_WINDOW = 5.0  # s of the latest progress that the time left is taken from at least
+MOST_SAMPLES = 1024  # of a stage that are kept for it
 SAMPLE_EVERY = 0.25  # s; quicker calls of `progress` only move the newest sample
 
 
@@ -45,6 +47,36 @@ class Rate:
         return (done - samples[0][1]) / seconds if seconds > 0 else None
 
 
+class TimeLeft:
+    """How long a stage still takes, at the pace of the last three quarters of what it has done: enough to hold the
+    pauses in which a student is tested, and without a slow beginning.
+    """
+
+    def __init__(self) -> None:
+        self._stage: tuple[str, str] | None = None
+        self._first = 0
+        self._samples: deque[tuple[float, int]] = deque()  # (time in s, units done)
+
+    def update(self, moment: float, done: int, total: int | None, stage: tuple[str, str]) -> float | None:
+        """Take in that `done` of `total` units were done at `moment`; seconds, or None while nobody knows."""
+        samples = self._samples
+        if stage != self._stage or (samples and done < samples[-1][1]):
+            samples.clear()
+            self._stage, self._first = stage, done
+        if len(samples) >= 2 and moment - samples[-2][0] < SAMPLE_EVERY:
+            samples.pop()
+        samples.append((moment, done))
+        begin = self._first + (done - self._first) / 4
+        while len(samples) > 2 and samples[1][1] <= begin and moment - samples[1][0] > LEAST_WINDOW:
+            samples.popleft()
+        if len(samples) > MOST_SAMPLES:  # every other one says the same
+            self._samples = deque([*list(samples)[:-1:2], samples[-1]])
+        (since, before), ahead = self._samples[0], None if total is None else max(0, total - done)
+        if ahead is None or done <= before or moment <= since:
+            return 0.0 if ahead == 0 else None
+        return ahead * (moment - since) / (done - before)
+
+
 class Reporter:
     """The line between a handler and whoever watches. Writes of progress happen in a thread of their own.
 
@@ -55,7 +87,7 @@ class Reporter:
         self._job = job
         self._status = running
         events.repair_events(job)
-        self._rate = Rate()
+        self._rate, self._left = Rate(), TimeLeft()
         self._lock = threading.Lock()
         self._changed = self._taken = False
         self._closing = threading.Event()
@@ -79,8 +111,9 @@ class Reporter:
         """
         with self._lock:
             done, total = int(done), None if total is None else int(total)
-            rate = self._rate.update(time.monotonic(), done, (stage, unit))
-            left = max(0, total - done) / rate if rate and total is not None else None
+            moment = time.monotonic()
+            rate = self._rate.update(moment, done, (stage, unit))
+            left = self._left.update(moment, done, total, (stage, unit))
             self._status = replace(
                 self._status, done=done, total=total, unit=unit, stage=stage, rate=rate, seconds_left=left
             )

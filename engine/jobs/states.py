@@ -58,6 +58,7 @@ class Status:
     lane: which lane started that process, such as "cuda:1" for one that asked for any card.
     pid, pid_started, host: its process. heartbeat: when that process last wrote.
     created, queued, started, finished: times in UTC; started is the first start.
+    first: when the user asked that it be the next one of its lane; None for one that waits for its turn.
     """
 
     state: State
@@ -65,6 +66,7 @@ class Status:
     queued: Moment
     started: Moment | None = None
     finished: Moment | None = None
+    first: Moment | None = None
     heartbeat: Moment | None = None
     done: Count = 0
     total: Count | None = None
@@ -333,6 +335,20 @@ def end_now(job: Job, patience: float = 5.0) -> Status:
     return settle(job)
 
 
+def put_first(job: Job) -> Status:
+    """Let a job that waits be the next one of its lane; of several, the one that was asked for last.
+
+    Raises InvalidInputError if it does not wait or was removed, StorageError.
+    """
+    with changing(job.folder):
+        present = status(job)
+        if present.state != "queued":
+            raise InvalidInputError(f"{job.id} is {present.state}: only what waits can be the next one.")
+        first = replace(present, first=now())
+        _store(job, first)
+        return first
+
+
 def resume(job: Job) -> Status:
     """Queue a failed, cancelled or interrupted job again, at the end of its queue; a queued one stays where it is.
 
@@ -347,7 +363,7 @@ def resume(job: Job) -> Status:
             raise BusyError(f"{job.id} is {doing}: wait until it has ended, then resume it.")
         if present.state == "done":
             raise InvalidInputError(f"{job.id} is done, there is nothing to resume; start a new one instead.")
-        return _requeue(job, replace(present, attempts=0, queued=now()))
+        return _requeue(job, replace(present, attempts=0, queued=now(), first=None))
 
 
 def remove(job: Job) -> None:

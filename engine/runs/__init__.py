@@ -32,7 +32,7 @@ from engine.runs.comparison import (
 from engine.runs.discards import delete, discarded, discards, remove_run, restore, users_of_run
 from engine.runs.dispatching import dispatch, hand_over, thread_of
 from engine.runs.engines import LOCAL, configured, engine_of, get_engine, place_of, where
-from engine.runs.estimates import seconds_left
+from engine.runs.estimates import is_training, seconds_left, seconds_until_free
 from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.finishing import finishing_spec, request_finished, trained_on_all, what_to_finish
@@ -48,7 +48,7 @@ from engine.runs.more_labels import (
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
-from engine.runs.queue import QueueThread, cards_of, drain, line, waiting
+from engine.runs.queue import QueueThread, cards_of, drain, go_on, is_paused, line, open_jobs, pause, waiting
 from engine.runs.ranking import (
     DEFAULT_METRIC,
     Candidate,
@@ -62,8 +62,8 @@ from engine.runs.ranking import (
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
-from engine.runs.roster import listed, listed_runs, run_named
-from engine.runs.spec import KIND, RunSpec, defaults, plan, run_spec_from
+from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
+from engine.runs.spec import KIND, RunSpec, defaults, plan
 from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
 from engine.runs.suspects import (
@@ -156,8 +156,11 @@ __all__ = [
     "estimate_seconds",
     "finishing_spec",
     "get_engine",
+    "go_on",
     "hand_over",
     "intervals_sentence",
+    "is_paused",
+    "is_training",
     "known_panel",
     "known_speed",
     "known_suspects",
@@ -171,7 +174,10 @@ __all__ = [
     "machine_of",
     "measurements",
     "missing_outputs",
+    "open_job_named",
+    "open_jobs",
     "order_verdict",
+    "pause",
     "place_of",
     "plan",
     "predictions_of",
@@ -201,9 +207,9 @@ __all__ = [
     "restore",
     "run_again",
     "run_named",
-    "run_spec_from",
     "seconds_left",
     "seconds_of",
+    "seconds_until_free",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
@@ -219,6 +225,7 @@ __all__ = [
     "users_of_run",
     "users_of_task",
     "waiting",
+    "waiting_jobs",
     "what_changed",
     "what_to_finish",
     "where",

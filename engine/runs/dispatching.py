@@ -66,7 +66,7 @@ def dispatch(
             assert engine.connect is not None
             try:
                 with closing(engine.connect(workspace, settings)) as cluster:
-                    _Dispatcher(engine, settings, cluster, waiting, stop, on_change).run()
+                    _Dispatcher(workspace, engine, settings, cluster, waiting, stop, on_change).run()
             except FullDiskError:  # not even a ticket can be written down: what waits goes on waiting
                 stop.wait(FULL_DISK)
             finally:
@@ -120,6 +120,7 @@ class _Handed:
 class _Dispatcher:
     """What `dispatch` does while it holds the line."""
 
+    workspace: Workspace
     engine: Engine
     settings: EngineSettings
     cluster: Cluster
@@ -148,7 +149,8 @@ class _Dispatcher:
                 self._settle(job, present)
                 self._enforce(job, present)
             self._clear({job.folder for job, _ in pending})
-            self._submit([job for job, present in pending if present.state == "queued"])
+            if not jobs.is_held(self.workspace, self.engine.key):
+                self._submit([job for job, present in pending if present.state == "queued"])
             self.stop.wait(POLL)
 
     def _remember(self, job: Job) -> None:

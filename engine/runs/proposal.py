@@ -99,7 +99,7 @@ def proposal_for(
     size = task.record.student_size or TrainSpec.size
     decided = task.record.student_size not in (0, advice.size)
     speeds = {
-        at: [_speed(workspace, recipe, at, len(task.classes), device) for recipe in recipes] for at in (*SIZES, size)
+        at: [speed_at(workspace, recipe, at, len(task.classes), device) for recipe in recipes] for at in (*SIZES, size)
     }
 
     def seconds_of(at: int, images: int) -> list[float]:
@@ -114,7 +114,7 @@ def proposal_for(
     return replace(found, seconds=total, measured=measured, device=describe(device))
 
 
-def _speed(workspace: Workspace, recipe: Recipe, size: int, classes: int, device: str) -> tuple[float, bool]:
+def speed_at(workspace: Workspace, recipe: Recipe, size: int, classes: int, device: str) -> tuple[float, bool]:
     """Images a second of a student at `size`, and whether that was measured; else as the area is to a size that was,
     and else a guess.
     """

@@ -11,6 +11,7 @@ from functools import partial
 
 from engine import devices, jobs
 from engine.errors import WorkbenchError
+from engine.files import storage_error, write_bytes
 from engine.installation import FOLDER
 from engine.jobs import ANY_CARD, GIVE_UP_INTERRUPTED, IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, works_in
 from engine.workspace import Workspace
@@ -42,6 +43,33 @@ def line(workspace: Workspace, job: Job) -> list[tuple[Job, Status]]:
     of_cards = [lane for lane in lanes("cuda") if lane not in (INTERACTIVE, IMPORT)]
     every = {pair[0]: pair for lane in of_cards for pair in jobs.unfinished_jobs(workspace.job_folders, lane)}
     return jobs.in_order(every.values())
+
+
+def pause(workspace: Workspace) -> None:
+    """Let nothing more of the queue begin, on this machine or on a cluster, until `go_on`, also after a restart; what
+    runs goes on to its end. Raises StorageError.
+    """
+    write_bytes(workspace.paused, b"")
+
+
+def go_on(workspace: Workspace) -> None:
+    """Let the queue begin what waits. Raises StorageError."""
+    try:
+        workspace.paused.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, workspace.paused) from error
+
+
+def is_paused(workspace: Workspace) -> bool:
+    """Whether the queue is paused."""
+    return workspace.paused.exists()
+
+
+def open_jobs(workspace: Workspace) -> list[tuple[Job, Status]]:
+    """All jobs of the workspace that run or wait, lane by lane: those that run first, then in the order of the line."""
+    every = [job for root in workspace.job_folders for job in jobs.list_jobs(root)]
+    found = [(job, now) for job in every if not (now := jobs.status(job)).terminal]
+    return sorted(jobs.in_order(found), key=lambda pair: pair[0].lane)
 
 
 def cards_of(job: Job) -> int:

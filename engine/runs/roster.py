@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
 from engine.runs.engines import where
+from engine.runs.estimates import free_after, seconds_left
+from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
+
+NAMED = 1  # of the jobs that another waits for; the others are counted
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ class ListedRun:
 
 def listed_runs(workspace: Workspace) -> list[ListedRun]:
     """The runs of a workspace, the newest first; those whose folder is damaged are left out."""
-    return [listed(job, jobs.status(job)) for job in jobs.list_jobs(workspace.runs)]
+    return [listed(workspace, job, jobs.status(job)) for job in jobs.list_jobs(workspace.runs)]
 
 
-def listed(job: Job, now: Status) -> ListedRun:
+def listed(workspace: Workspace, job: Job, now: Status) -> ListedRun:
     """One run as it is now."""
     seed = job.spec.get("seed")
     share = 1.0 if now.state == "done" else min(1.0, now.done / now.total) if now.total else None
@@ -46,7 +51,7 @@ def listed(job: Job, now: Status) -> ListedRun:
         progress=share,
         stage=now.stage,
         where=_whereabouts(job, now),
-        seconds_left=now.seconds_left,
+        seconds_left=seconds_left(workspace, job, now) if now.state == "running" else None,
     )
 
 
@@ -63,18 +68,62 @@ def _whereabouts(job: Job, now: Status) -> str:
     return lane if now.host in (None, processes.host()) else f"{lane} of {now.host}"
 
 
+@dataclass(frozen=True)
+class WaitingJob:
+    """A job of the queue. ahead: how many jobs come before it in its lane; waits_for: the first of them. begins_in,
+    takes: about, in seconds; None while too little is known, and begins_in of a lane that is paused.
+    """
+
+    job: str
+    kind: str
+    state: str
+    lane: str
+    ahead: int
+    waits_for: tuple[str, ...]
+    begins_in: float | None
+    takes: float | None
+
+
+def waiting_jobs(workspace: Workspace) -> list[WaitingJob]:
+    """All jobs that run or wait, with what each waits for; each lane and each job is looked at once."""
+    found = open_jobs(workspace)
+    takes = {job.folder: seconds_left(workspace, job, now) for job, now in found}
+    lines: dict[str, list[Path]] = {}
+    listed_jobs = []
+    for job, now in found:
+        if job.lane not in lines:
+            lines[job.lane] = [other.folder for other, _ in line(workspace, job)]
+        in_line = lines[job.lane]
+        waits = now.state == "queued" and job.folder in in_line
+        first = in_line[: in_line.index(job.folder)] if waits else []
+        held = waits and jobs.is_held(workspace, job.lane)
+        begins_in = None if held else free_after((takes.get(folder) for folder in first), cards_of(job))
+        names = tuple(folder.name for folder in first[:NAMED])
+        words, lane = state_in_words(now), _whereabouts(job, now)
+        listed_jobs.append(WaitingJob(job.id, job.kind, words, lane, len(first), names, begins_in, takes[job.folder]))
+    return listed_jobs
+
+
+def open_job_named(workspace: Workspace, text: str) -> Job:
+    """The job that runs or waits and has this name, or alone begins so. Raises UnknownNameError, InvalidInputError."""
+    known = {job.id: job for job, _ in open_jobs(workspace)}
+    return known[_meant("job that runs or waits", text, list(known))]
+
+
 def run_named(workspace: Workspace, text: str) -> Job:
     """The run of this name, or the only one whose name begins so.
 
     Raises UnknownNameError, InvalidInputError if several do, DamagedFileError if what was asked for cannot be read.
     """
     known = [folder.name for folder in jobs.job_folders(workspace.runs)]
+    return jobs.load(workspace.runs / _meant("run", text, known))
+
+
+def _meant(kind: str, text: str, known: list[str]) -> str:
     found = [text] if text in known else [name for name in known if text and name.startswith(text)]
     if not found:
-        raise UnknownNameError("run", text, known)
+        raise UnknownNameError(kind, text, known)
     if len(found) > 1:
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-        raise InvalidInputError(
-            f"{len(found)} runs begin with {text!r}: {', '.join(found[:4])}{more}; write more of it."
-        )
-    return jobs.load(workspace.runs / found[0])
+        raise InvalidInputError(f"{text!r} begins {len(found)} names: {', '.join(found[:4])}{more}; write more of it.")
+    return found[0]

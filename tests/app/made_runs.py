@@ -20,9 +20,10 @@ from engine.methods import RECIPE, get_method
 from engine.predictions import PREDICTIONS, Predictions, predictions_from, write_predictions
 from engine.results import RESULT, RunResult, results_in
 from engine.review import open_task
-from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, run_spec_from, start
+from engine.runs import KIND, Comparison, RunSpec, as_document, plan, read_runs, start
 from engine.runs.execution import CURVE_EVENT
 from engine.runs.recorded import BUDGETS
+from engine.runs.spec import run_spec_from
 from engine.tasks import Task
 from engine.workspace import Workspace
 

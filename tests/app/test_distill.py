@@ -1,6 +1,6 @@
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,9 @@ import pytest
 from app import queues, state
 from app.components import progress, queued
 from app.views.distill import form
-from engine import jobs
+from engine import jobs, runs
 from engine.handlers import HANDLERS
-from engine.jobs import Job
+from engine.jobs import Job, states
 from engine.methods import get_method, preselected
 from engine.review import open_task
 from engine.runs import Proposal, list_comparisons, plan, read_runs, trained_on_all
@@ -259,7 +259,7 @@ def test_the_speed_is_measured_by_a_job_that_is_asked_for_and_that_a_started_run
 
 
 def test_a_run_says_by_name_what_it_waits_for_and_waits_for_no_ranking(home, measured, monkeypatch):
-    monkeypatch.setattr(queued, "known_speed", form.known_speed)
+    monkeypatch.setattr("engine.runs.speed.known_speed", form.known_speed)
     made_runs.planned(home, ["fixmatch"], [0], images=24_000)
     request_extraction(home, open_task(home, "fashion-mnist"), Draw(5, 0), device="cpu")
     _, second = made_runs.planned(home, ["fine-tune"], [1], images=320)
@@ -295,7 +295,7 @@ def test_a_run_of_a_task_that_has_changed_since_is_not_offered_to_be_resumed(hom
 
 def test_time_left_follows_the_pace_of_the_run_that_trains(home, measured, monkeypatch):
     monkeypatch.setattr(progress, "known_speed", form.known_speed)
-    monkeypatch.setattr(queued, "known_speed", form.known_speed)
+    monkeypatch.setattr("engine.runs.speed.known_speed", form.known_speed)
     _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune"], [0], images=24_000)
     made_runs.half_way(home, comparison.runs[0])
     training, waiting = read_runs(home, comparison).entries
@@ -369,3 +369,45 @@ def test_a_task_without_held_out_labels_gets_a_student_all_the_same(home, measur
     shown(button(app, "Train on all images").click().run())
     [entry] = trained_on_all(home, "emoji-fluent")
     assert (entry.spec.quotes, entry.spec.train.images) == ("", 16_000)
+
+
+def test_the_queue_is_seen_and_changed(home, measured, monkeypatch):
+    monkeypatch.setattr("engine.runs.speed.known_speed", form.known_speed)
+    _, comparison = made_runs.planned(home, ["fixmatch", "fine-tune", "distill-weighted"], [0], images=24_000)
+    first, second, third = comparison.runs
+    made_runs.half_way(home, first)
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert "1 job running, 2 waiting" in text_of(app)
+    assert not [one for one in app.button if one.key == f"next-{second}"]  # it is the next one already
+    shown(app.button(key=f"next-{third}").click().run())
+    assert [job.id for job, _ in runs.line(home, jobs.load(home.runs / second))] == [first, third, second]
+    shown(app.button(key="queue-pause").click().run())
+    assert runs.is_paused(home)
+    assert "waits until the queue goes on: it is paused" in text_of(app)
+    shown(app.button(key="queue-go-on").click().run())
+    assert not runs.is_paused(home)
+
+
+def test_a_stuck_run_is_said_to_be_stuck_and_can_be_ended(home, monkeypatch):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [0])
+    job = made_runs.half_way(home, comparison.runs[0])
+    long_ago = datetime.now(UTC) - timedelta(minutes=3)
+    states.keep(job, replace(jobs.status(job), heartbeat=long_ago))
+    ended = []
+    monkeypatch.setattr(jobs, "end_now", ended.append)
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id)
+    assert "No sign of life for more than a minute" in text_of(app)
+    shown(button(app, "End it").click().run())
+    assert ended == [job]
+
+
+def test_a_run_that_has_ended_is_deleted_after_a_question(home):
+    _, comparison = made_runs.planned(home, ["fine-tune", "fixmatch"], [0])
+    made_runs.finish(home, comparison)
+    run = comparison.runs[0]
+    asked = {f"delete-{run}": True}
+    app = open_page("distill", task="emoji-fluent", comparison=comparison.id, session=asked)
+    assert "goes to the trash" in text_of(app)
+    shown(app.button(key=f"delete-now-{run}").click().run())
+    assert [entry.name for entry in runs.discards(home)] == [run]
+    assert "put it back, or start the same run again" in text_of(app)

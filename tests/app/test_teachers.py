@@ -12,10 +12,11 @@ from engine.jobs import list_jobs, states, worker
 from engine.records import write_record
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import candidates, rank, run_spec_from
+from engine.runs import candidates, rank
 from engine.runs import panel as panels
 from engine.runs.extraction_job import estimate_extraction
 from engine.runs.panel import teacher_panel
+from engine.runs.spec import run_spec_from
 from engine.similarity import METRICS
 from engine.tasks import Draw
 from tests.app import made_runs

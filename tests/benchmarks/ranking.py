@@ -34,7 +34,7 @@ def made_up(images: int, dimensions: int, classes: int, source_classes: int, see
     labels = np.resize(np.arange(classes), images)
     centers = generator.standard_normal((classes, dimensions), dtype=np.float32)
     features = generator.standard_normal((images, dimensions), dtype=np.float32) + centers[labels]
-    pseudo_labels = generator.random((images, source_classes), dtype=np.float32) ** 8
+    pseudo_labels = generator.random((images, source_classes), dtype=np.float32) ** 8 + 1e-9
     return {"features": features, "pseudo_labels": pseudo_labels / pseudo_labels.sum(1, keepdims=True)}, labels
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from app import queues, state
 from app.components import finishing, page, progress, queued, wording
 from app.components.escaping import escape
-from app.views.distill import form
+from app.views.distill import form, waiting_line
 from engine.errors import WorkbenchError
 from engine.runs import RECORDED, Comparison, list_comparisons, load_comparison, read_runs, start
 from engine.tasks import Task
@@ -34,6 +34,7 @@ def render() -> None:
             _draw_setup(workspace, task)
     if current is not None:
         _draw_current(workspace, current)
+    waiting_line.draw(workspace, watched=current is not None)
     _offer_unfinished(workspace, current)
 
 

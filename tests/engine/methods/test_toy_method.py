@@ -12,9 +12,9 @@ from engine.jobs import worker
 from engine.methods import METHODS, get_method, register
 from engine.results import read_result
 from engine.review import open_task
-from engine.runs import plan, run_spec_from, start
+from engine.runs import plan, start
 from engine.runs.execution import execute
-from engine.runs.spec import KIND
+from engine.runs.spec import KIND, run_spec_from
 from tests.app.pages import button, open_page, shown, text_of
 from tests.engine.methods.toy.smoothing import METHOD
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.engine.jobs.jobs_workspace import Workspace
+
 TEACHERS = ["cifar10", "mnist"]
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "evaluations": 4}
 
@@ -10,3 +12,9 @@ STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 3
 def small():
     """Options of `plan` for a run of seconds."""
     return {"labels_per_class": 2, "device": "cpu", "teachers": TEACHERS, "images": 640, **STUDENT}
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """A workspace whose jobs count."""
+    return Workspace(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from app.components import queued
 from engine import devices, jobs, runs
 from engine.jobs import ANY_CARD, INTERACTIVE, create, load, processes, states, status
-from engine.runs import queue
+from engine.runs import estimates, queue
 from engine.runs.comparison import enqueue, run_again
 from engine.runs.spec import plan
 from tests.app import made_runs
@@ -96,7 +96,8 @@ def test_what_died_in_the_lane_of_a_card_that_is_gone_is_settled_by_another(two_
 
 
 def test_a_run_that_waits_for_any_card_says_for_what_and_how_long(two_cards, monkeypatch):
-    monkeypatch.setattr(queued, "_seconds", lambda job, now: {"a": 60.0, "b": 240.0}.get(job.id, 30.0))
+    left = {"a": 60.0, "b": 240.0}
+    monkeypatch.setattr(estimates, "seconds_left", lambda home, job, now: left.get(job.id, 30.0))
     a, b, c, named = (
         add(two_cards, name, device) for name, device in zip("abcd", ["cuda"] * 3 + ["cuda:1"], strict=True)
     )

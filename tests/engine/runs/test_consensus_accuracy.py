@@ -10,11 +10,11 @@ from engine.benchmark import tabulate_apart
 from engine.cli.printing import print_benchmark, print_comparison
 from engine.records import as_value, record_from
 from engine.results import ConsensusRecord, IntervalRecord, RunResult
-from engine.runs import as_document, run_spec_from
+from engine.runs import as_document
 from engine.runs.comparison import Comparison, method_means
 from engine.runs.consensus_accuracy import consensus_accuracy
 from engine.runs.material import RunMaterial
-from engine.runs.spec import as_json, plan
+from engine.runs.spec import as_json, plan, run_spec_from
 from engine.tasks import Draw
 from engine.training import Opinion
 from tests.app import made_runs

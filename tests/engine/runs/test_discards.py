@@ -61,7 +61,7 @@ def test_a_run_never_takes_the_place_of_another(home, comparison):
 def test_a_run_is_found_by_the_beginning_of_its_name(home, comparison):
     done, waiting = comparison.runs
     assert run_named(home, done[:-5]).id == done
-    with pytest.raises(InvalidInputError, match="2 runs begin with 'emoji'"):
+    with pytest.raises(InvalidInputError, match="'emoji' begins 2 names"):
         run_named(home, "emoji")
     with pytest.raises(UnknownNameError, match=f"did you mean {waiting}"):
         run_named(home, waiting[1:])

@@ -19,13 +19,12 @@ from engine.runs import (
     read_runs,
     request_finished,
     request_predictions,
-    run_spec_from,
     single_teacher_runs,
     trained_on_all,
     what_to_finish,
 )
 from engine.runs.execution import execute
-from engine.runs.spec import KIND, as_json, spec_of
+from engine.runs.spec import KIND, as_json, run_spec_from, spec_of
 from engine.tasks import ALL
 from engine.wording import percent
 from tests.app import made_runs

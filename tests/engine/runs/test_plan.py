@@ -13,9 +13,9 @@ from engine.files import canonical_hash
 from engine.methods import METHODS, get_method, preselected
 from engine.results import results_in
 from engine.review import open_task
-from engine.runs import plan, recorded_comparison, run_spec_from, start
+from engine.runs import plan, recorded_comparison, start
 from engine.runs.comparison import common_ground, method_means, read_run
-from engine.runs.spec import as_json, spec_of
+from engine.runs.spec import as_json, run_spec_from, spec_of
 from engine.tasks import Task
 from engine.tasks.task import write_task
 

@@ -11,8 +11,8 @@ from engine.jobs import states
 from engine.records import write_record
 from engine.results import RESULT
 from engine.review import open_task
-from engine.runs import run_spec_from
 from engine.runs.comparison import read_run
+from engine.runs.spec import run_spec_from
 from engine.runs.verdict import (
     Measured,
     measurements,

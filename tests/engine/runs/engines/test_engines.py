@@ -82,10 +82,10 @@ def test_a_list_of_runs_says_where_each_is(home, emoji, small):
     [spec] = plan(home, emoji, ["fine-tune"], [0], **small)
     start(home, [spec], "cpu", "slurm")
     job = jobs.load(home.runs / spec.run_id)
-    assert listed(job, jobs.status(job)).where == "SLURM"
+    assert listed(home, job, jobs.status(job)).where == "SLURM"
     keep_ticket(job, Ticket("slurm", "41_3", jobs.status(job).queued, 0.0))
     running = replace(jobs.status(job), state="running", host="node7")
-    assert listed(job, running).where == "SLURM job 41_3 of node7"
+    assert listed(home, job, running).where == "SLURM job 41_3 of node7"
 
 
 def test_whose_thread_has_the_jobs_done(home):
