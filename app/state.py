@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from app import visitors
+from app.visitor_cookie import is_demo
 from engine import devices, review, runs, tasks
 from engine.errors import WorkbenchError
 from engine.methods import DEFAULT_P
@@ -69,7 +70,7 @@ def workspace() -> Workspace:
     """The workspace that the environment names; in a demo this visitor's scratch over it. Raises as
     `app.visitors.workspace`.
     """
-    return visitors.workspace() if visitors.is_demo() else Workspace.from_environment()
+    return visitors.workspace() if is_demo() else Workspace.from_environment()
 
 
 def task_name() -> str | None:

@@ -183,8 +183,8 @@ class Workspace:
 
     @property
     def paused(self) -> Path:
-        """An empty file that is there while the queue is paused."""
-        return self.path / "queue-paused"
+        """An empty file that is there while the queue is paused; the machine's."""
+        return self.machine.path / "queue-paused"
 
     def written_to(self) -> Iterator[Path]:
         """Folders in which single files are replaced, and where writes that never finished may have left something.

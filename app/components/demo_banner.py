@@ -6,13 +6,14 @@ import streamlit as st
 
 from app import state, visitors
 from app.components.escaping import escape
+from app.visitor_cookie import is_demo
 from engine import scratches
 from engine.settings import demo_settings
 
 
 def draw() -> None:
     """The banner; nothing outside of a demo."""
-    if not visitors.is_demo():
+    if not is_demo():
         return
     scratch = state.workspace()
     lasts = f"{demo_settings(scratch).minutes:g} minutes"

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from app import queues, visitors
+from app.components import queued
 from app.visitor_cookie import COOKIE, VisitorCookie, is_demo, token_in
-from engine import jobs, scratches
-from engine.jobs import create
+from engine import jobs, runs, scratches
+from engine.jobs import create, states
 from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -159,3 +160,15 @@ def test_every_scratchs_jobs_are_the_machines(demo, monkeypatch):
     job = create(mine.workspace.jobs, "mine", kind="import", spec={}, device="cpu", lane="import")
     assert jobs.queued_jobs(demo.queued_folders, "import") == [job]
     assert Workspace(demo.path).queued_folders == mine.workspace.queued_folders
+
+
+def test_a_visitor_sees_a_place_and_nothing_of_others(demo, monkeypatch):
+    visitors_of = {name: demo.scratch(name) for name in "ab"}
+    monkeypatch.setattr(queued.state, "workspace", lambda: visitors_of["b"])
+    jobs_of = [
+        create(visitors_of[job[0]].jobs, job, kind="import", spec={"title": job[0]}, device="cpu", lane="import")
+        for job in ("a0", "b0", "a1", "b1")
+    ]
+    states.begin(jobs_of[0], os.getpid())
+    said = queued.waits_for(jobs_of[3], runs.line(visitors_of["b"], jobs_of[3]))
+    assert said.startswith("is number 4 in the line, waits for the import of b and 2 jobs of other visitors, ")

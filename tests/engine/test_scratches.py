@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,9 @@ from engine.quotas import check_upload, used_bytes
 from engine.review import open_task
 from engine.runs import (
     configured,
+    go_on,
     list_comparisons,
+    pause,
     place_of,
     plan,
     read_run,
@@ -151,7 +154,6 @@ def test_only_these_files_are_written_in_place():
         "jobs/records.py",  # locks
         "jobs/space.py",  # a flag of a job that runs
         "jobs/worker.py",  # the log of a job that runs
-        "runs/engines/node.py",  # the log of a job that runs
         "tasks/pixel_file.py",  # through make_own
     }
 
@@ -190,9 +192,11 @@ def test_what_is_the_visitors_own_is_removed(visitor):
         lambda home: request_prediction(home, PredictSpec("emoji-fluent", done_run(home), "/etc"), "cpu"),
         lambda home: request_hub(home, "resnet18.a1_in1k", TeacherDescription("ResNet", "imagenet"), None),
         lambda home: stage(home, io.BytesIO(b"weights")),
+        pause,
+        go_on,
         lambda home: place_of(home, "slurm", None),
     ],
-    ids=["path", "import", "preview", "torchvision", "predict", "hub", "checkpoint", "cluster"],
+    ids=["path", "import", "preview", "torchvision", "predict", "hub", "checkpoint", "pause", "go on", "cluster"],
 )
 def test_doors_to_the_server_are_shut(visitor, open_door):
     with pytest.raises(UnavailableError, match="closed in this demo: "):
@@ -288,3 +292,45 @@ def test_what_was_left_half_made_is_removed(base):
     os.utime(half, (time.time() - 3601,) * 2)
     scratches.keep_house(base)
     assert not half.exists()
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Jobs of three visitors in one lane, in the order in which they were asked for: 3 of one, then 2, then 1."""
+    machine = Workspace(tmp_path)
+    for visitor, count in (("a", 3), ("b", 2), ("c", 1)):
+        for number in range(count):
+            create(machine.scratch(visitor).runs, f"{visitor}{number}", kind="count", spec={}, device="cpu")
+    return machine
+
+
+def waiting_in(machine):
+    return [job.id for job in jobs.queued_jobs(machine.queued_folders, "cpu")]
+
+
+def test_visitors_take_turns_and_who_just_had_one_waits_longest(three):
+    assert waiting_in(three) == ["a0", "b0", "c0", "a1", "b1", "a2"]
+    first = jobs.load(three.scratch("a").runs / "a0")
+    jobs.states.begin(first, os.getpid())
+    assert waiting_in(three) == ["b0", "c0", "a1", "b1", "a2"]
+    jobs.states.finish(first, jobs.status(first), "done", None)
+    assert waiting_in(three) == ["b0", "c0", "a1", "b1", "a2"]  # also for whoever looks for the first time
+    jobs.put_first(jobs.load(three.scratch("a").runs / "a2"))
+    assert waiting_in(three) == ["b0", "c0", "a2", "b1", "a1"]  # a wish counts in one's own line alone
+
+
+def test_the_lane_of_the_machine_does_the_jobs_of_every_visitor_one_after_the_other(three):
+    def refused(job):
+        raise UnavailableError("There is no worker in this test.")
+
+    ended = []
+    held = jobs.FileLock(three, "cpu")
+    assert held.acquire()
+    gone_on = threading.Timer(0.1, held.release)  # until then somebody else has the lane, of whichever visitor
+    gone_on.start()
+    jobs.drain(
+        three.scratch("b"), "cpu", refused, until_empty=True, poll=0.01, on_change=lambda job, now: ended.append(job.id)
+    )
+    gone_on.join()
+    assert sorted(ended) == ["a0", "a1", "a2", "b0", "b1", "c0"]
+    assert not waiting_in(three)

@@ -8,7 +8,7 @@ from app import state
 from app.components import page
 from app.views.add_teacher import added, files, hub
 from app.views.add_teacher.draft import AddTeacherDraft
-from app.visitors import is_demo
+from app.visitor_cookie import is_demo
 
 WAYS = {
     "recommended": ("Recommended", hub.recommended_teachers),

@@ -12,7 +12,8 @@ from app import state
 from app.components.escaping import escape
 from app.views.importing import brought, make
 from app.views.importing.draft import ImportDraft
-from app.visitors import is_demo, upload_megabytes
+from app.visitor_cookie import is_demo
+from app.visitors import upload_megabytes
 from engine import intake, tasks
 from engine.errors import WorkbenchError
 from engine.intake import ARCHIVE_SUFFIXES, SINGLE_TABLES, TORCHVISION_SETS, ImportRequest

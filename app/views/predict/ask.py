@@ -11,7 +11,8 @@ from app import queues, state
 from app.components import wording
 from app.components.escaping import escape
 from app.views.predict.draft import PredictDraft
-from app.visitors import is_demo, upload_megabytes
+from app.visitor_cookie import is_demo
+from app.visitors import upload_megabytes
 from engine import intake
 from engine.delivery import PredictSpec, TaskStudent, request_prediction, spec_of_prediction
 from engine.errors import WorkbenchError
