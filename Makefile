@@ -60,9 +60,9 @@ lock: setup-dev ## renew requirements.lock: the newest versions that are allowed
 bench: setup-dev ## measure speed: ratios in one process
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
-faults: setup-dev ## kill runs at random moments and compare their weights; damage every kind of file of a workspace
-	@$(BIN)/python -m tests.faults
-	@$(BIN)/python -m tests.faults.clusters
+faults: setup-dev ## kill, damage, fill and overfill a workspace, and count what is lost; ONLY="kills many" does parts
+	@$(BIN)/python -m tests.faults $(ONLY)
+	$(if $(ONLY),,@$(BIN)/python -m tests.faults.clusters)
 
 hostile: setup-dev ## bring hostile files to an import, and print how each kind ended
 	@$(BIN)/python -W ignore -m tests.hostile

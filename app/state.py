@@ -73,6 +73,11 @@ def workspace() -> Workspace:
     return visitors.workspace() if is_demo() else Workspace.from_environment()
 
 
+def machine() -> Workspace:
+    """The workspace whose lanes do the jobs of all sessions: the one that the environment names."""
+    return Workspace.from_environment()
+
+
 def task_name() -> str | None:
     """Name of the chosen task, whether or not there is one of that name."""
     return st.session_state.get("task")

@@ -18,7 +18,7 @@ from engine.jobs.overview import (
     wait,
 )
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, job_folders, list_jobs, load
+from engine.jobs.records import Job, damaged_jobs, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import (
@@ -57,6 +57,7 @@ __all__ = [
     "WarmWorker",
     "change_lane",
     "create",
+    "damaged_jobs",
     "drain",
     "end_now",
     "fail_queued",

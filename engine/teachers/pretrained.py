@@ -117,7 +117,7 @@ def search(
 
 def get_pretrained(name: str) -> Pretrained:
     """The weights that timm calls `name`; an architecture alone means its default weights. Raises UnknownNameError."""
-    by_name = {entry.name: entry for entry in pretrained()}
+    by_name = _by_name()
     if name in by_name:
         return by_name[name]
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) and "." not in name else None
@@ -132,6 +132,11 @@ def pretrained() -> tuple[Pretrained, ...]:
     """All pretrained networks that the installed timm knows, by name."""
     costs = _costs()
     return tuple(_entry(name, costs) for name in sorted(timm.list_models(pretrained=True)))
+
+
+@cache
+def _by_name() -> dict[str, Pretrained]:
+    return {entry.name: entry for entry in pretrained()}
 
 
 @cache

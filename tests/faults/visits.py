@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ PROGRAM_ERRORS = ("error in the program", "Traceback")
 NOT_TRAINED = "Nothing is trained in this campaign."
 AMONG = ["--teachers", ",".join(TEACHERS), "--device", "cpu"]
 STUDENT = ["--architecture", "test_efficientnet", "--start", "random", "--size", "32", "--images", "800"]
-PAGES = {  # the view, and which part of it
+PAGES = {  # the view, and which part of it (of Results, which section)
     "start": ("start", "images"),
     "task": ("task", "images"),
     "check": ("task", "check"),
@@ -35,7 +36,11 @@ PAGES = {  # the view, and which part of it
     "add a teacher": ("add_teacher", "images"),
     "features": ("features", "images"),
     "distill": ("distill", "images"),
-    "results": ("results", "images"),
+    "results": ("results", "accuracy"),
+    "errors": ("results", "errors"),
+    "trust": ("results", "trust"),
+    "labels": ("results", "labels"),
+    "take away": ("results", "take-away"),
     "predict": ("predict", "images"),
     "import": ("importing", "images"),
 }
@@ -58,6 +63,9 @@ VERBS: dict[str, list[str]] = {
         *STUDENT,
     ],
     "export": ["export", Path(DONE).name, "--out", "{home}/student"],
+    "report": ["report", COMPARISON, "--out", "{home}/report.html"],
+    "predict": ["predict", Path(DONE).name, "{home}/brought", "--device", "cpu", "--json"],
+    "finish": ["finish", Path(DONE).name, "--device", "cpu", "--json"],
     "import": ["import", "{home}/nothing", "--name", "mine"],
     "benchmark": ["benchmark", "{home}/" + DONE + "/result.json"],
     "teachers remove": ["teachers", "remove", TEACHER],
@@ -94,7 +102,7 @@ def _pages(names: list[str], comparison: str) -> Iterator[Look]:
     app.run()  # registers the pages
     for name in names:
         view, part = PAGES[name]
-        app.query_params["part"] = part
+        app.query_params["section" if view == "results" else "part"] = part
         yield seen(name, app.switch_page(f"views/{view}/page.py").run())
 
 
@@ -122,6 +130,8 @@ def verb(name: str, arguments: list[str]) -> Look:
     if name == "job":  # its traceback goes to its log on purpose; what the user is told is its status
         with contextlib.suppress(WorkbenchError):
             said = io.StringIO(str(jobs.status(jobs.load(Path(arguments[1]))).message))
+    if name == "report" and (page := Path(arguments[-1])).exists():
+        said.write(html.unescape(page.read_text()))
     return Look(name, said.getvalue(), _program_error(said.getvalue()))
 
 
