@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import state, visitors
+from app.components import tour
 from app.components.escaping import escape
 from app.visitor_cookie import is_demo
 from engine import scratches
@@ -30,3 +31,4 @@ def draw() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(escape(said), icon=":material/block:")
             st.button("Understood", on_click=scratches.forget_notice, args=(scratch,), key="demo notice")
+    tour.draw()

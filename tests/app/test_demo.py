@@ -1,19 +1,22 @@
 """The demo as its visitors meet it: who is who, what is whose, what is said, and which doors are shut."""
 
+import ast
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from app import queues, visitors
-from app.components import queued
+from app.components import queued, tour
 from app.visitor_cookie import COOKIE, VisitorCookie, is_demo, token_in
 from engine import jobs, runs, scratches
 from engine.jobs import create, states
 from engine.workspace import Workspace
 from tests.app.pages import button, open_page, shown, text_of
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef" * 2
 
 
@@ -172,3 +175,51 @@ def test_a_visitor_sees_a_place_and_nothing_of_others(demo, monkeypatch):
     states.begin(jobs_of[0], os.getpid())
     said = queued.waits_for(jobs_of[3], runs.line(visitors_of["b"], jobs_of[3]))
     assert said.startswith("is number 4 in the line, waits for the import of b and 2 jobs of other visitors, ")
+
+
+PURE = {"_cost", "_paired", "_scores"}  # of numbers alone, whosever they are
+OF_ONE = {
+    "workspace",
+    "folder",
+    "revisions",
+    "base",
+}  # what tells visitors apart
+
+
+def test_no_cache_gives_one_visitor_what_was_found_for_another():
+    found = {}
+    for path in (ROOT / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and any("st.cache_" in ast.unparse(d) for d in node.decorator_list):
+                found[node.name] = {argument.arg for argument in node.args.args}
+    assert len(found) > 15
+    assert [name for name, key in found.items() if name not in PURE and not key & OF_ONE] == []
+
+
+def test_the_tour_goes_over_the_pages_with_recorded_results(demo, monkeypatch):
+    monkeypatch.setattr(visitors, "token_in", lambda cookies: TOKEN)
+    asked = []
+    monkeypatch.setattr(tour.page, "go", asked.append)
+    session = {}
+    monkeypatch.setattr(tour.st, "session_state", session)
+    monkeypatch.setattr(tour.state, "set_task", lambda name: asked.append(name))
+    monkeypatch.setattr(tour.state, "set_comparison", asked.append)
+    for step in range(len(tour.STEPS)):
+        tour._go(step)
+    assert [name for name in asked if name != "quickdraw"] == [
+        "task",
+        "teachers",
+        "features",
+        "recorded",
+        "results",
+        "distill",
+    ]
+
+
+def test_the_tour_begins_where_the_visitor_is_and_ends_when_asked(demo, monkeypatch):
+    app = visit("add_teacher", TOKEN, monkeypatch)
+    app = shown(button(app, "Take the tour").click().run())
+    assert "1 of 5: A few labels are all there is" in text_of(app)
+    assert app.title[0].value == "Doodles"
+    app = shown(button(app, "End the tour").click().run())
+    assert "1 of 5" not in text_of(app)
