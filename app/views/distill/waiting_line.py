@@ -43,7 +43,7 @@ def _draw(workspace: Workspace, watched: bool) -> None:
         st.space("stretch")
         if runs.is_paused(workspace):
             _button("Go on", ":material/play_arrow:", "queue-go-on", partial(runs.go_on, workspace))
-        elif found:
+        elif found and workspace.base is None:
             _button("Pause", ":material/pause:", "queue-pause", partial(runs.pause, workspace))
     with st.container():  # there also when empty, so that what is below keeps its place, and stays open
         if runs.is_paused(workspace):
