@@ -48,7 +48,7 @@ class LiveMap:
 
 
 @dataclass(frozen=True)
-class Points:
+class MapPoints:
     """What the maps show. rows: `[n]` of the image table. marks: `[n]`, 0 a dot, 1 a diamond, 2 a cross. labeled:
     `[n]`, whether a method sees its label.
     """
@@ -70,7 +70,7 @@ class Touched:
 
 
 def draw(
-    points: Points,
+    points: MapPoints,
     maps: Sequence[LiveMap],
     *,
     key: str,
@@ -98,7 +98,7 @@ def write_words(key: str, said: Mapping[int, Sequence[str]]) -> None:
     _WORDS(data=data, key=f"{key} words")
 
 
-def _payload(points: Points, maps: Sequence[LiveMap]) -> dict[str, Any]:
+def _payload(points: MapPoints, maps: Sequence[LiveMap]) -> dict[str, Any]:
     ids = points.task.images.image_ids
     flags = points.marks + LABELED * points.labeled
     data: dict[str, Any] = {
@@ -141,7 +141,7 @@ def _packed(values: NDArray[Any], kind: type[np.generic]) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
 
 
-def _rows_of(said: object, stamp: int, points: Points) -> tuple[int, ...] | None:
+def _rows_of(said: object, stamp: int, points: MapPoints) -> tuple[int, ...] | None:
     """The rows that the browser names, as far as they are on the map; nothing that it says is trusted."""
     if not isinstance(said, Mapping) or said.get("stamp") != stamp:
         return None

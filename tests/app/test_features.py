@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app import queues, thumbnails
 from app.components import colors, point_maps
-from app.components.point_maps import LABELED, LiveMap, Points, Touched
+from app.components.point_maps import LABELED, LiveMap, MapPoints, Touched
 from app.views.features.draft import FeaturesDraft
 from app.views.features.region import shown_of
 from engine import jobs, maps
@@ -186,7 +186,7 @@ def test_points_are_sent_as_numbers_that_the_browser_reads(mapped):
     rows = mapped.train_rows[:3]
     places = np.array([[0, 0], [2, 1], [1, 0.5]], dtype=np.float32)
     one = LiveMap("a", "A", "", "", places, np.array([0, 1, -1]), ("x", "y"), ("#111111", "#222222"), "none")
-    sent = point_maps._payload(Points(mapped, rows, np.array([0, 1, 2]), np.array([False, True, True])), [one])
+    sent = point_maps._payload(MapPoints(mapped, rows, np.array([0, 1, 2]), np.array([False, True, True])), [one])
     assert unpacked(sent["rows"], "i") == rows.tolist()
     assert unpacked(sent["flags"], "B") == [0, 1 + LABELED, 2 + LABELED]
     assert unpacked(sent["labels"], "h") == mapped.labels[rows].tolist()
@@ -208,7 +208,7 @@ def test_points_are_sent_as_numbers_that_the_browser_reads(mapped):
     ],
 )
 def test_nothing_that_a_browser_says_of_picked_images_is_trusted(said, rows):
-    points = Points(None, np.array([1, 5, 7]), np.zeros(3, int), np.zeros(3, bool))
+    points = MapPoints(None, np.array([1, 5, 7]), np.zeros(3, int), np.zeros(3, bool))
     assert point_maps._rows_of(said, 3, points) == rows
 
 

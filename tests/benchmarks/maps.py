@@ -37,7 +37,7 @@ from PIL import Image
 from app import thumbnails
 from app.components import point_maps
 from app.components.colors import class_colors
-from app.components.point_maps import LiveMap, Points
+from app.components.point_maps import LiveMap, MapPoints
 
 N, CLASSES = {points}, 10
 class Images:
@@ -58,7 +58,7 @@ maps = [
             Made.labels, Made.classes, tuple(class_colors(CLASSES)))
     for i in range(2)
 ]
-points = Points(Made, np.arange(N), np.zeros(N, int), np.zeros(N, bool))
+points = MapPoints(Made, np.arange(N), np.zeros(N, int), np.zeros(N, bool))
 touched = point_maps.draw(points, maps, key="maps", picked=(), stamp=0)
 st.write("picked", len(touched.rows or ()))
 """

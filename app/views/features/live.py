@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app import state
 from app.components import page, point_maps, waiting, wording
 from app.components.escaping import escape
-from app.components.point_maps import LiveMap, Points
+from app.components.point_maps import LiveMap, MapPoints
 from app.views.features import controls
 from app.views.features.coloring import APART, CROSS, DIAMOND, DOT, RIGHT, TITLES, Coloring, coloring
 from app.views.features.draft import FeaturesDraft
@@ -69,7 +69,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
         draft.pick(task.name, picked.rows)
         picked = draft.picked
     touched = point_maps.draw(
-        Points(task, rows, _marks(labeled, colors[0]), labeled),
+        MapPoints(task, rows, _marks(labeled, colors[0]), labeled),
         live,
         key=key,
         picked=picked.given,
