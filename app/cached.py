@@ -6,7 +6,9 @@ Tasks themselves are opened in `app/state.py`: what can be chosen depends on the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -18,12 +20,15 @@ from engine.delivery import Calibration, KeptPredictions, calibration_of
 from engine.errors import WorkbenchError
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
+from engine.lessons import LessonMaterial
 from engine.predictions import Predictions
 from engine.review import Checked
 from engine.runs import Ranking, Suggestion, TeacherPanel, known_panel, missing_outputs
 from engine.tasks import Draw, Task, groups_of
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
+
+T = TypeVar("T")
 
 
 def checked(task: Task) -> Checked:
@@ -116,6 +121,16 @@ def calibration(task: Task, predictions: Predictions) -> Calibration:
     return _calibration(state.workspace(), task.name, task.revision, content.hexdigest(), task, predictions)
 
 
+def lesson_value(what: str, material: LessonMaterial, compute: Callable[[], T]) -> T:
+    """What a lesson computes of its material, kept for all sessions. what: names it, with all it follows from beside
+    the material.
+    """
+    about = (material.task.name, material.task.revision, material.draw, material.recorded, tuple(material.similarities))
+    content = hashlib.blake2b(material.rows.tobytes() + material.known.tobytes(), digest_size=16).hexdigest()
+    found: T = _lesson_value(state.workspace(), what, about, content, compute)
+    return found
+
+
 class _MissingOutputsError(WorkbenchError):
     """Outputs of teachers are missing. Raised inside a cached function so that it is not remembered."""
 
@@ -184,6 +199,13 @@ def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers:
     if found is None:
         raise _MissingOutputsError
     return found
+
+
+@st.cache_resource(max_entries=64, ttl=900, show_spinner="Computing it on these images")
+def _lesson_value(
+    workspace: Workspace, what: str, about: tuple[object, ...], content: str, _compute: Callable[[], Any]
+) -> Any:
+    return _compute()
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring how far its probabilities can be trusted")

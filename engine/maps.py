@@ -7,8 +7,9 @@ in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from engine.files import canonical_hash
 from engine.installation import bundled
 from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.review import open_task
+from engine.similarity.linear_algebra import unit_rows
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
 from engine.tensors import read_tensors, write_tensors
@@ -39,7 +41,7 @@ UMAP_NEIGHBORS, UMAP_MIN_DISTANCE = 15, 0.1  # umap-learn's own defaults
 # From here on a map starts from PCA, which needs no eigenvectors of a large graph, and takes fewer epochs than
 # umap-learn's 200, so that 100,000 images take three minutes of one core (ours).
 SPECTRAL_BELOW, EPOCHS_OF_MANY = 20_000, 120
-DRAWING, EPOCHS = "Drawing the map", "Moving the points"  # stages
+DRAWING, EPOCHS, DRAWING_MANY = "Drawing the map", "Moving the points", "Drawing the maps"  # stages
 
 
 MapProgress: TypeAlias = Callable[[int, int | None, str], None]  # done, total, stage; may raise to stop
@@ -133,11 +135,31 @@ def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, 
     )
 
 
+def request_maps(workspace: Workspace, task: Task, teachers: Sequence[str], device: str) -> Job:
+    """Queue the one job that does what `request_map` does for several teachers: each image is decoded once for all of
+    them, and each map is there as soon as it is drawn. Raises as `request_map`.
+    """
+    spec = {
+        "task": task.name,
+        "task_revision": task.revision,
+        "teachers": {name: get_teacher(workspace, name).key for name in teachers},
+        "parameters": _parameters(False),
+    }
+    return request(workspace.jobs, f"maps-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+
+
+def asked_teachers(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of the teachers that a job of this kind is about, by name."""
+    return dict(spec["teachers"]) if "teachers" in spec else {spec["teacher"]: spec["key"]}
+
+
 def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind. Raises InvalidInputError if task or teacher have changed since."""
-    task, teacher = open_task(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
-    if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
-        raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
+    task, asked = open_task(workspace, job.spec["task"]), asked_teachers(job.spec)
+    teachers = [get_teacher(workspace, name) for name in asked]
+    for teacher in teachers:
+        if task.revision != job.spec["task_revision"] or teacher.key != asked[teacher.name]:
+            raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
     units, whole = {LOADING: "teachers", EPOCHS: "epochs"}, bool(job.spec.get("whole"))
 
@@ -145,8 +167,19 @@ def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
         report.check_cancelled()
         report.progress(done, total, units.get(stage, "images"), stage)
 
-    drawn = draw_umap(workspace, task, teacher.name, job.device, progress, whole=whole)
-    write_map(workspace.maps, task, teacher, drawn, whole=whole)
+    if len(teachers) > 1:
+        extract(workspace, task, teachers, map_rows(task), device=job.device, progress=progress)
+    for place, teacher in enumerate(teachers):
+        told = progress if len(teachers) == 1 else partial(_told_of_many, report, place, len(teachers))
+        if read_map(workspace, task, teacher.name, "umap", whole=whole) is None:
+            drawn = draw_umap(workspace, task, teacher.name, job.device, told, whole=whole)
+            write_map(workspace.maps, task, teacher, drawn, whole=whole)
+
+
+def _told_of_many(report: Reporter, place: int, maps: int, done: int, total: int | None, stage: str) -> None:
+    """The progress of one map among several: how many are drawn is what counts."""
+    report.check_cancelled()
+    report.progress(place, maps, "maps", DRAWING_MANY)
 
 
 def draw_umap(
@@ -232,10 +265,7 @@ def _unit_features(
     workspace: Workspace, task: Task, teacher: TeacherRecord, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Features `[rows, D]` scaled to length 1, so that near means alike in direction."""
-    features = FeatureStore(workspace, task, teacher).read_features(rows)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
+    return unit_rows(FeatureStore(workspace, task, teacher).read_features(rows))
 
 
 def _pca(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:

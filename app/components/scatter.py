@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,32 +11,18 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.colors import GRAY, class_colors
 from app.components.escaping import escape_chart
-from engine import maps
 from engine.maps import Map
 from engine.tasks import Task
-from engine.workspace import Workspace
 
 DRAWN = 20_000  # points at most: 2.5 MB for the browser, where 100,000 take 12.6
 LEGEND_CLASSES = 20  # up to so many classes have a legend; more cannot be distinguished by color anyway
-GRAY = "#8d9795"  # classes that are not highlighted, and images whose class is not known
 UNKNOWN = "class not known"
 HEIGHT = 560
 CIRCLE, DIAMOND = 0, 2  # Plotly's numbers of the symbols
 OUTLINE = "rgba(128,128,128,.9)"  # of labeled images
 HIDDEN_AXIS = {"showgrid": False, "zeroline": False, "showticklabels": False}
-GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # the hues of neighboring class numbers lie far apart
-
-
-def pca(workspace: Workspace, task: Task, teacher: str) -> Map | None:
-    """The PCA of the features seen so far, computed once for all sessions until more are seen; None without any."""
-    seen = len(maps.seen_rows(workspace, task, teacher))
-    return _pca(workspace, task.name, task.revision, teacher, seen, task) if seen else None
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _pca(workspace: Workspace, name: str, revision: str, teacher: str, seen: int, _task: Task) -> Map | None:
-    return maps.pca_map(workspace, _task, teacher)
 
 
 def point_table(task: Task, drawn: Map, labeled: NDArray[np.int64]) -> pd.DataFrame:
@@ -82,11 +67,6 @@ def draw(points: pd.DataFrame, task: Task, highlighted: Sequence[str], *, lasso:
         alt=alt,
     )
     return [int(_first(point["customdata"])) for point in event["selection"]["points"] if "customdata" in point]
-
-
-def class_colors(count: int) -> list[str]:
-    """One color for each class, readable on both themes: hues by the golden angle, at three lightnesses in turn."""
-    return [_oklch(0.58 + 0.075 * (i % 3), 0.15 - 0.02 * (i % 2), i * GOLDEN_ANGLE) for i in range(count)]
 
 
 def _figure(points: pd.DataFrame, classes: Sequence[str], highlighted: Sequence[str], *, lasso: bool) -> go.Figure:
@@ -162,23 +142,3 @@ def _trace(group: _Group, found: pd.DataFrame, classes: Sequence[str]) -> go.Sca
 
 def _first(value: list[int] | int) -> int:
     return value[0] if isinstance(value, list) else value
-
-
-def _oklch(lightness: float, chroma: float, hue: float) -> str:
-    """A color of the OKLCH space in sRGB. Reference: Ottosson 2020, "A perceptual color space for image processing"."""
-    a, b = chroma * math.cos(hue), chroma * math.sin(hue)
-    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-    linear = (
-        4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
-        -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
-        -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
-    )
-    return "#" + "".join(f"{_srgb_byte(value):02x}" for value in linear)
-
-
-def _srgb_byte(linear: float) -> int:
-    clipped = min(1.0, max(0.0, linear))
-    encoded = 12.92 * clipped if clipped <= 0.0031308 else 1.055 * clipped ** (1 / 2.4) - 0.055
-    return round(255 * encoded)

@@ -88,6 +88,7 @@ def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
 def features(workbench: Workbench, options: argparse.Namespace) -> None:
     """The UMAP with a lasso's images beside it."""
     workbench.go("features")
+    workbench.choose("One teacher")
     workbench.button("Draw the UMAP as well").click()
     ready = workbench.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
     expect(ready).to_be_visible(timeout=LONG)

@@ -45,6 +45,13 @@ from engine.runs.more_labels import (
     seconds_of,
     would_more_help,
 )
+from engine.runs.opinions import (
+    disagreement,
+    has_ranked_features,
+    proposals,
+    separation_by,
+    top_pseudo_labels,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
@@ -144,6 +151,7 @@ __all__ = [
     "defaults",
     "delete",
     "differs_sentence",
+    "disagreement",
     "discarded",
     "discards",
     "dispatch",
@@ -158,6 +166,7 @@ __all__ = [
     "get_engine",
     "go_on",
     "hand_over",
+    "has_ranked_features",
     "intervals_sentence",
     "is_paused",
     "is_training",
@@ -183,6 +192,7 @@ __all__ = [
     "predictions_of",
     "predictions_path",
     "proposal_for",
+    "proposals",
     "rank",
     "ranked_rows",
     "read_compared",
@@ -210,6 +220,7 @@ __all__ = [
     "seconds_left",
     "seconds_of",
     "seconds_until_free",
+    "separation_by",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
@@ -218,6 +229,7 @@ __all__ = [
     "take_back",
     "thread_of",
     "time_of_suspects",
+    "top_pseudo_labels",
     "trained_on_all",
     "undecided",
     "unfinished_measurements",

@@ -94,10 +94,11 @@ def _extraction(workspace: Workspace, job: Job) -> float:
 
 
 def _map(workspace: Workspace, job: Job) -> float:
-    task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
+    task = task_as_labeled(workspace, job.spec["task"])
+    teachers = [get_teacher(workspace, name) for name in maps.asked_teachers(job.spec)]
     rows = maps.map_rows(task, whole=bool(job.spec.get("whole")))
-    extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
-    return extracting.seconds + LOADING_UMAP + drawing_seconds(len(rows))
+    extracting = extraction_job.time_of_outputs(workspace, task, teachers, rows, job.device)
+    return extracting.seconds + LOADING_UMAP + len(teachers) * drawing_seconds(len(rows))
 
 
 def drawing_seconds(images: int) -> float:

@@ -43,6 +43,11 @@ def mapped(home, task):
     return task
 
 
+def open_one(**draft):
+    """The map of one teacher."""
+    return open_page("features", session={FeaturesDraft.key(): FeaturesDraft(view="one", **draft)}, task="emoji-fluent")
+
+
 def traces(app):
     return json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
 
@@ -58,7 +63,7 @@ def pick(app, rows, kind="umap"):
 
 
 def test_pca_of_what_was_seen_is_there_at_once_and_umap_when_it_is_asked_for(home, task):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert not list_jobs(home.jobs)
     assert app.selectbox(key="widget features teacher").value == TEACHER  # the most similar one
     assert sorted(points(app)) == list(task.labeled_rows(Draw(5, 0)))
@@ -70,7 +75,7 @@ def test_pca_of_what_was_seen_is_there_at_once_and_umap_when_it_is_asked_for(hom
 
 
 def test_without_any_features_the_page_offers_a_map_and_queues_nothing(home):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert not app.get("plotly_chart")
     assert "are not extracted yet. That is done once, for 604 images" in text_of(app)
     assert not list_jobs(home.jobs)
@@ -79,7 +84,7 @@ def test_without_any_features_the_page_offers_a_map_and_queues_nothing(home):
 
 
 def test_looking_at_teachers_fills_no_queue(home, task):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     shown(app.selectbox(key="widget features teacher").set_value("cifar10").run())
     assert app.query_params["teacher"] == "cifar10"
     assert not list_jobs(home.jobs)
@@ -88,7 +93,7 @@ def test_looking_at_teachers_fills_no_queue(home, task):
 
 
 def test_umap_is_shown_when_it_is_ready_and_pca_can_be_chosen(home, mapped):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert sorted(points(app)) == list(mapped.train_rows)
     assert not list_jobs(home.jobs)
     assert not set(points(app)) & set(mapped.test_rows)
@@ -100,7 +105,7 @@ def test_where_a_umap_came_without_features_it_is_said_why_there_is_no_pca(home)
     bare = open_task(home, "emoji-fluent")
     rows = maps.map_rows(bare)
     maps.write_map(home.maps, bare, get_teacher(home, TEACHER), Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
-    app = open_page("features", session={FeaturesDraft.key(): FeaturesDraft(kind="pca")}, task="emoji-fluent")
+    app = open_one(kind="pca")
     shown(app.selectbox(key="widget features teacher").set_value(TEACHER).run())
     assert not app.get("plotly_chart")
     assert "so there is no PCA" in app.info[0].value
@@ -115,7 +120,7 @@ def test_the_legend_shows_the_mark_of_most_points(home, mapped):
 
 
 def test_labeled_images_have_another_marker(home, mapped):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     table = scatter.point_table(mapped, maps.read_map(home, mapped, TEACHER, "umap"), mapped.labeled_rows(Draw(5, 0)))
     figure = scatter._figure(table, mapped.classes, [], lasso=False)
     diamonds = [
@@ -129,7 +134,7 @@ def test_labeled_images_have_another_marker(home, mapped):
 
 
 def test_picked_points_show_their_images_with_class_names(home, mapped):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert "**Pick** a point" in text_of(app)
     rows = mapped.train_rows[[3, 80, 300]]
     app = pick(app, rows)
@@ -141,14 +146,14 @@ def test_picked_points_show_their_images_with_class_names(home, mapped):
 
 
 def test_a_large_lasso_shows_a_spread_and_counts_them_all(home, mapped):
-    app = pick(open_page("features", task="emoji-fluent"), mapped.train_rows)
+    app = pick(open_one(), mapped.train_rows)
     assert "**604 images**" in text_of(app)
     assert app.html[0].value.count("<img") == 60
     assert "60 of them are shown" in text_of(app)
 
 
 def test_what_was_picked_outlives_a_change_of_the_map_and_can_be_cleared(home, mapped):
-    app = pick(open_page("features", task="emoji-fluent"), mapped.train_rows[:2])
+    app = pick(open_one(), mapped.train_rows[:2])
     app.segmented_control(key="widget map tool").set_value("Lasso")
     app = pick(app, [])  # the browser forgets, since the chart is another one
     assert "**2 images**" in text_of(app)
@@ -157,7 +162,7 @@ def test_what_was_picked_outlives_a_change_of_the_map_and_can_be_cleared(home, m
 
 
 def test_highlighted_classes_keep_their_color_and_all_others_turn_gray(home, mapped):
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     shown(app.multiselect(key="widget map classes").set_value(["Flags"]).run())
     gray, flags = traces(app)
     assert (gray["name"], gray["marker"]["color"]) == ("other classes", scatter.GRAY)
@@ -170,7 +175,11 @@ def test_the_colors_of_many_classes_are_all_different():
 
 
 def test_the_map_as_a_table(home, mapped):
-    app = open_page("features", session={"map table": True}, task="emoji-fluent")
+    app = open_page(
+        "features",
+        session={"map table": True, FeaturesDraft.key(): FeaturesDraft(view="one")},
+        task="emoji-fluent",
+    )
     table = app.dataframe[0].value
     assert list(table.columns) == ["Image", "Class", "Labeled", "x", "y"]
     assert len(table) == 604
@@ -192,7 +201,7 @@ def test_where_the_map_is_a_sample_one_of_all_images_is_offered(home, mapped, mo
     monkeypatch.setattr(maps, "LARGEST_MAP", 100)
     rows, teacher = maps.map_rows(mapped), get_teacher(home, TEACHER)
     maps.write_map(home.maps, mapped, teacher, Map("umap", rows, np.zeros((100, 2), np.float32)))
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert "100 training images, a random sample of 604" in text_of(app)
     button(app, "Draw the UMAP of 604 images").click()
     app = shown(app.run())
@@ -202,6 +211,6 @@ def test_where_the_map_is_a_sample_one_of_all_images_is_offered(home, mapped, mo
     maps.write_map(home.maps, mapped, teacher, everyone, whole=True)
     monkeypatch.setattr(scatter, "DRAWN", 200)
     monkeypatch.setattr(maps, "SPECTRAL_BELOW", 600)
-    app = open_page("features", task="emoji-fluent")
+    app = open_one()
     assert "604 training images, placed by UMAP from a PCA; 200 of them are drawn" in text_of(app)
     assert len(points(app)) == 200

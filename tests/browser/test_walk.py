@@ -84,6 +84,8 @@ def rank_teachers(tab: Workbench) -> None:
 
 def lasso_images(tab: Workbench) -> None:
     tab.go("features")
+    tab.await_text("Nearest neighbor right")
+    tab.choose("One teacher")
     tab.button("Draw the UMAP as well").click()
     ready = tab.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
     expect(ready).to_be_visible(timeout=LONG)  # until then it is called "UMAP (being drawn)"

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 NO_ROOMS = ("__init__", "__main__")  # modules of `engine` itself, above all rooms
-ONLY_ARRAYS = {"similarity", "evaluation", "weighting", "probes", "selection", "consensus"}
+ONLY_ARRAYS = {"similarity", "evaluation", "weighting", "probes", "selection", "neighborhoods", "consensus"}
 # Names of paths that are no part of a workspace.
 OUTSIDE = {"source", "out", "path", "file", "upload", "csv", "parquet"}
 

@@ -21,13 +21,19 @@ class Picked:
 
 @dataclass
 class FeaturesDraft(Draft):
-    """kind: of the map. classes: highlighted ones, by task. slots: the job that draws, by revision and teacher; whole:
-    the one that draws all images.
+    """view: which part of the page. kind: of the map. by: what its colors say. run: the student they may be of. pair:
+    the teachers that are compared, by task. classes: highlighted ones, by task. slots: the job that draws, by revision
+    and teacher; whole: the one that draws all images; jobs: others, by what they do.
     """
 
+    view: str | None = None
     kind: str = "umap"
+    by: str = "class"
+    run: str | None = None
+    pair: dict[str, tuple[str, str]] = field(default_factory=dict)
     tool: str = "Pick"
     classes: dict[str, list[str]] = field(default_factory=dict)
     slots: defaultdict[tuple[str, str], JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
     whole: defaultdict[tuple[str, str], JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
+    jobs: defaultdict[str, JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
     picked: Picked = Picked()

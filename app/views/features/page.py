@@ -10,19 +10,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import cached, state
+from app import state
 from app.components import images, page, scatter, waiting, wording
 from app.components.escaping import escape
+from app.views.features import overview
 from app.views.features.draft import FeaturesDraft, Picked
+from app.views.features.placed import TITLES, Placed, pca_of, placed_teachers
 from engine import maps
 from engine.jobs import Job
 from engine.maps import Map
-from engine.runs import candidates
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 SHOWN = 60  # picked images beside the map; more are counted
-TITLES = {"umap": "UMAP", "pca": "PCA"}
+VIEWS = {"all": "All teachers", "one": "One teacher"}
 
 
 def render() -> None:
@@ -31,40 +32,46 @@ def render() -> None:
     page.header(
         "Features",
         "Each point is an image of the task, placed by a teacher's features: near points look alike to the teacher. "
-        "A teacher that fits keeps the classes apart.",
+        "A teacher that fits keeps the classes apart. What UMAP does not say: how far two groups lie from each other, "
+        "and how large or dense a group is, mean nothing.",
     )
-    teacher = _choose_teacher(task)
-    if teacher is None:
+    placed = placed_teachers(task)
+    if not placed:
         page.missing("No teacher may teach this task.", "start", "Choose another task")
         return
-    _draw_map(task, teacher)
+    if _choose_view() == "all":
+        overview.draw(task, placed)
+    else:
+        _draw_map(task, _choose_teacher(placed))
     page.link("distill", "Next: distill a student")
 
 
-def _choose_teacher(task: Task) -> TeacherRecord | None:
-    allowed = {
-        candidate.teacher.name: candidate.teacher
-        for candidate in candidates(state.workspace(), task)
-        if candidate.allowed
-    }
-    if not allowed:
-        return None
-    ranking = cached.ranking(task)
-    order = [ranked.teacher.name for ranked in ranking.ranked] if ranking and ranking.ranked else sorted(allowed)
-    chosen = named if (named := state.teacher()) in allowed else order[0]
-    ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked} if ranking else {}
+def _choose_view() -> str:
+    draft = FeaturesDraft.current()
+    before = draft.view or ("one" if state.teacher() else "all")
+    return str(
+        st.segmented_control(
+            "Maps",
+            list(VIEWS),
+            format_func=VIEWS.__getitem__,
+            required=True,
+            label_visibility="collapsed",
+            **state.bound("map view", before, draft.put("view")),
+        )
+    )
 
-    def name(key: str) -> str:
-        return f"{ranks[key]}. {allowed[key].title}" if key in ranks else allowed[key].title
 
+def _choose_teacher(placed: list[Placed]) -> TeacherRecord:
+    by_name = {each.teacher.name: each for each in placed}
+    chosen = named if (named := state.teacher()) in by_name else placed[0].teacher.name
     st.selectbox(
-        "Teacher" + (", the most similar first" if ranks else ""),
-        order,
-        format_func=name,
+        "Teacher" + (", the most similar first" if placed[0].rank is not None else ""),
+        list(by_name),
+        format_func=lambda key: by_name[key].title,
         width=440,
         **state.bound("features teacher", chosen, state.set_teacher),
     )
-    return allowed[chosen]
+    return by_name[chosen].teacher
 
 
 @st.fragment
@@ -75,14 +82,14 @@ def _draw_map(task: Task, teacher: TeacherRecord) -> None:
     everything = maps.read_map(workspace, task, teacher.name, "umap", whole=True)
     umap = everything or maps.read_map(workspace, task, teacher.name, "umap")
     if umap is None:
-        _umap_job(task, teacher, nothing_yet=scatter.pca(workspace, task, teacher.name) is None)
+        _umap_job(task, teacher, nothing_yet=pca_of(task, teacher) is None)
     elif everything is None and len(task.train_rows) > maps.LARGEST_MAP:
         _whole_umap_job(task, teacher)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _choose_kind(ready=umap is not None)
         lasso = _choose_tool()
         highlighted = _choose_classes(task)
-    drawn = umap if kind == "umap" else scatter.pca(workspace, task, teacher.name)
+    drawn = umap if kind == "umap" else pca_of(task, teacher)
     if drawn is None:
         if umap is not None:
             st.info("There are no features of these images by this teacher yet, so there is no PCA: choose the UMAP.")
