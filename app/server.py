@@ -11,6 +11,7 @@ from streamlit.starlette import App
 
 from app.hosts import KnownHosts, known_hosts
 from app.resumption import resumption
+from app.visitor_cookie import VisitorCookie, is_demo
 from engine.settings import checked_host_names, host_names
 from engine.workspace import Workspace
 
@@ -19,4 +20,7 @@ further = (
     *checked_host_names(os.environ.get("WORKBENCH_HOSTS", "").split(",")),
 )
 hosts = known_hosts(config.get_option("server.address") or "", further)
-app = App(Path(__file__).with_name("main.py"), lifespan=resumption, middleware=[Middleware(KnownHosts, hosts=hosts)])
+middleware = [Middleware(KnownHosts, hosts=hosts)]
+if is_demo():
+    middleware.append(Middleware(VisitorCookie, path=config.get_option("server.baseUrlPath") or ""))
+app = App(Path(__file__).with_name("main.py"), lifespan=resumption, middleware=middleware)
