@@ -53,9 +53,11 @@ def users_of_run(workspace: Workspace, run: str) -> RunUsers:
 def remove_run(workspace: Workspace, job: Job) -> str:
     """Move a run that has ended to the trash, in one step; gives its id there.
 
-    Raises BusyError while it waits or runs, InvalidInputError while a job about its student has not ended,
-    StorageError.
+    Raises BusyError while it waits or runs, InvalidInputError while a job about its student has not ended, and for one
+    of a demo; StorageError.
     """
+    if workspace.is_shared(job.folder):
+        raise InvalidInputError(f"{job.id} belongs to the demo and stays: only runs of your own can be deleted.")
     if unfinished := users_of_run(workspace, job.id).unfinished:
         raise InvalidInputError(
             f"{unfinished[0].id} still works with the student of {job.id}: wait until it has ended, or cancel it first."
