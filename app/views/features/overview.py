@@ -123,7 +123,7 @@ def _card(task: Task, placed: Placed, drawn: Map | None, asked: Asked) -> Colori
                 f"{placed.title}, colored by {TITLES[asked.by].lower()}. {line}"
             )
             st.html(
-                _frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="width:100%;display:block">')
+                _frame(f'<img style="width:100%;display:block" src="{source}" alt="{html.escape(alt, quote=True)}">')
             )
         st.markdown(f"**{escape(placed.title)}**")
         st.caption(" ".join([f"{line}.".replace("..", "."), *_about(task, drawn), escape(problem)]).strip())
