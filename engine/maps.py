@@ -8,6 +8,7 @@ that nobody waits for them; they are read while task and teacher are still what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,17 +98,18 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole
     Raises UnknownNameError for a kind that is none.
     """
     record = get_teacher(workspace, teacher)
-    made = _path(workspace.maps, task, record, kind, whole)
-    try:
-        stored = read_tensors(made, "numpy")
-        rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
-        if coordinates.shape != (len(rows), 2) or not np.isfinite(coordinates).all():
-            raise DamagedFileError(f"{made} is damaged: it is no map.")
-        return Map(kind, rows, coordinates)
-    except FileNotFoundError:
-        pass
-    except (DamagedFileError, KeyError):
-        made.unlink(missing_ok=True)  # it can be drawn again
+    for by in (_shown(task, whole), task.revision):
+        path = _path(workspace.maps, task, record, kind, whole, by)
+        try:
+            stored = read_tensors(path, "numpy")
+            rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
+            if coordinates.shape != (len(rows), 2) or not np.isfinite(coordinates).all():
+                raise DamagedFileError(f"{path} is damaged: it is no map.")
+            return Map(kind, rows, coordinates)
+        except FileNotFoundError:
+            continue
+        except (DamagedFileError, KeyError):
+            path.unlink(missing_ok=True)  # it can be drawn again
     return None if kind == "pca" or whole else recorded_map(task, record)
 
 
@@ -145,7 +147,7 @@ def record_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> No
 def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map, *, whole: bool = False) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
     arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
-    write_tensors(_path(root, task, teacher, drawn.kind, whole), arrays)
+    write_tensors(_path(root, task, teacher, drawn.kind, whole, _shown(task, whole)), arrays)
 
 
 def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, whole: bool = False) -> Job:
@@ -333,10 +335,19 @@ def _recorded_path(root: Path, task: Task, teacher: TeacherRecord) -> Path:
     return root / task.name / f"{teacher.name}.safetensors"
 
 
-def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool) -> Path:
+def _shown(task: Task, whole: bool) -> str:
+    """What a map follows from besides the teacher: the images that it shows, and their shape. Not their labels: whoever
+    labels images on a map keeps it. Maps of an earlier version went by the task's revision, and are still found.
+    """
+    rows = hashlib.sha256(map_rows(task, whole=whole).tobytes()).hexdigest()
+    return canonical_hash([task.images.content_hash, task.record.resize, task.record.flip, rows])
+
+
+def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool, by: str) -> Path:
+    """Where a map lies. by: what it follows from, besides the teacher."""
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
-    key = canonical_hash([task.revision, _parameters(whole) | {"kind": kind}])
+    key = canonical_hash([by, _parameters(whole) | {"kind": kind}])
     # Outputs of teachers without a network lie in folders of one name, each beside its teacher's record.
     outputs = FeatureStore(task.workspace, task, teacher).folder.name
     folder = outputs if teacher.has_network else f"{teacher.name}-{teacher.key}"

@@ -15,7 +15,7 @@ from app import state
 from app.components import page, point_maps, recorded, waiting, wording
 from app.components.escaping import escape
 from app.components.point_maps import LiveMap, MapPoints
-from app.views.features import controls
+from app.views.features import controls, relabeling
 from app.views.features.coloring import APART, CROSS, DIAMOND, DOT, RIGHT, TITLES, Coloring, coloring
 from app.views.features.draft import FeaturesDraft
 from app.views.features.placed import TITLES as KINDS
@@ -25,10 +25,12 @@ from engine import maps
 from engine.errors import InvalidInputError
 from engine.jobs import Job
 from engine.maps import Map
+from engine.runs import images_like
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 NO_OTHER = "no second map"
+LIKE = 47  # images that are picked with the one of which more are asked for: four dozen pictures
 
 
 @st.fragment
@@ -66,7 +68,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     key = f"maps of {task.name}"
     picked = draft.picked_of(task.name)
     if key not in st.session_state and picked.rows:  # the browser has forgotten: the page was left
-        draft.pick(task.name, picked.rows)
+        draft.pick(task.name, picked.given if set(picked.given) == set(picked.rows) else picked.rows)
         picked = draft.picked
     touched = point_maps.draw(
         MapPoints(task, rows, _marks(labeled, colors[0]), labeled),
@@ -74,12 +76,30 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
         key=key,
         picked=picked.given,
         stamp=picked.stamp,
+        like=f"The {LIKE} images nearest to the chosen one in the features of {pairs[0][0].teacher.title}",
     )
     if touched.rows is not None:
         draft.picked = picked = replace(picked, rows=touched.rows)
+    if touched.like is not None:
+        _pick_like(task, pairs[0][0].teacher, touched.like, rows)
     _explain(task, [found for _, found in pairs], rows, labeled)
     describe(task, [each.teacher for each, _ in pairs], rows, picked.rows, key)
+    relabeling.draw(task, rows, picked.rows)
     _table(task, rows, labeled, colors, live)
+
+
+def _pick_like(task: Task, teacher: TeacherRecord, row: int, rows: NDArray[np.int64]) -> None:
+    """Pick an image, and those that are nearest to it in a teacher's features."""
+    found = images_like(state.workspace(), task, teacher, row, rows, LIKE)
+    if found is None:
+        st.info(
+            f"The features of {escape(teacher.title)} of these images are not extracted here yet: draw its map here "
+            "first.",
+            icon=":material/info:",
+        )
+        return
+    FeaturesDraft.current().pick(task.name, (row, *found.tolist()))
+    st.rerun()
 
 
 def _choose_teachers(task: Task, placed: Sequence[Placed]) -> list[Placed]:
@@ -264,4 +284,4 @@ def _table(
         text = f"Show {wording.count(len(chosen), 'image')} on the map" if chosen else "Show chosen rows on the map"
         if st.button(text, icon=":material/ads_click:", disabled=not chosen):
             FeaturesDraft.current().pick(task.name, tuple(chosen))
-            st.rerun(scope="fragment")
+            st.rerun()

@@ -25,6 +25,7 @@ from engine.tasks import Task
 
 CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
 LEGEND = 20  # names that have an entry
+_WHOLE = "width:100%;display:block"
 
 
 def draw(task: Task, placed: Sequence[Placed]) -> None:
@@ -122,9 +123,7 @@ def _card(task: Task, placed: Placed, drawn: Map | None, asked: Asked) -> Colori
                 f"{KINDS[drawn.kind]} of {wording.count(len(drawn.rows), 'training image')} in the features of "
                 f"{placed.title}, colored by {TITLES[asked.by].lower()}. {line}"
             )
-            st.html(
-                _frame(f'<img style="width:100%;display:block" src="{source}" alt="{html.escape(alt, quote=True)}">')
-            )
+            st.html(_frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{_WHOLE}">'))
         st.markdown(f"**{escape(placed.title)}**")
         st.caption(" ".join([f"{line}.".replace("..", "."), *_about(task, drawn), escape(problem)]).strip())
         if st.button("Open", key=f"open map {placed.teacher.name}", icon=":material/open_in_full:", type="tertiary"):
