@@ -7,6 +7,7 @@ in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -91,8 +92,9 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole
     Raises UnknownNameError for a kind that is none.
     """
     record = get_teacher(workspace, teacher)
-    made = _path(workspace.maps, task, record, kind, whole)
-    for path in (made, _path(ASSETS, task, record, kind, whole)):
+    ours = [_path(workspace.maps, task, record, kind, whole, by) for by in (_shown(task, whole), task.revision)]
+    shipped = [_path(ASSETS, task, record, kind, whole, by) for by in (_shown(task, whole), task.revision)]
+    for path in (*ours, *shipped):
         try:
             stored = read_tensors(path, "numpy")
             rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
@@ -102,7 +104,7 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole
         except FileNotFoundError:
             continue
         except (DamagedFileError, KeyError):
-            if path == made:  # it can be made again
+            if path in ours:  # it can be made again
                 path.unlink(missing_ok=True)
     return None
 
@@ -110,7 +112,7 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole
 def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map, *, whole: bool = False) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
     arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
-    write_tensors(_path(root, task, teacher, drawn.kind, whole), arrays)
+    write_tensors(_path(root, task, teacher, drawn.kind, whole, _shown(task, whole)), arrays)
 
 
 def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, whole: bool = False) -> Job:
@@ -287,10 +289,19 @@ def _parameters(whole: bool) -> dict[str, Any]:
     }
 
 
-def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool) -> Path:
+def _shown(task: Task, whole: bool) -> str:
+    """What a map follows from besides the teacher: the images that it shows, and their shape. Not their labels: whoever
+    labels images on a map keeps it. Maps of an earlier version went by the task's revision, and are still found.
+    """
+    rows = hashlib.sha256(map_rows(task, whole=whole).tobytes()).hexdigest()
+    return canonical_hash([task.images.content_hash, task.record.resize, task.record.flip, rows])
+
+
+def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool, by: str) -> Path:
+    """Where a map lies. by: what it follows from, besides the teacher."""
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
-    key = canonical_hash([task.revision, _parameters(whole) | {"kind": kind}])
+    key = canonical_hash([by, _parameters(whole) | {"kind": kind}])
     # Outputs of teachers without a network lie in folders of one name, each beside its teacher's record.
     outputs = FeatureStore(task.workspace, task, teacher).folder.name
     folder = outputs if teacher.has_network else f"{teacher.name}-{teacher.key}"

@@ -48,6 +48,7 @@ from engine.runs.more_labels import (
 from engine.runs.opinions import (
     disagreement,
     has_ranked_features,
+    images_like,
     proposals,
     separation_by,
     top_pseudo_labels,
@@ -167,6 +168,7 @@ __all__ = [
     "go_on",
     "hand_over",
     "has_ranked_features",
+    "images_like",
     "intervals_sentence",
     "is_paused",
     "is_training",

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from app.components import small_maps, waiting, wording
+from app.components import colors, small_maps, waiting, wording
 from app.components.escaping import escape
 from app.views.features import controls
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, Coloring, coloring
@@ -25,6 +25,7 @@ from engine.tasks import Task
 
 CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
 LEGEND = 20  # names that have an entry
+_WHOLE = "width:100%;display:block"
 
 
 def draw(task: Task, placed: Sequence[Placed]) -> None:
@@ -100,9 +101,7 @@ def _card(task: Task, placed: Placed, drawn: Map | None, asked: Asked) -> Colori
                 f"{KINDS[drawn.kind]} of {wording.count(len(drawn.rows), 'training image')} in the features of "
                 f"{placed.title}, colored by {TITLES[asked.by].lower()}. {line}"
             )
-            st.html(
-                _frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="width:100%;display:block">')
-            )
+            st.html(_frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{_WHOLE}">'))
         st.markdown(f"**{escape(placed.title)}**")
         st.caption(" ".join([f"{line}.".replace("..", "."), *_about(task, drawn), escape(problem)]).strip())
         if st.button("Open", key=f"open map {placed.teacher.name}", icon=":material/open_in_full:", type="tertiary"):
@@ -142,7 +141,7 @@ def _legend(said: Sequence[Coloring], by: str) -> None:
     elif said and not same:
         parts.insert(0, "Each teacher has classes of its own: open its map for their names.")
     if said and said[0].gray and any((found.codes < 0).any() for found in said):
-        parts.insert(1, _entry(said[0].gray, small_maps.GRAY))
+        parts.insert(1, _entry(said[0].gray, colors.GRAY))
     st.html(
         '<div style="display:flex;flex-wrap:wrap;gap:4px 14px;font-size:.82rem;align-items:center">'
         + " ".join(f"<span>{part}</span>" if not part.startswith("<span") else part for part in parts)
