@@ -141,6 +141,7 @@ def test_a_workspace_that_may_not_be_written_is_one_sentence(tmp_path):
             parent.chmod(parent.stat().st_mode | 0o055)
     code = (
         f"import os, sys; os.environ['WORKBENCH_HOME'] = {str(folder / 'home')!r}; "
+        "from engine.uncompiled import defer_compiler; defer_compiler(); "
         "import engine.runs; from tests.engine.test_cli import as_nobody; as_nobody(); "
         "from engine.cli import main; sys.exit(main(['rank', '--task', 'emoji-fluent']))"
     )
