@@ -39,6 +39,7 @@ run: setup ## open the workbench at localhost:8501 (PORT=... for another port)
 	@$(BIN)/python -m engine serve --port $(PORT) --address $(ADDRESS)
 
 test: setup-dev browser ## run every test, a real browser included
+	@$(BIN)/python -m compileall -q app engine  # the processes that tests start do not compile them again
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup-dev ## lint, format and types

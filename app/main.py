@@ -43,7 +43,7 @@ def main() -> None:
     """Show the page that the URL names."""
     _load_engine()
     from app import queues, state  # below the spinner that says why this takes seconds
-    from app.components import page, sign_in
+    from app.components import demo_banner, page, sign_in
 
     chosen = st.navigation(
         [
@@ -70,6 +70,7 @@ def main() -> None:
         sign_in.sidebar()
         page.name_tab(chosen.title)
         page.queue_problem()
+        demo_banner.draw()
         chosen.run()
 
 

@@ -31,6 +31,6 @@ def take_up(workspace: Workspace) -> None:
 
 
 def unfinished(workspace: Workspace) -> list[Job]:
-    """The jobs of a workspace that are queued, or were begun and have not ended."""
-    every = [job for root in workspace.job_folders for job in jobs.list_jobs(root)]
+    """The jobs of a workspace, and of all visitors of a demo, that are queued, or were begun and have not ended."""
+    every = [job for root in workspace.queued_folders for job in jobs.list_jobs(root)]
     return [job for job in every if not jobs.status(job).terminal]

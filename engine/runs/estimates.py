@@ -51,11 +51,12 @@ def run_seconds_left(workspace: Workspace, job: Job, now: Status) -> float | Non
     return None if whole is None else whole + (preparing or 0.0)
 
 
-def seconds_until_free(workspace: Workspace, found: Sequence[tuple[Job, Status]], lanes: int = 1) -> float | None:
+def seconds_until_free(found: Sequence[tuple[Job, Status]], lanes: int = 1) -> float | None:
     """About how long until one of so many lanes is through with these jobs, which run or wait, each lane taking the
-    next one when it is free; None while too little is known.
+    next one when it is free; None while too little is known. Each is of its own workspace: those of a demo's visitors
+    wait for each other.
     """
-    return free_after((seconds_left(workspace, job, now) for job, now in found), lanes)
+    return free_after((seconds_left(Workspace.of_job(job.folder), job, now) for job, now in found), lanes)
 
 
 def free_after(parts: Iterable[float | None], lanes: int = 1) -> float | None:

@@ -55,7 +55,11 @@ LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,
 def request_hub(
     workspace: Workspace, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None
 ) -> Job:
-    """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
+    """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub.
+
+    Raises UnavailableError for a visitor of a demo, who downloads nothing.
+    """
+    workspace.refuse_visitors("Adding a teacher", "use the teachers that are here")
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
     return request(workspace.jobs, "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 

@@ -199,19 +199,19 @@ def collections_of(tag: str) -> tuple[str, ...]:
 
 
 def _entry(name: str, costs: dict[str, tuple[int, float, int]]) -> Pretrained:
-    config = configuration(name)
+    config: Any = timm.get_pretrained_cfg(name)  # not as a dict, which for all of them would take half a second
     architecture, _, tag = name.partition(".")
-    repository = config.get("hf_hub_id") or ""
+    repository = config.hf_hub_id or ""
     parameters, gflops, width = costs.get(name, (None, None, 1))
-    license = config.get("license") or ""
+    license = config.license or ""
     return Pretrained(
         name=name,
         architecture=architecture,
         tag=tag,
         repository=f"{repository}{name}" if repository.endswith("/") else repository,
         license="" if license in UNKNOWN_LICENSES else license,
-        size=int(config["input_size"][-1]),
-        classes=_named_classes(config),
+        size=int(config.input_size[-1]),
+        classes=_named_classes(int(config.num_classes or 0)),
         parameters=parameters,
         gflops=gflops,
         usable=bool(repository and width),
@@ -219,9 +219,8 @@ def _entry(name: str, costs: dict[str, tuple[int, float, int]]) -> Pretrained:
     )
 
 
-def _named_classes(config: dict[str, Any]) -> int:
-    count = int(config.get("num_classes") or 0)
-    return count if count and infer_imagenet_subset(config) is not None else 0
+def _named_classes(count: int) -> int:
+    return count if infer_imagenet_subset({"num_classes": count}) is not None else 0
 
 
 @cache

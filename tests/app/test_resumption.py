@@ -49,3 +49,10 @@ def test_a_workspace_that_refuses_keeps_no_server_from_starting(home, threads):
     home.jobs.write_text("no folder")
     take_up(home)
     assert threads == []
+
+
+def test_what_visitors_of_a_demo_left_goes_on_too(home, threads, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_DEMO", "1")
+    jobs.create(home.scratch("a1").runs, "waits", kind="run", spec={}, device="cpu")
+    take_up(home)
+    assert threads == [("local", "cpu")]

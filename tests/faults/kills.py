@@ -48,7 +48,7 @@ DEATHS = 2  # of one job's workers: a third one would be its last attempt
 LANES = 3  # of this machine's processor, of what somebody waits for, of imports
 PATIENCE = 240.0  # s without a change until a trial is given up, and what is not done counts as lost
 TASK = "emoji-fluent"
-STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 4_000}
+STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "images": 2_000}
 WRITES = (  # of which kind of job's worker, and which file it writes when it is killed
     ("run", "-checkpoint.safetensors"),
     ("run", "-predictions.parquet"),

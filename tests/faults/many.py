@@ -35,8 +35,9 @@ from engine.tasks.task import Task, load_task, write_task
 from engine.tensors import write_tensors
 from engine.workspace import Workspace
 from tests.app import made_runs
+from tests.app.pages import MAIN
 from tests.faults.account import Account
-from tests.faults.visits import MAIN, PAGES, Look, nothing_starts, seen, verb
+from tests.faults.visits import PAGES, Look, nothing_starts, seen, verb
 from tests.faults.workspace import TASK, make
 
 TEACHERS = ("own", "test-resnet-r160-in1k")  # those whose network is here

@@ -20,9 +20,9 @@ from engine.errors import UnavailableError, WorkbenchError
 from engine.jobs import processes
 from engine.runs import QueueThread, execution, queue
 from engine.workspace import Workspace
+from tests.app.pages import begun
 from tests.faults.workspace import COMPARISON, DONE, METHODS, STOPPED, TASK, TEACHER, TEACHERS
 
-MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 PROGRAM_ERRORS = ("error in the program", "Traceback")
 NOT_TRAINED = "Nothing is trained in this campaign."
 AMONG = ["--teachers", ",".join(TEACHERS), "--device", "cpu"]
@@ -96,10 +96,7 @@ def look(home: Workspace, pages: list[str], verbs: list[str], comparison: str = 
 
 
 def _pages(names: list[str], comparison: str) -> Iterator[Look]:
-    app = AppTest.from_file(str(MAIN), default_timeout=3600)
-    for key, value in {"task": TASK, "teacher": TEACHER, "comparison": comparison}.items():
-        app.query_params[key] = value
-    app.run()  # registers the pages
+    app = begun(3600, task=TASK, teacher=TEACHER, comparison=comparison)
     for name in names:
         view, part = PAGES[name]
         app.query_params["section" if view == "results" else "part"] = part

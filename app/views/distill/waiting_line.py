@@ -43,7 +43,7 @@ def _draw(workspace: Workspace, watched: bool) -> None:
         st.space("stretch")
         if runs.is_paused(workspace):
             _button("Go on", ":material/play_arrow:", "queue-go-on", partial(runs.go_on, workspace))
-        elif found:
+        elif found and workspace.base is None:
             _button("Pause", ":material/pause:", "queue-pause", partial(runs.pause, workspace))
     with st.container():  # there also when empty, so that what is below keeps its place, and stays open
         if runs.is_paused(workspace):
@@ -52,7 +52,8 @@ def _draw(workspace: Workspace, watched: bool) -> None:
             )
     if not found:
         return
-    lines = {job.lane: runs.line(workspace, job) for job, now in found[:SHOWN] if now.state == "queued"}
+    waits_in = {job.lane: job for job, now in found[:SHOWN] if now.state == "queued"}
+    lines = {lane: runs.line(workspace, job) for lane, job in waits_in.items()}  # each looks through all jobs there are
     with st.expander("Each job", expanded=False) if watched else st.container():
         for job, now in found[:SHOWN]:
             _draw_job(workspace, job, now, lines.get(job.lane, []))

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from app.components import small_maps, waiting, wording
+from app.components import colors, small_maps, waiting, wording
 from app.components.escaping import escape
 from app.views.features import controls
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, Coloring, coloring
@@ -142,7 +142,7 @@ def _legend(said: Sequence[Coloring], by: str) -> None:
     elif said and not same:
         parts.insert(0, "Each teacher has classes of its own: open its map for their names.")
     if said and said[0].gray and any((found.codes < 0).any() for found in said):
-        parts.insert(1, _entry(said[0].gray, small_maps.GRAY))
+        parts.insert(1, _entry(said[0].gray, colors.GRAY))
     st.html(
         '<div style="display:flex;flex-wrap:wrap;gap:4px 14px;font-size:.82rem;align-items:center">'
         + " ".join(f"<span>{part}</span>" if not part.startswith("<span") else part for part in parts)
