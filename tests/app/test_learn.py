@@ -41,14 +41,14 @@ def radio(app, key):
 
 def test_without_a_task_lessons_are_about_the_recorded_images(home):
     app = open_page("learn")
-    assert "No task is chosen, so these lessons are about **Emoji**: 117 of its training images" in text_of(app)
+    assert "No task is chosen, so this lesson is about **Emoji**: 117 of its training images" in text_of(app)
     assert "recorded with the program" in text_of(app)
     assert app.query_params["lesson"] == "pseudo-labels"
 
 
 def test_a_task_that_is_not_ranked_says_so_and_links_to_its_ranking(home):
     app = open_page("learn", task="openclipart")
-    assert "**Clip art** is not ranked yet, so these lessons are about **Emoji**" in text_of(app)
+    assert "**Clip art** is not ranked yet, so this lesson is about **Emoji**" in text_of(app)
     assert "Rank its teachers, and the lessons are about it" in [link.proto.label for link in app.get("page_link")]
 
 
