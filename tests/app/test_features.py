@@ -17,7 +17,8 @@ from engine import jobs, maps
 from engine.jobs import list_jobs
 from engine.maps import Map
 from engine.review import open_task
-from engine.tasks import Draw
+from engine.tasks import Draw, given_labels
+from engine.tasks.task import load_task
 from engine.teachers import get_teacher
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -224,3 +225,37 @@ def test_pictures_come_one_by_one_to_who_knows_the_token(home):
     assert browser.get(f"/lab/{address}/7.webp").content == found.content
     for wrong in (f"{address}/{len(task.images)}.webp", f"{thumbnails.PATH}/{'0' * 40}/7.webp", f"{address}/x.webp"):
         assert browser.get(f"/{wrong}").status_code == 404
+
+
+def test_more_like_one_picks_it_and_those_nearest_in_the_features(home, mapped, hands):
+    extracted(home, mapped, mapped.train_rows, {TEACHER: 4.0})
+    hands.like = int(mapped.train_rows[9])
+    app = open_one()
+    rows = app.session_state[FeaturesDraft.key()].picked.given
+    assert hands.picked == rows
+    assert rows[0] == mapped.train_rows[9]
+    assert len(set(rows)) == 48
+    assert (mapped.labels[list(rows)] == mapped.labels[rows[0]]).mean() > 0.9  # this teacher tells classes apart
+    assert "keeps its labels" in text_of(app)
+
+
+def test_picked_images_of_an_own_task_are_labeled_as_the_consensus_proposes_and_undone(own, hands):
+    task = open_task(own.workspace, own.name)
+    extracted(own.workspace, task, task.train_rows, {}, usual=4.0)
+    session = {FeaturesDraft.key(): FeaturesDraft(view="one", kind="pca")}
+    app = open_page("features", session=session, task=own.name)
+    given = given_labels(task)
+    without = [row for row in task.train_rows.tolist() if given[row] is None][:5]
+    hands.rows = tuple(without)
+    shown(app.run())
+    shown(button(app, "Accept the consensus for 5 unlabeled images").click().run())
+    now = given_labels(load_task(own.workspace, own.name))
+    assert all(now[row] in task.classes for row in without)
+    assert [now[row] for row in without] == [hands.words[row][-1].split(": ")[1].rpartition(",")[0] for row in without]
+    assert "5 labels saved" in text_of(app)
+    shown(button(app, "Undo").click().run())
+    assert given_labels(load_task(own.workspace, own.name)) == given
+    app.selectbox(key=f"class of region {own.name}").set_value("lion")
+    shown(app.run())
+    shown(button(app, "Label 5 images").click().run())
+    assert {given_labels(load_task(own.workspace, own.name))[row] for row in without} == {"lion"}

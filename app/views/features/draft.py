@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
@@ -18,12 +19,20 @@ class Picked:
     stamp: int = 0
 
 
+@dataclass(frozen=True)
+class Relabeled:
+    """Labels that were given on a map. before: what the images had, by row."""
+
+    task: str
+    before: Mapping[int, str | None]
+
+
 @dataclass
 class FeaturesDraft(Draft):
     """view: which part of the page. kind: of the map. by: what its colors say. run: the student they may be of. pair:
     the teachers that are compared, by task. beside: the teacher of the second map, by task. classes: highlighted names,
     by task. slots: the job that draws, by revision and teacher; whole: the one that draws all images; jobs: others, by
-    what they do.
+    what they do. relabeled: what can be undone.
     """
 
     view: str | None = None
@@ -37,6 +46,7 @@ class FeaturesDraft(Draft):
     whole: defaultdict[tuple[str, str], JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
     jobs: defaultdict[str, JobSlot] = field(default_factory=lambda: defaultdict(JobSlot))
     picked: Picked = Picked()
+    relabeled: list[Relabeled] = field(default_factory=list)
 
     def picked_of(self, task: str) -> Picked:
         """What is picked of a task; nothing of another one's."""

@@ -12,10 +12,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from app.components import page, point_maps, waiting, wording
+from app.components import page, point_maps, recorded, waiting, wording
 from app.components.escaping import escape
 from app.components.point_maps import LiveMap, MapPoints
-from app.views.features import controls
+from app.views.features import controls, relabeling
 from app.views.features.coloring import APART, CROSS, DIAMOND, DOT, RIGHT, TITLES, Coloring, coloring
 from app.views.features.draft import FeaturesDraft
 from app.views.features.placed import TITLES as KINDS
@@ -25,10 +25,12 @@ from engine import maps
 from engine.errors import InvalidInputError
 from engine.jobs import Job
 from engine.maps import Map
+from engine.runs import images_like
 from engine.tasks import Task
 from engine.teachers import TeacherRecord
 
 NO_OTHER = "no second map"
+LIKE = 47  # images that are picked with the one of which more are asked for: four dozen pictures
 
 
 @st.fragment
@@ -66,7 +68,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     key = f"maps of {task.name}"
     picked = draft.picked_of(task.name)
     if key not in st.session_state and picked.rows:  # the browser has forgotten: the page was left
-        draft.pick(task.name, picked.rows)
+        draft.pick(task.name, picked.given if set(picked.given) == set(picked.rows) else picked.rows)
         picked = draft.picked
     touched = point_maps.draw(
         MapPoints(task, rows, _marks(labeled, colors[0]), labeled),
@@ -74,12 +76,30 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
         key=key,
         picked=picked.given,
         stamp=picked.stamp,
+        like=f"The {LIKE} images nearest to the chosen one in the features of {pairs[0][0].teacher.title}",
     )
     if touched.rows is not None:
         draft.picked = picked = replace(picked, rows=touched.rows)
+    if touched.like is not None:
+        _pick_like(task, pairs[0][0].teacher, touched.like, rows)
     _explain(task, [found for _, found in pairs], rows, labeled)
     describe(task, [each.teacher for each, _ in pairs], rows, picked.rows, key)
+    relabeling.draw(task, rows, picked.rows)
     _table(task, rows, labeled, colors, live)
+
+
+def _pick_like(task: Task, teacher: TeacherRecord, row: int, rows: NDArray[np.int64]) -> None:
+    """Pick an image, and those that are nearest to it in a teacher's features."""
+    found = images_like(state.workspace(), task, teacher, row, rows, LIKE)
+    if found is None:
+        st.info(
+            f"The features of {escape(teacher.title)} of these images are not extracted here yet: draw its map here "
+            "first.",
+            icon=":material/info:",
+        )
+        return
+    FeaturesDraft.current().pick(task.name, (row, *found.tolist()))
+    st.rerun()
 
 
 def _choose_teachers(task: Task, placed: Sequence[Placed]) -> list[Placed]:
@@ -179,10 +199,12 @@ def _live(task: Task, placed: Placed, found: Map, colors: Coloring, by: str) -> 
 
 
 def _draw_jobs(task: Task, placed: Placed) -> None:
-    """Offer the UMAP that is missing, or one of all images; once one was asked for, show how far it is."""
+    """Offer the UMAP that is missing or only recorded, or one of all images; then show how far it is."""
     workspace, draft, teacher = state.workspace(), FeaturesDraft.current(), placed.teacher
     sample, everyone = len(maps.map_rows(task)), len(maps.map_rows(task, whole=True))
-    whole = umap_of(task, teacher, whole=False) is not None
+    umap = umap_of(task, teacher, whole=False)
+    came = umap.recorded if umap is not None else ""
+    whole = umap is not None and not came
     if whole and (sample == everyone or maps.read_map(workspace, task, teacher.name, "umap", whole=True) is not None):
         return
     slot = (draft.whole if whole else draft.slots)[task.revision, teacher.name]
@@ -197,6 +219,10 @@ def _draw_jobs(task: Task, placed: Placed) -> None:
     if (job := slot.not_done()) is not None:
         what = f"UMAP of {wording.count(images, 'image')} · {escape(teacher.title)}"
         waiting.wait_for(job, what, ask, half_way=(lambda: None) if whole else seen)
+        return
+    if came:
+        said = f"{escape(teacher.title)}: this UMAP came with the program ({came})."
+        recorded.note(said, ask, f"draw here {teacher.name}")
         return
     label = f"Draw the UMAP of {images:,} images" if whole else "Draw the UMAP"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -258,4 +284,4 @@ def _table(
         text = f"Show {wording.count(len(chosen), 'image')} on the map" if chosen else "Show chosen rows on the map"
         if st.button(text, icon=":material/ads_click:", disabled=not chosen):
             FeaturesDraft.current().pick(task.name, tuple(chosen))
-            st.rerun(scope="fragment")
+            st.rerun()
