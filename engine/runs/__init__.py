@@ -68,6 +68,7 @@ from engine.runs.ranking import (
     ranked_rows,
 )
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
+from engine.runs.recorded_ranking import RecordedPanel, recorded_panel
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
@@ -129,6 +130,7 @@ __all__ = [
     "Proposal",
     "QueueThread",
     "Ranking",
+    "RecordedPanel",
     "RunSpec",
     "RunsRead",
     "Speed",
@@ -207,6 +209,7 @@ __all__ = [
     "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
+    "recorded_panel",
     "recorded_predictions",
     "remove_run",
     "remove_task",

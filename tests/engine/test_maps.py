@@ -1,4 +1,5 @@
 import dataclasses
+from importlib.metadata import version
 from threading import Thread
 
 import numpy as np
@@ -136,13 +137,37 @@ def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
 
 def test_a_map_that_comes_with_the_program_is_there_at_once(home, task, tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
-    rows = maps.map_rows(task)
+    rows, teacher = maps.map_rows(task), get_teacher(home, TEACHER)
     drawn = maps.Map("umap", rows, np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32))
-    maps.write_map(tmp_path / "assets", task, get_teacher(home, TEACHER), drawn)
+    maps.record_map(tmp_path / "assets", task, teacher, drawn)
     found = maps.read_map(home, task, TEACHER, "umap")
     assert np.array_equal(found.rows, rows)
-    assert np.array_equal(found.coordinates, drawn.coordinates)
+    assert np.abs(found.coordinates - drawn.coordinates).max() <= np.ptp(drawn.coordinates, axis=0).max() / 2**16
+    assert found.recorded == f"umap-learn {version('umap-learn')}"
     assert maps.read_map(home, task, "letters", "umap") is None
+    assert maps.read_map(home, task, TEACHER, "pca") is None
+    assert maps.read_map(home, task, TEACHER, "umap", whole=True) is None
+    maps.write_map(home.maps, task, teacher, drawn)  # one that was drawn here takes its place
+    assert maps.read_map(home, task, TEACHER, "umap").recorded == ""
+
+
+def test_a_recorded_map_of_something_else_is_refused(home, task, tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
+    rows, teacher = maps.map_rows(task), get_teacher(home, TEACHER)
+    maps.record_map(tmp_path / "assets", task, teacher, maps.Map("umap", rows, np.eye(len(rows), 2, dtype=np.float32)))
+    assert maps.recorded_map(task, teacher) is not None
+    for change in ("labels", "split"):  # as they would be after a change: another revision
+        other = Task(home, dataclasses.replace(task.record, **{change: "0" * 12}))
+        other.__dict__["splits"] = task.splits
+        assert maps.recorded_map(other, teacher) is None
+    assert maps.recorded_map(task, dataclasses.replace(teacher, input_size=teacher.input_size + 1)) is None
+    monkeypatch.setattr(maps, "UMAP_MIN_DISTANCE", 0.5)
+    assert maps.recorded_map(task, teacher) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
+    path = tmp_path / "assets" / task.name / f"{TEACHER}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert maps.recorded_map(task, teacher) is None
 
 
 def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):

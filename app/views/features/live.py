@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from app.components import page, point_maps, waiting, wording
+from app.components import page, point_maps, recorded, waiting, wording
 from app.components.escaping import escape
 from app.components.point_maps import LiveMap, MapPoints
 from app.views.features import controls, relabeling
@@ -199,10 +199,12 @@ def _live(task: Task, placed: Placed, found: Map, colors: Coloring, by: str) -> 
 
 
 def _draw_jobs(task: Task, placed: Placed) -> None:
-    """Offer the UMAP that is missing, or one of all images; once one was asked for, show how far it is."""
+    """Offer the UMAP that is missing or only recorded, or one of all images; then show how far it is."""
     workspace, draft, teacher = state.workspace(), FeaturesDraft.current(), placed.teacher
     sample, everyone = len(maps.map_rows(task)), len(maps.map_rows(task, whole=True))
-    whole = umap_of(task, teacher, whole=False) is not None
+    umap = umap_of(task, teacher, whole=False)
+    came = umap.recorded if umap is not None else ""
+    whole = umap is not None and not came
     if whole and (sample == everyone or maps.read_map(workspace, task, teacher.name, "umap", whole=True) is not None):
         return
     slot = (draft.whole if whole else draft.slots)[task.revision, teacher.name]
@@ -217,6 +219,10 @@ def _draw_jobs(task: Task, placed: Placed) -> None:
     if (job := slot.not_done()) is not None:
         what = f"UMAP of {wording.count(images, 'image')} · {escape(teacher.title)}"
         waiting.wait_for(job, what, ask, half_way=(lambda: None) if whole else seen)
+        return
+    if came:
+        said = f"{escape(teacher.title)}: this UMAP came with the program ({came})."
+        recorded.note(said, ask, f"draw here {teacher.name}")
         return
     label = f"Draw the UMAP of {images:,} images" if whole else "Draw the UMAP"
     with st.container(horizontal=True, vertical_alignment="center"):

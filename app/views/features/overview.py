@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from app.components import colors, small_maps, waiting, wording
+from app.components import colors, recorded, small_maps, waiting, wording
 from app.components.escaping import escape
 from app.views.features import controls
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, Coloring, coloring
@@ -36,6 +36,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     run = controls.choose_student(task) if by == RIGHT else None
     drawn = {each.teacher.name: _map_of(task, each, kind) for each in placed}
     _offer_all(task, [each for each in placed if umap_of(task, each.teacher) is None])
+    _offer_here(task, placed)
     shown = st.container()
     said: list[Coloring] = []
     with st.container(horizontal=True, gap="small"):
@@ -77,6 +78,27 @@ def _offer_all(task: Task, without: Sequence[Placed]) -> None:
             ask()
             st.rerun()
         st.caption(f"Not drawn yet: the features of {images} are extracted first, once. Minutes on an idle computer.")
+
+
+def _offer_here(task: Task, placed: Sequence[Placed]) -> None:
+    """That maps came with the program, and the button that draws them here; once it was pressed, how far they are."""
+    slot, came = FeaturesDraft.current().jobs[f"maps here {task.revision}"], _recorded(task, placed)
+
+    def ask() -> Job:
+        return slot.ask(partial(maps.request_maps, state.workspace(), task, list(came), state.device()))
+
+    if (job := slot.not_done()) is not None:
+        images = wording.count(len(maps.map_rows(task)), "image")
+        waiting.wait_for(job, f"UMAPs of {images}", ask, half_way=lambda: len(_recorded(task, placed)))
+    elif came:
+        drawn_by = wording.listed(sorted(set(came.values())))
+        recorded.note(f"These UMAPs came with the program ({drawn_by}).", ask, "draw the maps here")
+
+
+def _recorded(task: Task, placed: Sequence[Placed]) -> dict[str, str]:
+    """What drew the maps that came with the program, by teacher."""
+    found = {each.teacher.name: umap_of(task, each.teacher, whole=False) for each in placed}
+    return {name: drawn.recorded for name, drawn in found.items() if drawn is not None and drawn.recorded}
 
 
 def _undrawn(task: Task, names: Sequence[str]) -> int:
