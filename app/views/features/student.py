@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -84,7 +85,9 @@ def _offer(result: RunResult) -> None:
 
 def _choose_color(result: RunResult) -> str:
     """Class, and where the student was asked about these images also whether it is right."""
-    known = [CLASS] if student_said(result.run) is None else list(COLORS)
+    if student_said(result.run) is None:
+        return CLASS
+    known = list(COLORS)
     draft = FeaturesDraft.current()
     return str(
         st.segmented_control(
@@ -126,10 +129,15 @@ def _draw_maps(
     crossed = np.isin(colors.codes, colors.crossed) if colors.crossed else np.zeros(len(rows), dtype=bool)
     marks = np.where(crossed, 2, np.where(labeled, DIAMOND, DOT))
     key = f"student maps of {task.name}"
-    point_maps.draw(MapPoints(task, rows, marks, labeled), shown, key=key, picked=picked.given, stamp=picked.stamp)
+    touched = point_maps.draw(
+        MapPoints(task, rows, marks, labeled), shown, key=key, picked=picked.given, stamp=picked.stamp
+    )
+    if touched.rows is not None:
+        draft.picked = replace(picked, rows=touched.rows)
     st.caption(
         f"{wording.count(len(rows), 'training image')}, the same in both maps. ◆ labeled in this draw, ● the others, "
-        "✕ wrong. Held-out images are left out. The axes have no unit."
+        + ("✕ wrong. " if by == RIGHT else "")
+        + "Held-out images are left out. The axes have no unit."
     )
     if best is None:
         st.caption("No teacher has a map of these images yet: draw one on the part One or two to see it beside this.")
