@@ -105,7 +105,7 @@ def execute_student_maps(workspace: Workspace, job: Job, report: Reporter) -> No
     rows = map_rows(task)
     if len(rows) < 3:
         raise InvalidInputError(f"Task {task.name!r} has {len(rows)} training images: a map takes three.")
-    before, after = _features(workspace, task, folder, rows, job.device, report)
+    before, after = _features(task, folder, rows, job.device, report)
     maps = {name: _drawn(features, report) for name, features in (("before", before), ("after", after))}
     found = _inherited(workspace, task, rows, before, after, report)
     write_tensors(folder / PLACES, {"rows": rows.astype(np.int32), **maps})
@@ -113,11 +113,11 @@ def execute_student_maps(workspace: Workspace, job: Job, report: Reporter) -> No
 
 
 def _features(
-    workspace: Workspace, task: Task, folder: Path, rows: NDArray[np.int64], device: str, report: Reporter
+    task: Task, folder: Path, rows: NDArray[np.int64], device: str, report: Reporter
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The student's features `[rows, D]` with the weights that it began with, and with those that it ended with."""
     spec, record = spec_of(load(folder)), read_student(folder)
-    start = partial(imagenet_state, workspace)
+    start = partial(imagenet_state, task.workspace)
     first = build_student(spec.train, record.num_classes, {}, spec.seed, start).network.to(device).eval()
     networks = {"before": first, "after": load_student(folder, device)}
 
