@@ -203,7 +203,8 @@ def _found(material: LessonMaterial, bias: BiasedLabels, chosen: Sequence[int]) 
     hit, wrong = len(set(chosen) & set(bias.wrong)), len(bias.wrong)
     harmless = len(chosen) - hit
     text = f"You found {hit} of {wording.count(wrong, 'wrong label')}"
-    text += f", and doubted {wording.count(harmless, 'right one')}, which stays as it was." if harmless else "."
+    stay = "which stays as it was" if harmless == 1 else "which stay as they were"
+    text += f", and doubted {wording.count(harmless, 'right one')}, {stay}." if harmless else "."
     (st.success if hit == wrong and not harmless else st.info)(text, icon=":material/label:")
     suspects: tuple[int, ...] = cached.lesson_value(
         f"doubted {bias.true} {bias.said} {bias.wrong}", material, lambda: doubted(material, bias.labels)
