@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from streamlit import config
 from streamlit.starlette import App
 
+from app import thumbnails
 from app.hosts import KnownHosts, known_hosts
 from app.resumption import resumption
 from app.visitor_cookie import VisitorCookie, is_demo
@@ -21,6 +22,9 @@ further = (
 )
 hosts = known_hosts(config.get_option("server.address") or "", further)
 middleware = [Middleware(KnownHosts, hosts=hosts)]
+base = config.get_option("server.baseUrlPath") or ""
 if is_demo():
-    middleware.append(Middleware(VisitorCookie, path=config.get_option("server.baseUrlPath") or ""))
-app = App(Path(__file__).with_name("main.py"), lifespan=resumption, middleware=middleware)
+    middleware.append(Middleware(VisitorCookie, path=base))
+app = App(
+    Path(__file__).with_name("main.py"), routes=[thumbnails.route(base)], lifespan=resumption, middleware=middleware
+)

@@ -12,6 +12,7 @@ from engine.runs import RECORDED
 
 TASK = "quickdraw"  # the bundled task with the most to show: recorded students of five seeds, and their predictions
 _STEP = "tour step"  # in the session: which one is shown, from 0
+_IN_URL = "tour"  # the same from 1, so that a reload, or a lecturer's link, shows it
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ STEPS = (
 
 def draw() -> None:
     """The step of this session's tour, with the way on and back; else the way in."""
-    step = st.session_state.get(_STEP)
+    step = _step()
     if step is None:
         if st.button("Take the tour: five steps", icon=":material/tour:", key="tour begin"):
             _go(0)
         return
-    here = STEPS[step]
+    here, st.query_params[_IN_URL] = STEPS[step], str(step + 1)
     with st.container(border=True, key="tour"):
         st.markdown(f":material/tour: **{step + 1} of {len(STEPS)}: {here.title}**")
         st.markdown(here.text)
@@ -79,6 +80,14 @@ def draw() -> None:
             st.button("End the tour", type="tertiary", key="tour end", on_click=_end)
 
 
+def _step() -> int | None:
+    """The step that this session is at, or that its link names; None while there is no tour."""
+    known, named = st.session_state.get(_STEP), st.query_params.get(_IN_URL, "")
+    if known is None and named in [str(step + 1) for step in range(len(STEPS))]:
+        known = st.session_state[_STEP] = int(named) - 1
+    return known
+
+
 def _go(step: int) -> None:
     st.session_state[_STEP] = step
     state.set_task(TASK)
@@ -89,3 +98,4 @@ def _go(step: int) -> None:
 
 def _end() -> None:
     st.session_state.pop(_STEP, None)
+    st.query_params.pop(_IN_URL, None)

@@ -48,6 +48,7 @@ from engine.runs.more_labels import (
 from engine.runs.opinions import (
     disagreement,
     has_ranked_features,
+    images_like,
     proposals,
     separation_by,
     top_pseudo_labels,
@@ -67,6 +68,7 @@ from engine.runs.ranking import (
     ranked_rows,
 )
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
+from engine.runs.recorded_ranking import RecordedPanel, recorded_panel
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
@@ -127,6 +129,7 @@ __all__ = [
     "Proposal",
     "QueueThread",
     "Ranking",
+    "RecordedPanel",
     "RunSpec",
     "RunsRead",
     "Speed",
@@ -167,6 +170,7 @@ __all__ = [
     "go_on",
     "hand_over",
     "has_ranked_features",
+    "images_like",
     "intervals_sentence",
     "is_paused",
     "is_training",
@@ -202,6 +206,7 @@ __all__ = [
     "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
+    "recorded_panel",
     "recorded_predictions",
     "remove_run",
     "remove_task",

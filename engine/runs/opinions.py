@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.consensus import Ensemble, consensus
 from engine.features import FeatureStore
 from engine.methods import distill_consensus
-from engine.neighborhoods import Separation, separation
+from engine.neighborhoods import Separation, most_alike, separation
 from engine.probes import fit_ridge
 from engine.runs.ranking import Ranking, active_weights, ranked_rows
 from engine.runs.suspects import largest_weights
@@ -102,3 +102,16 @@ def disagreement(
         probe = fit_ridge(store.read_features(labeled), task.labels[labeled], len(task.classes))
         said.append(probe.single_precision(store.read_features(rows)))
     return np.asarray(np.abs(said[0] - said[1]).sum(axis=1) / 2, dtype=np.float32)
+
+
+def images_like(
+    workspace: Workspace, task: Task, teacher: TeacherRecord, row: int, among: NDArray[np.int64], count: int
+) -> NDArray[np.int64] | None:
+    """The `count` rows of `among` whose images are most like that of `row` in a teacher's features, the nearest first,
+    `row` itself left out; None where some of these features are not in the cache.
+    """
+    store, rows = FeatureStore(workspace, task, teacher), np.union1d(among, [row])
+    if len(store.missing(rows, 0)):
+        return None
+    places, _ = most_alike(store.read_features(rows), int(np.searchsorted(rows, row)), count)
+    return np.asarray(rows[places])

@@ -7,7 +7,9 @@ from functools import cache
 
 import pytest
 
+from engine import maps
 from engine.images.decoder import Decoders
+from engine.installation import bundled
 from engine.intake import discovery, ingest, previews
 from engine.settings import ImportSettings
 from engine.tasks.task import load_task
@@ -27,6 +29,20 @@ def spared():
         patch.setattr(form, "cost", cache(form.cost))
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch, tmp_path):
+    """No ranking and no map came with the program: they would be shown in place of what a test has made."""
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", tmp_path / "no rankings")
+
+
+@pytest.fixture
+def recorded_assets(nothing_recorded, monkeypatch):
+    """What comes with the program is there after all."""
+    monkeypatch.setattr(maps, "ASSETS", bundled("maps"))
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", bundled("rankings"))
 
 
 @pytest.fixture(scope="session")

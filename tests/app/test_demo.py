@@ -216,10 +216,20 @@ def test_the_tour_goes_over_the_pages_with_recorded_results(demo, monkeypatch):
     ]
 
 
-def test_the_tour_begins_where_the_visitor_is_and_ends_when_asked(demo, monkeypatch):
+def test_the_tour_begins_where_the_visitor_is_is_in_the_url_and_ends_when_asked(demo, monkeypatch):
     app = visit("add_teacher", TOKEN, monkeypatch)
     app = shown(button(app, "Take the tour").click().run())
     assert "1 of 5: A few labels are all there is" in text_of(app)
     assert app.title[0].value == "Doodles"
+    assert app.query_params["tour"] == "1"
     app = shown(button(app, "End the tour").click().run())
     assert "1 of 5" not in text_of(app)
+    assert "tour" not in app.query_params
+    assert "4 of 5: What the students learned" in text_of(open_page("add_teacher", tour="4"))
+    assert "of 5:" not in text_of(open_page("add_teacher", tour="6"))
+
+
+def test_only_these_ask_the_environment_for_a_workspace():
+    """Every page asks `state.workspace()`, which in a demo is the visitor's."""
+    found = {path.name for path in (ROOT / "app").rglob("*.py") if "from_environment(" in path.read_text()}
+    assert found == {"resumption.py", "server.py", "state.py", "visitors.py"}

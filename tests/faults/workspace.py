@@ -23,7 +23,7 @@ from engine.predictions import PREDICTIONS, write_predictions
 from engine.records import write_record
 from engine.review import open_task
 from engine.runs import load_comparison, plan, start
-from engine.runs.panel import _path, _spec, teacher_panel
+from engine.runs.panel import _path, panel_spec, teacher_panel
 from engine.tasks import Draw, bundled_names
 from engine.tasks.confirmed import confirm
 from engine.tasks.pixel_file import open_pixels
@@ -112,7 +112,7 @@ def complete(home: Workspace) -> None:
     rows = map_rows(task)
     write_map(home.maps, task, get_teacher(home, TEACHER), Map("umap", rows, np.zeros((len(rows), 2), np.float32)))
     found = teacher_panel(home, task, teachers=["own", "table", "test-resnet-r160-in1k"], metrics=["parc", "cka"])
-    write_record(_path(home, _spec(home, task, Draw())), found)
+    write_record(_path(home, panel_spec(home, task, Draw())), found)
 
 
 def copy(home: Workspace, to: Path) -> Workspace:

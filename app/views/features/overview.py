@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from app.components import colors, small_maps, waiting, wording
+from app.components import colors, recorded, small_maps, waiting, wording
 from app.components.escaping import escape
 from app.views.features import controls
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, Coloring, coloring
@@ -25,6 +25,7 @@ from engine.tasks import Task
 
 CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
 LEGEND = 20  # names that have an entry
+_WHOLE = "width:100%;display:block"
 
 
 def draw(task: Task, placed: Sequence[Placed]) -> None:
@@ -35,6 +36,7 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     run = controls.choose_student(task) if by == RIGHT else None
     drawn = {each.teacher.name: _map_of(task, each, kind) for each in placed}
     _offer_all(task, [each for each in placed if umap_of(task, each.teacher) is None])
+    _offer_here(task, placed)
     shown = st.container()
     said: list[Coloring] = []
     with st.container(horizontal=True, gap="small"):
@@ -78,6 +80,27 @@ def _offer_all(task: Task, without: Sequence[Placed]) -> None:
         st.caption(f"Not drawn yet: the features of {images} are extracted first, once. Minutes on an idle computer.")
 
 
+def _offer_here(task: Task, placed: Sequence[Placed]) -> None:
+    """That maps came with the program, and the button that draws them here; once it was pressed, how far they are."""
+    slot, came = FeaturesDraft.current().jobs[f"maps here {task.revision}"], _recorded(task, placed)
+
+    def ask() -> Job:
+        return slot.ask(partial(maps.request_maps, state.workspace(), task, list(came), state.device()))
+
+    if (job := slot.not_done()) is not None:
+        images = wording.count(len(maps.map_rows(task)), "image")
+        waiting.wait_for(job, f"UMAPs of {images}", ask, half_way=lambda: len(_recorded(task, placed)))
+    elif came:
+        drawn_by = wording.listed(sorted(set(came.values())))
+        recorded.note(f"These UMAPs came with the program ({drawn_by}).", ask, "draw the maps here")
+
+
+def _recorded(task: Task, placed: Sequence[Placed]) -> dict[str, str]:
+    """What drew the maps that came with the program, by teacher."""
+    found = {each.teacher.name: umap_of(task, each.teacher, whole=False) for each in placed}
+    return {name: drawn.recorded for name, drawn in found.items() if drawn is not None and drawn.recorded}
+
+
 def _undrawn(task: Task, names: Sequence[str]) -> int:
     return sum(maps.read_map(state.workspace(), task, name, "umap") is None for name in names)
 
@@ -100,9 +123,7 @@ def _card(task: Task, placed: Placed, drawn: Map | None, asked: Asked) -> Colori
                 f"{KINDS[drawn.kind]} of {wording.count(len(drawn.rows), 'training image')} in the features of "
                 f"{placed.title}, colored by {TITLES[asked.by].lower()}. {line}"
             )
-            st.html(
-                _frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="width:100%;display:block">')
-            )
+            st.html(_frame(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{_WHOLE}">'))
         st.markdown(f"**{escape(placed.title)}**")
         st.caption(" ".join([f"{line}.".replace("..", "."), *_about(task, drawn), escape(problem)]).strip())
         if st.button("Open", key=f"open map {placed.teacher.name}", icon=":material/open_in_full:", type="tertiary"):

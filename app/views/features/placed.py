@@ -56,7 +56,9 @@ def pca_of(task: Task, teacher: TeacherRecord) -> Map | None:
 
 
 def separation_of(task: Task, teacher: TeacherRecord) -> Separation | None:
-    """How well a teacher keeps the classes apart on the labeled images, computed once for all sessions."""
+    """How well a teacher keeps the classes apart on the labeled images, computed once for all sessions, or recorded."""
+    if came := cached.recorded(task):
+        return came.separations.get(teacher.name)
     if not has_ranked_features(state.workspace(), task, teacher, state.draw()):
         return None
     return _separation(state.workspace(), task.name, task.revision, state.draw(), teacher.key, task, teacher)
