@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.runs import Comparison, differs_sentence, shared_sentence
-from engine.wording import ago, count, duration, isolated, listed, moment, number, percent, points
+from engine.wording import ago, count, duration, isolated, listed, moment, number, percent, points, signed
 
 __all__ = [  # for whoever words something
     "GFLOPS",
@@ -22,6 +22,7 @@ __all__ = [  # for whoever words something
     "percent",
     "points",
     "shared_sentence",
+    "signed",
 ]
 
 

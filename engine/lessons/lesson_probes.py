@@ -19,6 +19,8 @@ from engine.probes import fit_ridge
 from engine.similarity import METRICS
 from engine.weighting import active, effective_number, weights
 
+BUDGETS = (1, 2, 3, 5, 8, 12, 20, 40, 80)  # labels per class, as far as there are so many
+
 
 @dataclass(frozen=True)
 class WeightStep:
@@ -30,6 +32,18 @@ class WeightStep:
     alpha: Mapping[str, float]
     effective: float
     accuracy: float
+
+
+@dataclass(frozen=True)
+class LabelStep:
+    """What labels are worth: labels_per_class of them at most; labeled_images: how many that are. nearest, consensus:
+    share 0..1 of the images held back that the most similar teacher's probe, and the mean of all, get right.
+    """
+
+    labels_per_class: int
+    labeled_images: int
+    nearest: float
+    consensus: float
 
 
 @dataclass(frozen=True)
@@ -56,14 +70,16 @@ def weights_at(material: LessonMaterial, p: float) -> dict[str, float]:
 
 
 def probe_answers(
-    material: LessonMaterial, labels: npt.NDArray[np.int64] | None = None
+    material: LessonMaterial,
+    labels: npt.NDArray[np.int64] | None = None,
+    known: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Class probabilities `[N, C]` of all images by each teacher's probe, fitted on the known labels.
 
-    labels: `[N]`, in place of the right ones.
+    labels: `[N]`, in place of the right ones. known: `[N]`, in place of the images whose label a lesson uses.
     """
     told = material.labels if labels is None else labels
-    known, classes = material.known, len(material.task.classes)
+    known, classes = material.known if known is None else known, len(material.task.classes)
     return {
         teacher.name: fit_ridge(material.features[teacher.name][known], told[known], classes).predict_proba(
             material.features[teacher.name]
@@ -83,6 +99,25 @@ def weight_steps(
         found.append(
             WeightStep(p, alpha, effective_number(list(alpha.values())), accuracy_of(material, np.asarray(mean)))
         )
+    return tuple(found)
+
+
+def label_steps(material: LessonMaterial, p: float = distill_consensus.P) -> tuple[LabelStep, ...]:
+    """Probes with 1, 2, 3, 5, ... of the known labels of each class, up to all of them, on the same images held
+    back.
+    """
+    most = int(np.bincount(material.labels[material.known]).max())
+    nth = np.zeros(len(material.rows), dtype=np.int64)  # of an image: which one of its class it is, among the known
+    for label in np.unique(material.labels):
+        places = np.flatnonzero(material.known & (material.labels == label))
+        nth[places] = np.arange(len(places))
+    found = []
+    for budget in (*(number for number in BUDGETS if number < most), most):
+        known = material.known & (nth < budget)
+        answers = probe_answers(material, known=known)
+        mean = np.asarray(sum(share * answers[name] for name, share in weights_at(material, p).items()))
+        nearest = answers[material.teachers[0].name]
+        found.append(LabelStep(budget, int(known.sum()), accuracy_of(material, nearest), accuracy_of(material, mean)))
     return tuple(found)
 
 

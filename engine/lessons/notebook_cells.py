@@ -125,8 +125,148 @@ if a[1] > 0:
     {"p": 12.0},
 )
 
+PAIRS: Text = (
+    "One pair, one term",
+    """
+# %% [markdown]
+PARC of one teacher: Spearman's correlation, over all pairs, of their distance and of having different labels.
+# %%
+from scipy.stats import rankdata
+
+from engine.similarity import pair_terms, score
+
+features = material.features[teacher if teacher in names else names[0]][material.drawn].astype(float)
+labels = material.labels[material.drawn]
+spread = features.std(axis=0)
+z = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+i, j = np.triu_indices(len(labels), 1)
+d = 1 - np.corrcoef(z)[i, j]
+b = (labels[i] != labels[j]).astype(float)
+r = rankdata(d)
+terms = 100 / len(d) * (r - r.mean()) / r.std() * (b - b.mean()) / b.std()
+found = score("parc", features=features, labels=labels)
+print("the sum of all terms is", terms.sum(), "and PARC is", found)
+assert abs(terms.sum() - found) < 1e-6
+# %% [markdown]
+The program's own terms, and the pairs that lower PARC most.
+# %%
+taken = pair_terms(features, labels)
+assert np.allclose(taken.terms[i, j], terms)
+for pair in np.argsort(terms)[:5]:
+    named = [opened.classes[labels[k]] for k in (i[pair], j[pair])]
+    print(f"{terms[pair]:.4f}", named, f"distance {d[pair]:.3f}, rank {r[pair]:.0f} of {len(d)}")
+""",
+    {"teacher": ""},
+)
+
+CONSENSUS: Text = (
+    "What all teachers agree on",
+    """
+# %% [markdown]
+A probe on each teacher's features learns the known labels; what the probes say is averaged by weight, and sharpened.
+# %%
+from engine.lessons import consensus_stages, probe_answers
+
+answers = probe_answers(material)
+stages = consensus_stages(material, answers)
+ids = [opened.images.image_ids[row] for row in material.rows]
+place = ids.index(image) if image in ids else int(np.flatnonzero(~material.known)[0])
+mean = sum(share * answers[name][place] for name, share in stages.alpha.items())
+by_hand = mean**2 / (mean**2).sum()
+if not material.known[place]:
+    assert np.allclose(by_hand, stages.averaged[place], atol=1e-5)
+print("the mean of all:", opened.classes[by_hand.argmax()], by_hand.max())
+# %% [markdown]
+Its neighbors in all teachers' features at once, and what is said after they were asked.
+# %%
+for other, weight in stages.neighbors[place]:
+    told = "label" if material.known[other] else "said"
+    print(f"{weight:.3f}", told, opened.classes[stages.averaged[other].argmax()])
+print("in the end:", opened.classes[stages.spread[place].argmax()], stages.spread[place].max())
+print("held back:", opened.classes[material.labels[place]])
+# %% [markdown]
+Propagation by hand: F ← .8 S F + .2 Y, fifty times; then squared and scaled again.
+# %%
+S = np.zeros((len(material.rows),) * 2)
+for here, found in enumerate(stages.neighbors):
+    for other, weight in found:
+        S[here, other] = weight
+Y = stages.averaged.astype(float)
+F = Y.copy()
+for _ in range(50):
+    F = 0.8 * S @ F + 0.2 * Y
+F /= F.sum(axis=1, keepdims=True)
+F = F**2 / (F**2).sum(axis=1, keepdims=True)
+assert np.allclose(F, stages.spread, atol=1e-4)
+print("right of the images held back: nearest probe, mean, propagated:", stages.accuracies)
+""",
+    {"image": ""},
+)
+
+LABELS: Text = (
+    "Few labels against many, and when it does not help",
+    """
+# %% [markdown]
+Probes with few labels and with more, on the same images held back.
+# %%
+from engine.lessons import label_steps
+
+for step in label_steps(material):
+    print(f"{step.labels_per_class:3} of each class: nearest {step.nearest:.3f}, mean of all {step.consensus:.3f}")
+# %% [markdown]
+The recorded eight tasks: DistillConsensus over another method, paired by seed, with a t interval over the seeds.
+# %%
+from scipy import stats
+
+from engine.lessons import recorded_gains
+
+for gain in recorded_gains("distill-consensus", reference):
+    d = np.array(gain.difference.differences)
+    half = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d))
+    assert abs(d.mean() + half - gain.difference.interval.high) < 1e-9
+    low, high = 100 * (d.mean() - half), 100 * (d.mean() + half)
+    print(f"{100 * d.mean():+6.1f} points ({low:+.1f} to {high:+.1f}) {gain.task}")
+""",
+    {"reference": "fixmatch"},
+)
+
+BIAS: Text = (
+    "A secretly biased data set",
+    """
+# %% [markdown]
+Some labels of one class say another one, in memory only. Probes learn from them.
+# %%
+from engine.lessons import biased, can_be_biased, doubted, repaired, trained_on
+
+if not can_be_biased(material):
+    raise SystemExit("No two classes have four labels to spare: choose another task.")
+bias = biased(material, secret)
+before = trained_on(material, bias.labels)
+print("right:", before.accuracy)
+# %% [markdown]
+Find it: the largest cell off the diagonal of the confusion matrix.
+# %%
+wrong = before.confusion * (1 - np.eye(len(before.confusion), dtype=int))
+true, said = np.unravel_index(wrong.argmax(), wrong.shape)
+print("most confused:", opened.classes[true], "taken for", opened.classes[said], wrong.max(), "times")
+print("the secret:", opened.classes[bias.true], "labeled", opened.classes[bias.said])
+# %% [markdown]
+Labels that the others speak against, as the program finds them; then a person corrects them.
+# %%
+suspects = doubted(material, bias.labels)
+print(len(suspects), "suspected,", len(set(suspects) & set(bias.wrong)), "of", len(bias.wrong), "wrong ones among them")
+after = trained_on(material, repaired(material, bias.labels, bias.wrong))
+print("right before", before.accuracy, "and after", after.accuracy)
+""",
+    {"secret": 0},
+)
+
 NOTEBOOKS: dict[str, Text] = {
     "pseudo-labels": PSEUDO_LABELS,
     "ranking": RANKING,
     "weights": WEIGHTS,
+    "pairs": PAIRS,
+    "consensus": CONSENSUS,
+    "labels": LABELS,
+    "bias": BIAS,
 }

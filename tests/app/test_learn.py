@@ -1,17 +1,20 @@
 """The page Learn: each lesson on a task whose outputs are there, and on the recorded material."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from app import queues
 from app.views.learn.lessons import LESSONS
-from engine.lessons import excerpt, lesson_material
+from engine.lessons import biased, excerpt, lesson_material, recorded_gains, recorded_material
+from engine.lessons.notebook_file import LESSON_NOTEBOOKS
 from engine.review import open_task
 from engine.tasks import Draw
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
 
+ROOT = Path(__file__).resolve().parents[2]
 STRENGTHS = {"emoji-google": 4.0, "imagenet-lite0": 2.0, "imagenet-lite1": 1.5, "imagenet-lite2": 1.2, "mnist": 0.0}
 
 
@@ -38,14 +41,14 @@ def radio(app, key):
 
 def test_without_a_task_lessons_are_about_the_recorded_images(home):
     app = open_page("learn")
-    assert "No task is chosen, so these lessons are about **Emoji**: 117 of its training images" in text_of(app)
+    assert "No task is chosen, so this lesson is about **Emoji**: 117 of its training images" in text_of(app)
     assert "recorded with the program" in text_of(app)
     assert app.query_params["lesson"] == "pseudo-labels"
 
 
 def test_a_task_that_is_not_ranked_says_so_and_links_to_its_ranking(home):
     app = open_page("learn", task="openclipart")
-    assert "**Clip art** is not ranked yet, so these lessons are about **Emoji**" in text_of(app)
+    assert "**Clip art** is not ranked yet, so this lesson is about **Emoji**" in text_of(app)
     assert "Rank its teachers, and the lessons are about it" in [link.proto.label for link in app.get("page_link")]
 
 
@@ -96,9 +99,73 @@ def test_the_slider_moves_weights_and_the_students_stand_below(home):
 
 
 def test_every_lesson_asks_before_it_shows_and_its_code_and_notebook_are_there(home):
+    app = open_page("learn")
     for lesson in LESSONS:
-        app = open_page("learn", lesson=lesson.key)
-        assert not charts(app), lesson.key
+        app = shown(app.selectbox(key="widget lesson").set_value(lesson.key).run())
+        assert app.query_params["lesson"] == lesson.key
+        assert [button for button in app.button if button.key == f"show {lesson.key}" and button.disabled], lesson.key
         assert [text for text in app.radio if text.label == lesson.question.text]
         assert sum(answer.right for answer in lesson.question.answers) == 1
         assert all(excerpt(name).text for name in lesson.code)
+    assert set(LESSON_NOTEBOOKS) == {lesson.key for lesson in LESSONS}
+    assert sum(lesson.minutes for lesson in LESSONS) == 45
+
+
+def test_a_lecturers_plan_names_each_lesson():
+    text = (ROOT / "docs" / "teaching.md").read_text()
+    for number, lesson in enumerate(LESSONS, start=1):
+        assert f"| {number}. {lesson.title} | {lesson.minutes} |" in text
+        assert lesson.click in text
+        assert lesson.themselves in text
+        assert f"lesson={lesson.key}" in text
+
+
+def test_a_pair_is_measured_and_its_term_is_one_of_parcs(home):
+    app = open_page("learn", lesson="pairs", place="1", show="1")
+    values = {metric.label.split(":")[0]: metric.value for metric in app.metric}
+    parts = [values[name].replace("−", "-") for name in ("Pairs with one label", "Pairs with two labels")]
+    assert sum(map(float, parts)) == pytest.approx(float(values["All terms"]), abs=0.15)
+    app = shown(button(app, "Farthest with one label").click().run())
+    assert not [metric for metric in app.metric], "another pair is asked about anew"
+    shown(radio(app, "learn place").set_value(2).run())
+    app = shown(button(app, "Measure it").click().run())
+    assert "in the farthest third" in app.success[0].value
+    assert "speaks **against** this teacher" in text_of(app)
+    shown(app.selectbox(key="widget learn pairs teacher").set_value("fashion-mnist").run())
+    assert app.query_params["by"] == "fashion-mnist"
+
+
+def test_the_consensus_of_one_image_is_shown_in_three_steps(home):
+    app = open_page("learn", lesson="consensus")
+    shown(radio(app, "learn class").set_value(radio(app, "learn class").options[0]).run())
+    app = shown(button(app, "Ask the teachers").click().run())
+    assert "the label that was held back is" in (app.info or app.success)[0].value
+    assert len(app.get("progress")) == 6, "three classes before the neighbors and after"
+    assert [metric.label for metric in app.metric][-1] == "After the neighbors"
+    first = app.query_params.get("image", "")
+    app = shown(button(app, "Another image").click().run())
+    assert app.query_params["image"] != first
+    assert not app.metric
+
+
+def test_the_recorded_failure_is_found_among_eight_tasks(home):
+    app = open_page("learn", lesson="labels", **{"task-of": "quickdraw", "show": "1"})
+    gains = recorded_gains("distill-consensus", "fixmatch")
+    assert len(gains) == 8
+    assert gains[-1].difference.mean < 0
+    assert f"**{gains[-1].task}**" in app.info[0].value
+    assert len(charts(app)) == 2
+
+
+def test_a_bias_is_found_repaired_and_trained_again(home):
+    bias = biased(recorded_material(home), 0)
+    material = recorded_material(home)
+    true, said = (material.task.classes[label] for label in (bias.true, bias.said))
+    app = open_page("learn", lesson="bias", **{"class": true, "as": said})
+    app = shown(button(app, "Is that it?").click().run())
+    assert "You found it" in app.success[0].value
+    rows = "-".join(str(material.rows[place]) for place in bias.wrong)
+    app = open_page("learn", lesson="bias", **{"class": true, "as": said, "show": "1", "fixed": rows})
+    assert "You found 3 of 3 wrong labels." in app.success[1].value
+    before, after, right = app.dataframe[0].value["Taken for the other"]
+    assert before > after == right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -41,8 +41,16 @@ class LessonChoices:
         _write(name, text)
 
 
-def synchronize(names: Mapping[str, Sequence[str]], subject: str) -> str:
-    """Take up what a link brought, put what is chosen into the URL, and give the lesson that is open. Once a run.
+def named_lesson(keys: Collection[str]) -> str:
+    """The lesson that a link brought, or the one that is open; one of `keys`."""
+    draft, brought = LearnDraft.current(), st.query_params.get(LESSON)
+    if brought in keys and brought != draft.written.get(LESSON):
+        draft.lesson = str(brought)
+    return draft.lesson if draft.lesson in keys else next(iter(keys))
+
+
+def synchronize(names: Mapping[str, Sequence[str]], lesson: str, subject: str) -> None:
+    """Take up what a link brought for a lesson, and put what is chosen into the URL. Once a run.
 
     names: of the values of each lesson. subject: the task that lessons are about; with another one they begin anew.
     """
@@ -53,14 +61,10 @@ def synchronize(names: Mapping[str, Sequence[str]], subject: str) -> str:
     brought = {
         name: value[:LONGEST] for name, value in st.query_params.items() if value and value != draft.written.get(name)
     }
-    if brought.get(LESSON) in names:
-        draft.lesson = brought[LESSON]
-    lesson = draft.lesson if draft.lesson in names else next(iter(names))
     for name in names[lesson]:
         if name in brought:
             draft.values[lesson, name] = brought[name]
     _write_all(names, lesson)
-    return lesson
 
 
 def open_lesson(key: str) -> None:

@@ -31,7 +31,9 @@ class Lesson:
     """One lesson. key: in the URL, and of its notebook. promise: what one knows afterwards, in a sentence. names: of
     what is chosen in it, for the URL. render: asks first, then shows. formulas: LaTeX, with their letters in
     `symbols`.
-    code: what computes it, by name. notebook: what was chosen, as its notebook takes it.
+    code: what computes it, by name. notebook: what was chosen, as its notebook takes it. minutes: in a lecture; click:
+    what a lecturer clicks; themselves: what students do. lack: why it cannot be about some material, as the end of a
+    sentence about the task; empty where it can.
     """
 
     key: str
@@ -44,3 +46,7 @@ class Lesson:
     code: tuple[str, ...]
     question: CheckQuestion
     notebook: Callable[[LessonMaterial, LessonChoices], Mapping[str, object]]
+    minutes: int
+    click: str
+    themselves: str
+    lack: Callable[[LessonMaterial], str] = lambda material: ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from app import state
@@ -20,21 +21,22 @@ def render() -> None:
         "Short lessons of about five minutes. Each asks first, and then computes its answer from the task that you "
         "choose.",
     )
-    found = subject.find()
-    lesson = address.synchronize(
-        {one.key: one.names for one in LESSONS}, found.material.task.name if found.material else ""
-    )
+    names = {one.key: one.names for one in LESSONS}
+    lesson = address.named_lesson(names)
+    number = list(names).index(lesson)
+    found = subject.find(LESSONS[number].lack)
+    address.synchronize(names, lesson, found.material.task.name if found.material else "")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         subject.choose_task()
         _choose_lesson(lesson)
     _about(found)
     if found.material is None:
         return
-    number = next(place for place, one in enumerate(LESSONS) if one.key == lesson)
     st.subheader(f"{number + 1}. {LESSONS[number].title}", anchor=False)
     st.markdown(LESSONS[number].promise)
     frame.draw(LESSONS[number], found.material)
     _turn(number)
+    _lecture()
 
 
 def _choose_lesson(lesson: str) -> None:
@@ -69,6 +71,30 @@ def _turn(number: int) -> None:
                     key=f"turn {step}",
                     on_click=partial(address.open_lesson, other.key),
                 )
+
+
+def _lecture() -> None:
+    """How a lecture goes through the lessons."""
+    box = st.expander("For lecturers: 45 minutes", icon=":material/co_present:", key="lecture", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        st.markdown(
+            "Each lesson has a link to its state (*Link to this state*): prepare one for each step, answers hidden. "
+            "Students open the same page on their own machines, or answer by raising hands."
+        )
+        st.table(
+            pd.DataFrame(
+                {
+                    "Lesson": [f"{place}. {one.title}" for place, one in enumerate(LESSONS, start=1)],
+                    "Minutes": [one.minutes for one in LESSONS],
+                    "You click": [one.click for one in LESSONS],
+                    "Students do": [one.themselves for one in LESSONS],
+                }
+            ),
+            hide_index=True,
+            alt="What happens in a lecture of 45 minutes, lesson by lesson",
+        )
 
 
 if __name__ == "__main__":

@@ -177,4 +177,8 @@ LESSON = Lesson(
         ),
     ),
     notebook=_notebook,
+    minutes=6,
+    click="Choose what most hands are for, *Send it through the teachers*; then another teacher below the images",
+    themselves="Find an image of which the surest teacher is wrong in every sense, and say why that does no harm",
+    lack=lambda material: "" if material.pseudo_labels else "has no teacher with classes of its own",
 )

@@ -172,4 +172,7 @@ LESSON = Lesson(
         ),
     ),
     notebook=_notebook,
+    minutes=6,
+    click="Put the teachers in the order that the room agrees on, *Show the ranking*",
+    themselves="Write down their own order first; the best correlation in the room wins",
 )

@@ -4,6 +4,7 @@ material comes with the program.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -45,24 +46,28 @@ def choose_task() -> None:
     )
 
 
-def find() -> Subject:
-    """What the lessons are about. Raises DamagedFileError, StorageError."""
+def find(lack: Callable[[LessonMaterial], str]) -> Subject:
+    """What a lesson is about. lack: why it cannot be about some material, empty where it can. Raises DamagedFileError,
+    StorageError.
+    """
     try:
         task = state.task()
     except WorkbenchError as error:
-        return _fall_back(f"{escape(str(error))} So these lessons are about", None)
+        return _fall_back(f"{escape(str(error))} So this lesson is about", None)
     if task is None:
-        return _fall_back("No task is chosen, so these lessons are about", None)
+        return _fall_back("No task is chosen, so this lesson is about", None)
     title = escape(task.record.title)
     if not task.available_labels().any():
-        return _fall_back(f"No training image of **{title}** has a label yet, so these lessons are about", task)
+        return _fall_back(f"No training image of **{title}** has a label yet, so this lesson is about", task)
     if (material := _material(task)) is not None:
+        if missing := lack(material):
+            return _fall_back(f"**{title}** {missing}, so this lesson is about", task)
         return Subject(material, f"About **{title}**: {_images(material)}.")
     here = _recorded(state.workspace())
     if here is not None and here.task.name == task.name:
         return Subject(here, f"About **{title}**: {_images(here)}, recorded with the program.", task)
     why = "has too few labels" if not missing_outputs(state.workspace(), task, state.draw()) else "is not ranked yet"
-    return _fall_back(f"**{title}** {why}, so these lessons are about", task)
+    return _fall_back(f"**{title}** {why}, so this lesson is about", task)
 
 
 def _fall_back(why: str, task: Task | None) -> Subject:

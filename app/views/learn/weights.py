@@ -48,6 +48,11 @@ def render(material: LessonMaterial, choices: LessonChoices) -> None:
         _draw_weights(material, step)
     with right:
         _draw_accuracies(steps, step)
+        held = int((~material.known).sum())
+        st.caption(
+            f"Of {held:,} images held back: one more that is right is {wording.number(100 / held, '.1f')} points, so "
+            "the small steps of this curve say nothing. Whoever chose p at its peak would choose it by chance."
+        )
     _draw_students(material)
 
 
@@ -203,7 +208,7 @@ def _draw_students(material: LessonMaterial) -> None:
             {
                 "Method": one.mean.title,
                 "p": "" if one.p is None else _name(one.p),
-                "Effective teachers": one.effective,
+                "Effective teachers": math.nan if one.effective is None else one.effective,
                 "Held-out accuracy, %": 100 * one.mean.accuracy,
                 "Low, %": 100 * one.mean.interval.low,
                 "High, %": 100 * one.mean.interval.high,
@@ -262,4 +267,7 @@ LESSON = Lesson(
         ),
     ),
     notebook=_notebook,
+    minutes=6,
+    click="*Compute the weights*, then drag p to 0, to 6 and to ∞",
+    themselves="Find the p at which most images held back are right, and say why not to choose it in this way",
 )
