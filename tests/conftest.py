@@ -21,10 +21,13 @@ os.environ.update(importing())  # the processes that tests start find this engin
 LONGEST = (
     "hostile/test_hostile.py",
     "browser/",
+    "test_scale.py",
     "faults/",
     "engine/training/test_train.py",
     "engine/runs/test_execution.py",
     "engine/test_cli.py",
+    "test_gpu_benchmark.py",
+    "test_package.py",
 )
 
 

@@ -177,7 +177,7 @@ def test_a_visitor_sees_a_place_and_nothing_of_others(demo, monkeypatch):
     assert said.startswith("is number 4 in the line, waits for the import of b and 2 jobs of other visitors, ")
 
 
-PURE = {"_cost", "_paired", "_scores"}  # of numbers alone, whosever they are
+PURE = {"_cost", "_gains", "_paired", "_scores"}  # of numbers alone, or of what comes with the program
 OF_ONE = {
     "workspace",
     "folder",

@@ -135,7 +135,7 @@ def main(count: int) -> None:
                     leaks += heard_of(tab, number, count)
                     if path == "":
                         assert word(number) in tab.text().lower()
-            print(f"{len(shown)} pages while a student trains: {_seconds(shown)}", flush=True)
+            print(f"{len(shown)} pages while a student trains, until the first words: {_seconds(shown)}", flush=True)
             for number, tab in enumerate(tabs):  # a link that was shared
                 other = (number + 1) % count
                 tab.open(f"task?task={word(other)}")

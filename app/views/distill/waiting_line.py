@@ -41,9 +41,11 @@ def _draw(workspace: Workspace, watched: bool) -> None:
         st.subheader("Queue", anchor=False, width="content")
         st.markdown(f":gray[{wording.count(running, 'job')} running, {waiting:,} waiting]", width="content")
         st.space("stretch")
-        if runs.is_paused(workspace):
+        if workspace.base is not None:
+            pass  # of a demo the host alone holds the queue back
+        elif runs.is_paused(workspace):
             _button("Go on", ":material/play_arrow:", "queue-go-on", partial(runs.go_on, workspace))
-        elif found and workspace.base is None:
+        elif found:
             _button("Pause", ":material/pause:", "queue-pause", partial(runs.pause, workspace))
     with st.container():  # there also when empty, so that what is below keeps its place, and stays open
         if runs.is_paused(workspace):
