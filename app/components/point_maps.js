@@ -97,6 +97,7 @@ class PointMap {
     const height = Math.max(1, Math.round(this.stage.clientHeight * density))
     this.density = density
     if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.stale = true
       for (const canvas of [this.canvas, this.over]) {
         canvas.width = width
         canvas.height = height
@@ -282,14 +283,16 @@ export default function (component) {
   const isLabeled = (i) => Boolean(kept.points.flags[i] & LABELED)
   const imageName = (i) => (kept.data.ids.length ? kept.data.ids[i] : `image ${kept.points.rows[i].toLocaleString("en")}`)
 
-  const repaint = () => {
+  const repaint = (only) => {
+    for (const map of only ? [only] : kept.maps) map.stale = true
     if (kept.frame) return
     kept.frame = requestAnimationFrame(() => {
       kept.frame = 0
       const begun = performance.now()
       for (const map of kept.maps) {
         map.resize()
-        map.paint()
+        if (map.stale) map.paint()
+        map.stale = false
         map.mark(kept.hovered, map === kept.drawing ? kept.path : null, accent())
       }
       root.dataset.painted = (performance.now() - begun).toFixed(1)
@@ -477,7 +480,7 @@ export default function (component) {
         marks()
       } else if (drag.moved > CLICK * map.density) {
         map.move(x - drag.last[0], y - drag.last[1])
-        repaint()
+        repaint(map)
       }
       drag.last = [x, y]
     }
@@ -506,7 +509,7 @@ export default function (component) {
       if (!event.ctrlKey && root.getRootNode().activeElement !== stage) return // the page scrolls over a map that is not in use
       event.preventDefault()
       map.zoom(Math.exp(-event.deltaY / 300), ...point(event))
-      repaint()
+      repaint(map)
     }, { passive: false })
     stage.onkeydown = (event) => keyed(map, event)
   }
@@ -633,7 +636,7 @@ export default function (component) {
     fillGrid()
   }
   repaint()
-  const observer = new ResizeObserver(repaint)
+  const observer = new ResizeObserver(() => repaint())
   kept.maps.forEach((map) => observer.observe(map.stage))
   const worded = (event) => { if (event.detail === kept.data.name) fillWords() }
   document.addEventListener("workbench-words", worded)

@@ -82,6 +82,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "panel": _of_task("the intervals of the ranking"),
     "predictions": _of_task("predictions"),
     "map": _of_task("a map"),
+    "student-maps": _of_task("the maps of a student"),
     "suspects": _of_task("suspected wrong labels"),
     "formats": _of_task("the formats of a student"),
     "predict": _of_task("predictions with a student"),

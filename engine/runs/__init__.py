@@ -75,6 +75,7 @@ from engine.runs.roster import listed, listed_runs, open_job_named, run_named, w
 from engine.runs.spec import KIND, RunSpec, defaults, plan
 from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs.student_maps import StudentMaps, maps_of_student, request_student_maps
 from engine.runs.suspects import (
     KEEP,
     Decision,
@@ -133,6 +134,7 @@ __all__ = [
     "RunSpec",
     "RunsRead",
     "Speed",
+    "StudentMaps",
     "Suggestion",
     "Suspect",
     "Suspects",
@@ -185,6 +187,7 @@ __all__ = [
     "listed_runs",
     "load_comparison",
     "machine_of",
+    "maps_of_student",
     "measurements",
     "missing_outputs",
     "open_job_named",
@@ -218,6 +221,7 @@ __all__ = [
     "request_panel",
     "request_predictions",
     "request_speed",
+    "request_student_maps",
     "request_suspects",
     "restore",
     "run_again",

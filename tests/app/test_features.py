@@ -11,15 +11,20 @@ from starlette.testclient import TestClient
 from app import queues, thumbnails
 from app.components import colors, point_maps
 from app.components.point_maps import LABELED, LiveMap, MapPoints, Touched
+from app.views.features import student
 from app.views.features.draft import FeaturesDraft
 from app.views.features.region import shown_of
 from engine import jobs, maps
+from engine.evaluation import Interval
 from engine.jobs import list_jobs
 from engine.maps import Map
+from engine.neighborhoods import KeptNeighbors
 from engine.review import open_task
+from engine.runs.student_maps import Inherited, StudentMaps
 from engine.tasks import Draw, given_labels
 from engine.tasks.task import load_task
 from engine.teachers import get_teacher
+from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -235,7 +240,7 @@ def test_more_like_one_picks_it_and_those_nearest_in_the_features(home, mapped, 
     assert hands.picked == rows
     assert rows[0] == mapped.train_rows[9]
     assert len(set(rows)) == 48
-    assert (mapped.labels[list(rows)] == mapped.labels[rows[0]]).mean() > 0.9  # this teacher tells classes apart
+    assert set(mapped.labels[list(rows[:20])]) == {mapped.labels[rows[0]]}  # this teacher tells classes apart
     assert "keeps its labels" in text_of(app)
 
 
@@ -259,3 +264,29 @@ def test_picked_images_of_an_own_task_are_labeled_as_the_consensus_proposes_and_
     shown(app.run())
     shown(button(app, "Label 5 images").click().run())
     assert {given_labels(load_task(own.workspace, own.name))[row] for row in without} == {"lion"}
+
+
+def test_a_students_map_stands_beside_its_best_teachers_with_what_it_took_over(home, mapped, hands, monkeypatch):
+    _, comparison = made_runs.planned(home, ["distill-weighted"], [0], images=24_000)
+    made_runs.finish(home, comparison)
+    [run] = comparison.runs
+    app = open_one(view="student")
+    shown(button(app, "Draw the student's maps").click().run())
+    assert [job.kind for job in list_jobs(home.jobs)] == ["student-maps"]
+    rows = mapped.train_rows[::2]
+    before, after = (Map("umap", rows, np.full((len(rows), 2), place, np.float32)) for place in (0, 1))
+    kept = [KeptNeighbors(share, Interval(share - 0.1, share + 0.1, 0.95, "t"), 0.03, 302, 10) for share in (0.25, 0.5)]
+    found = StudentMaps(before, after, (Inherited(TEACHER, *kept),))
+    monkeypatch.setattr(student, "maps_of_student", lambda workspace, name: found if name == run else None)
+    app = open_one(view="student")
+    title = get_teacher(home, TEACHER).title
+    assert hands.maps[0].title.endswith(f"{title}, weight 0.70")
+    assert hands.maps[1].title == "UMAP · Student · after training"
+    assert np.array_equal(hands.points.rows, rows)
+    assert np.array_equal(hands.maps[1].coordinates, after.coordinates)
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert (row["Kept before, %"], row["Kept after, %"], row["Gain, points"]) == (25, 50, 25)
+    assert row["95\u00a0% interval, %"] == "40.0 to 60.0"
+    assert "the mean of 302 training images. By chance it would be 3.0 %" in text_of(app)
+    shown(app.segmented_control(key="widget map moment").set_value("before").run())
+    assert np.array_equal(hands.maps[1].coordinates, before.coordinates)

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app import state
-from app.components import waiting, wording
+from app.components import page, waiting, wording
 from app.components.escaping import escape
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, student_said
 from app.views.features.draft import FeaturesDraft
@@ -50,28 +50,35 @@ def choose_color() -> str:
     )
 
 
-def choose_student(task: Task) -> str | None:
-    """Whose answers the colors show; what to do is drawn where there are none. Gives a run, or None."""
+def select_student(task: Task) -> RunResult | None:
+    """The choice of a finished student; None where there is none, which is said."""
     found = _students(task)
     if not found:
-        st.info("No student of this task is finished yet, so none is right or wrong.", icon=":material/info:")
+        st.info("No student of this task is finished yet.", icon=":material/info:")
+        page.link("distill", "Distill one")
         return None
     by_run = {result.run: result for result in found}
     draft = FeaturesDraft.current()
-    chosen = str(
-        st.selectbox(
-            "Student",
-            list(by_run),
-            format_func=lambda run: (
-                f"{by_run[run].title}, seed {by_run[run].seed} · {wording.percent(by_run[run].held_out_accuracy)}"
-            ),
-            width=420,
-            **state.bound("map student", draft.run if draft.run in by_run else found[0].run, draft.put("run")),
-        )
+    chosen = st.selectbox(
+        "Student",
+        list(by_run),
+        format_func=lambda run: (
+            f"{by_run[run].title}, seed {by_run[run].seed} · {wording.percent(by_run[run].held_out_accuracy)}"
+        ),
+        width=420,
+        **state.bound("map student", draft.run if draft.run in by_run else found[0].run, draft.put("run")),
     )
-    if student_said(chosen) is None:
-        _offer_answers(chosen, by_run[chosen])
-    return chosen
+    return by_run[chosen]
+
+
+def choose_student(task: Task) -> str | None:
+    """Whose answers the colors show, as a run; what to do is drawn where there are none."""
+    result = select_student(task)
+    if result is None:
+        return None
+    if student_said(result.run) is None:
+        _offer_answers(result.run, result)
+    return result.run
 
 
 def choose_pair(task: Task, placed: list[Placed]) -> tuple[TeacherRecord, TeacherRecord] | None:

@@ -29,7 +29,8 @@ class Relabeled:
 
 @dataclass
 class FeaturesDraft(Draft):
-    """view: which part of the page. kind: of the map. by: what its colors say. run: the student they may be of. pair:
+    """view: which part of the page. kind: of the map. by: what its colors say. run: the student they may be of. moment:
+    which of its maps. pair:
     the teachers that are compared, by task. beside: the teacher of the second map, by task. classes: highlighted names,
     by task. slots: the job that draws, by revision and teacher; whole: the one that draws all images; jobs: others, by
     what they do. relabeled: what can be undone.
@@ -39,6 +40,7 @@ class FeaturesDraft(Draft):
     kind: str = "umap"
     by: str = "class"
     run: str | None = None
+    moment: str = "after"
     pair: dict[str, tuple[str, str]] = field(default_factory=dict)
     beside: dict[str, str | None] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from app import state
 from app.components import page
-from app.views.features import live, overview
+from app.views.features import live, overview, student
 from app.views.features.draft import FeaturesDraft
 from app.views.features.placed import placed_teachers
 
-VIEWS = {"all": "All teachers", "one": "One or two"}
+VIEWS = {"all": "All teachers", "one": "One or two", "student": "Student"}
 
 
 def render() -> None:
@@ -26,8 +26,11 @@ def render() -> None:
     if not placed:
         page.missing("No teacher may teach this task.", "start", "Choose another task")
         return
-    if _choose_view() == "all":
+    view = _choose_view()
+    if view == "all":
         overview.draw(task, placed)
+    elif view == "student":
+        student.draw(task)
     else:
         live.draw(task, placed)
     page.link("distill", "Next: distill a student")
