@@ -61,6 +61,7 @@ def main() -> None:
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )
+    page.style()
     sign_in.required()
     with page.errors_as_sentences():
         state.synchronize_url()

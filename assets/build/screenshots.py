@@ -78,9 +78,8 @@ def _packed(image: Image.Image) -> bytes:
 
 
 def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
-    """All teachers, ranked."""
+    """All teachers, ranked, as that comes with the program."""
     workbench.open(f"teachers?task={options.task}")
-    workbench.button("Rank the teachers").click()
     workbench.await_text("of the resamples", LONG)  # the intervals are there
     workbench.settle()
 
@@ -89,7 +88,6 @@ def features(workbench: Workbench, options: argparse.Namespace) -> None:
     """The UMAP with a lasso's images beside it."""
     workbench.go("features")
     workbench.choose("One or two")
-    workbench.button("Draw the UMAP").click()
     expect(workbench.tab.locator(".maps figcaption").first).to_contain_text("UMAP", timeout=LONG)
     workbench.settle()
     workbench.lasso(0.2)

@@ -124,6 +124,10 @@ def problems(app):
         for element in elements(block):
             kind = element.type
             proto = getattr(element, "proto", None)
+            if kind == "table":  # whose cells are Markdown
+                cells = [str(cell) for cell in element.value.to_numpy().ravel()]
+                found += [f"table: {cell}" for cell in cells for raw in RAW if raw in unescaped(cell)]
+                continue
             if proto is None or kind in PLAIN:
                 continue
             if kind == "plotly_chart":  # names of values are read in templates alone

@@ -40,6 +40,7 @@ PAGES = {
     "Results, labels": f"results?{TASK}&comparison=recorded&section=labels",
     "Results, take away": f"results?{TASK}&comparison=recorded&section=take-away",
     "Predict": f"predict?{TASK}",
+    "Learn": f"learn?{TASK}",
     "Import": "import",
 }
 SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 import streamlit as st
 
-from app.components import images, wording
+from app.components import images, plots, wording
 from app.components.escaping import escape
 from engine.methods import REFERENCE, preselected
 from engine.runs import MethodMean, recorded_compared, recorded_comparison
 from engine.tasks import Draw
 
 EXAMPLE, CALLED = "quickdraw", "doodles"  # whose recorded results are told
+SHAPE = "display:block;width:100%;max-height:110px"
 PALE = "opacity='.28'"
 MARK = f"fill='{images.MARK_COLOR}'"
 
@@ -32,11 +34,18 @@ def draw() -> None:
     """Three steps, beside each other where there is room."""
     for column, step in zip(st.columns(3, gap="medium"), _steps(), strict=True):
         with column.container(border=True, height="stretch"):
-            st.html(
-                "<svg viewBox='0 0 240 84' fill='currentColor' font-size='11' style='width:100%;max-height:110px' "
-                f"role='img' aria-label='{step.alt}'>{step.drawing}</svg>"
-            )
+            st.html(f'<img alt="{step.alt}" style="{SHAPE}" src="{_picture(step.drawing)}">')
             st.markdown(step.text)
+
+
+def _picture(drawing: str) -> str:
+    """The inside of an SVG as a data URI, in the theme's ink: as a part of the page it would be taken out of it."""
+    ink = plots.ink()
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 240 84' width='480' height='168' fill='{ink}' "
+        f"color='{ink}' font-size='11' font-family='sans-serif'>{drawing}</svg>"
+    )
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _steps() -> tuple[Step, ...]:
