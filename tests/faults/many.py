@@ -6,6 +6,7 @@ the task that is chosen. Each page is shown twice in one process: first with not
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -127,6 +128,7 @@ def _run(home: Workspace, task: Task, spec: RunSpec, state: str) -> None:
 
 def timed_pages(home: Workspace) -> Iterator[Timed]:
     """Each page, and each list of the command line, of `home`, which must be WORKBENCH_HOME."""
+    importlib.import_module("sklearn.decomposition")  # once a server, at the first PCA: a second, whatever there is
     newest = max(home.comparisons.glob(f"{TASK}-????????.json"), key=lambda path: path.stat().st_mtime)
     with nothing_starts():
         app = AppTest.from_file(str(MAIN), default_timeout=600)
