@@ -16,7 +16,7 @@ _IN_URL = "tour"  # the same from 1, so that a reload, or a lecturer's link, sho
 
 
 @dataclass(frozen=True)
-class Step:
+class TourStop:
     """A stop: the page, what it is called, and what to see and to do there."""
 
     page: str
@@ -25,32 +25,32 @@ class Step:
 
 
 STEPS = (
-    Step(
+    TourStop(
         "task",
         "A few labels are all there is",
         "The student has to learn these drawings from five labeled ones of each class; of the others it sees the "
         "images alone. Change the number of labels, or the draw, and see which images are labeled.",
     ),
-    Step(
+    TourStop(
         "teachers",
         "Which pretrained networks fit",
         "Each teacher was trained on something else, and knows nothing of this task. The ranking says, from the few "
         "labels, how well its features fit. Move *p* below: the weights go from equal shares to the nearest one alone.",
     ),
-    Step(
+    TourStop(
         "features",
         "What a teacher sees",
         "Each point is an image, placed by a teacher's features. Compare the first teacher of the ranking with the "
         "last one: where a class forms a group, a few labels suffice to name it.",
     ),
-    Step(
+    TourStop(
         "results",
         "What the students learned",
         "These students were trained before, with five seeds, and recorded. The first sentence says what won, and how "
         "surely. Look into *Errors* for the drawings that the best one gets wrong, and into *Trust* for when to ask a "
         "person.",
     ),
-    Step(
+    TourStop(
         "distill",
         "Your turn",
         "Start a short comparison here: it trains on this machine, in turn with the other visitors, and goes on when "
