@@ -58,7 +58,8 @@ def biased(material: LessonMaterial, secret: int) -> BiasedLabels | None:
     generator = np.random.default_rng([secret, _STREAM])
     best: tuple[int, BiasedLabels | None] = (-len(material.rows) - 1, None)
     for _ in range(TRIES):
-        found = _with_wrong_labels(material, *generator.choice(able, 2, replace=False).tolist(), generator)
+        true, said = (int(label) for label in generator.choice(able, 2, replace=False))
+        found = _with_wrong_labels(material, true, said, generator)
         confused = trained_on(material, found.labels).confusion.copy()
         own = int(confused[found.true, found.said])
         np.fill_diagonal(confused, 0)

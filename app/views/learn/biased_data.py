@@ -14,7 +14,7 @@ import streamlit as st
 from app import cached, state
 from app.components import exhibits, images, tables, wording
 from app.components.escaping import escape, escape_chart
-from app.views.learn import frame
+from app.views.learn import bars, frame
 from app.views.learn.address import LessonChoices
 from app.views.learn.lesson import Answer, CheckQuestion, Lesson
 from engine.lessons import (
@@ -76,6 +76,7 @@ def _draw_matrix(material: LessonMaterial, found: TrainedOn, key: str) -> None:
             z=np.where(own & (matrix > 0), matrix, np.nan),
             text=np.where(own & (matrix > 0), matrix.astype(str), ""),
             texttemplate="%{text}" if len(present) <= NAMED else None,
+            textfont={"color": bars.ink(), "size": 12},
             colorscale=[[0, f"rgba({color}, 0.12)"], [1, f"rgba({color}, 0.75)"]],
             zmin=0,
             zmax=max(1, int((matrix * own).max())),
@@ -202,7 +203,8 @@ def _found(material: LessonMaterial, bias: BiasedLabels, chosen: Sequence[int]) 
     hit, wrong = len(set(chosen) & set(bias.wrong)), len(bias.wrong)
     harmless = len(chosen) - hit
     text = f"You found {hit} of {wording.count(wrong, 'wrong label')}"
-    text += f", and doubted {wording.count(harmless, 'right one')}, which stays as it was." if harmless else "."
+    stay = "which stays as it was" if harmless == 1 else "which stay as they were"
+    text += f", and doubted {wording.count(harmless, 'right one')}, {stay}." if harmless else "."
     (st.success if hit == wrong and not harmless else st.info)(text, icon=":material/label:")
     suspects: tuple[int, ...] = cached.lesson_value(
         f"doubted {bias.true} {bias.said} {bias.wrong}", material, lambda: doubted(material, bias.labels)

@@ -56,9 +56,9 @@ def draw(lesson: Lesson, material: LessonMaterial) -> None:
         for formula in lesson.formulas:
             st.latex(formula)
         st.caption(lesson.symbols)
-        _code(lesson)
     with right:
         _question(lesson.question, choices)
+    _code(lesson)
     _take_away(lesson, material, choices)
 
 

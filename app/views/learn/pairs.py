@@ -205,7 +205,7 @@ def _draw_matrix(material: LessonMaterial, teacher: TeacherRecord, found: PairTe
             zmin=0,
             zmax=1,
             hoverinfo="skip",
-            colorbar={"title": "nearer pairs", "tickformat": ".0%", "thickness": 12},
+            showscale=False,
         )
     )
     place = np.argsort(order)

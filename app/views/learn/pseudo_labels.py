@@ -64,8 +64,8 @@ def _ask(teachers: Sequence[TeacherRecord], choices: LessonChoices) -> str | Non
     by_name = {teacher.name: teacher for teacher in teachers}
     chosen = choices.get(GUESS)
     st.radio(
-        f"None of these {len(teachers)} teachers knows the classes of your task; each answers in its own. Which will "
-        "be surest of this image?",
+        f"Each of these {len(teachers)} teachers answers in classes of its own, not in yours. Which will be surest of "
+        "this image?",
         list(by_name),
         format_func=lambda name: (
             f"{escape(by_name[name].title)} ({wording.count(len(by_name[name].classes), 'class', 'classes')})"
@@ -88,8 +88,8 @@ def _verdict(said: Sequence[TeacherOpinion], guess: str, label: str) -> None:
             icon=":material/info:",
         )
     st.markdown(
-        f"None of them can say “{escape(label)}” in the words of your task. The whole answer, over all of a teacher's "
-        "classes, is its **pseudo-label**. How sure it is says nothing about whether it fits."
+        f"Your task calls this image “{escape(label)}”, and no teacher was asked that. Its whole answer, over all "
+        "classes of its own, is its **pseudo-label**. How sure it is says nothing about whether it fits."
     )
 
 
@@ -144,7 +144,7 @@ def _notebook(material: LessonMaterial, choices: LessonChoices) -> Mapping[str, 
 LESSON = Lesson(
     key="pseudo-labels",
     title="What a pseudo-label is",
-    promise="One image goes through six teachers that know nothing of your classes, and still say something of use.",
+    promise="One image goes through six teachers that were trained on other classes, and still say something of use.",
     names=(IMAGE, GUESS, ASKED, *frame.OF_ALL),
     render=render,
     formulas=(

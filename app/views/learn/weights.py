@@ -208,7 +208,7 @@ def _draw_students(material: LessonMaterial) -> None:
             {
                 "Method": one.mean.title,
                 "p": "" if one.p is None else _name(one.p),
-                "Effective teachers": math.nan if one.effective is None else one.effective,
+                "Effective teachers": "" if one.effective is None else f"{one.effective:.1f}",
                 "Held-out accuracy, %": 100 * one.mean.accuracy,
                 "Low, %": 100 * one.mean.interval.low,
                 "High, %": 100 * one.mean.interval.high,
@@ -217,7 +217,7 @@ def _draw_students(material: LessonMaterial) -> None:
             for one in students
         ]
     )
-    forms = {"Effective teachers": ".1f"} | dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), tables.PERCENT)
+    forms = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), tables.PERCENT)
     exhibits.draw_table(
         table,
         forms,
