@@ -52,13 +52,9 @@ def test_a_task_that_is_not_ranked_says_so_and_links_to_its_ranking(home):
     assert "Rank its teachers, and the lessons are about it" in [link.proto.label for link in app.get("page_link")]
 
 
-def test_a_ranked_task_is_what_lessons_are_about(home, task):
-    app = open_page("learn", task="openclipart")
-    assert "About **Clip art**: 104 of its training images, 65 of them drawn with 5 labels per class." in text_of(app)
-
-
 def test_pseudo_labels_are_shown_after_the_guess_and_stay_in_the_url(home, task):
     app = open_page("learn", task="openclipart")
+    assert "About **Clip art**: 104 of its training images, 65 of them drawn with 5 labels per class." in text_of(app)
     assert button(app, "Send it through").disabled
     assert not app.get("progress")
     shown(radio(app, "learn surest").set_value("emoji-google").run())
@@ -169,3 +165,9 @@ def test_a_bias_is_found_repaired_and_trained_again(home):
     assert "You found 3 of 3 wrong labels." in app.success[1].value
     before, after, right = app.dataframe[0].value["Taken for the other"]
     assert before > after == right
+
+
+def test_an_own_task_that_nobody_ranked_leaves_the_lessons_to_the_recorded_images(own):
+    app = open_page("learn", task=own.name, lesson="consensus")
+    assert "is not ranked yet, so this lesson is about **Emoji**" in text_of(app)
+    assert [link for link in app.get("page_link") if link.proto.label.startswith("Rank its teachers")]

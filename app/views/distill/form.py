@@ -14,6 +14,7 @@ from app.components.escaping import escape
 from app.components.progress import progress_text
 from app.views.distill import fields
 from app.views.distill.draft import DistillDraft
+from app.visitor_cookie import is_demo
 from engine import devices, jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -254,6 +255,11 @@ def _weights_origin(train: TrainSpec) -> str:
         return "It starts from random weights."
     if train.architecture in here:
         return "Its ImageNet weights are here."
+    if is_demo():
+        return (
+            "Its ImageNet weights are not here, and downloads are closed in this demo: choose one of "
+            f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."
+        )
     return (
         "Its ImageNet weights are downloaded when its first run starts; without the internet, choose one of "
         f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."

@@ -157,11 +157,10 @@ def test_the_budget_is_counted_in_student_images_with_gradient(undisturbed, obje
     assert spec.images - spec.images_per_step < trained.images <= spec.images
 
 
-def test_the_labels_alone_count_when_lambda_is_one():
-    tiny = {**TINY, "images": 640}
-    fine_tuned = learn(recipe("fine-tune", **tiny), made_up(), 0)
+def test_the_labels_alone_count_when_lambda_is_one(undisturbed):
+    fine_tuned = undisturbed("fine-tune")[0]
     for objective in (key for key, method in METHODS.items() if method.weights):
-        distilled = learn(recipe(objective, labeled_share=1.0, **tiny), made_up(), 0)
+        distilled = learn(recipe(objective, labeled_share=1.0, **TINY), made_up(), 0)
         assert equal(weights(fine_tuned), weights(distilled))
         assert fine_tuned.images == distilled.images
 
