@@ -128,7 +128,7 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
 
 def _ask_methods() -> tuple[str, ...]:
     st.markdown("**Methods**")
-    chosen = []
+    ticked = {}
     recommended = preselected()[-1]  # it was the best over all tasks (docs/evidence.md), and stands first
     for key, method in sorted(METHODS.items(), key=lambda item: item[0] != recommended):
         shown = _as_set(method)
@@ -142,7 +142,8 @@ def _ask_methods() -> tuple[str, ...]:
             persist_state="session",
             wrap=True,
         ):
-            chosen.append(shown.key)
+            ticked[key] = shown.key
+    chosen = [ticked[key] for key in METHODS if key in ticked]  # run in the same order as from the command line
     if chosen and REFERENCE.key not in chosen:
         without = f"Without {REFERENCE.title.lower()} there is nothing to hold the other methods against."
         st.caption(f":material/info: {without}")
