@@ -66,8 +66,9 @@ def find(lack: Callable[[LessonMaterial], str]) -> Subject:
     here = _recorded(state.workspace())
     if here is not None and here.task.name == task.name:
         return Subject(here, f"About **{title}**: {_images(here)}, recorded with the program.", task)
-    why = "has too few labels" if not missing_outputs(state.workspace(), task, state.draw()) else "is not ranked yet"
-    return _fall_back(f"**{title}** {why}, so this lesson is about", task)
+    if missing_outputs(state.workspace(), task, state.draw()):  # also where its ranking came with the program
+        return _fall_back(f"No teacher has looked at **{title}** here yet, so this lesson is about", task)
+    return _fall_back(f"**{title}** has too few labels, so this lesson is about", task)
 
 
 def _fall_back(why: str, task: Task | None) -> Subject:
