@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app import state
-from app.components import page, waiting, wording
+from app.components import waiting, wording
 from app.components.escaping import escape
 from app.views.features.coloring import APART, RIGHT, TITLES, Asked, student_said
 from app.views.features.draft import FeaturesDraft
@@ -55,7 +55,6 @@ def select_student(task: Task) -> RunResult | None:
     found = _students(task)
     if not found:
         st.info("No student of this task is finished yet.", icon=":material/info:")
-        page.link("distill", "Distill one")
         return None
     by_run = {result.run: result for result in found}
     draft = FeaturesDraft.current()
