@@ -135,7 +135,7 @@ def _draw_maps(
     if touched.rows is not None:
         draft.picked = replace(picked, rows=touched.rows)
     st.caption(
-        f"{wording.count(len(rows), 'training image')}, the same in both maps. ◆ labeled in this draw, ● the others, "
+        f"{wording.count(len(rows), 'training image')}, the same in both maps. ◆ labeled in this draw, ● the others. "
         + ("✕ wrong. " if by == RIGHT else "")
         + "Held-out images are left out. The axes have no unit."
     )
@@ -179,7 +179,7 @@ def _draw_inherited(task: Task, result: RunResult, found: StudentMaps) -> None:
     rows = [
         {
             "Teacher": titles.get(each.teacher, each.teacher),
-            "Weight": result.active_alpha.get(each.teacher),
+            **({"Weight": result.active_alpha.get(each.teacher)} if result.active_alpha else {}),
             "Kept before, %": 100 * each.before.share,
             "Kept after, %": 100 * each.after.share,
             "95\u00a0% interval, %": _in_percent(each.after),
