@@ -11,7 +11,7 @@ from engine.errors import UnavailableError
 from engine.files import TEMPORARY_PREFIX, expanded
 
 HOME, HUB = "WORKBENCH_HOME", "WORKBENCH_HUB"  # variables of the environment
-_SCRATCHES = "scratches"
+_SCRATCHES = "demo-scratches"
 
 
 @dataclass(frozen=True)
