@@ -4,6 +4,7 @@ import ast
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def answered(headers=(), path="/", status=200):
         "scheme": "http",
         "headers": [(n.encode(), v.encode()) for n, v in headers],
     }
-    asyncio.run(VisitorCookie(app, path)(scope, None, send))
+    with ThreadPoolExecutor(1) as aside:  # this thread has a loop that runs where a browser was driven before
+        aside.submit(asyncio.run, VisitorCookie(app, path)(scope, None, send)).result()
     return found
 
 

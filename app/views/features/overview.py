@@ -24,7 +24,9 @@ from engine.maps import Map
 from engine.tasks import Task
 
 CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
-_ON_A_PHONE = "<style>@media (max-width: 640px) {[class*='st-key-map-card'] {width: 100% !important}}</style>"
+_ON_A_PHONE = (
+    "<style>@media (max-width: 640px) {[class*='st-key-map-card'] {width: calc(100vw - 2rem) !important}}</style>"
+)
 LEGEND = 20  # names that have an entry
 _WHOLE = "width:100%;display:block"
 
