@@ -24,9 +24,6 @@ from engine.maps import Map
 from engine.tasks import Task
 
 CARD = 236  # pixels: four beside each other on a usual screen, one on a phone
-_ON_A_PHONE = (
-    "<style>@media (max-width: 640px) {[class*='st-key-map-card'] {width: calc(100vw - 2rem) !important}}</style>"
-)
 LEGEND = 20  # names that have an entry
 _WHOLE = "width:100%;display:block"
 
@@ -42,7 +39,6 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     _offer_here(task, placed)
     shown = st.container()
     said: list[Coloring] = []
-    st.html(_ON_A_PHONE)
     with st.container(horizontal=True, gap="small"):
         for each in placed:
             found = _card(task, each, drawn[each.teacher.name], controls.asked_of(each.teacher, by, pair, run))
