@@ -39,6 +39,7 @@ run: setup ## open the workbench at localhost:8501 (PORT=... for another port)
 	@$(BIN)/python -m engine serve --port $(PORT) --address $(ADDRESS)
 
 test: setup-dev browser ## run every test, a real browser included
+	@$(BIN)/python -m compileall -q app engine  # the processes that tests start do not compile them again
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup-dev ## lint, format and types
@@ -60,9 +61,9 @@ lock: setup-dev ## renew requirements.lock: the newest versions that are allowed
 bench: setup-dev ## measure speed: ratios in one process
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
-faults: setup-dev ## kill runs at random moments and compare their weights; damage every kind of file of a workspace
-	@$(BIN)/python -m tests.faults
-	@$(BIN)/python -m tests.faults.clusters
+faults: setup-dev ## kill, damage, fill and overfill a workspace, and count what is lost; ONLY="kills many" does parts
+	@$(BIN)/python -m tests.faults $(ONLY)
+	$(if $(ONLY),,@$(BIN)/python -m tests.faults.clusters)
 
 hostile: setup-dev ## bring hostile files to an import, and print how each kind ended
 	@$(BIN)/python -W ignore -m tests.hostile

@@ -6,7 +6,9 @@ Tasks themselves are opened in `app/state.py`: what can be chosen depends on the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -18,12 +20,15 @@ from engine.delivery import Calibration, KeptPredictions, calibration_of
 from engine.errors import WorkbenchError
 from engine.images import Reading
 from engine.intake import ImportRequest, Preview, Sample
+from engine.lessons import LessonMaterial
 from engine.predictions import Predictions
 from engine.review import Checked
-from engine.runs import Ranking, Suggestion, TeacherPanel, known_panel, missing_outputs
+from engine.runs import Ranking, RecordedPanel, Suggestion, TeacherPanel, known_panel, missing_outputs, recorded_panel
 from engine.tasks import Draw, Task, groups_of
 from engine.teachers import all_teachers
 from engine.workspace import Workspace
+
+T = TypeVar("T")
 
 
 def checked(task: Task) -> Checked:
@@ -63,13 +68,15 @@ def predicted_frame(kept: KeptPredictions) -> pd.DataFrame:
 
 
 def ranking(task: Task, labels: int | None = None) -> Ranking | None:
-    """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing.
+    """All teachers ranked by what this session has chosen; None while some outputs of teachers are missing and the
+    ranking did not come with the program.
 
     labels: another number of labels per class than the chosen one. Raises WorkbenchError if no teacher may teach the
     task, or the metric gives no number.
     """
-    keys = ",".join(record.key for record in all_teachers(state.workspace()))
-    arguments = (state.workspace(), task.name, task.revision, state.metric(), state.draw(labels), keys)
+    if (came := recorded(task, labels)) and (found := came.ranking(state.workspace(), task, state.metric())):
+        return found
+    arguments = (state.workspace(), task.name, task.revision, state.metric(), state.draw(labels), _teachers())
     try:
         return _ranking(*arguments, task)
     except _MissingOutputsError:
@@ -85,15 +92,36 @@ def missing(task: Task, labels: int | None = None) -> int:
 
 
 def panel(task: Task) -> TeacherPanel | None:
-    """All metrics with intervals on this session's labeled images; None while nobody has computed them.
+    """All metrics with intervals on this session's labeled images, computed here or `recorded`; None while nobody has
+    computed them.
 
     Raises InvalidInputError if no teacher may teach the task.
     """
-    keys = ",".join(record.key for record in all_teachers(state.workspace()))
+    own = _own_panel(task)
+    if own is None and (came := recorded(task)):
+        return came.panel
+    return own
+
+
+def recorded(task: Task, labels: int | None = None) -> RecordedPanel | None:
+    """The panel that came with the program, if it is of what this session has chosen and none was computed here.
+
+    labels: another number of labels per class than the chosen one. Raises as `panel`.
+    """
+    arguments = (state.workspace(), task.name, task.revision, state.draw(labels), _teachers())
+    return _recorded(*arguments, task) if _own_panel(task, labels) is None else None
+
+
+def _own_panel(task: Task, labels: int | None = None) -> TeacherPanel | None:
     try:
-        return _panel(state.workspace(), task.name, task.revision, state.draw(), keys, task)
+        return _panel(state.workspace(), task.name, task.revision, state.draw(labels), _teachers(), task)
     except _MissingOutputsError:
         return None
+
+
+def _teachers() -> str:
+    """What changes when a teacher comes or goes, for the caches' keys."""
+    return ",".join(record.key for record in all_teachers(state.workspace()))
 
 
 def worth_a_label(task: Task, count: int) -> Suggestion:
@@ -101,8 +129,8 @@ def worth_a_label(task: Task, count: int) -> Suggestion:
 
     Raises as `engine.runs.worth_a_label`.
     """
-    keys = ",".join(record.key for record in all_teachers(state.workspace()))
-    return _worth_a_label(state.workspace(), task.name, task.revision, task.record.given_labels, keys, count, task)
+    arguments = (state.workspace(), task.name, task.revision, task.record.given_labels, _teachers(), count)
+    return _worth_a_label(*arguments, task)
 
 
 def calibration(task: Task, predictions: Predictions) -> Calibration:
@@ -114,6 +142,16 @@ def calibration(task: Task, predictions: Predictions) -> Calibration:
     content.update(predictions.labels.tobytes())
     content.update(predictions.probabilities.tobytes())
     return _calibration(state.workspace(), task.name, task.revision, content.hexdigest(), task, predictions)
+
+
+def lesson_value(what: str, material: LessonMaterial, compute: Callable[[], T]) -> T:
+    """What a lesson computes of its material, kept for all sessions. what: names it, with all it follows from beside
+    the material.
+    """
+    about = (material.task.name, material.task.revision, material.draw, material.recorded, tuple(material.similarities))
+    content = hashlib.blake2b(material.rows.tobytes() + material.known.tobytes(), digest_size=16).hexdigest()
+    found: T = _lesson_value(state.workspace(), what, about, content, compute)
+    return found
 
 
 class _MissingOutputsError(WorkbenchError):
@@ -184,6 +222,20 @@ def _panel(workspace: Workspace, name: str, revision: str, draw: Draw, teachers:
     if found is None:
         raise _MissingOutputsError
     return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _recorded(
+    workspace: Workspace, name: str, revision: str, draw: Draw, teachers: str, _task: Task
+) -> RecordedPanel | None:
+    return recorded_panel(workspace, _task, draw)
+
+
+@st.cache_resource(max_entries=64, ttl=900, show_spinner="Computing it on these images")
+def _lesson_value(
+    workspace: Workspace, what: str, about: tuple[object, ...], content: str, _compute: Callable[[], Any]
+) -> Any:
+    return _compute()
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring how far its probabilities can be trusted")

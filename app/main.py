@@ -43,7 +43,7 @@ def main() -> None:
     """Show the page that the URL names."""
     _load_engine()
     from app import queues, state  # below the spinner that says why this takes seconds
-    from app.components import page, sign_in
+    from app.components import demo_banner, page, sign_in
 
     chosen = st.navigation(
         [
@@ -56,10 +56,12 @@ def main() -> None:
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
             _page("predict", ":material/image_search:", "A finished student at work on new images."),
+            _page("learn", ":material/cast_for_education:", "Lessons of five minutes each, computed from a task."),
             _page("importing", ":material/upload:", IMPORT, title="Import", url="import", visibility="hidden"),
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]
     )
+    page.style()
     sign_in.required()
     with page.errors_as_sentences():
         state.synchronize_url()
@@ -69,6 +71,7 @@ def main() -> None:
         sign_in.sidebar()
         page.name_tab(chosen.title)
         page.queue_problem()
+        demo_banner.draw()
         chosen.run()
 
 

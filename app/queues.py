@@ -25,14 +25,14 @@ def queue(device: str) -> QueueThread:
     """The thread of this server that runs the queued jobs of a device, of all cards if it is one; started when first
     asked for.
     """
-    return _queue(state.workspace(), kind(device)).running()
+    return _queue(state.machine(), kind(device)).running()
 
 
 def queue_of(job: Job) -> None:
     """See to it that a job is done, wherever it waits: by a thread of this server, unless another machine has to."""
     engine = engine_of(job)
     if engine.lane is not None:
-        _queue(state.workspace(), "", engine.key).running()
+        _queue(state.machine(), "", engine.key).running()
     elif is_here(job.device):
         queue(job.device)
 
@@ -46,13 +46,14 @@ def clusters() -> list[str]:
     except WorkbenchError:
         return []
     for key in found:
-        _queue(state.workspace(), "", key).running()
+        _queue(state.machine(), "", key).running()
     return found
 
 
 def problems(device: str) -> list[str]:
     """Why a queue had to be started again, of the device or of a cluster, as sentences; none while all is well."""
-    found = [_queue(state.workspace(), kind(device)), *(_queue(state.workspace(), "", key) for key in clusters())]
+    machine = state.machine()
+    found = [_queue(machine, kind(device)), *(_queue(machine, "", key) for key in clusters())]
     return [one.problem for one in found if one.problem]
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from app import visitors
+from app.visitor_cookie import is_demo
 from engine import devices, review, runs, tasks
 from engine.errors import WorkbenchError
 from engine.methods import DEFAULT_P
@@ -65,7 +67,14 @@ def _is_budget(text: str | None) -> bool:
 
 
 def workspace() -> Workspace:
-    """The workspace that the environment names."""
+    """The workspace that the environment names; in a demo this visitor's scratch over it. Raises as
+    `app.visitors.workspace`.
+    """
+    return visitors.workspace() if is_demo() else Workspace.from_environment()
+
+
+def machine() -> Workspace:
+    """The workspace whose lanes do the jobs of all sessions: the one that the environment names."""
     return Workspace.from_environment()
 
 
@@ -282,7 +291,7 @@ def _opened_task(workspace: Workspace, name: str, changed: int) -> Task:
     return review.open_task(workspace, name)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=200, show_spinner=False)  # Start looks at all tasks, each time
 def _labels(workspace: Workspace, name: str, changed: int) -> Task:
     return tasks.task_as_labeled(workspace, name)
 

@@ -62,6 +62,10 @@ class FullDiskError(StorageError):
         self.path, self.needed = path, needed
 
 
+class QuotaError(WorkbenchError):
+    """A visitor of a demo asked for more than one visitor may have."""
+
+
 class UnavailableError(WorkbenchError):
     """Something outside this machine, or a device, is needed and cannot be had."""
 

@@ -143,6 +143,15 @@ def publish_folder(folder: Path, path: Path) -> bool:
     return True
 
 
+def make_own(path: Path) -> None:
+    """Prepare a file for being written in place: where it is a link, as in a demo's scratch, a copy takes its place, so
+    that what it leads to stays as it is. Raises StorageError.
+    """
+    if path.is_symlink():
+        with replacing(path) as temporary:
+            shutil.copyfile(path, temporary)
+
+
 def remove_temporary(folder: Path, *, older_than: float) -> None:
     """Remove what writes that never finished left directly in `folder`, if it is `older_than` seconds old."""
     latest = time.time() - older_than

@@ -19,6 +19,7 @@ _PLACES = {
     "suspects": "engine.runs.suspects:execute_suspects",
     "speed": "engine.runs.speed:execute_speed",
     "map": "engine.maps:execute_map",
+    "student-maps": "engine.runs.student_maps:execute_student_maps",
     "import": "engine.intake.import_job:execute_import",
     "predict": "engine.delivery.predict_job:execute_prediction",
     "formats": "engine.delivery.format_table:execute_formats",

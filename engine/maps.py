@@ -2,13 +2,17 @@
 
 PCA at once, UMAP as a job: of a sample that takes seconds, and on demand of the whole split (`whole`). Test images have
 no place on a map: whoever looks at one chooses teachers, and the test images must take no part in that. Coordinates lie
-in maps/<task>/<teacher>-<key>/, under the feature cache's own key.
+in maps/<task>/<teacher>-<key>/, under the feature cache's own key. Those of the program's own tasks come with it, so
+that nobody waits for them; they are read while task and teacher are still what they were made of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,12 +27,13 @@ from engine.files import canonical_hash
 from engine.installation import bundled
 from engine.jobs import INTERACTIVE, Job, Reporter, request
 from engine.review import open_task
+from engine.similarity.linear_algebra import unit_rows
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, get_teacher
-from engine.tensors import read_tensors, write_tensors
+from engine.tensors import read_tensors, reading_tensors, write_tensors
 from engine.workspace import Workspace
 
-ASSETS = bundled("maps")  # of the program's own tasks, so that none waits
+ASSETS = bundled("maps")  # recorded: <task>/<teacher>.safetensors
 KIND = "map"
 KINDS = ("pca", "umap")
 LARGEST_MAP = 5000  # images: the most that a map of a few seconds holds; of more, a seeded sample is drawn
@@ -39,7 +44,9 @@ UMAP_NEIGHBORS, UMAP_MIN_DISTANCE = 15, 0.1  # umap-learn's own defaults
 # From here on a map starts from PCA, which needs no eigenvectors of a large graph, and takes fewer epochs than
 # umap-learn's 200, so that 100,000 images take three minutes of one core (ours).
 SPECTRAL_BELOW, EPOCHS_OF_MANY = 20_000, 120
-DRAWING, EPOCHS = "Drawing the map", "Moving the points"  # stages
+SETTINGS = "settings"  # of a recorded map, in its file's metadata
+STEPS = 2**16 - 1  # that the coordinates of a recorded map are rounded to: a hundred of them are a pixel
+DRAWING, EPOCHS, DRAWING_MANY = "Drawing the map", "Moving the points", "Drawing the maps"  # stages
 
 
 MapProgress: TypeAlias = Callable[[int, int | None, str], None]  # done, total, stage; may raise to stop
@@ -52,6 +59,7 @@ class Map:
     kind: str  # "pca" or "umap"
     rows: NDArray[np.int64]
     coordinates: NDArray[np.float32]
+    recorded: str = ""  # of one that came with the program: what drew it, such as "umap-learn 0.5.9"
 
 
 def map_rows(task: Task, *, whole: bool = False) -> NDArray[np.int64]:
@@ -84,13 +92,14 @@ def pca_map(workspace: Workspace, task: Task, teacher: str) -> Map | None:
 
 
 def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole: bool = False) -> Map | None:
-    """The map of `map_rows` that was made before, in this workspace or for the program's own tasks, or None.
+    """The map of `map_rows` that was drawn in this workspace, else the recorded one (a UMAP, and none of `whole`), or
+    None. It takes no network and no feature.
 
     Raises UnknownNameError for a kind that is none.
     """
     record = get_teacher(workspace, teacher)
-    made = _path(workspace.maps, task, record, kind, whole)
-    for path in (made, _path(ASSETS, task, record, kind, whole)):
+    for by in (_shown(task, whole), task.revision):
+        path = _path(workspace.maps, task, record, kind, whole, by)
         try:
             stored = read_tensors(path, "numpy")
             rows, coordinates = stored["rows"].astype(np.int64), stored["coordinates"]
@@ -100,15 +109,45 @@ def read_map(workspace: Workspace, task: Task, teacher: str, kind: str, *, whole
         except FileNotFoundError:
             continue
         except (DamagedFileError, KeyError):
-            if path == made:  # it can be made again
-                path.unlink(missing_ok=True)
-    return None
+            path.unlink(missing_ok=True)  # it can be drawn again
+    return None if kind == "pca" or whole else recorded_map(task, record)
+
+
+def recorded_map(task: Task, teacher: TeacherRecord) -> Map | None:
+    """The UMAP that came with the program, or None: there is none, or not of these images, labels and split, of these
+    weights or of these parameters. The version of umap-learn may be another one; the map says which it was.
+    """
+    try:
+        with reading_tensors(_recorded_path(ASSETS, task, teacher), "numpy", also=(SETTINGS,)) as file:
+            settings = json.loads((file.metadata() or {}).get(SETTINGS, "{}"))
+            steps, low, step = (file.get_tensor(name) for name in ("steps", "low", "step"))
+    except (FileNotFoundError, DamagedFileError):  # it can be drawn here
+        return None
+    rows = map_rows(task)
+    if steps.shape != (len(rows), 2) or not _made_of(task, teacher).items() <= settings.items():
+        return None
+    return Map("umap", rows, low + step * steps.astype(np.float32), recorded=f"umap-learn {settings['umap']}")
+
+
+def record_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map) -> None:
+    """Keep the UMAP of `map_rows` in the folder `root` as one that comes with the program: in `STEPS` of its longer
+    side, with all that it was made of and with. Raises StorageError.
+    """
+    low = drawn.coordinates.min(axis=0)
+    step = np.maximum((drawn.coordinates - low).max() / STEPS, np.finfo(np.float32).tiny)
+    arrays = {
+        "steps": np.round((drawn.coordinates - low) / step).astype(np.uint16),
+        "low": low,
+        "step": np.array([step], dtype=np.float32),
+    }
+    settings = _made_of(task, teacher) | {"umap": version("umap-learn")}
+    write_tensors(_recorded_path(root, task, teacher), arrays, {SETTINGS: json.dumps(settings)})
 
 
 def write_map(root: Path, task: Task, teacher: TeacherRecord, drawn: Map, *, whole: bool = False) -> None:
     """Keep a map of `map_rows` in the folder `root`. Raises StorageError."""
     arrays = {"rows": drawn.rows.astype(np.int32), "coordinates": drawn.coordinates}
-    write_tensors(_path(root, task, teacher, drawn.kind, whole), arrays)
+    write_tensors(_path(root, task, teacher, drawn.kind, whole, _shown(task, whole)), arrays)
 
 
 def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, whole: bool = False) -> Job:
@@ -133,11 +172,31 @@ def request_map(workspace: Workspace, task: Task, teacher: str, device: str, *, 
     )
 
 
+def request_maps(workspace: Workspace, task: Task, teachers: Sequence[str], device: str) -> Job:
+    """Queue the one job that does what `request_map` does for several teachers: each image is decoded once for all of
+    them, and each map is there as soon as it is drawn. Raises as `request_map`.
+    """
+    spec = {
+        "task": task.name,
+        "task_revision": task.revision,
+        "teachers": {name: get_teacher(workspace, name).key for name in teachers},
+        "parameters": _parameters(False),
+    }
+    return request(workspace.jobs, f"maps-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
+
+
+def asked_teachers(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of the teachers that a job of this kind is about, by name."""
+    return dict(spec["teachers"]) if "teachers" in spec else {spec["teacher"]: spec["key"]}
+
+
 def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind. Raises InvalidInputError if task or teacher have changed since."""
-    task, teacher = open_task(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
-    if task.revision != job.spec["task_revision"] or teacher.key != job.spec["key"]:
-        raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
+    task, asked = open_task(workspace, job.spec["task"]), asked_teachers(job.spec)
+    teachers = [get_teacher(workspace, name) for name in asked]
+    for teacher in teachers:
+        if task.revision != job.spec["task_revision"] or teacher.key != asked[teacher.name]:
+            raise InvalidInputError(f"Task {task.name!r} or teacher {teacher.name!r} has changed since: ask again.")
 
     units, whole = {LOADING: "teachers", EPOCHS: "epochs"}, bool(job.spec.get("whole"))
 
@@ -145,8 +204,20 @@ def execute_map(workspace: Workspace, job: Job, report: Reporter) -> None:
         report.check_cancelled()
         report.progress(done, total, units.get(stage, "images"), stage)
 
-    drawn = draw_umap(workspace, task, teacher.name, job.device, progress, whole=whole)
-    write_map(workspace.maps, task, teacher, drawn, whole=whole)
+    if len(teachers) > 1:
+        extract(workspace, task, teachers, map_rows(task), device=job.device, progress=progress)
+    for place, teacher in enumerate(teachers):
+        told = progress if len(teachers) == 1 else partial(_told_of_many, report, place, len(teachers))
+        known = read_map(workspace, task, teacher.name, "umap", whole=whole)
+        if known is None or known.recorded:
+            drawn = draw_umap(workspace, task, teacher.name, job.device, told, whole=whole)
+            write_map(workspace.maps, task, teacher, drawn, whole=whole)
+
+
+def _told_of_many(report: Reporter, place: int, maps: int, done: int, total: int | None, stage: str) -> None:
+    """The progress of one map among several: how many are drawn is what counts."""
+    report.check_cancelled()
+    report.progress(place, maps, "maps", DRAWING_MANY)
 
 
 def draw_umap(
@@ -232,10 +303,7 @@ def _unit_features(
     workspace: Workspace, task: Task, teacher: TeacherRecord, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Features `[rows, D]` scaled to length 1, so that near means alike in direction."""
-    features = FeatureStore(workspace, task, teacher).read_features(rows)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
+    return unit_rows(FeatureStore(workspace, task, teacher).read_features(rows))
 
 
 def _pca(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
@@ -257,10 +325,29 @@ def _parameters(whole: bool) -> dict[str, Any]:
     }
 
 
-def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool) -> Path:
+def _made_of(task: Task, teacher: TeacherRecord) -> dict[str, Any]:
+    """What a recorded map is of: where any of it has changed, it is another map."""
+    drawn = {name: value for name, value in _parameters(whole=False).items() if name != "umap"}
+    return {"task_revision": task.revision, "teacher": teacher.name, "key": teacher.key, **drawn}
+
+
+def _recorded_path(root: Path, task: Task, teacher: TeacherRecord) -> Path:
+    return root / task.name / f"{teacher.name}.safetensors"
+
+
+def _shown(task: Task, whole: bool) -> str:
+    """What a map follows from besides the teacher: the images that it shows, and their shape. Not their labels: whoever
+    labels images on a map keeps it. Maps of an earlier version went by the task's revision, and are still found.
+    """
+    rows = hashlib.sha256(map_rows(task, whole=whole).tobytes()).hexdigest()
+    return canonical_hash([task.images.content_hash, task.record.resize, task.record.flip, rows])
+
+
+def _path(root: Path, task: Task, teacher: TeacherRecord, kind: str, whole: bool, by: str) -> Path:
+    """Where a map lies. by: what it follows from, besides the teacher."""
     if kind not in KINDS:
         raise UnknownNameError("kind of map", kind, KINDS)
-    key = canonical_hash([task.revision, _parameters(whole) | {"kind": kind}])
+    key = canonical_hash([by, _parameters(whole) | {"kind": kind}])
     # Outputs of teachers without a network lie in folders of one name, each beside its teacher's record.
     outputs = FeatureStore(task.workspace, task, teacher).folder.name
     folder = outputs if teacher.has_network else f"{teacher.name}-{teacher.key}"

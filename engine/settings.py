@@ -1,11 +1,14 @@
-"""What an import may take up, as settings: limits that keep hostile or careless input from filling memory or disk."""
+"""What an import, and a visitor of a demo, may take up: limits that keep hostile or careless use from filling memory
+or disk.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,36 +45,73 @@ class ImportSettings:
 
     def __post_init__(self) -> None:
         """Refuse what is no limit, naming the field."""
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name == "roots":
-                if not all(isinstance(root, str) and Path(root).is_absolute() for root in value):
-                    raise InvalidInputError(
-                        f"The setting roots is {list(value)}: name folders by their absolute paths, such as /data."
-                    )
-            elif isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a number above 0.")
-            elif item.type == "int" and not isinstance(value, int):
-                raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a whole number.")
+        if not all(isinstance(root, str) and Path(root).is_absolute() for root in self.roots):
+            raise InvalidInputError(
+                f"The setting roots is {list(self.roots)}: name folders by their absolute paths, such as /data."
+            )
+        _check_limits(self, besides="roots")
         if self.pixels > LARGEST_PIXELS:
             raise InvalidInputError(
                 f"The setting pixels is {self.pixels:,}, more than {LARGEST_PIXELS:,}: make such images smaller first."
             )
 
 
+@dataclass(frozen=True)
+class DemoSettings:
+    """Limits of a demo, for one visitor unless it says otherwise. Ours: thirty visitors fill a 64 GB disk by half."""
+
+    visitors: int = 60  # all of them together
+    minutes: float = 60.0  # without a visit, until what a visitor made is cleared away
+    disk_bytes: int = 1_000_000_000
+    upload_bytes: int = 200_000_000  # brought at once; it lies in the server's memory until it is kept
+    uploads: int = 10  # tasks and files brought
+    jobs: int = 40  # that wait or run; a comparison of five methods and three seeds has 15
+    job_minutes: float = 20.0  # that one job may run, as others wait for it
+
+    def __post_init__(self) -> None:
+        """Refuse what is no limit, naming the field."""
+        _check_limits(self)
+
+
+def _check_limits(settings: Any, besides: str = "") -> None:
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if item.name == besides:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a number above 0.")
+        if item.type == "int" and not isinstance(value, int):
+            raise InvalidInputError(f"The setting {item.name} is {value!r}: choose a whole number.")
+
+
 LARGEST_PIXELS = 64_000_000  # what whoever opens an image later can decode as well
 
 
 def import_settings(workspace: Workspace) -> ImportSettings:
-    """The settings under "import" in settings.json of the workspace, or the defaults where it says nothing.
+    """The settings under "import" in settings.json of the workspace, or the defaults where it says nothing. Visitors of
+    a demo bring what they upload: no folder of the server is open to them, and a demo's limits hold as well.
 
     Raises InvalidInputError for a setting that does not exist or is no limit, DamagedFileError for a file that is no
     JSON.
     """
     path = workspace.settings
-    if not path.exists():
-        return ImportSettings()
-    return settings_from(read_json(path), str(path))
+    found = settings_from(read_json(path), str(path)) if path.exists() else ImportSettings()
+    if workspace.base is None:
+        return found
+    limits = demo_settings(workspace)
+    return replace(
+        found,
+        roots=(),
+        upload_bytes=min(found.upload_bytes, limits.upload_bytes),
+        archive_bytes=min(found.archive_bytes, limits.disk_bytes),
+    )
+
+
+def demo_settings(workspace: Workspace) -> DemoSettings:
+    """The settings under "demo" in settings.json of the workspace. Raises as `import_settings`."""
+    path = workspace.settings
+    value = read_json(path) if path.exists() else {}
+    return DemoSettings(**_section(value, "demo", DemoSettings, {"disk_bytes": 1_000_000_000}, str(path)))
 
 
 def host_names(workspace: Workspace) -> tuple[str, ...]:
@@ -98,16 +138,22 @@ def checked_host_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def settings_from(value: Any, where: str) -> ImportSettings:
     """The settings in a JSON value. Raises InvalidInputError naming `where`."""
-    section = value.get("import", {}) if isinstance(value, dict) else None
-    if not isinstance(section, dict):
-        raise InvalidInputError(f'{where} is no list of settings: write {{"import": {{"images": 1000000}}}}.')
-    known = {item.name for item in fields(ImportSettings)}
-    if unknown := sorted(set(section) - known):
-        raise InvalidInputError(f"{where}: there is no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}.")
+    section = _section(value, "import", ImportSettings, {"images": 1_000_000}, where)
     roots = section.get("roots", ())
     if not isinstance(roots, list | tuple):
         raise InvalidInputError(f"{where}: roots must be a list of folders.")
     return ImportSettings(**{**section, "roots": tuple(roots)})
+
+
+def _section(value: Any, name: str, kind: type[Any], example: dict[str, int], where: str) -> dict[str, Any]:
+    """What a JSON value says under a name. Raises InvalidInputError for what is none, or names a setting of no kind."""
+    section = value.get(name, {}) if isinstance(value, dict) else None
+    if not isinstance(section, dict):
+        raise InvalidInputError(f"{where} is no list of settings: write {json.dumps({name: example})}.")
+    known = {item.name for item in fields(kind)}
+    if unknown := sorted(set(section) - known):
+        raise InvalidInputError(f"{where}: there is no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}.")
+    return section
 
 
 def allowed_root(path: Path, settings: ImportSettings) -> Path | None:

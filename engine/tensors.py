@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 import safetensors.torch
@@ -40,7 +41,9 @@ def write_tensors(
     about = {**(metadata or {}), CHECKSUM: _EMPTY}
     of_torch = all(isinstance(value, Tensor) for value in tensors.values())
     save: Any = safetensors.torch.save if of_torch else safetensors.numpy.save
-    content: bytes = save(dict(tensors), about)
+    # The library writes an array's memory as it lies, also where that is column by column, and reads it row by row.
+    values = dict(tensors) if of_torch else {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    content: bytes = save(values, about)
     body = 8 + int.from_bytes(content[:8], "little")
     place = _place(content[:body])
     assert place is not None

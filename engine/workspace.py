@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.files import expanded
+from engine.errors import UnavailableError
+from engine.files import TEMPORARY_PREFIX, expanded
 
 HOME, HUB = "WORKBENCH_HOME", "WORKBENCH_HUB"  # variables of the environment
+_SCRATCHES = "demo-scratches"
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,14 @@ class Workspace:
     """Where everything of a user lies.
 
     path: the folder. hub_folder: where files of a model hub are looked for; None = the folder `hub` of the workspace.
+    base: of a visitor's scratch in a demo, the workspace that all visitors share and none of them changes. Reads fall
+    through to it and writes go to `path`: `engine.scratches` lays out the folder so, with links in place of files, and
+    no reader or writer has to know.
     """
 
     path: Path
     hub_folder: Path | None = None
+    base: Path | None = None
 
     @classmethod
     def from_environment(cls) -> Workspace:
@@ -30,12 +36,35 @@ class Workspace:
         that begins with the home of nobody known here.
         """
         home = os.environ.get(HOME)
-        return cls(expanded(home) if home else Path.home() / ".distill-workbench", _hub_of_environment())
+        return cls._at(expanded(home) if home else Path.home() / ".distill-workbench")
 
     @classmethod
     def of_job(cls, folder: Path) -> Workspace:
         """The workspace in which a job's folder lies, with the hub that the environment names."""
-        return cls(folder.absolute().parent.parent, _hub_of_environment())
+        return cls._at(folder.absolute().parent.parent)
+
+    @classmethod
+    def _at(cls, path: Path) -> Workspace:
+        """The workspace in a folder; a scratch lies in its base, so that every process finds the one by the other."""
+        return cls(path, _hub_of_environment(), path.parent.parent if path.parent.name == _SCRATCHES else None)
+
+    def scratch(self, name: str) -> Workspace:
+        """The scratch of that name over this workspace, whether or not it was begun."""
+        return replace(self, path=self.scratches / name, base=self.path)
+
+    @property
+    def machine(self) -> Workspace:
+        """The workspace whose lanes do the jobs: of a scratch its base, so that visitors take turns on one machine."""
+        return self if self.base is None else replace(self, path=self.base, base=None)
+
+    def refuse_visitors(self, what: str, instead: str) -> None:
+        """Shut a door in a demo. what: "Importing a folder of the server". Raises UnavailableError in a scratch."""
+        if self.base is not None:
+            raise UnavailableError(f"{what} is closed in this demo: {instead}.")
+
+    def is_shared(self, path: Path) -> bool:
+        """Whether a file or folder of this scratch is also the base's, so that its visitor may not remove it."""
+        return self.base is not None and os.path.lexists(self.base / path.relative_to(self.path))
 
     def as_environment(self) -> dict[str, str]:
         """Variables by which a process that starts in another folder finds this workspace."""
@@ -44,8 +73,8 @@ class Workspace:
 
     @property
     def settings(self) -> Path:
-        """The file of limits, allow-listed roots and names of hosts."""
-        return self.path / "settings.json"
+        """The file of limits, allow-listed roots and names of hosts; the machine's."""
+        return self.machine.path / "settings.json"
 
     @property
     def tasks(self) -> Path:
@@ -59,8 +88,8 @@ class Workspace:
 
     @property
     def hub(self) -> Path:
-        """Files of a model hub, in its cache's layout or as `<owner>/<name>/<file>`."""
-        return self.hub_folder or self.path / "hub"
+        """Files of a model hub, in its cache's layout or as `<owner>/<name>/<file>`; the machine's."""
+        return self.hub_folder or self.machine.path / "hub"
 
     @property
     def features(self) -> Path:
@@ -103,6 +132,21 @@ class Workspace:
         return [self.jobs, self.runs]
 
     @property
+    def scratches(self) -> Path:
+        """One folder for each visitor of a demo."""
+        return self.path / _SCRATCHES
+
+    @property
+    def queued_folders(self) -> list[Path]:
+        """The folders whose jobs the lanes of this machine work off: those of its workspace, and of every scratch."""
+        machine = self.machine
+        try:
+            names = sorted(name for name in os.listdir(machine.scratches) if not name.startswith(TEMPORARY_PREFIX))
+        except OSError:  # there is none
+            names = []
+        return [folder for one in (machine, *map(machine.scratch, names)) for folder in one.job_folders]
+
+    @property
     def engines(self) -> Path:
         """What an engine keeps of jobs that it handed to a cluster, one folder for each."""
         return self.path / "engines"
@@ -139,8 +183,8 @@ class Workspace:
 
     @property
     def paused(self) -> Path:
-        """An empty file that is there while the queue is paused."""
-        return self.path / "queue-paused"
+        """An empty file that is there while the queue is paused; the machine's."""
+        return self.machine.path / "queue-paused"
 
     def written_to(self) -> Iterator[Path]:
         """Folders in which single files are replaced, and where writes that never finished may have left something.

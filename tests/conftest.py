@@ -9,25 +9,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WORKBENCH_WARM_WORKERS", "0")  # a page that a test draws loads no libraries for a job to come
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network that may not be there
 
-import pyarrow as pa
 import pytest
-import torch
 
 from engine.installation import importing
-from engine.review import open_task
 from engine.workspace import Workspace
 
+# Libraries are imported below, where they are used: the process that hands the tests out needs none of them.
 os.environ.update(importing())  # the processes that tests start find this engine, wherever they start
-torch.set_num_threads(1)
 
 # Files whose tests take minutes together, however few they are: begun first, so that no worker is left alone with one.
 LONGEST = (
     "hostile/test_hostile.py",
     "browser/",
+    "test_scale.py",
     "faults/",
     "engine/training/test_train.py",
     "engine/runs/test_execution.py",
     "engine/test_cli.py",
+    "test_gpu_benchmark.py",
+    "test_package.py",
 )
 
 
@@ -38,9 +38,22 @@ def pytest_collection_modifyitems(items):
     )
 
 
+def pytest_collection_finish():
+    """What was imported stays: no later collection looks through it again, of which Streamlit wants one after each run
+    of a page (`app/main.py` does the same).
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def exact_small_numbers():
     """Training flushes denormal numbers to zero, for the whole thread; no other test is to feel it."""
+    import torch
+
     yield
     torch.set_flush_denormal(False)
 
@@ -48,6 +61,8 @@ def exact_small_numbers():
 @pytest.fixture(autouse=True, scope="module")
 def memory_given_back():
     """What a test file allocated goes back to the system: malloc and Arrow keep it, hundreds of MB in the end."""
+    import pyarrow as pa
+
     yield
     gc.collect()
     pa.default_memory_pool().release_unused()
@@ -72,4 +87,6 @@ def shared_home(tmp_path_factory):
 @pytest.fixture(scope="session")
 def emoji(shared_home):
     """The smallest bundled task."""
+    from engine.review import open_task
+
     return open_task(shared_home, "emoji-fluent")

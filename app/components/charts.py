@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
-import streamlit as st
 
-from app.components import ceilings, exhibits, tables
+from app.components import ceilings, exhibits, plots, tables
 from app.components.escaping import escape_chart
 from app.components.methods import style_of, title
 from app.components.wording import count, percent
@@ -24,7 +23,6 @@ from engine.runs import MethodMean
 Axis = Literal["images", "seconds"]
 AXIS_TITLES: dict[Axis, str] = {"images": "Student images with gradient", "seconds": "Training seconds"}
 ACCURACY_TITLE = "Held-out accuracy, %"
-CONFIG = {"displayModeBar": False, "displaylogo": False}
 GRID = "rgba(128, 138, 150, 0.22)"  # readable on both themes
 ROW_PIXELS = 60  # height of one bar with its air
 
@@ -58,7 +56,7 @@ def draw_curves(curves: Sequence[Curve], axis: Axis, key: str, limits: tuple[flo
 
     limits: how far the axes reach (spent, accuracy 0..1), for a chart that grows while it is watched.
     """
-    st.plotly_chart(_curves(curves, axis, limits), key=key, config=CONFIG, alt=_curves_text(curves, axis))
+    plots.plot(_curves(curves, axis, limits), key=key, alt=_curves_text(curves, axis))
 
 
 def draw_saved_curves(curves: Sequence[Curve], means: Sequence[MethodMean], axis: Axis, key: str) -> None:
@@ -81,7 +79,7 @@ def draw_losses(curve: Curve, key: str) -> None:
     text = f"Loss of {title(curve.method)}, seed {curve.seed}, in nats: " + "; ".join(
         f"{name} {curve.points[-1]['losses'][name]:.2f}" for name in names
     )
-    st.plotly_chart(_losses(curve, names), key=key, config=CONFIG, alt=text)
+    plots.plot(_losses(curve, names), key=key, alt=text)
 
 
 CURVE_FORMS = {

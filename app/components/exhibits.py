@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import tables
+from app.components import plots, tables
 from app.drafts import Draft
 from engine.wording import spreadsheet_text
 
@@ -61,7 +61,7 @@ def draw(
     show_table: not where the same table stands beside the chart anyway. pick: what a click picks; None for nothing.
     """
     choosing: dict[str, Any] = {} if pick is None else {"on_select": "rerun", "selection_mode": pick}
-    event = st.plotly_chart(figure, key=key, config=config(name), alt=alt, **choosing)
+    event = plots.plot(figure, key=key, config=config(name), alt=alt, **choosing)
     title = "Table and files" if show_table else "Files"
     more = st.expander(title, icon=":material/table:", on_change="rerun", key=f"{key} files")
     if more.open:

@@ -20,8 +20,12 @@ P = ParamSpec("P")
 _log = logging.getLogger("distill-workbench")
 
 
-def header(title: str, lead: str) -> None:
-    """The page's title and one or two sentences that say what it is for."""
+def header(title: str, lead: str, *, about_task: bool = True) -> None:
+    """The page's title and one or two sentences that say what it is for. about_task: name the chosen task above it, as
+    the sidebar may be closed.
+    """
+    if about_task and (chosen := _chosen()):
+        st.markdown(f":small[:material/photo_library: Task **{chosen[0]}** · {chosen[1]}]")
     st.title(title, anchor=False)
     st.markdown(lead)
 
@@ -65,19 +69,37 @@ def _required(get: Callable[[], Task | None]) -> Task:
     return task
 
 
+# Streamlit writes white on the dark theme's primary color, 3.2 to 1. No color has 4.5 to 1 both below white and as text
+# on a dark page, and no option of the theme sets what stands on it; `important` is for hovering and pressing.
+_STYLE = (
+    '<style>button[data-testid^="stBaseButton-primary"]:not(:disabled)'
+    "{color: light-dark(#ffffff, #04100f) !important}</style>"
+)
+
+
+def style() -> None:
+    """The one rule of style that the theme cannot say. Once a run."""
+    st.html(_STYLE)
+
+
 def sidebar() -> None:
     """What is chosen, beside every page."""
+    if chosen := _chosen():
+        st.sidebar.caption(f"Task: **{chosen[0]}**  \n{chosen[1]}")
+
+
+def _chosen() -> tuple[str, str] | None:
+    """The chosen task's title, escaped, and how many of its labels are used; None while there is none to be opened."""
     name = state.task_name()
     if not name:
-        return
+        return None
     try:
-        task = state.open_labels(name)
+        title = state.open_labels(name).record.title
     except WorkbenchError:
-        return
-    labels = "all labels"
-    if not state.uses_all_labels():
-        labels = f"{wording.count(state.labels_per_class(), 'label')} per class, draw {state.seed()}"
-    st.sidebar.caption(f"Task: **{escape(task.record.title)}**  \n{labels}")
+        return None
+    if state.uses_all_labels():
+        return escape(title), "all labels"
+    return escape(title), f"{wording.count(state.labels_per_class(), 'label')} per class, draw {state.seed()}"
 
 
 def name_tab(title: str) -> None:

@@ -29,15 +29,19 @@ def waits_for(job: Job, line: Line, beside: Collection[str] = ()) -> str:
     first, lanes = line[:place], runs.cards_of(job)
     if len(first) < lanes:
         return "begins next"
-    others = [pair for pair in first if pair[0].id not in beside]
+    mine = [pair for pair in first if state.workspace().path in pair[0].folder.parents]
+    others = [pair for pair in mine if pair[0].id not in beside]
     said = [f"{name(other)}{_running(other, now)}" for other, now in others[:NAMED]]
     if len(others) > NAMED:
         said.append(wording.count(len(others) - NAMED, "other job"))
-    if len(first) > len(others):
-        said.append(f"{wording.count(len(first) - len(others), 'run')} of these")
-    left = runs.seconds_until_free(state.workspace(), first, lanes)
+    if len(mine) > len(others):
+        said.append(f"{wording.count(len(mine) - len(others), 'run')} of these")
+    if len(first) > len(mine):  # of which nothing more is said here: they are not this visitor's
+        said.append(f"{wording.count(len(first) - len(mine), 'job')} of other visitors")
+    left = runs.seconds_until_free(first, lanes)
     how_long = f"about {wording.duration(left)}" if left is not None else "how long is not known yet"
-    return f"waits for {wording.listed(said)}, {how_long}"
+    in_line = f"is number {place + 1} in the line, " if len(first) > len(mine) else ""
+    return f"{in_line}waits for {wording.listed(said)}, {how_long}"
 
 
 def name(job: Job) -> str:
@@ -78,6 +82,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "panel": _of_task("the intervals of the ranking"),
     "predictions": _of_task("predictions"),
     "map": _of_task("a map"),
+    "student-maps": _of_task("the maps of a student"),
     "suspects": _of_task("suspected wrong labels"),
     "formats": _of_task("the formats of a student"),
     "predict": _of_task("predictions with a student"),

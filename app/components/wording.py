@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from engine.runs import Comparison, differs_sentence, shared_sentence
-from engine.wording import ago, count, duration, isolated, listed, moment, number, percent, points
+from engine.wording import ago, count, duration, isolated, listed, moment, number, percent, points, signed
 
 __all__ = [  # for whoever words something
+    "GFLOPS",
+    "PARAMETERS",
     "ago",
     "count",
+    "described",
     "differs_sentence",
     "duration",
+    "gflops",
     "isolated",
     "listed",
     "moment",
     "number",
+    "parameters",
     "percent",
     "points",
     "shared_sentence",
+    "signed",
 ]
+
+
+PARAMETERS, GFLOPS = ",.2f", ",.3f"  # of a network: millions, and multiply-accumulates / 1e9 of one image
+
+
+def parameters(number: int) -> str:
+    """How many parameters a network has: 4_652_008 -> "4.65 M parameters"."""
+    return f"{number / 1e6:{PARAMETERS}} M parameters"
+
+
+def gflops(value: float) -> str:
+    """What one image costs a network: 0.1069 -> "0.107 GFLOPs"."""
+    return f"{value:{GFLOPS}} GFLOPs"
 
 
 def described(comparison: Comparison) -> str:

@@ -7,6 +7,8 @@ import sys
 
 from assets.build.checksums import write_checksums
 from assets.build.emoji_parts import write_emoji_parts
+from assets.build.lesson_outputs import write_lesson_outputs
+from assets.build.recorded import write_recorded
 from assets.build.registry import write_costs
 from assets.build.task_recipes import BUNDLED, DEVELOPMENT, TARGETS
 from assets.build.tasks import OUT, TASKS, write_tasks
@@ -33,6 +35,10 @@ def _run(verb: str, names: list[str]) -> None:
         build_teachers(names)
     if verb in ("tasks", "teachers", "all"):
         write_checksums()
+    if verb == "lessons":
+        write_lesson_outputs()
+    if verb in ("recorded", "all"):
+        write_recorded()
     if verb == "registry":
         write_costs()
     if verb in ("targets", "all"):
@@ -49,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("tasks", help="the four bundled tasks, into assets/tasks")
     teachers = verbs.add_parser("teachers", help="the teachers, into assets/teachers (about an hour on two cores)")
     teachers.add_argument("names", nargs="*", metavar="NAME", help="only these; otherwise all that are bundled")
+    verbs.add_parser("lessons", help="what lessons show of a few images, into assets/lessons (half a minute)")
+    verbs.add_parser("recorded", help="rankings and maps of the bundled tasks (about an hour on two cores)")
     verbs.add_parser("registry", help="what timm's networks cost, into assets/registry (about ten minutes on one core)")
     verbs.add_parser("targets", help="the other four benchmark targets, into assets/build/out/tasks")
     verbs.add_parser("development", help="the tasks to tune on, into assets/build/out/tasks")

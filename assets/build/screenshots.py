@@ -78,9 +78,8 @@ def _packed(image: Image.Image) -> bytes:
 
 
 def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
-    """All teachers, ranked."""
+    """All teachers, ranked, as that comes with the program."""
     workbench.open(f"teachers?task={options.task}")
-    workbench.button("Rank the teachers").click()
     workbench.await_text("of the resamples", LONG)  # the intervals are there
     workbench.settle()
 
@@ -88,11 +87,9 @@ def teachers(workbench: Workbench, options: argparse.Namespace) -> None:
 def features(workbench: Workbench, options: argparse.Namespace) -> None:
     """The UMAP with a lasso's images beside it."""
     workbench.go("features")
-    workbench.button("Draw the UMAP as well").click()
-    ready = workbench.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
-    expect(ready).to_be_visible(timeout=LONG)
+    workbench.choose("One or two")
+    expect(workbench.tab.locator(".maps figcaption").first).to_contain_text("UMAP", timeout=LONG)
     workbench.settle()
-    workbench.choose("Lasso")
     workbench.lasso(0.2)
     workbench.tab.get_by_test_id("stMain").locator("figure img").first.wait_for()
 

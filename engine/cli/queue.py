@@ -109,7 +109,7 @@ def _work(options: argparse.Namespace) -> int:
         drain(workspace, device, until_empty=True, on_change=JobLines(queued), warm=kind(device) == "cuda")
         return 0
     hand_over(workspace, engine, device)
-    queued = len(queued_jobs(workspace.job_folders, engine))
+    queued = len(queued_jobs(workspace.queued_folders, engine))
     _say_waiting(queued, engine)
     dispatch(workspace, engine, until_empty=True, on_change=JobLines(queued))
     return 0

@@ -87,9 +87,7 @@ class Confined:
         except (EOFError, ValueError, OSError):
             self.close()
             raise DiedError from None
-        if "error" in answer:
-            raise _error(str(answer.get("kind")), str(answer["error"]))
-        return answer, payload
+        return _without_error(answer, payload)
 
     def is_running(self) -> bool:
         """Whether there is a process that has answered so far."""
@@ -185,6 +183,13 @@ def _packed(header: dict[str, Any], payload: bytes) -> bytes:
 _KINDS = {kind.__name__: kind for kind in (DamagedFileError, InvalidInputError, StorageError, UnknownNameError)}
 
 
+def _without_error(answer: dict[str, Any], payload: bytes) -> Answer:
+    """An answer as it is. Raises the WorkbenchError that it tells of."""
+    if "error" in answer:
+        raise _error(str(answer.get("kind")), str(answer["error"]))
+    return answer, payload
+
+
 def _error(kind: str, text: str) -> WorkbenchError:
     """The error that a process names, with its sentence as it is."""
     found = _KINDS.get(kind, DamagedFileError)
@@ -244,16 +249,23 @@ def serve(
         header_size, size = struct.unpack("<II", sizes)
         header, content = json.loads(requests.read(header_size)), requests.read(size)
         _end_after(2 * bounds["seconds"] + GIVE_UP)
-        try:
-            answer, payload = does[header["do"]](header, content)
-        except WorkbenchError as error:
-            answer, payload = {"error": str(error), "kind": type(error).__name__}, b""
-        except MemoryError:
-            answer, payload = {"error": f"{header['name']} needs more memory than is allowed: make it smaller."}, b""
-        except Exception as error:
-            answer, payload = {"error": f"{header['name']} cannot be read ({type(error).__name__}): leave it out."}, b""
+        answer, payload = _answered(does, header, content)
         _end_after(0)
         _write(answers, answer, payload)
+
+
+def _answered(
+    does: Mapping[str, Callable[[dict[str, Any], bytes], Answer]], header: dict[str, Any], content: bytes
+) -> Answer:
+    """What is answered to one request: where it meets an error, that error's sentence."""
+    try:
+        return does[header["do"]](header, content)
+    except WorkbenchError as error:
+        return {"error": str(error), "kind": type(error).__name__}, b""
+    except MemoryError:
+        return {"error": f"{header['name']} needs more memory than is allowed: make it smaller."}, b""
+    except Exception as error:
+        return {"error": f"{header['name']} cannot be read ({type(error).__name__}): leave it out."}, b""
 
 
 def _write(stream: Any, header: dict[str, Any], payload: bytes) -> None:

@@ -23,6 +23,7 @@ from engine.delivery.new_images import Predicting
 from engine.delivery.predict_job import (
     KeptPredictions,
     PredictSpec,
+    damaged_predictions,
     forget_prediction,
     predictions_of_task,
     request_prediction,
@@ -60,6 +61,7 @@ __all__ = [
     "camtrap_observations",
     "cheapest_threshold",
     "check_push",
+    "damaged_predictions",
     "decided_sentence",
     "export_student",
     "finished_run",

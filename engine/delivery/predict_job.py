@@ -7,6 +7,7 @@ its last part. Whoever looks may read the parts that are there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,12 @@ def _check_source(workspace: Workspace, wanted: PredictSpec) -> None:
 
 def forget_prediction(workspace: Workspace, job: Job) -> None:
     """Remove predictions that have ended, with what was uploaded for them. Raises BusyError if they have not ended."""
-    wanted = spec_of_prediction(job)
+    sources: tuple[str, ...] = ()
+    with suppress(InvalidInputError):  # what another version asked for can be removed as well
+        wanted = spec_of_prediction(job)
+        sources = (wanted.source, wanted.images)
     jobs.remove(job)
-    for source in (wanted.source, wanted.images):
+    for source in sources:
         remove_upload(workspace, source)
 
 
@@ -251,6 +255,11 @@ def _reading(path: Path, read: Any) -> Any:
         raise DamagedFileError(
             f"{path} is damaged, and with it predictions: remove {path.parent}, and predict again."
         ) from error
+
+
+def damaged_predictions(workspace: Workspace) -> list[str]:
+    """A sentence for each job of this kind of which nobody can say what it was asked for, or for which task."""
+    return jobs.damaged_jobs(workspace.jobs, f"{KIND}-")
 
 
 def predictions_of_task(workspace: Workspace, task: str) -> list[Job]:

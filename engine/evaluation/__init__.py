@@ -34,6 +34,7 @@ from engine.evaluation.intervals import (
     mean_over_targets,
     paired_difference,
     share_interval,
+    t_interval,
     wilson_interval,
 )
 from engine.evaluation.paired import PairedAccuracies, paired_accuracies
@@ -97,6 +98,7 @@ __all__ = [
     "roc_curve",
     "share_interval",
     "spearman",
+    "t_interval",
     "too_few",
     "weighted_kendall",
     "wilson_interval",

@@ -37,17 +37,22 @@ def request_import(workspace: Workspace, wanted: ImportRequest) -> Job:
 def check_source(workspace: Workspace, wanted: ImportRequest) -> None:
     """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
 
-    Raises InvalidInputError, UnknownNameError.
+    Raises InvalidInputError, UnknownNameError, UnavailableError for what is closed to visitors of a demo.
     """
     for source in filter(None, (wanted.source, wanted.images)):
         if source.startswith(UPLOAD):
             upload_path(workspace, source)
-        elif not source.startswith(TORCHVISION):
+        elif source.startswith(TORCHVISION):
+            workspace.refuse_visitors("Downloading a data set", "upload images of yours, or use a task that is here")
+        else:
             check_allowed(workspace, source)
 
 
 def check_allowed(workspace: Workspace, path: str) -> Path:
-    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise."""
+    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise,
+    UnavailableError for a visitor of a demo.
+    """
+    workspace.refuse_visitors("Reading files of the server", "upload the images instead")
     settings = import_settings(workspace)
     if "\0" in path or allowed_root(Path(path), settings) is None:
         roots = ", ".join(settings.roots) or "none is set"

@@ -16,6 +16,7 @@ from typing import IO
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import TEMPORARY_PREFIX, make_folder, replacing
 from engine.intake.request import SINGLE_TABLES, TAR_SUFFIXES, UPLOAD
+from engine.quotas import check_upload, size_of
 from engine.settings import ImportSettings, import_settings
 from engine.tasks.names import clean_identifier, clean_text
 from engine.workspace import Workspace
@@ -40,6 +41,7 @@ def keep_upload(workspace: Workspace, files: Iterable[tuple[str, IO[bytes]]]) ->
     dropped = list(files)
     if not dropped:
         raise InvalidInputError("Nothing was dropped: choose a ZIP, a folder or a table.")
+    check_upload(workspace, sum(size_of(content) for _, content in dropped))
     if len(dropped) > settings.archive_entries:
         raise InvalidInputError(f"{len(dropped):,} files are more than the {settings.archive_entries:,} allowed.")
     identifier = uuid.uuid4().hex

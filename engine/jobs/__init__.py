@@ -7,9 +7,18 @@ the work is: `worker.run` is given a handler for each kind of job.
 from engine.jobs import worker
 from engine.jobs.events import read_events
 from engine.jobs.lanes import ANY_CARD, IMPORT, INTERACTIVE, is_held
-from engine.jobs.overview import GIVE_UP_INTERRUPTED, OnChange, Unfinished, in_order, queued_jobs, unfinished_jobs, wait
+from engine.jobs.overview import (
+    GIVE_UP_INTERRUPTED,
+    OnChange,
+    Unfinished,
+    in_order,
+    queued_jobs,
+    unfinished_in,
+    unfinished_jobs,
+    wait,
+)
 from engine.jobs.queue import FileLock, drain
-from engine.jobs.records import Job, job_folders, list_jobs, load
+from engine.jobs.records import Job, damaged_jobs, job_folders, list_jobs, load
 from engine.jobs.reporter import Reporter
 from engine.jobs.requests import request
 from engine.jobs.states import (
@@ -48,6 +57,7 @@ __all__ = [
     "WarmWorker",
     "change_lane",
     "create",
+    "damaged_jobs",
     "drain",
     "end_now",
     "fail_queued",
@@ -67,6 +77,7 @@ __all__ = [
     "resume",
     "settle",
     "status",
+    "unfinished_in",
     "unfinished_jobs",
     "wait",
     "wait_for_job",

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 from engine.errors import WorkbenchError
 from engine.jobs.lanes import sources
 from engine.jobs.records import STATUS_FILE, Job, job_folders, load
 from engine.jobs.states import Status, is_unsettled, status
+from engine.workspace import Workspace
 
 OnChange = Callable[[Job, Status], None]
 
 POLL = 0.25  # s between looks at the queue, its processes and its flags
+_NEVER = datetime.min.replace(tzinfo=UTC)
 GIVE_UP_INTERRUPTED = 10.0  # s after which `wait` takes an interrupted job that nobody takes up again as ended
 
 
@@ -26,12 +30,39 @@ def unfinished_jobs(roots: Sequence[Path], lane: str) -> list[tuple[Job, Status]
 
     A card's lane works off what asks for any card too, which may run, or start, on another one.
     """
-    return in_order(Unfinished(roots, lane).look())
+    return Unfinished(lambda: roots, lane).look()
 
 
-def in_order(found: Iterable[tuple[Job, Status]]) -> list[tuple[Job, Status]]:
-    """Jobs that run first, then the others in the order in which they will start."""
-    return sorted(sorted(found, key=_turn), key=lambda pair: pair[1].state == "queued")
+def unfinished_in(workspace: Workspace, lane: str) -> list[tuple[Job, Status]]:
+    """The same for a lane of the machine that a workspace is of. What has ended is remembered for whoever asks next:
+    visitors of a demo ask all the time.
+    """
+    return _known_lane(workspace.machine, lane).look()
+
+
+@lru_cache(maxsize=64)
+def _known_lane(machine: Workspace, lane: str) -> Unfinished:
+    return Unfinished(lambda: machine.queued_folders, lane)
+
+
+def in_order(
+    found: Iterable[tuple[Job, Status]], served: Mapping[Path, datetime] | None = None
+) -> list[tuple[Job, Status]]:
+    """Jobs that run first, then the others in the order in which they will start.
+
+    Those who asked for them take turns: one job of each, then the next one of each. Within a workspace they follow in
+    the order of its line; first comes the workspace of which no job has begun for the longest time. served: when that
+    was, by the workspace's folder.
+    """
+    ordered, known = sorted(found, key=_turn), served or {}
+    lines: dict[Path, list[tuple[Job, Status]]] = {}
+    for pair in ordered:
+        if pair[1].state == "queued":
+            lines.setdefault(_asked_in(pair[0]), []).append(pair)
+    order = sorted(lines, key=lambda folder: (known.get(folder, _NEVER), lines[folder][0][1].queued))
+    turns = zip_longest(*(lines[folder] for folder in order))
+    running = [pair for pair in ordered if pair[1].state != "queued"]
+    return running + [pair for turn in turns for pair in turn if pair is not None]
 
 
 def queued_jobs(roots: Sequence[Path], lane: str) -> list[Job]:
@@ -76,14 +107,15 @@ def wait(
 class Unfinished:
     """The unfinished jobs that a lane works off; what has ended is remembered, so that looking is cheap."""
 
-    def __init__(self, roots: Sequence[Path], lane: str) -> None:
-        self._roots, self._sources = list(roots), sources(lane)
+    def __init__(self, roots: Callable[[], Sequence[Path]], lane: str) -> None:
+        self._roots, self._sources = roots, sources(lane)
         self._passed: dict[str, object] = {}  # folder -> stamp of its status when it needed no look
+        self._served: dict[Path, datetime] = {}  # workspace -> when a job of it began last
 
     def look(self) -> list[tuple[Job, Status]]:
-        """Jobs that are queued, running or to be settled, with their status, in the order of the queue."""
+        """Jobs that are queued, running or to be settled, with their status, as `in_order`."""
         found = []
-        for folder in (folder for root in self._roots for folder in job_folders(root)):
+        for folder in (folder for root in self._roots() for folder in job_folders(root)):
             name = str(folder)
             stamp = _stamp(os.path.join(name, STATUS_FILE))  # text, no Path: this runs often, for every job there is
             if stamp is not None and self._passed.get(name) == stamp:
@@ -93,11 +125,19 @@ class Unfinished:
             except WorkbenchError:
                 continue
             present = status(job)
+            if job.lane in self._sources and present.started is not None:
+                asked_in = _asked_in(job)
+                self._served[asked_in] = max(present.started, self._served.get(asked_in, _NEVER))
             if job.lane not in self._sources or (present.terminal and not is_unsettled(present)):
                 self._passed[name] = stamp
             else:
                 found.append((job, present))
-        return sorted(found, key=_turn)
+        return in_order(found, self._served)
+
+
+def _asked_in(job: Job) -> Path:
+    """The folder of the workspace that a job is of: its own one in a demo, for each visitor."""
+    return job.folder.parent.parent
 
 
 def _turn(pair: tuple[Job, Status]) -> tuple[float, datetime, datetime, str]:

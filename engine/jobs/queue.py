@@ -123,11 +123,12 @@ def drain(
     this process dies, a running worker works on and keeps the lane; whoever drains next takes it from there.
     Raises StorageError if the workspace cannot be written (a job that is running then ends by itself).
     """
-    cancellations, roots = _Cancellations(grace, kill_grace), workspace.job_folders
-    unfinished = Unfinished(roots, lane)
+    workspace = workspace.machine
+    cancellations, unfinished = _Cancellations(grace, kill_grace), Unfinished(lambda: workspace.queued_folders, lane)
     start = _Start(command, environment, warm)
     drainer = _Drainer(workspace, lane, unfinished, start, stop or threading.Event(), on_change, cancellations, poll)
-    for folder in (*roots, *workspace.written_to()):  # what is half-written or half-removed, and nobody's any more
+    left_behind = (*workspace.queued_folders, *workspace.written_to())
+    for folder in left_behind:  # what is half-written or half-removed, and nobody's any more
         files.remove_temporary(folder, older_than=FORGOTTEN_AFTER)
     lock = FileLock(workspace, lane)
     while not drainer.stop.is_set():

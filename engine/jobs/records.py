@@ -135,6 +135,18 @@ def list_jobs(root: Path) -> list[Job]:
     return sorted(_loaded(root), key=_age, reverse=True)
 
 
+def damaged_jobs(root: Path, beginning: str) -> list[str]:
+    """A sentence for each folder in `root` whose name begins so and whose job cannot be read."""
+    found = []
+    for folder in job_folders(root):
+        if folder.name.startswith(beginning):
+            try:
+                load(folder)
+            except WorkbenchError as error:
+                found.append(str(error))
+    return found
+
+
 def _loaded(root: Path) -> Iterator[Job]:
     for folder in job_folders(root):
         with suppress(WorkbenchError):

@@ -25,11 +25,14 @@ from engine.jobs.records import (
     Job,
     changing,
     check_id,
+    list_jobs,
     load,
     now,
     write_job,
 )
+from engine.quotas import check_job
 from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from, remembered
+from engine.workspace import Workspace
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -92,12 +95,16 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     """Put a new job into the queue of a lane, by default that of `device`; its folder `root/job_id` appears at once and
     whole.
 
-    Raises InvalidInputError for an id that is taken or is not a plain name, StorageError if the disk refuses.
+    Raises InvalidInputError for an id that is taken or is not a plain name, StorageError if the disk refuses,
+    QuotaError if a visitor of a demo asks for more than one may have.
     """
     check_id(job_id)
     folder = root / job_id
     if os.path.exists(folder):
         raise _taken(folder)
+    workspace = Workspace.of_job(folder)
+    if workspace.base is not None:
+        check_job(workspace, _unfinished(workspace))
     with files.replacing_folder(folder) as temporary:
         write_job(temporary, job_id, kind=kind, device=device, lane=lane or device, spec=spec)
         mine = load(temporary)
@@ -106,6 +113,17 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     if job.created != mine.created:  # somebody else was faster, and theirs was kept
         raise _taken(folder)
     return job
+
+
+def _unfinished(workspace: Workspace) -> int:
+    """How many jobs of a scratch wait or run; those that came with it are done."""
+    own = (
+        job
+        for folder in workspace.job_folders
+        for job in list_jobs(folder)
+        if not job.folder.joinpath(JOB_FILE).is_symlink()
+    )
+    return sum(not status(job).terminal for job in own)
 
 
 def status(job: Job) -> Status:

@@ -45,6 +45,14 @@ from engine.runs.more_labels import (
     seconds_of,
     would_more_help,
 )
+from engine.runs.opinions import (
+    disagreement,
+    has_ranked_features,
+    images_like,
+    proposals,
+    separation_by,
+    top_pseudo_labels,
+)
 from engine.runs.panel import MeanRankPlaces, MetricPlaces, Place, TeacherPanel, known_panel, request_panel
 from engine.runs.predictions_job import Which, predictions_of, predictions_path, request_predictions
 from engine.runs.proposal import Proposal, proposal_for
@@ -60,12 +68,14 @@ from engine.runs.ranking import (
     ranked_rows,
 )
 from engine.runs.recorded import RECORDED, recorded_budgets, recorded_comparison, recorded_predictions
+from engine.runs.recorded_ranking import RecordedPanel, recorded_panel
 from engine.runs.removal import remove_teacher
 from engine.runs.repeating import repeating_command
 from engine.runs.roster import listed, listed_runs, open_job_named, run_named, waiting_jobs
 from engine.runs.spec import KIND, RunSpec, defaults, plan
 from engine.runs.spec_file import EXAMPLE, as_spec_file, read_spec_file, spec_from_file
 from engine.runs.speed import Speed, estimate_seconds, known_speed, request_speed
+from engine.runs.student_maps import StudentMaps, maps_of_student, request_student_maps
 from engine.runs.suspects import (
     KEEP,
     Decision,
@@ -120,9 +130,11 @@ __all__ = [
     "Proposal",
     "QueueThread",
     "Ranking",
+    "RecordedPanel",
     "RunSpec",
     "RunsRead",
     "Speed",
+    "StudentMaps",
     "Suggestion",
     "Suspect",
     "Suspects",
@@ -144,6 +156,7 @@ __all__ = [
     "defaults",
     "delete",
     "differs_sentence",
+    "disagreement",
     "discarded",
     "discards",
     "dispatch",
@@ -158,6 +171,8 @@ __all__ = [
     "get_engine",
     "go_on",
     "hand_over",
+    "has_ranked_features",
+    "images_like",
     "intervals_sentence",
     "is_paused",
     "is_training",
@@ -172,6 +187,7 @@ __all__ = [
     "listed_runs",
     "load_comparison",
     "machine_of",
+    "maps_of_student",
     "measurements",
     "missing_outputs",
     "open_job_named",
@@ -183,6 +199,7 @@ __all__ = [
     "predictions_of",
     "predictions_path",
     "proposal_for",
+    "proposals",
     "rank",
     "ranked_rows",
     "read_compared",
@@ -192,6 +209,7 @@ __all__ = [
     "recorded_budgets",
     "recorded_compared",
     "recorded_comparison",
+    "recorded_panel",
     "recorded_predictions",
     "remove_run",
     "remove_task",
@@ -203,6 +221,7 @@ __all__ = [
     "request_panel",
     "request_predictions",
     "request_speed",
+    "request_student_maps",
     "request_suspects",
     "restore",
     "run_again",
@@ -210,6 +229,7 @@ __all__ = [
     "seconds_left",
     "seconds_of",
     "seconds_until_free",
+    "separation_by",
     "shared_sentence",
     "single_teacher_runs",
     "single_teacher_specs",
@@ -218,6 +238,7 @@ __all__ = [
     "take_back",
     "thread_of",
     "time_of_suspects",
+    "top_pseudo_labels",
     "trained_on_all",
     "undecided",
     "unfinished_measurements",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -52,9 +53,11 @@ def users_of_run(workspace: Workspace, run: str) -> RunUsers:
 def remove_run(workspace: Workspace, job: Job) -> str:
     """Move a run that has ended to the trash, in one step; gives its id there.
 
-    Raises BusyError while it waits or runs, InvalidInputError while a job about its student has not ended,
-    StorageError.
+    Raises BusyError while it waits or runs, InvalidInputError while a job about its student has not ended, and for one
+    of a demo; StorageError.
     """
+    if workspace.is_shared(job.folder):
+        raise InvalidInputError(f"{job.id} belongs to the demo and stays: only runs of your own can be deleted.")
     if unfinished := users_of_run(workspace, job.id).unfinished:
         raise InvalidInputError(
             f"{unfinished[0].id} still works with the student of {job.id}: wait until it has ended, or cancel it first."
@@ -68,13 +71,13 @@ def discards(workspace: Workspace) -> list[Discard]:
     """What is in the trash, the last one removed first."""
     removed = {entry.id: entry for entry in tasks.removed_tasks(workspace)}
     found = [
-        Discard(one.id, "task", one.name, one.title, one.removed, folder_size(workspace.trash / one.id))
+        Discard(one.id, "task", one.name, one.title, one.removed, _size_there(workspace.trash / one.id))
         for one in removed.values()
     ]
     for name in os.listdir(workspace.trash) if workspace.trash.is_dir() else ():
         folder = workspace.trash / name
         if (parsed := parsed_id(name)) is not None and (folder / JOB_FILE).exists():
-            found.append(Discard(name, "run", parsed[1], parsed[1], parsed[0], folder_size(folder)))
+            found.append(Discard(name, "run", parsed[1], parsed[1], parsed[0], _size_there(folder)))
     return sorted(found, key=lambda one: one.id, reverse=True)
 
 
@@ -121,6 +124,19 @@ def discarded(workspace: Workspace, identifier: str) -> Discard:
             f"{' or '.join(one.id for one in found[:6])}."
         )
     return found[0]
+
+
+def _size_there(folder: Path) -> int:
+    """The size of a folder in the trash, where nothing is written to it: it is added up once."""
+    try:
+        return _size_of(folder, folder.stat().st_ino)
+    except FileNotFoundError:
+        return 0
+
+
+@lru_cache(maxsize=4096)
+def _size_of(folder: Path, _inode: int) -> int:
+    return folder_size(folder)
 
 
 def folder_size(folder: Path) -> int:

@@ -60,7 +60,7 @@ def dispatch(
     """
     engine, settings = get_engine(name), engine_settings(workspace, name)
     stop, lock = stop or threading.Event(), FileLock(workspace, name)
-    waiting = Unfinished(workspace.job_folders, name)
+    waiting = Unfinished(lambda: workspace.queued_folders, name)
     while not stop.is_set():
         if waiting.look() and lock.acquire():  # a cluster is asked for when there is work, and let go of when not
             assert engine.connect is not None
@@ -78,7 +78,7 @@ def dispatch(
 
 def hand_over(workspace: Workspace, name: str, device: str) -> int:
     """Let what waits in the lane of a device, and for no card in particular, wait for a cluster; how many jobs."""
-    found = [job for job in jobs.queued_jobs(workspace.job_folders, device) if ":" not in job.device]
+    found = [job for job in jobs.queued_jobs(workspace.queued_folders, device) if ":" not in job.device]
     for job in found:
         jobs.change_lane(job, name)
     return len(found)

@@ -51,11 +51,12 @@ def run_seconds_left(workspace: Workspace, job: Job, now: Status) -> float | Non
     return None if whole is None else whole + (preparing or 0.0)
 
 
-def seconds_until_free(workspace: Workspace, found: Sequence[tuple[Job, Status]], lanes: int = 1) -> float | None:
+def seconds_until_free(found: Sequence[tuple[Job, Status]], lanes: int = 1) -> float | None:
     """About how long until one of so many lanes is through with these jobs, which run or wait, each lane taking the
-    next one when it is free; None while too little is known.
+    next one when it is free; None while too little is known. Each is of its own workspace: those of a demo's visitors
+    wait for each other.
     """
-    return free_after((seconds_left(workspace, job, now) for job, now in found), lanes)
+    return free_after((seconds_left(Workspace.of_job(job.folder), job, now) for job, now in found), lanes)
 
 
 def free_after(parts: Iterable[float | None], lanes: int = 1) -> float | None:
@@ -94,10 +95,11 @@ def _extraction(workspace: Workspace, job: Job) -> float:
 
 
 def _map(workspace: Workspace, job: Job) -> float:
-    task, teacher = task_as_labeled(workspace, job.spec["task"]), get_teacher(workspace, job.spec["teacher"])
+    task = task_as_labeled(workspace, job.spec["task"])
+    teachers = [get_teacher(workspace, name) for name in maps.asked_teachers(job.spec)]
     rows = maps.map_rows(task, whole=bool(job.spec.get("whole")))
-    extracting = extraction_job.time_of_outputs(workspace, task, [teacher], rows, job.device)
-    return extracting.seconds + LOADING_UMAP + drawing_seconds(len(rows))
+    extracting = extraction_job.time_of_outputs(workspace, task, teachers, rows, job.device)
+    return extracting.seconds + LOADING_UMAP + len(teachers) * drawing_seconds(len(rows))
 
 
 def drawing_seconds(images: int) -> float:

@@ -200,10 +200,23 @@ def seen_sentence(title: str) -> str:
     return f"its training images may include those of {title!r}"
 
 
+def panel_spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
+    """All that the panel of every metric with intervals depends on: images, labels, split, draw, metrics, teachers."""
+    return {
+        "task": task.name,
+        "task_revision": task.revision,
+        "labels_per_class": draw.labels_per_class,
+        "seed": draw.seed,
+        "resamples": RESAMPLES,
+        "metrics": list(METRICS),
+        "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},
+    }
+
+
 def known_panel(workspace: Workspace, task: Task, draw: Draw) -> TeacherPanel | None:
     """The panel that `request_panel` left in the workspace, or None while there is none."""
     try:
-        path = _path(workspace, _spec(workspace, task, draw))
+        path = _path(workspace, panel_spec(workspace, task, draw))
         value = read_value(path, *_FILE)
         if isinstance(value, dict) and "consensus" in value:  # what version 0.1 called it
             value["mean_rank"] = value.pop("consensus")
@@ -216,7 +229,7 @@ def request_panel(workspace: Workspace, task: Task, draw: Draw, device: str) -> 
     """Queue the job that computes the panel of all metrics with intervals. Asking twice gives the same job; one that
     ended early is queued again.
     """
-    spec = _spec(workspace, task, draw)
+    spec = panel_spec(workspace, task, draw)
     return request(workspace.jobs, f"panel-{task.name}", kind=KIND, spec=spec, device=device, lane=INTERACTIVE)
 
 
@@ -257,18 +270,6 @@ def _from_records(records: Sequence[TeacherRecord], seed: int) -> dict[str, list
             values = [one.of_record(record, seed) for record in records]
             found[key] = [value for value in values if value is not None]
     return {key: values for key, values in found.items() if len(values) == len(records)}
-
-
-def _spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
-    return {
-        "task": task.name,
-        "task_revision": task.revision,
-        "labels_per_class": draw.labels_per_class,
-        "seed": draw.seed,
-        "resamples": RESAMPLES,
-        "metrics": list(METRICS),
-        "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},
-    }
 
 
 def _path(workspace: Workspace, spec: Mapping[str, Any]) -> Path:

@@ -13,7 +13,17 @@ from engine import devices, jobs
 from engine.errors import WorkbenchError
 from engine.files import storage_error, write_bytes
 from engine.installation import FOLDER
-from engine.jobs import ANY_CARD, GIVE_UP_INTERRUPTED, IMPORT, INTERACTIVE, Job, OnChange, Status, WarmWorker, works_in
+from engine.jobs import (
+    ANY_CARD,
+    GIVE_UP_INTERRUPTED,
+    IMPORT,
+    INTERACTIVE,
+    Job,
+    OnChange,
+    Status,
+    WarmWorker,
+    works_in,
+)
 from engine.workspace import Workspace
 
 LOOK_AGAIN = 2.0  # s until an empty lane looks for work again while another lane still has some
@@ -29,7 +39,7 @@ def lanes(device: str) -> list[str]:
 
 def waiting(workspace: Workspace, device: str) -> list[Job]:
     """Jobs that wait in the lanes of `device`: lane by lane, in the order in which they will start."""
-    found = [job for lane in lanes(device) for job in jobs.queued_jobs(workspace.job_folders, lane)]
+    found = [job for lane in lanes(device) for job in jobs.queued_jobs(workspace.queued_folders, lane)]
     return list(dict.fromkeys(found))  # what waits for any card waits in the lanes of all
 
 
@@ -38,22 +48,24 @@ def line(workspace: Workspace, job: Job) -> list[tuple[Job, Status]]:
     job that waits waits for all that stands before it here; for any card, until one of all cards is free.
     """
     if job.lane != ANY_CARD:
-        found = jobs.unfinished_jobs(workspace.job_folders, job.lane)
+        found = jobs.unfinished_in(workspace, job.lane)
         return [pair for pair in found if pair[1].state != "running" or works_in(*pair) == job.lane]
     of_cards = [lane for lane in lanes("cuda") if lane not in (INTERACTIVE, IMPORT)]
-    every = {pair[0]: pair for lane in of_cards for pair in jobs.unfinished_jobs(workspace.job_folders, lane)}
+    every = {pair[0]: pair for lane in of_cards for pair in jobs.unfinished_in(workspace, lane)}
     return jobs.in_order(every.values())
 
 
 def pause(workspace: Workspace) -> None:
     """Let nothing more of the queue begin, on this machine or on a cluster, until `go_on`, also after a restart; what
-    runs goes on to its end. Raises StorageError.
+    runs goes on to its end. Raises StorageError, UnavailableError for a visitor of a demo.
     """
+    workspace.refuse_visitors("Pausing the queue", "cancel jobs of yours instead")
     write_bytes(workspace.paused, b"")
 
 
 def go_on(workspace: Workspace) -> None:
     """Let the queue begin what waits. Raises StorageError."""
+    workspace.refuse_visitors("Pausing the queue", "cancel jobs of yours instead")
     try:
         workspace.paused.unlink(missing_ok=True)
     except OSError as error:
@@ -155,7 +167,7 @@ def _drain_lane(
                 warm=partial(warm_worker, lane) if warm else None,
                 environment=partial(devices.environment_of, lane),
             )
-            if stop.is_set() or not any(jobs.unfinished_jobs(workspace.job_folders, other) for other in beside):
+            if stop.is_set() or not any(jobs.unfinished_jobs(workspace.queued_folders, other) for other in beside):
                 return
             stop.wait(LOOK_AGAIN)  # this lane is empty, another one is not: until that is, something may come
     except WorkbenchError as error:

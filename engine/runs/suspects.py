@@ -100,7 +100,7 @@ def execute_suspects(workspace: Workspace, job: Job, report: Reporter) -> None:
     progress = progress_to(report, {ASKING: "teachers"})
     names = list(job.spec["teachers"])
     ranking = rank(workspace, task, draw=usual_draw(task), teachers=names, device=job.device, progress=progress)
-    alpha = _largest(active_weights(ranking.alpha(distill_consensus.P, features_suffice=True)))
+    alpha = largest_weights(active_weights(ranking.alpha(distill_consensus.P, features_suffice=True)))
     rows = labeled_rows(task)
     teachers = [get_teacher(workspace, name) for name in alpha]
     extract(workspace, task, teachers, rows, device=job.device, progress=progress)
@@ -122,6 +122,13 @@ def execute_suspects(workspace: Workspace, job: Job, report: Reporter) -> None:
         for place, suggested in zip(found.places, found.suggested, strict=True)
     ]
     write_record(_path(workspace, job.spec), Suspects(task.name, task.revision, alpha, len(rows), tuple(suspects)))
+
+
+def largest_weights(alpha: Mapping[str, float]) -> dict[str, float]:
+    """The weights of the `MOST_TEACHERS` teachers that have the largest ones, summing to 1."""
+    kept = sorted(alpha, key=lambda name: (-alpha[name], name))[:MOST_TEACHERS]
+    total = sum(alpha[name] for name in kept)
+    return {name: alpha[name] / total for name in kept}
 
 
 def known_suspects(workspace: Workspace, task: Task) -> Suspects | None:
@@ -179,12 +186,6 @@ def take_back(task: Task, undo: Undo) -> None:
         relabel(task, undo.labels)
     if undo.confirmed:
         confirm(task, dict.fromkeys(undo.confirmed))
-
-
-def _largest(alpha: Mapping[str, float]) -> dict[str, float]:
-    kept = sorted(alpha, key=lambda name: (-alpha[name], name))[:MOST_TEACHERS]
-    total = sum(alpha[name] for name in kept)
-    return {name: alpha[name] / total for name in kept}
 
 
 def _spec(workspace: Workspace, task: Task) -> dict[str, Any]:

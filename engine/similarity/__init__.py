@@ -4,7 +4,19 @@ Knows arrays only: features `[n, d]`, pseudo-labels `[n, Z]` and labels `[n]`, f
 """
 
 from engine.similarity.metric import Metric
+from engine.similarity.pairs import PairTerms, pair_terms
 from engine.similarity.registry import METRICS, metric, score
 from engine.similarity.standings import MeanRanks, Standing, Standings, standings
 
-__all__ = ["METRICS", "MeanRanks", "Metric", "Standing", "Standings", "metric", "score", "standings"]
+__all__ = [
+    "METRICS",
+    "MeanRanks",
+    "Metric",
+    "PairTerms",
+    "Standing",
+    "Standings",
+    "metric",
+    "pair_terms",
+    "score",
+    "standings",
+]

@@ -36,6 +36,13 @@ def centered(matrix: npt.NDArray[Floats]) -> npt.NDArray[Floats]:
     return np.asarray(result)
 
 
+def unit_rows(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """The rows of `matrix [n, d]` scaled to length 1, in float32; one without any length stays 0."""
+    rows = np.asarray(matrix, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny))
+
+
 def compact(matrix: FloatArray) -> FloatArray:
     """The rows `[n, d]` in coordinates of the space they span: `[n, min(n, d)]`, same inner products and distances."""
     n, d = matrix.shape

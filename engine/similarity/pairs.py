@@ -6,6 +6,7 @@ Roig 2019, "Representation Similarity Analysis for Efficient Task Taxonomy & Tra
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray
+from engine.evaluation.arrays import FloatArray, IntArray, as_labels, as_matrix, require_same_length
 from engine.similarity.binned_pairs import MANY_IMAGES, BinnedPairs, Distances
 from engine.similarity.metric import Card, Metric
 from engine.similarity.once import once
@@ -68,6 +69,51 @@ def rsa(first: Pairs, second: Pairs) -> float:
             f"RSA needs 3 images or more, and there are {first.points.n}: two images are one pair only."
         )
     return 100 * _rank_correlation(first.doubled_ranks, second.doubled_ranks)
+
+
+@dataclass(frozen=True)
+class PairTerms:
+    """PARC, pair by pair; every matrix is `[n, n]`, symmetric, with a diagonal of 0.
+
+    value: PARC, the sum of `terms` above the diagonal. distances: 1 - correlation, 0 to 2. places: share 0..1 of all
+    pairs that lie nearer, half of those as near counted in. terms: what a pair adds; above 0 it speaks for the teacher.
+    """
+
+    value: float
+    distances: FloatArray
+    places: FloatArray
+    terms: FloatArray
+
+
+def pair_terms(features: npt.ArrayLike, labels: npt.ArrayLike) -> PairTerms:
+    """PARC of `features [n, d]` and `labels [n]` taken apart: Spearman's correlation is a mean over all pairs of the
+    product of two standardized values, the rank of the distance and "different label". Raises as `parc`.
+
+    >>> found = pair_terms([[3.0, 0.1, 0.0], [2.0, 0.0, 0.1], [0.0, 0.2, 2.0], [0.1, 0.0, 3.0]], [0, 0, 1, 1])
+    >>> round(found.value, 2), round(float(np.triu(found.terms).sum()), 2)
+    (82.81, 82.81)
+    """
+    matrix, ids = as_matrix(features, "features"), as_labels(labels)
+    require_same_length(features=matrix, labels=ids)
+    pairs, classes = Pairs(Points(matrix)), Classes(ids)
+    value = parc(pairs, classes)
+    ranks = pairs.doubled_ranks.astype(np.float64) / 2
+    different = (~_same_class(classes.codes)).astype(np.float64)
+    terms = (ranks - ranks.mean()) * (different - different.mean()) / (ranks.std() * different.std())
+    count = len(ranks)
+    return PairTerms(
+        value,
+        _square(np.asarray(pairs.distances, dtype=np.float64), len(matrix)),
+        _square((ranks - 0.5) / count, len(matrix)),
+        _square(100 * terms / count, len(matrix)),
+    )
+
+
+def _square(upper: FloatArray, n: int) -> FloatArray:
+    """The symmetric matrix `[n, n]` of a value for each pair, in the order of the distances; its diagonal is 0."""
+    found = np.zeros((n, n))
+    found[np.triu_indices(n, 1)] = upper
+    return found + found.T
 
 
 class Pairs:
@@ -317,7 +363,7 @@ PARC = Metric(
     title="PARC",
     summary="Are images with different labels farther apart in the teacher's features than images with the same?",
     labels_per_class=2,
-    range="-100 to 100; higher is better, 0 is unrelated",
+    range="−100 to 100; higher is better, 0 is unrelated",
     rule="clip",
     cost="n² d + n² log n",
     reference="Bolya et al. 2021",
@@ -345,7 +391,7 @@ RSA = Metric(
     needs=("features",),
     needs_one_of=("features2", "pseudo_labels"),
     labels_per_class=0,
-    range="-100 to 100; higher is more alike, 0 is unrelated",
+    range="−100 to 100; higher is more alike, 0 is unrelated",
     rule="clip",
     cost="n² d + n² log n",
     reference="Dwivedi and Roig 2019",

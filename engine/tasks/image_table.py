@@ -230,7 +230,9 @@ def image_table(workspace: Workspace, task: str) -> ImageTable:
 @lru_cache(maxsize=16)  # ours: tasks that are looked at side by side; of each, the ids are in memory
 def _opened(workspace: Workspace, task: str, *stamps: int) -> ImageTable:
     def may_read(real: Path) -> bool:
-        return allowed_root(real, import_settings(workspace)) is not None
+        return (
+            allowed_root(real, import_settings(workspace.machine)) is not None
+        )  # a visitor reads the host's tasks too
 
     return ImageTable(workspace.tasks / task / IMAGES_FILE, may_read)
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import DamagedFileError, StorageError
-from engine.files import in_words, make_folder, storage_error
+from engine.files import in_words, make_folder, make_own, storage_error
 from engine.images.rendering import threads
 from engine.jobs import FileLock
 from engine.records import Count, read_record, write_record
@@ -283,6 +283,7 @@ class _Pixels:
     def _opened(self) -> Iterator[int]:
         """The file, long enough for all rows."""
         length = len(self.task.images) * self.row_bytes
+        make_own(self.path)
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             try:

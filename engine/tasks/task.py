@@ -12,7 +12,6 @@ from typing import Annotated, Any, TypeAlias, TypedDict
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -272,6 +271,8 @@ def write_revision(folder: Path, column: str, image_ids: Sequence[str], values: 
 
 def _revision(ids: pa.Array, values: pa.Array) -> str:
     """The name of a revision: a hash of the image ids and their values."""
+    import pyarrow.compute as pc  # a tenth of a second that a process which only reads a source does not wait for
+
     lines = pc.binary_join_element_wise(ids, values.cast(pa.large_string()), pa.scalar("\t", pa.large_string()))
     content = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), pa.scalar("\n", pa.large_string()))
     return hashlib.sha256(content[0].as_buffer()).hexdigest()[:12]

@@ -36,13 +36,15 @@ class Removed:
 def remove_task(workspace: Workspace, name: str) -> str:
     """Move an own task, with what teachers said of its images, to the trash; gives its id there.
 
-    A task that is damaged can be removed as well. Raises UnknownNameError, InvalidInputError for a bundled one,
-    StorageError.
+    A task that is damaged can be removed as well. Raises UnknownNameError, InvalidInputError for a bundled one
+    or one of a demo, StorageError.
     """
     if name not in (names := task_names(workspace)):
         raise UnknownNameError("task", name, names)
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
+    if workspace.is_shared(workspace.tasks / name):
+        raise InvalidInputError(f"{name!r} belongs to the demo and stays: only tasks of your own can be removed.")
     identifier = entry_id(name)
     place = make_folder(workspace.trash / identifier)
     _move(workspace.tasks / name, place / _TASK)  # one step: it is there, or in the trash

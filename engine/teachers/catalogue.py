@@ -104,6 +104,8 @@ def remove_teacher(workspace: Workspace, name: str) -> None:
         raise InvalidInputError(f"The teacher {name!r} comes with the program and cannot be removed.")
     if name not in (names := _added_names(workspace)):
         raise UnknownNameError("added teacher", name, names)
+    if workspace.is_shared(workspace.teachers / name):
+        raise InvalidInputError(f"The teacher {name!r} belongs to the demo and stays: remove those that you added.")
     record = _readable(workspace, name)
     folder = teacher_folder(workspace, name)
     doomed = folder.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{name}"

@@ -36,6 +36,7 @@ from engine.teachers.hub import (
 from engine.teachers.install import checked_record, install_network, job_progress
 from engine.teachers.model import check_architecture
 from engine.teachers.pretrained import (
+    Pretrained,
     class_names,
     collections_of,
     configuration,
@@ -54,7 +55,11 @@ LARGEST_CONFIG = 16 * 2**20  # bytes; ours: ten times that of a network with 10,
 def request_hub(
     workspace: Workspace, name: str, about: TeacherDescription, size: int | None, pooling: str | None = None
 ) -> Job:
-    """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub."""
+    """Queue the adding of pretrained weights: a name of timm's registry, or `owner/name` on the hub.
+
+    Raises UnavailableError for a visitor of a demo, who downloads nothing.
+    """
+    workspace.refuse_visitors("Adding a teacher", "use the teachers that are here")
     spec = {"name": name, "about": asdict(about), "size": size, "pooling": pooling}
     return request(workspace.jobs, "add-teacher", kind=KIND, spec=spec, device="cpu", lane=IMPORT)
 
@@ -134,8 +139,8 @@ def weights_here(workspace: Workspace, name: str) -> bool:
             any(local_file(workspace, name, file) for file in HUB_FILES)
             and local_file(workspace, name, CONFIG_FILE) is not None
         )
-    found = _from_registry(bare)
-    return any(local_file(workspace, found.repository, file) for file in found.files)
+    entry, _, files = _of_registry(bare)
+    return any(local_file(workspace, entry.repository, file) for file in files)
 
 
 @dataclass(frozen=True)
@@ -157,23 +162,29 @@ class _Found:
     config: Mapping[str, Any]
 
 
-def _from_registry(name: str) -> _Found:
+def _of_registry(name: str) -> tuple[Pretrained, dict[str, Any], tuple[str, ...]]:
+    """What timm knows of weights, and the files that may hold them. Raises WorkbenchError for those it cannot give."""
     entry = get_pretrained(name)
     if not entry.repository:
         raise UnavailableError(f"timm names no repository for the weights {entry.name!r}: choose other ones.")
     if not entry.usable:
         raise InvalidInputError(f"{entry.name!r} gives no vector of features per image: choose other weights.")
     config = configuration(entry.name)
-    if isinstance(config.get("custom_load"), str) and not config.get("hf_hub_filename"):
+    file = config.get("hf_hub_filename")
+    if isinstance(config.get("custom_load"), str) and not file:
         raise UnavailableError(
             f"timm loads {entry.name!r} in a way of its own, from no single file: choose other ones."
         )
-    file = config.get("hf_hub_filename")
+    return entry, config, (file,) if file else HUB_FILES
+
+
+def _from_registry(name: str) -> _Found:
+    entry, config, files = _of_registry(name)
     return _Found(
         name=entry.name,
         architecture=entry.name,
         repository=entry.repository,
-        files=(file,) if file else HUB_FILES,
+        files=files,
         license=entry.license,
         size=entry.size,
         fixed_size=bool(config.get("fixed_input_size")),

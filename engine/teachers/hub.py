@@ -58,6 +58,7 @@ def hub_file(workspace: Workspace, repository: str, file: str, progress: Progres
     """
     if (here := local_file(workspace, repository, file)) is not None:
         return here
+    workspace.refuse_visitors("Downloading networks", "choose one whose weights are here")
     progress(0, None, "bytes", f"Asking the hub for {file}")
     try:
         require_name(constants.ENDPOINT)

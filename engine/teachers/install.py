@@ -134,7 +134,10 @@ def checked_record(
 
 
 def stage(workspace: Workspace, content: BinaryIO) -> str:
-    """Keep an upload in the workspace until its job takes it, and give the name under which. Raises StorageError."""
+    """Keep an upload in the workspace until its job takes it, and give the name under which. Raises StorageError,
+    UnavailableError for a visitor of a demo.
+    """
+    workspace.refuse_visitors("Adding a teacher", "use the teachers that are here")  # its file is read unconfined
     folder = make_folder(workspace.uploads)
     remove_temporary(folder, older_than=OLD_UPLOAD)
     for old in filter(lambda path: _STAGED.fullmatch(path.name), folder.iterdir()):  # those of imports lie there too

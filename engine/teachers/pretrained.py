@@ -117,7 +117,7 @@ def search(
 
 def get_pretrained(name: str) -> Pretrained:
     """The weights that timm calls `name`; an architecture alone means its default weights. Raises UnknownNameError."""
-    by_name = {entry.name: entry for entry in pretrained()}
+    by_name = _by_name()
     if name in by_name:
         return by_name[name]
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) and "." not in name else None
@@ -132,6 +132,11 @@ def pretrained() -> tuple[Pretrained, ...]:
     """All pretrained networks that the installed timm knows, by name."""
     costs = _costs()
     return tuple(_entry(name, costs) for name in sorted(timm.list_models(pretrained=True)))
+
+
+@cache
+def _by_name() -> dict[str, Pretrained]:
+    return {entry.name: entry for entry in pretrained()}
 
 
 @cache
@@ -194,19 +199,19 @@ def collections_of(tag: str) -> tuple[str, ...]:
 
 
 def _entry(name: str, costs: dict[str, tuple[int, float, int]]) -> Pretrained:
-    config = configuration(name)
+    config: Any = timm.get_pretrained_cfg(name)  # not as a dict, which for all of them would take half a second
     architecture, _, tag = name.partition(".")
-    repository = config.get("hf_hub_id") or ""
+    repository = config.hf_hub_id or ""
     parameters, gflops, width = costs.get(name, (None, None, 1))
-    license = config.get("license") or ""
+    license = config.license or ""
     return Pretrained(
         name=name,
         architecture=architecture,
         tag=tag,
         repository=f"{repository}{name}" if repository.endswith("/") else repository,
         license="" if license in UNKNOWN_LICENSES else license,
-        size=int(config["input_size"][-1]),
-        classes=_named_classes(config),
+        size=int(config.input_size[-1]),
+        classes=_named_classes(int(config.num_classes or 0)),
         parameters=parameters,
         gflops=gflops,
         usable=bool(repository and width),
@@ -214,9 +219,8 @@ def _entry(name: str, costs: dict[str, tuple[int, float, int]]) -> Pretrained:
     )
 
 
-def _named_classes(config: dict[str, Any]) -> int:
-    count = int(config.get("num_classes") or 0)
-    return count if count and infer_imagenet_subset(config) is not None else 0
+def _named_classes(count: int) -> int:
+    return count if infer_imagenet_subset({"num_classes": count}) is not None else 0
 
 
 @cache

@@ -1,16 +1,48 @@
 """Fixtures of the app's tests."""
 
+import os
 import shutil
 from contextlib import nullcontext
+from functools import cache
 
 import pytest
 
+from engine import maps
 from engine.images.decoder import Decoders
-from engine.intake import ingest, previews
+from engine.installation import bundled
+from engine.intake import discovery, ingest, previews
 from engine.settings import ImportSettings
 from engine.tasks.task import load_task
 from engine.workspace import Workspace
 from tests.app import made_tasks
+from tests.engine.intake.parsing_here import InThisProcess
+
+
+@pytest.fixture(autouse=True, scope="session")
+def spared():
+    """What a student costs is counted once for all apps that tests begin, and no file is waited for until it is on
+    the disk.
+    """
+    from app.views.distill import form
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(form, "cost", cache(form.cost))
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch, tmp_path):
+    """No ranking and no map came with the program: they would be shown in place of what a test has made."""
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "no maps")
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", tmp_path / "no rankings")
+
+
+@pytest.fixture
+def recorded_assets(nothing_recorded, monkeypatch):
+    """What comes with the program is there after all."""
+    monkeypatch.setattr(maps, "ASSETS", bundled("maps"))
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", bundled("rankings"))
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +54,8 @@ def decoder():
 
 @pytest.fixture
 def one_decoder(monkeypatch, decoder):
-    """Previews and imports of this process share it."""
+    """Previews and imports of this process share it, and parse sources here."""
+    monkeypatch.setattr(discovery, "Confined", InThisProcess)
     for module in (ingest, previews):
         monkeypatch.setattr(module, "Decoders", lambda settings: nullcontext(decoder))
 

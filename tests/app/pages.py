@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from streamlit.components.v2 import manifest_scanner
+from streamlit.navigation.page import StreamlitPage
 from streamlit.testing.v1 import AppTest
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 TIMEOUT = 60  # s; three are not enough on a busy machine
+# Streamlit looks through all installed packages for components once a server, and an `AppTest` is one each.
+COMPONENTS = cache(manifest_scanner.scan_component_manifests)
+
+
+def begun(timeout: float = TIMEOUT, **url: str) -> AppTest:
+    """The app with its pages registered, and none drawn yet: whoever asks for one does not wait for Start."""
+    app = AppTest.from_file(str(MAIN), default_timeout=timeout)
+    for key, value in url.items():
+        app.query_params[key] = value
+    with (
+        mock.patch.object(StreamlitPage, "run"),
+        mock.patch.object(manifest_scanner, "scan_component_manifests", COMPONENTS),
+    ):
+        return app.run()
 
 
 def open_page(name: str, /, session: dict[str, Any] | None = None, **url: str) -> AppTest:
     """The page called `name` after its first run, with what the URL and the session bring."""
-    app = AppTest.from_file(str(MAIN), default_timeout=TIMEOUT)
-    app.run()  # registers the pages
+    app = begun()
     for key, value in url.items():
         app.query_params[key] = value
     for key, value in (session or {}).items():

@@ -12,15 +12,18 @@ from app import queues
 from app.components import escaping
 from app.components.escaping import JOINER, escape, escape_badge, escape_chart
 from app.views.add_teacher.draft import AddTeacherDraft
+from app.views.learn.draft import LearnDraft
 from engine.features import add_outputs
 from engine.intake import ImportRequest, import_images
+from engine.lessons import lesson_material
 from engine.runs import plan, start
+from engine.tasks import usual_draw
 from engine.tasks.task import load_task
 from engine.teachers import TeacherDescription
 from engine.workspace import Workspace
 from tests.app import made_runs
 from tests.app.made_features import extracted
-from tests.app.pages import open_page
+from tests.app.pages import open_page, shown
 from tests.engine.intake import made_sources as made
 
 # Each begins something of Markdown, of Streamlit's own or of Plotly's.
@@ -28,7 +31,7 @@ HOSTILE = "www.evil.example http://evil.example me@evil.example <b>x</b> ![i](//
 HOSTILE_CLASS = "<b>www.evil.example :smile: &lt;"
 RAW = ("www.", "http:/", "me@", "<b>", "![", ":material/home", ":smile", "->", "&lt;")  # as Streamlit would read them
 LITERAL = {"options", "default", "id", "key", "form_id", "figure", "data", "url", "element_id", "placeholder", "proto"}
-LITERAL |= {"raw_value"}  # which of the options is chosen
+LITERAL |= {"raw_value", "raw_values"}  # which of the options are chosen
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,10 @@ def problems(app):
         for element in elements(block):
             kind = element.type
             proto = getattr(element, "proto", None)
+            if kind == "table":  # whose cells are Markdown
+                cells = [str(cell) for cell in element.value.to_numpy().ravel()]
+                found += [f"table: {cell}" for cell in cells for raw in RAW if raw in unescaped(cell)]
+                continue
             if proto is None or kind in PLAIN:
                 continue
             if kind == "plotly_chart":  # names of values are read in templates alone
@@ -170,6 +177,24 @@ def test_no_page_reads_what_a_user_wrote(hostile, home, name, session):
         made_runs.finish(home, comparison)
     app = open_page(name, session=session, task="hostile")
     assert problems(app) == []
+
+
+def test_no_lesson_reads_what_a_user_wrote(hostile):
+    names = [teacher.name for teacher in lesson_material(hostile.workspace, hostile, usual_draw(hostile)).spread(6)]
+    chosen = {
+        "pseudo-labels": {"guess": names[0]},
+        "ranking": {"order": ",".join(names)},
+        "weights": {"effective": "1"},
+    }
+    chosen |= {"pairs": {"place": "1"}, "consensus": {"class": HOSTILE_CLASS}, "labels": {"task-of": "mnist"}}
+    chosen |= {"bias": {"class": HOSTILE_CLASS, "as": "lion"}}
+    values = {(key, name): value for key, found in chosen.items() for name, value in {**found, "show": "1"}.items()}
+    draft = LearnDraft(subject="hostile", values=values)
+    app = open_page("learn", session={LearnDraft.key(): draft}, task="hostile")
+    for key in chosen:
+        app = shown(app.selectbox(key="widget lesson").set_value(key).run())
+        assert not [button for button in app.button if button.key == f"show {key}"], f"{key} shows its answer"
+        assert problems(app) == [], key
 
 
 def test_the_check_sees_what_is_not_escaped(hostile, monkeypatch):

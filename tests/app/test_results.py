@@ -246,7 +246,7 @@ def test_the_weights_used_are_listed(home, three_seeds):
         "ImageNet photographs, EfficientNet-Lite0",
         "Clip art in 13 subjects",
     ]
-    assert list(weights["DistillWeighted"]) == ["0.70", "0.20", "0.10"]
+    assert list(weights["DistillWeighted"]) == ["0.700", "0.200", "0.100"]
     assert "Effective number of teachers: DistillWeighted 2.2" in text_of(app)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app import queues
+from app.components.escaping import escape
 from app.views.task import page
 from engine.review import open_task
 from engine.tasks import Draw, all_labels
@@ -111,9 +112,9 @@ def test_facts_and_the_counts_of_each_class_are_a_click_away(home):
     app = open_page("task", session={"task facts": True}, task="emoji-fluent")
     facts = app.table[0].value.iloc[:, 0]
     task = open_task(home, "emoji-fluent")
-    assert facts["License"] == task.record.license
-    assert facts["Source"] == task.record.source
-    assert facts["Held-out images"] == task.record.split_rule.replace(" %", "\u00a0%")
+    assert facts["License"] == escape(task.record.license)
+    assert facts["Source"] == escape(task.record.source)
+    assert facts["Held-out images"] == escape(task.record.split_rule.replace(" %", "\u00a0%"))
     table = app.dataframe[0].value
     assert list(table["Class"]) == list(task.classes)
     assert table["Labeled"].sum() == 45

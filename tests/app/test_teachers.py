@@ -135,7 +135,7 @@ def test_without_a_ranking_the_weights_are_equal_shares_and_say_so(home, task):
 
 def with_panel(home, task, resamples=6):
     """What the job would leave in the workspace: all metrics with intervals."""
-    spec = panels._spec(home, task, Draw())
+    spec = panels.panel_spec(home, task, Draw())
     found = teacher_panel(home, task, resamples=resamples)
     write_record(panels._path(home, spec), found)
     return found

@@ -87,7 +87,8 @@ def measure(workbench: Workbench, server: Server, repeats: int) -> dict[str, lis
 def prepare(workbench: Workbench) -> None:
     """Let the teachers look and the speed be measured first: both are computing."""
     workbench.open(f"teachers?task={TASK}")
-    workbench.button("Rank the teachers").click()
+    workbench.button("Compute it here").click()
+    expect(workbench.tab.get_by_text("Recorded", exact=True)).to_have_count(0, timeout=5 * PATIENCE)
     workbench.await_text("Effective number of teachers", 5 * PATIENCE)
     workbench.open(f"distill?task={TASK}")
     workbench.button("Measure it").click()

@@ -84,7 +84,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _stop_workers(workspace: Workspace) -> None:
     """A worker outlives its server on purpose; not the server of a test."""
-    for job in (job for root in workspace.job_folders for job in jobs.list_jobs(root)):
+    for job in (job for root in workspace.queued_folders for job in jobs.list_jobs(root)):
         now = jobs.status(job)
         if now.state == "running" and now.pid is not None:
             processes.send_signal(now.pid, now.pid_started, signal.SIGKILL)

@@ -84,11 +84,10 @@ def rank_teachers(tab: Workbench) -> None:
 
 def lasso_images(tab: Workbench) -> None:
     tab.go("features")
-    tab.button("Draw the UMAP as well").click()
-    ready = tab.tab.get_by_test_id("stMain").get_by_role("radio", name="UMAP", exact=True)
-    expect(ready).to_be_visible(timeout=LONG)  # until then it is called "UMAP (being drawn)"
+    tab.await_text("Nearest neighbor right")
+    tab.choose("One or two")  # its UMAP came with the program
+    expect(tab.tab.locator(".maps figcaption").first).to_contain_text("UMAP", timeout=LONG)
     tab.settle()
-    tab.choose("Lasso")
     tab.lasso()
     picked = tab.tab.get_by_test_id("stMain").locator("figure img")
     expect(picked.nth(4)).to_be_visible()

@@ -64,8 +64,9 @@ class Workbench:
         expect(self.tab.get_by_test_id("stMain")).to_contain_text(text, timeout=patience)
 
     def lasso(self, reach: float = 0.42) -> None:
-        """Draw a ring around the middle of the map on Features, in lasso mode; `reach` is a share of its width."""
-        plot = self.tab.locator(".js-plotly-plot .nsewdrag").first
+        """Draw a ring around the middle of the first map on Features; `reach` is a share of its width."""
+        self.tab.locator('[data-tool="lasso"]').click()
+        plot = self.tab.locator(".stage").first
         plot.scroll_into_view_if_needed()
         box = plot.bounding_box()
         assert box is not None

@@ -3,8 +3,9 @@
 import pytest
 
 from engine.images.decoder import Decoders
-from engine.intake import ImportRequest, import_images
+from engine.intake import ImportRequest, discovery, import_images
 from engine.settings import ImportSettings
+from tests.engine.intake.parsing_here import InThisProcess
 
 
 @pytest.fixture(scope="session")
@@ -14,8 +15,9 @@ def decoders():
 
 
 @pytest.fixture
-def bring(home, decoders):
-    """Import a source into the workspace."""
+def bring(home, decoders, monkeypatch):
+    """Import a source into the workspace, parsed in this process."""
+    monkeypatch.setattr(discovery, "Confined", InThisProcess)
 
     def call(source, title="mine", **fields):
         return import_images(home, ImportRequest(source=str(source), title=title, **fields), decoders=decoders)

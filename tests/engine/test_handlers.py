@@ -21,6 +21,7 @@ FORBIDDEN = {  # in the order in which one process loads them, each on top of th
     "add-checkpoint": NEVER | COMPILER,
     "add-outputs": NEVER | COMPILER,
     "map": NEVER | COMPILER,
+    "student-maps": NEVER | COMPILER,
     "extraction": NEVER | COMPILER,
     "look": NEVER | COMPILER,
     "panel": NEVER | COMPILER,

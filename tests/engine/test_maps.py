@@ -1,4 +1,5 @@
 import dataclasses
+from importlib.metadata import version
 from threading import Thread
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_the_job_looks_at_what_is_missing_and_leaves_a_map(home, task, monkeypat
 
 
 def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
-    path = maps._path(home.maps, task, get_teacher(home, TEACHER), "umap", False)
+    path = maps._path(home.maps, task, get_teacher(home, TEACHER), "umap", False, task.revision)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a map")
     assert maps.read_map(home, task, TEACHER, "umap") is None
@@ -136,13 +137,37 @@ def test_a_damaged_map_can_be_made_again(home, task, monkeypatch):
 
 def test_a_map_that_comes_with_the_program_is_there_at_once(home, task, tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
-    rows = maps.map_rows(task)
+    rows, teacher = maps.map_rows(task), get_teacher(home, TEACHER)
     drawn = maps.Map("umap", rows, np.random.default_rng(0).normal(size=(len(rows), 2)).astype(np.float32))
-    maps.write_map(tmp_path / "assets", task, get_teacher(home, TEACHER), drawn)
+    maps.record_map(tmp_path / "assets", task, teacher, drawn)
     found = maps.read_map(home, task, TEACHER, "umap")
     assert np.array_equal(found.rows, rows)
-    assert np.array_equal(found.coordinates, drawn.coordinates)
+    assert np.abs(found.coordinates - drawn.coordinates).max() <= np.ptp(drawn.coordinates, axis=0).max() / 2**16
+    assert found.recorded == f"umap-learn {version('umap-learn')}"
     assert maps.read_map(home, task, "letters", "umap") is None
+    assert maps.read_map(home, task, TEACHER, "pca") is None
+    assert maps.read_map(home, task, TEACHER, "umap", whole=True) is None
+    maps.write_map(home.maps, task, teacher, drawn)  # one that was drawn here takes its place
+    assert maps.read_map(home, task, TEACHER, "umap").recorded == ""
+
+
+def test_a_recorded_map_of_something_else_is_refused(home, task, tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
+    rows, teacher = maps.map_rows(task), get_teacher(home, TEACHER)
+    maps.record_map(tmp_path / "assets", task, teacher, maps.Map("umap", rows, np.eye(len(rows), 2, dtype=np.float32)))
+    assert maps.recorded_map(task, teacher) is not None
+    for change in ("labels", "split"):  # as they would be after a change: another revision
+        other = Task(home, dataclasses.replace(task.record, **{change: "0" * 12}))
+        other.__dict__["splits"] = task.splits
+        assert maps.recorded_map(other, teacher) is None
+    assert maps.recorded_map(task, dataclasses.replace(teacher, input_size=teacher.input_size + 1)) is None
+    monkeypatch.setattr(maps, "UMAP_MIN_DISTANCE", 0.5)
+    assert maps.recorded_map(task, teacher) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(maps, "ASSETS", tmp_path / "assets")
+    path = tmp_path / "assets" / task.name / f"{TEACHER}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert maps.recorded_map(task, teacher) is None
 
 
 def test_a_job_of_a_task_that_has_changed_since_says_so(home, task):
@@ -221,3 +246,31 @@ def test_a_large_map_starts_from_pca(monkeypatch):
     assert told[-1] == (maps.EPOCHS_OF_MANY, maps.EPOCHS_OF_MANY, maps.EPOCHS)
     centers = np.stack([drawn[labels == label].mean(axis=0) for label in range(3)])
     assert np.array_equal(np.linalg.norm(drawn[:, None] - centers, axis=2).argmin(axis=1), labels)
+
+
+def test_a_map_stays_when_labels_change_and_one_that_went_by_the_revision_is_found(home, task):
+    record, rows = get_teacher(home, TEACHER), maps.map_rows(task)
+    drawn = maps.Map("umap", rows, np.zeros((len(rows), 2), np.float32))
+    maps.write_map(home.maps, task, record, drawn)
+    labels = task.labels.copy()
+    labels[rows[0]] = (labels[rows[0]] + 1) % len(task.classes)
+    revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
+    changed = Task(task.workspace, dataclasses.replace(task.record, labels=revision))
+    assert changed.revision != task.revision
+    assert maps.read_map(home, changed, TEACHER, "umap") is not None
+    [path] = home.maps.rglob("*.safetensors")
+    path.rename(maps._path(home.maps, task, record, "umap", False, task.revision))
+    assert maps.read_map(home, task, TEACHER, "umap") is not None
+    assert maps.read_map(home, changed, TEACHER, "umap") is None
+
+
+def test_one_job_draws_the_maps_of_several_teachers(home, task, monkeypatch):
+    monkeypatch.setattr(maps, "LARGEST_MAP", 40)
+    names = [TEACHER, "letters"]
+    for name in names:
+        pretend(home, task, maps.map_rows(task), clusters(task.labels[maps.map_rows(task)]), name)
+    monkeypatch.setattr(maps, "umap_coordinates", lambda features, progress: features[:, :2])
+    job = maps.request_maps(home, task, names, "cpu")
+    assert maps.asked_teachers(job.spec) == {name: get_teacher(home, name).key for name in names}
+    assert run(job) == worker.DONE, status(job).message
+    assert all(maps.read_map(home, task, name, "umap") is not None for name in names)

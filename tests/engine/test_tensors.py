@@ -34,6 +34,15 @@ def test_tensors_come_back_also_to_other_readers(path: Path) -> None:
         assert file.metadata()["about"] == '{"step": 4, "sha256":"none"}'
 
 
+def test_an_array_that_lies_column_by_column_comes_back(tmp_path: Path) -> None:
+    chosen = np.arange(12.0).reshape(3, 4)[:, [0, 1, 3]]
+    assert not chosen.flags["C_CONTIGUOUS"]
+    write_tensors(tmp_path / "x.safetensors", {"chosen": chosen, "one": np.array(2.5)})
+    found = read_tensors(tmp_path / "x.safetensors", "numpy")
+    assert (found["chosen"] == chosen).all()
+    assert found["one"] == 2.5
+
+
 def test_arrays_come_back(tmp_path: Path) -> None:
     write_tensors(tmp_path / "x.safetensors", {"rows": np.arange(5), "halves": np.ones((5, 2), np.float16)})
     assert read_tensors(tmp_path / "x.safetensors", "numpy")["rows"].tolist() == [0, 1, 2, 3, 4]

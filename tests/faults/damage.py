@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from engine.workspace import Workspace
+from tests.faults.account import Account
 from tests.faults.visits import PAGES, VERBS, Look, look
 from tests.faults.ways import Way, ways
 from tests.faults.workspace import (
@@ -30,7 +31,11 @@ from tests.faults.workspace import (
 )
 
 # Verbs that read one kind of file of a workspace alone; the first of them starts a process, which takes seconds.
-READ_ALONE = {"import": ("settings.json",), "benchmark": ("result.json",)}
+READ_ALONE = {
+    "import": ("settings.json",),
+    "benchmark": ("result.json",),
+    "predict": ("student", "student.json", "likeness", "job.json, done"),
+}
 NEIGHBORS = ("birds", "cells", "scans")  # tasks that Start shows whatever has become of a file of another one
 
 
@@ -111,18 +116,24 @@ def _print(kind: str, found: Found) -> None:
         print(f"  {name}, {example}", flush=True)
 
 
-def main(only: list[str] | None = None) -> int:
-    """Run the campaign; 1 if anything ended in an error of the program, or took another task with it."""
-    found = campaign(only).values()
-    errors = sum(sum(kind.errors.values()) for kind in found)
-    print(
-        f"{sum(kind.cases for kind in found)} cases, {sum(kind.looks for kind in found)} pages and verbs: "
-        f"{errors} program errors, other tasks lost in {sum(kind.lost for kind in found)}"
-    )
-    return 1 if errors or any(kind.lost for kind in found) else 0
+def account(only: list[str] | None = None) -> Account:
+    """The campaign in figures; what is wrong: an error of the program, or another task that was taken along."""
+    found = campaign(only)
+    errors: Counter[str] = sum((one.errors for one in found.values()), Counter())
+    figures = {
+        "kinds of file": len(found),
+        "damaged files": sum(one.cases for one in found.values()),
+        "looks at a page or a verb": sum(one.looks for one in found.values()),
+        "damaged files named by some page or verb": sum(one.named for one in found.values()),
+        "pages dead beyond the damaged thing": sum(one.lost for one in found.values()),
+        "tracebacks": errors.total(),
+    }
+    wrong = [f"{kind}: {name}, {said}" for kind, one in found.items() for name, said in one.examples.items()]
+    wrong += [f"{kind}: Start lacks another task, {one.lost} times" for kind, one in found.items() if one.lost]
+    return Account(figures, tuple(wrong))
 
 
 if __name__ == "__main__":
     import sys
 
-    sys.exit(main(sys.argv[1:]))
+    print(*account(sys.argv[1:]).lines(), sep="\n")

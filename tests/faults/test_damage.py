@@ -36,6 +36,14 @@ CASES = [
     ("student.json", "classes is null", [], ["export"]),
     ("events.jsonl, stopped", "a point without its fields", ["distill"], []),
     ("checkpoint", "empty", [], ["job"]),
+    ("predictions.parquet", "200 flipped bytes", ["errors"], []),
+    ("predictions.parquet", "another file's content", ["trust"], []),
+    ("part of predictions", "cut at 50%", ["predict"], []),
+    ("job.json, predictions", "a list", ["predict"], []),
+    ("job.json, predictions", "without kind", ["predict"], []),
+    ("table.json of formats", "a list", ["take away"], []),
+    ("result.json", "a number", [], ["report"]),
+    ("comparison", "another file's content", [], ["report"]),
 ]
 MENDED = ("checkpoint",)  # training begins anew, which its log says
 
@@ -49,6 +57,7 @@ def home(tmp_path_factory):
         threads = torch.get_num_threads()
         torch.set_num_threads(2)  # as when the runs were made: they are compared again under their own names
         workspace.renew(folder)
+        workspace.extend(folder)
         yield folder
         torch.set_num_threads(threads)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,14 +20,14 @@ from engine.errors import UnavailableError, WorkbenchError
 from engine.jobs import processes
 from engine.runs import QueueThread, execution, queue
 from engine.workspace import Workspace
+from tests.app.pages import begun
 from tests.faults.workspace import COMPARISON, DONE, METHODS, STOPPED, TASK, TEACHER, TEACHERS
 
-MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 PROGRAM_ERRORS = ("error in the program", "Traceback")
 NOT_TRAINED = "Nothing is trained in this campaign."
 AMONG = ["--teachers", ",".join(TEACHERS), "--device", "cpu"]
 STUDENT = ["--architecture", "test_efficientnet", "--start", "random", "--size", "32", "--images", "800"]
-PAGES = {  # the view, and which part of it
+PAGES = {  # the view, and which part of it (of Results, which section)
     "start": ("start", "images"),
     "task": ("task", "images"),
     "check": ("task", "check"),
@@ -35,7 +36,11 @@ PAGES = {  # the view, and which part of it
     "add a teacher": ("add_teacher", "images"),
     "features": ("features", "images"),
     "distill": ("distill", "images"),
-    "results": ("results", "images"),
+    "results": ("results", "accuracy"),
+    "errors": ("results", "errors"),
+    "trust": ("results", "trust"),
+    "labels": ("results", "labels"),
+    "take away": ("results", "take-away"),
     "predict": ("predict", "images"),
     "import": ("importing", "images"),
 }
@@ -58,6 +63,9 @@ VERBS: dict[str, list[str]] = {
         *STUDENT,
     ],
     "export": ["export", Path(DONE).name, "--out", "{home}/student"],
+    "report": ["report", COMPARISON, "--out", "{home}/report.html"],
+    "predict": ["predict", Path(DONE).name, "{home}/brought", "--device", "cpu", "--json"],
+    "finish": ["finish", Path(DONE).name, "--device", "cpu", "--json"],
     "import": ["import", "{home}/nothing", "--name", "mine"],
     "benchmark": ["benchmark", "{home}/" + DONE + "/result.json"],
     "teachers remove": ["teachers", "remove", TEACHER],
@@ -88,13 +96,10 @@ def look(home: Workspace, pages: list[str], verbs: list[str], comparison: str = 
 
 
 def _pages(names: list[str], comparison: str) -> Iterator[Look]:
-    app = AppTest.from_file(str(MAIN), default_timeout=3600)
-    for key, value in {"task": TASK, "teacher": TEACHER, "comparison": comparison}.items():
-        app.query_params[key] = value
-    app.run()  # registers the pages
+    app = begun(3600, task=TASK, teacher=TEACHER, comparison=comparison)
     for name in names:
         view, part = PAGES[name]
-        app.query_params["part"] = part
+        app.query_params["section" if view == "results" else "part"] = part
         yield seen(name, app.switch_page(f"views/{view}/page.py").run())
 
 
@@ -122,6 +127,8 @@ def verb(name: str, arguments: list[str]) -> Look:
     if name == "job":  # its traceback goes to its log on purpose; what the user is told is its status
         with contextlib.suppress(WorkbenchError):
             said = io.StringIO(str(jobs.status(jobs.load(Path(arguments[1]))).message))
+    if name == "report" and (page := Path(arguments[-1])).exists():
+        said.write(html.unescape(page.read_text()))
     return Look(name, said.getvalue(), _program_error(said.getvalue()))
 
 

@@ -90,6 +90,17 @@ def _closed(path: Path) -> None:
     path.chmod(0)
 
 
+def _of_another(path: Path) -> None:
+    """The content of another file with the same ending, the nearest one that says something else."""
+    own = path.read_bytes()
+    for folder in list(path.parents)[:4]:
+        for other in sorted(folder.rglob(f"*{path.suffix}")):
+            if path.suffix and other.is_file() and (content := other.read_bytes()) != own:
+                _write(path, content)
+                return
+    _write(path, own[::-1])
+
+
 def _always(content: bytes) -> Callable[[bytes], bytes]:
     return lambda _: content
 
@@ -101,6 +112,7 @@ _OF_ALL = [
     Way("random bytes", _of_content(lambda c: random.Random(len(c)).randbytes(max(64, len(c))))),
     Way("zeros", _of_content(lambda c: bytes(len(c)))),
     *(Way(f"{count} flipped bytes", _of_content(lambda c, n=count: _flip(c, n))) for count in (1, 20, 200)),
+    Way("another file's content", _of_another),
     Way("gone", Path.unlink),
     Way("a folder", _folder),
     Way("closed", _closed),

@@ -40,8 +40,8 @@ def _record(record: TeacherRecord) -> None:
             st.badge("No pseudo-labels", icon=":material/label_off:", color="orange")
     seen = ", ".join((record.collection, *record.further_collections))
     network = (
-        f"{record.architecture} at {record.input_size} px, {record.parameters / 1e6:.2f} M parameters, "
-        f"{record.gflops:.3g} GFLOPs"
+        f"{record.architecture} at {record.input_size} px, {wording.parameters(record.parameters)}, "
+        f"{wording.gflops(record.gflops)}"
         if record.has_network
         else f"its network is not here; it speaks of task {record.weights.task} alone"
     )
@@ -78,7 +78,7 @@ def _preparation(record: TeacherRecord) -> dict[str, str]:
 def _remove_button(name: str, title: str) -> None:
     with st.popover("Remove", icon=":material/delete:", key=f"remove {name}"):
         st.markdown(f"Remove **{escape(title)}** with its files? What it said of images goes too.")
-        st.button("Remove it for good", key=f"really remove {name}", type="primary", on_click=_remove, args=(name,))
+        st.button("Remove it for good", key=f"really remove {name}", on_click=_remove, args=(name,))
 
 
 def _remove(name: str) -> None:

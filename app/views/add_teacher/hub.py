@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import wording
+from app.components import tables, wording
 from app.components.escaping import escape, escape_badge
 from app.views.add_teacher import job
 from app.views.add_teacher.draft import AddTeacherDraft, Wanted
@@ -63,11 +63,16 @@ def _card(entry: Recommended, added: bool) -> None:
             st.badge("Added", icon=":material/check:", color="green")
     st.markdown(escape(entry.note))
     source = entry.source if entry.source.startswith("https://") else f"https://huggingface.co/{entry.repository}"
-    facts = [f"[{escape(entry.repository)}]({source})", _cost_of(entry), _whereabouts(entry.name)]
-    st.caption(" · ".join(fact for fact in facts if fact))
+    st.caption(" · ".join(fact for fact in (_cost_of(entry), _whereabouts(entry.name)) if fact))
+    _link(entry.repository, source)
     st.space("stretch")
     if st.button("Add", key=f"add {entry.name}", icon=":material/add:", disabled=added):
         _start("recommended", entry.name, TeacherDescription(), None)
+
+
+def _link(repository: str, address: str) -> None:
+    """A link to where a network comes from; in a caption, which is paler, it could hardly be read."""
+    st.markdown(f":small[[{escape(repository)}]({address})]")
 
 
 def _cost_of(entry: Recommended) -> str:
@@ -77,7 +82,7 @@ def _cost_of(entry: Recommended) -> str:
         return ""
     if found.parameters is None or found.gflops is None:
         return ""
-    return f"{found.parameters / 1e6:.1f} M parameters, {found.gflops:.3g} GFLOPs at {found.size} px"
+    return f"{wording.parameters(found.parameters)}, {wording.gflops(found.gflops)} at {found.size} px"
 
 
 def search_timm() -> None:
@@ -97,17 +102,14 @@ def search_timm() -> None:
         return
     shown = found[:MOST_SHOWN]
     event = st.dataframe(
-        _table(shown),
+        tables.written(_table(shown), {"Parameters, M": wording.PARAMETERS, "GFLOPs": wording.GFLOPS}),
         hide_index=True,
         height=min(TABLE_PIXELS, ROW_PIXELS * (len(shown) + 1) + 2),
         key=f"timm {hash(tuple(entry.name for entry in shown))}",
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "Parameters, M": st.column_config.NumberColumn(format="%.2f"),
-            "GFLOPs": st.column_config.NumberColumn(
-                format="%.3f", help="Multiply-accumulates / 1e9 of one image at the input size."
-            ),
+            "GFLOPs": st.column_config.NumberColumn(help="Multiply-accumulates / 1e9 of one image at the input size."),
             "Classes": st.column_config.NumberColumn(help="0: it has none, so it gives no pseudo-labels."),
         },
         alt="Pretrained networks of timm with classes, cost, input size, license and collections",
@@ -179,10 +181,8 @@ def _chosen(entry: Pretrained) -> None:
         st.markdown(f"**{escape(entry.name)}**")
         license = escape(entry.license or "not stated by timm")
         weights = f"{(entry.parameters or 0) * BYTES_PER_PARAMETER / 1e6:,.0f} MB" if entry.parameters else "weights"
-        st.caption(
-            f"{_whereabouts(entry.name)} · {weights} · [{escape(entry.repository)}]"
-            f"(https://huggingface.co/{entry.repository}) · license {license}"
-        )
+        st.caption(f"{_whereabouts(entry.name)} · {weights} · license {license}")
+        _link(entry.repository, f"https://huggingface.co/{entry.repository}")
         left, right = st.columns(2)
         title = left.text_input("Title", value=entry.name, key=f"title {entry.name}", max_chars=200)
         collections = right.text_input(

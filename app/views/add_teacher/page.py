@@ -8,6 +8,7 @@ from app import state
 from app.components import page
 from app.views.add_teacher import added, files, hub
 from app.views.add_teacher.draft import AddTeacherDraft
+from app.visitor_cookie import is_demo
 
 WAYS = {
     "recommended": ("Recommended", hub.recommended_teachers),
@@ -25,6 +26,14 @@ def render() -> None:
         "Any network may teach: one that others trained, one of yours, or one that may not leave its house and only "
         "says what it sees. What you add is ranked beside the others on the Teachers page.",
     )
+    if is_demo():
+        page.missing(
+            "Adding a teacher is closed in this demo: its files would be read, or downloaded, on a server that all "
+            "visitors share. In a workbench of your own you add networks of timm, checkpoints and tables of features.",
+            "teachers",
+            "See the teachers that are here",
+        )
+        return
     draft = AddTeacherDraft.current()
     way = st.segmented_control(
         "Way",

@@ -14,10 +14,11 @@ from app.components.escaping import escape
 from app.components.progress import progress_text
 from app.views.distill import fields
 from app.views.distill.draft import DistillDraft
+from app.visitor_cookie import is_demo
 from engine import devices, jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
-from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, with_p
+from engine.methods import METHODS, REFERENCE, Method, Recipe, get_method, preselected, with_p
 from engine.runs import (
     LOCAL,
     Proposal,
@@ -36,6 +37,7 @@ from engine.runs import (
     proposal_for,
     request_speed,
 )
+from engine.similarity import METRICS
 from engine.student import STUDENTS, student_title
 from engine.tasks import Task
 from engine.teachers import IMAGENET, bundled_names, bundled_teacher, cost
@@ -104,7 +106,7 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
     first = specs[0].train
     parameters, gflops = _cost(first.architecture, len(task.classes), first.size)
     st.caption(
-        f"Student: {parameters / 1e6:.2f} M parameters, {gflops:.3f} G multiply-accumulates per image of "
+        f"Student: {wording.parameters(parameters)}, {wording.gflops(gflops)} per image of "
         f"{first.size} × {first.size} pixels. {_weights_origin(first)}"
     )
     st.table(_steps_table(workspace, choice, recipes), border="horizontal", hide_index=True, alt="Steps of each method")
@@ -126,18 +128,22 @@ def draw_plan(task: Task, choice: Choice, specs: Sequence[RunSpec], workspace: W
 
 def _ask_methods() -> tuple[str, ...]:
     st.markdown("**Methods**")
-    chosen = []
-    for key, method in METHODS.items():
+    ticked = {}
+    recommended = preselected()[-1]  # it was the best over all tasks (docs/evidence.md), and stands first
+    for key, method in sorted(METHODS.items(), key=lambda item: item[0] != recommended):
         shown = _as_set(method)
-        label = shown.title + (", weights set by hand" if method.by_hand and state.manual_alpha() else "")
+        label = f"**{shown.title}{', weights set by hand' if method.by_hand and state.manual_alpha() else ''}**"
+        if key == recommended:
+            label += " :green-badge[Recommended]"
         if st.checkbox(
-            f"**{label}** · {method.summary}",
+            f"{label} · {method.summary}",
             value=method.preselected,
             key=f"distill-method-{key}",
             persist_state="session",
             wrap=True,
         ):
-            chosen.append(shown.key)
+            ticked[key] = shown.key
+    chosen = [ticked[key] for key in METHODS if key in ticked]  # run in the same order as from the command line
     if chosen and REFERENCE.key not in chosen:
         without = f"Without {REFERENCE.title.lower()} there is nothing to hold the other methods against."
         st.caption(f":material/info: {without}")
@@ -250,6 +256,11 @@ def _weights_origin(train: TrainSpec) -> str:
         return "It starts from random weights."
     if train.architecture in here:
         return "Its ImageNet weights are here."
+    if is_demo():
+        return (
+            "Its ImageNet weights are not here, and downloads are closed in this demo: choose one of "
+            f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."
+        )
     return (
         "Its ImageNet weights are downloaded when its first run starts; without the internet, choose one of "
         f"{wording.listed(list(STUDENTS.values()))}, or let it start from random weights."
@@ -301,8 +312,8 @@ def _weights_sentence(task: Task, choice: Choice) -> str:
     ranking = cached.ranking(task)
     if ranking is None:
         return (
-            f"Weights follow from {state.metric().upper()} at p = {_shown_p()}; the labeled images' features are not "
-            "extracted yet, and the first run extracts them."
+            f"Weights follow from {METRICS[state.metric()].title} at p = {_shown_p()}; what the teachers say of the "
+            "labeled images is not extracted yet, and the first run extracts it."
         )
     number = effective_teachers(active_weights(ranking.alpha(state.p())))
     said = f"Effective number of teachers {number:.1f} of {len(ranking.candidates)}, at p = {_shown_p()}"

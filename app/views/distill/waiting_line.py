@@ -41,7 +41,9 @@ def _draw(workspace: Workspace, watched: bool) -> None:
         st.subheader("Queue", anchor=False, width="content")
         st.markdown(f":gray[{wording.count(running, 'job')} running, {waiting:,} waiting]", width="content")
         st.space("stretch")
-        if runs.is_paused(workspace):
+        if workspace.base is not None:
+            pass  # of a demo the host alone holds the queue back
+        elif runs.is_paused(workspace):
             _button("Go on", ":material/play_arrow:", "queue-go-on", partial(runs.go_on, workspace))
         elif found:
             _button("Pause", ":material/pause:", "queue-pause", partial(runs.pause, workspace))
@@ -52,7 +54,8 @@ def _draw(workspace: Workspace, watched: bool) -> None:
             )
     if not found:
         return
-    lines = {job.lane: runs.line(workspace, job) for job, now in found[:SHOWN] if now.state == "queued"}
+    waits_in = {job.lane: job for job, now in found[:SHOWN] if now.state == "queued"}
+    lines = {lane: runs.line(workspace, job) for lane, job in waits_in.items()}  # each looks through all jobs there are
     with st.expander("Each job", expanded=False) if watched else st.container():
         for job, now in found[:SHOWN]:
             _draw_job(workspace, job, now, lines.get(job.lane, []))

@@ -12,6 +12,7 @@ def render() -> None:
     page.header(
         "Use your own images",
         "Bring a folder, a ZIP or a table. What is recognized is shown first; nothing is made until you say so.",
+        about_task=False,
     )
     queues.queue(state.device())  # an import that another server left goes on
     if jobs.watch():

@@ -12,6 +12,8 @@ from app import state
 from app.components.escaping import escape
 from app.views.importing import brought, make
 from app.views.importing.draft import ImportDraft
+from app.visitor_cookie import is_demo
+from app.visitors import upload_megabytes
 from engine import intake, tasks
 from engine.errors import WorkbenchError
 from engine.intake import ARCHIVE_SUFFIXES, SINGLE_TABLES, TORCHVISION_SETS, ImportRequest
@@ -23,6 +25,7 @@ WAYS = {
     "public": ":material/public: Public data set",
 }
 UPLOAD_MEGABYTES = 1000  # an upload lies in the server's memory until it is kept
+CLOSED_TO_VISITORS = ("server", "public")  # of a demo: the server's own files, and downloads onto it
 TEXT_TABLES = (".csv", ".tsv", ".jsonl")
 
 
@@ -31,7 +34,7 @@ def draw() -> None:
     draft = ImportDraft.current()
     way = st.segmented_control(
         "Where are your images?",
-        list(WAYS),
+        [way for way in WAYS if way not in CLOSED_TO_VISITORS or not is_demo()],
         format_func=WAYS.__getitem__,
         required=True,
         **state.bound("import way", draft.way, draft.put("way")),
@@ -40,7 +43,7 @@ def draw() -> None:
         dropped = st.file_uploader(
             "A ZIP with a folder for each class, a CSV with its images, or single images",
             accept_multiple_files=True,
-            max_upload_size=UPLOAD_MEGABYTES,
+            max_upload_size=upload_megabytes(UPLOAD_MEGABYTES),
             key=f"import files {draft.round}",
         )
         _take_up(dropped)
@@ -48,7 +51,7 @@ def draw() -> None:
         dropped = st.file_uploader(
             "A folder with a folder for each class, or with a table of its images",
             accept_multiple_files="directory",
-            max_upload_size=UPLOAD_MEGABYTES,
+            max_upload_size=upload_megabytes(UPLOAD_MEGABYTES),
             key=f"import folder {draft.round}",
         )
         _take_up(dropped)

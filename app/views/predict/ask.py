@@ -11,6 +11,8 @@ from app import queues, state
 from app.components import wording
 from app.components.escaping import escape
 from app.views.predict.draft import PredictDraft
+from app.visitor_cookie import is_demo
+from app.visitors import upload_megabytes
 from engine import intake
 from engine.delivery import PredictSpec, TaskStudent, request_prediction, spec_of_prediction
 from engine.errors import WorkbenchError
@@ -35,7 +37,7 @@ def draw(task: Task, students: Sequence[TaskStudent]) -> None:
     _choose_student(task, students)
     way = st.segmented_control(
         "Where are the images?",
-        list(WAYS),
+        [way for way in WAYS if way != "server" or not is_demo()],
         format_func=WAYS.__getitem__,
         required=True,
         **state.bound("predict way", draft.way, draft.put("way")),
@@ -51,7 +53,7 @@ def draw(task: Task, students: Sequence[TaskStudent]) -> None:
         dropped = st.file_uploader(
             "A folder of images" if folder else "Images, a ZIP of them, or a table of their names and its ZIP",
             accept_multiple_files="directory" if folder else True,
-            max_upload_size=UPLOAD_MEGABYTES,
+            max_upload_size=upload_megabytes(UPLOAD_MEGABYTES),
             key=f"predict {way} {draft.round}",
         )
     if dropped:

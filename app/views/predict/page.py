@@ -15,11 +15,13 @@ from engine import jobs
 from engine.delivery import (
     KeptPredictions,
     TaskStudent,
+    damaged_predictions,
     forget_prediction,
     predictions_of_task,
     spec_of_prediction,
     students_of_task,
 )
+from engine.errors import WorkbenchError
 from engine.intake import UPLOAD, upload_title
 from engine.jobs import Job
 from engine.tasks import Task
@@ -39,6 +41,8 @@ def render() -> None:
         page.missing("No student of this task is finished yet.", "distill", "Train one", ":material/model_training:")
         return
     ask.draw(task, students)
+    for problem in damaged_predictions(state.workspace()):
+        st.error(escape(problem), icon=":material/error:")
     if (job := _choose(task)) is not None:
         _draw(task, job, students)
 
@@ -67,7 +71,11 @@ def _choose(task: Task) -> Job | None:
 
 
 def _title(job: Job) -> str:
-    return f"{source_words(job)} · {jobs.status(job).state} · {wording.ago(job.created.isoformat())}"
+    try:
+        said = source_words(job)
+    except WorkbenchError:  # said below, when it is chosen; it can be removed
+        said = job.id
+    return f"{said} · {jobs.status(job).state} · {wording.ago(job.created.isoformat())}"
 
 
 def source_words(job: Job) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components import wording
+from app.components import recorded, wording
 from app.components.escaping import escape
 from app.views.results.sources import Shown
 from engine.runs import Comparison, arithmetic_sentence, machine_of, repeating_command, what_changed
@@ -29,7 +29,7 @@ def draw_notices(shown: Shown, task: Task) -> None:
         st.warning(differs, icon=":material/warning:")
     if shown.recorded:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge("Recorded", icon=":material/inventory_2:", color="violet")
+            recorded.badge()
             st.caption("These runs came with the program. Start your own on Distill.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from app.components import wording
+from app.components import tables, wording
 from app.components.charts import Curve
 from engine.evaluation import Interval
 from engine.results import RunResult
@@ -143,6 +143,7 @@ def weights_table(workspace: Workspace, results: Sequence[RunResult]) -> pd.Data
 
 def _spread(values: Sequence[float]) -> str:
     mean = sum(values) / len(values)
-    if len(values) == 1 or max(values) - min(values) < 0.005:
-        return f"{mean:.2f}" if mean else "–"
-    return f"{mean:.2f} ({min(values):.2f} to {max(values):.2f})"
+    low, middle, high = (format(value, tables.WEIGHT) for value in (min(values), mean, max(values)))
+    if low == high:
+        return middle if mean else "–"
+    return f"{middle} ({low} to {high})"

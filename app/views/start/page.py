@@ -9,7 +9,7 @@ import streamlit as st
 from app import queues, state
 from app.components import images, page, wording
 from app.components.escaping import escape
-from app.views.start import trash
+from app.views.start import outcome, trash
 from app.views.start.draft import StartDraft
 from engine import jobs, tasks
 from engine.errors import WorkbenchError
@@ -27,7 +27,9 @@ def render() -> None:
         "Find the pretrained networks that fit your images, the **teachers**, and distill them into one small network "
         "of your own, the **student**. A few labeled images of each class are enough, the many unlabeled ones teach as "
         "well, and everything runs on this machine.",
+        about_task=False,
     )
+    outcome.draw()
     bundled = tasks.bundled_names()
     own = [name for name in tasks.task_names(state.workspace()) if name not in bundled]
     _own_images()
@@ -116,7 +118,6 @@ def _card(task: Task) -> None:
         if st.button(
             "Open this task" if chosen else "Choose this task",
             key=f"choose-{task.name}",
-            type="secondary" if chosen else "primary",
             icon=":material/arrow_forward:",
             on_click=partial(state.set_task, task.name),
         ):

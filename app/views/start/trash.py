@@ -43,7 +43,7 @@ def draw() -> None:
                 f"That frees {size}. Images, labels and decisions of removed tasks are deleted, and results and "
                 "students of removed runs. Your own files stay."
             )
-            st.button("Delete all for good", type="primary", key="empty trash", on_click=_empty)
+            st.button("Delete all for good", key="empty trash", on_click=_empty)
 
 
 def _restore(identifier: str) -> None:

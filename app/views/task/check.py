@@ -125,7 +125,6 @@ def _choices(task: Task, finding: Finding) -> None:
                 choice.title,
                 key=f"decide {finding.key} {choice.key}",
                 icon=":material/check:" if in_force else None,
-                type="primary" if in_force and not finding.decided and finding.severity != "note" else "secondary",
                 disabled=in_force and finding.decided,
             )
             if pressed:

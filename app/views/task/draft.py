@@ -32,11 +32,12 @@ class Labeling:
 
 @dataclass
 class TaskDraft(Draft):
-    """sheets: page of the contact sheet, by task. labeling: by task. wanted_…: what a widget of "Check" was just set
-    to, taken up once.
+    """sheets: page of the contact sheet, by task. words: what its classes are searched for, by task. labeling: by task.
+    wanted_…: what a widget of "Check" was just set to, taken up once.
     """
 
     sheets: dict[str, int] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     labeling: defaultdict[str, Labeling] = field(default_factory=lambda: defaultdict(Labeling))
     wanted_split: str | None = None
     wanted_share: float | None = None

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from app.components import images, labels, page, wording
+from app.components import images, labels, page, tables, wording
 from app.components.escaping import escape
 from app.views.task import check, labeling
 from app.views.task.draft import TaskDraft
@@ -36,7 +36,7 @@ RESIZES = {
 def render() -> None:
     """The page."""
     task = page.required_labels()
-    page.header(escape(task.record.title), escape(task.record.summary))
+    page.header(escape(task.record.title), escape(task.record.summary), about_task=False)
     part = _head(task) if is_own(task) else "images"
     if part == "label":
         labeling.render(task)
@@ -184,19 +184,40 @@ def _consequences(task: Task, labeled: NDArray[np.int64]) -> None:
 
 
 def _contact_sheet(task: Task, labeled: NDArray[np.int64]) -> None:
-    pages = -(-len(task.classes) // CLASSES_PER_PAGE)
     st.caption(
         "Training images only. A frame and a check mark: labeled in this draw. The others are unlabeled for every "
         "method; the sheet knows their class, the methods do not."
     )
+    found = _found_classes(task)
+    pages = max(1, -(-len(found) // CLASSES_PER_PAGE))
     sheets = TaskDraft.current().sheets
     shown = min(sheets.get(task.name, 1), pages)
     slot = st.container()
     if pages > 1:
         st.pagination(pages, **state.bound("contact sheet", shown, partial(sheets.__setitem__, task.name)))
     first = (shown - 1) * CLASSES_PER_PAGE
-    blocks = [_class_block(task, label, labeled) for label in range(len(task.classes))[first:][:CLASSES_PER_PAGE]]
-    slot.html("".join(blocks))
+    blocks = [_class_block(task, label, labeled) for label in found[first:][:CLASSES_PER_PAGE]]
+    if blocks:
+        slot.html("".join(blocks))
+
+
+def _found_classes(task: Task) -> list[int]:
+    """The classes that are shown, as labels: of many, those whose names hold what is typed."""
+    everyone = list(range(len(task.classes)))
+    if len(everyone) <= CLASSES_PER_PAGE:
+        return everyone
+    words = TaskDraft.current().words
+    text = st.text_input(
+        "Find a class",
+        placeholder=f"a part of one of {len(everyone):,} names",
+        icon=":material/search:",
+        width=320,
+        **state.bound("find a class", words.get(task.name, ""), partial(words.__setitem__, task.name)),
+    )
+    found = [label for label in everyone if text.strip().casefold() in task.classes[label].casefold()]
+    if not found:
+        st.caption(f"No class has {escape(repr(text.strip()))} in its name.")
+    return found
 
 
 def _class_block(task: Task, label: int, labeled: NDArray[np.int64]) -> str:
@@ -252,9 +273,12 @@ def _facts(task: Task) -> None:
     }
     rows = {name: value for name, value in rows.items() if value}
     with facts:
-        st.table(pd.Series(rows, name="").to_frame(), alt="Facts about the task: license, source, collection, split")
+        st.table(
+            tables.literal(pd.Series(rows, name="").to_frame()),
+            alt="Facts about the task: license, source, collection, split",
+        )
         st.markdown("**Images of each class at this budget**")
-        st.dataframe(class_table(task), hide_index=True, alt="Counts of images by class")
+        st.dataframe(tables.written(class_table(task), {}), hide_index=True, alt="Counts of images by class")
 
 
 def class_table(task: Task) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import tables, wording
+from app.components import plots, tables, wording
 from app.components.escaping import escape
 from app.views.teachers import card
 from app.views.teachers.ranked import ROW_PIXELS, short_title
@@ -126,7 +126,7 @@ def _mean_rank(found: MeanRankPlaces, shown: Sequence[TeacherRecord]) -> None:
         height=90 + ROW_PIXELS * len(shown), margin={"l": 0, "r": 8, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
     said = "; ".join(f"{r.title} {p.score:.1f}" for r, p in zip(shown, own, strict=True))
-    st.plotly_chart(figure, key="mean rank", config={"displayModeBar": False}, alt=f"Mean ranks: {said}")
+    plots.plot(figure, key="mean rank", alt=f"Mean ranks: {said}")
 
 
 def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
@@ -152,10 +152,9 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(tickangle=-90, automargin=True, side="bottom")
     figure.update_layout(height=150 + 25 * len(taking), margin={"l": 0, "r": 0, "t": 8, "b": 0}, dragmode=False)
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="ranks by metric",
-        config={"displayModeBar": False},
         alt=f"Ranks of {len(shown)} teachers under {len(taking)} metrics; the table below has the same numbers",
     )
     without = wording.listed([metric.title for metric in METRICS.values() if not metric.labels_per_class])
@@ -174,6 +173,11 @@ def _cards(panel: TeacherPanel) -> None:
         card.draw(chosen)
 
 
+def _written(values: Sequence[Sequence[float | None]], form: str) -> list[list[str]]:
+    """A table of numbers as they stand everywhere else: Plotly would write a hyphen for a minus."""
+    return [["" if value is None else wording.number(value, form) for value in row] for row in values]
+
+
 def _tau(found: MeanRankPlaces) -> None:
     titles = [METRICS[key].title for key in found.metrics]
     figure = go.Figure(
@@ -181,7 +185,9 @@ def _tau(found: MeanRankPlaces) -> None:
             z=[list(row) for row in found.kendall],
             x=titles,
             y=titles,
-            texttemplate="%{z:.1f}",
+            text=_written(found.kendall, ".1f"),
+            customdata=_written(found.kendall, ".2f"),
+            texttemplate="%{text}",
             textfont={"size": 10},
             colorscale=TAU,
             zmin=-1,
@@ -189,7 +195,7 @@ def _tau(found: MeanRankPlaces) -> None:
             showscale=False,
             xgap=1,
             ygap=1,
-            hovertemplate="%{y} and %{x}: τ = %{z:.2f}<extra></extra>",
+            hovertemplate="%{y} and %{x}: τ = %{customdata}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", automargin=True)
@@ -197,10 +203,9 @@ def _tau(found: MeanRankPlaces) -> None:
     figure.update_layout(
         height=160 + 26 * len(titles), margin={"l": 0, "r": 0, "t": 8, "b": 0}, dragmode=False, width=760
     )
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="tau",
-        config={"displayModeBar": False},
         alt=f"Weighted Kendall tau between {wording.count(len(titles), 'metric')}, from −1 to 1",
     )
     st.caption(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from app.components import plots, tables, wording
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import MetricPlaces, Ranking
@@ -40,16 +41,19 @@ def draw(
         for r in records
         for interval in [intervals.get(r.name)]
     ]
-    figure = point_chart.figure(ranking, points, relations, "%{y:.4g} at %{x:.3g}")
+
+    def said(point: TeacherPoint) -> str:
+        return f"{wording.number(point.y, tables.SIGNIFICANT)} at {point.x:.3g}"
+
+    figure = point_chart.figure(ranking, points, relations, said)
     ticks = _ticks([point.x for point in points])
     figure.update_xaxes(
         title=f"{title}, logarithmic", type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks]
     )
     figure.update_yaxes(title=f"{metric.title} ({metric.unit})")
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="similarity over cost",
-        config={"displayModeBar": False},
         alt=f"{metric.title} of {len(records)} teachers over {axis}; the table above has the same numbers",
     )
     point_chart.legend(ranking, points)

@@ -9,11 +9,18 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import cached, state
-from app.components import waiting, wording
+from app.components import recorded, waiting, wording
 from app.components.labels import in_words
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
-from engine.runs import ExtractionTime, estimate_extraction, ranked_rows, request_extraction, request_panel
+from engine.runs import (
+    ExtractionTime,
+    RecordedPanel,
+    estimate_extraction,
+    ranked_rows,
+    request_extraction,
+    request_panel,
+)
 from engine.tasks import Draw, Task
 
 QUICK_PANEL = 1_000  # labeled images; up to here, a minute or two on two cores, intervals belong to what was asked for
@@ -54,6 +61,25 @@ def resample(task: Task) -> None:
         f"{'a minute or two' if images <= QUICK_PANEL else 'many minutes'}.",
         "Compute them",
         belongs=_choice(task) in TeachersDraft.current().asked and images <= QUICK_PANEL,
+    )
+
+
+def compute_here(task: Task, came: RecordedPanel) -> None:
+    """Say that the ranking came with the program, and offer to compute it; then show how far that is."""
+    draw = state.draw()
+    slot = TeachersDraft.current().slots[f"panel {task.name} {draw.labels_per_class} {draw.seed}"]
+
+    def ask() -> Job:
+        return slot.ask(lambda: request_panel(state.workspace(), task, draw, state.device()))
+
+    job = slot.not_done()
+    if job is not None:
+        waiting.wait_for(job, "Extracting the teachers' outputs and computing all metrics with intervals", ask)
+        return
+    recorded.note(
+        f"This ranking came with the program ({wording.moment(came.recorded)}), for these labels and teachers.",
+        ask,
+        "compute the ranking here",
     )
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import cached, state
-from app.components import wording
+from app.components import plots, wording
 from app.components.escaping import escape, escape_chart
 from app.components.labels import name
 from app.views.teachers import jobs
@@ -128,10 +128,9 @@ def _chart(task: Task, ranked: Mapping[int, Ranking], records: Sequence[TeacherR
     figure.update_layout(
         height=110 + 34 * len(order), margin={"l": 0, "r": 150, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="ranks over labels",
-        config={"displayModeBar": False},
         alt=f"Rank of {len(order)} teachers by {metric} at {wording.listed([name(task, b) for b in budgets])} labels a "
         "class",
     )

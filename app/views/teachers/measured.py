@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import queues, state
-from app.components import batch, labels, tables, wording
+from app.components import batch, labels, plots, tables, wording
 from app.components.escaping import escape
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
@@ -138,7 +138,11 @@ def _chart(
         TeacherPoint(records[m.teacher], similarity, 100 * m.accuracy, 100 * m.interval.low, 100 * m.interval.high)
         for m, similarity in shown
     ]
-    figure = point_chart.figure(ranking, points, relations, "%{y:.1f}\u00a0% at %{x:.4g}")
+
+    def said(point: TeacherPoint) -> str:
+        return f"{wording.percent(point.y / 100)} at {wording.number(point.x, tables.SIGNIFICANT)}"
+
+    figure = point_chart.figure(ranking, points, relations, said)
     if found.fine_tuning is not None:
         figure.add_hline(
             y=100 * found.fine_tuning.accuracy,
@@ -148,10 +152,9 @@ def _chart(
         )
     figure.update_xaxes(title=f"Predicted: {metric.title} ({metric.unit})")
     figure.update_yaxes(title="Measured: held-out accuracy, %")
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="predicted and measured",
-        config={"displayModeBar": False},
         alt=f"Held-out accuracy of students of {wording.count(len(shown), 'teacher')} over {metric.title}; the table "
         "below has the same numbers",
     )

@@ -8,11 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.components import labels, page
+from app.components import labels, page, tables
 from app.components.escaping import escape
 from app.views.teachers import agreement, card, cost, filters, jobs, labels_needed, measured, ranked, weights
 from app.views.teachers.ranked import Row
-from engine.runs import Candidate, Ranking, TeacherPanel, candidates
+from engine.methods import METHODS, preselected
+from engine.runs import Candidate, MetricPlaces, Ranking, TeacherPanel, candidates
 from engine.similarity import METRICS
 from engine.tasks import Task
 from engine.teachers import TeacherRecord, damaged_teachers
@@ -43,11 +44,14 @@ def render() -> None:
     _no_ranking(ranking)
     st.subheader("Similarity to the task", anchor=False)
     panel = cached.panel(task)
-    if panel is None:
+    if came := cached.recorded(task):
+        jobs.compute_here(task, came)
+    elif panel is None:
         jobs.resample(task)
     similar_first = [ranked.teacher for ranked in ranking.ranked] or list(ranking.candidates)
     records = filters.ask(similar_first, task.name).ordered(similar_first)
     ranked.draw(ranking, panel.under(ranking.metric) if panel else None, records, relations)
+    _what_next(ranking, panel.under(ranking.metric) if panel else None)
     st.subheader("Weights", anchor=False)
     weights.draw(ranking, relations)
     st.subheader("In detail", anchor=False)
@@ -130,6 +134,21 @@ def _no_ranking(ranking: Ranking) -> None:
         st.info(f"No ranking possible: by this metric {alike}. All teachers get equal shares.", icon=":material/info:")
 
 
+def _what_next(ranking: Ranking, places: MetricPlaces | None) -> None:
+    """One sentence that says what the ranking is good for, with the link to it."""
+    best = ranking.ranked[0].teacher if ranking.ranked else None
+    several = METHODS[preselected()[-1]].title
+    if best is None or not ranking.possible:
+        said = f"More labels of each class would tell the teachers apart; {several} hears all of them meanwhile."
+    elif places is not None and any(best.name in pair for pair in places.undecided or ()):
+        said = f"Which one is best need not be settled: {several} hears all of them, the similar ones most."
+    else:
+        said = f"Let {escape(best.title)} teach alone (DistillNearest), or all of them together ({several})."
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/arrow_forward: **What to do next:** {said}", width="content")
+        page.link("distill", "Distill a student", ":material/model_training:")
+
+
 def _excluded(excluded: Sequence[Candidate]) -> None:
     if not excluded:
         return
@@ -143,7 +162,8 @@ def _excluded(excluded: Sequence[Candidate]) -> None:
         }
         for candidate in excluded
     ]
-    st.table(pd.DataFrame(rows), hide_index=True, alt="Teachers that are excluded from this task, with the reason")
+    alt = "Teachers that are excluded from this task, with the reason"
+    st.table(tables.literal(pd.DataFrame(rows)), hide_index=True, alt=alt)
 
 
 def _collection(candidate: Candidate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -29,8 +29,13 @@ class TeacherPoint:
     high: float | None = None
 
 
-def figure(ranking: Ranking, points: Sequence[TeacherPoint], relations: Mapping[str, str], form: str) -> go.Figure:
-    """The points with their ranks in them; `form` is the hover text of Plotly for %{x} and %{y}."""
+def figure(
+    ranking: Ranking,
+    points: Sequence[TeacherPoint],
+    relations: Mapping[str, str],
+    said: Callable[[TeacherPoint], str],
+) -> go.Figure:
+    """The points with their ranks in them; `said` words where a point lies, for its hover text."""
     ranks = {ranked.teacher.name: ranked.rank for ranked in ranking.ranked}
     drawn = go.Figure()
     for relation, described in RELATIONS.items():
@@ -52,11 +57,11 @@ def figure(ranking: Ranking, points: Sequence[TeacherPoint], relations: Mapping[
             mode="markers+text",
             text=[str(ranks.get(point.teacher.name, "")) for point in own],
             textfont={"size": 11, "color": "#ffffff"},
-            customdata=[escape_chart(point.teacher.title) for point in own],
+            hovertext=[f"{escape_chart(point.teacher.title)}: {said(point)}" for point in own],
             cliponaxis=False,
             name=f"from {described}",
             marker={"size": 21, "color": COLORS[relation], "symbol": SYMBOLS[relation], "line": {"width": 0}},
-            hovertemplate=f"%{{customdata}}: {form}<extra></extra>",
+            hovertemplate="%{hovertext}<extra></extra>",
         )
     drawn.update_xaxes(gridcolor=GRID, zeroline=False)
     drawn.update_yaxes(gridcolor=GRID, zeroline=False)

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import origin, page, tables, wording
+from app.components import origin, page, plots, tables, wording
 from app.components.escaping import escape, escape_chart
 from app.views.teachers.draft import TeachersDraft
 from engine.evaluation import Interval
@@ -23,14 +23,15 @@ from engine.teachers import TeacherRecord
 LINE_LETTERS = 23  # of a title beside its bar
 NAMED = 3  # teachers that the first one is not distinguished from; more are counted
 FORMS = {  # of the table's numbers
-    "First in, %": ".1f",
+    "First in, %": tables.PERCENT,
     "Rank": ".0f",
-    "Classes": ",d",
     "Input size, px": ".0f",
-    "Parameters, M": ".2f",
-    "GFLOPs": ".3f",
-    "Held-out accuracy, %": ".1f",
+    "Parameters, M": wording.PARAMETERS,
+    "GFLOPs": wording.GFLOPS,
+    "Held-out accuracy, %": tables.PERCENT,
 }
+# Columns that would not fit: the chosen teacher's record has them, and so has the table's list of columns.
+MORE = ("Architecture", "Input size, px", "Parameters, M", "Held-out accuracy, %", "Accuracy is", "License", "Origin")
 ROW_PIXELS = 34  # height of one bar with its air
 RELATIONS = {"other": "another collection", "disjoint": "same collection, other parts of it"}
 COLORS = {"other": "#2f86a6", "disjoint": "#c2702a"}  # at least 3:1 against the backgrounds of both themes
@@ -123,7 +124,10 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
                 orientation="h",
                 marker={"color": COLORS[relation], "pattern_shape": PATTERNS[relation], "opacity": 0.5},
                 unselected={"marker": {"opacity": 0.35}},
-                hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+                hovertext=[
+                    f"{escape_chart(ranked.teacher.title)}: {_shown(metric, ranked.similarity)}" for ranked in found
+                ],
+                hovertemplate="%{hovertext}<extra></extra>",
             )
     shown = [by_name[name] for name in names]
     ends = [
@@ -151,10 +155,9 @@ def _bars(ranking: Ranking, places: MetricPlaces | None, names: Sequence[str]) -
         barmode="overlay",
     )
     best = ranking.ranked[0]
-    event = st.plotly_chart(
+    event = plots.plot(
         figure,
         key=f"similarity {ranking.metric} {TeachersDraft.current().chart}",
-        config={"displayModeBar": False},
         on_select="rerun",
         selection_mode="points",
         alt=f"{metric.title} of {len(order)} teachers, higher is better; the most similar is {best.teacher.title} with "
@@ -237,6 +240,7 @@ def record_table(rows: Sequence[Row], metric: str = "Similarity") -> None:
         tables.written(narrow, FORMS | dict.fromkeys((metric, "Low", "High"), _form(metric))),
         hide_index=True,
         height="content",
+        column_order=[str(name) for name in narrow if name not in MORE],
         alt="All teachers with similarity, architecture, classes, collection, input size, cost, accuracy and license",
         column_config={
             "Low": st.column_config.NumberColumn(help="Of the 95\u00a0% interval."),
@@ -321,7 +325,7 @@ def _network(teacher: TeacherRecord) -> str:
         return f"not here, only what it says of the images of task {teacher.weights.task}"
     return (
         f"{teacher.architecture} at {teacher.input_size} × {teacher.input_size} pixels, "
-        f"{teacher.parameters / 1e6:.2f} M parameters, {teacher.gflops:.3f} GFLOPs per image"
+        f"{wording.parameters(teacher.parameters)}, {wording.gflops(teacher.gflops)} per image"
     )
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import page, tables
+from app.components import page, plots, tables
 from app.views.teachers.ranked import COLORS, PATTERNS, ROW_PIXELS, short_title
 from engine.methods import DEFAULT_P
 from engine.runs import Ranking, active_weights, effective_teachers
@@ -51,7 +51,7 @@ def draw(ranking: Ranking, relations: Mapping[str, str]) -> None:
         table = st.expander("The weights as a table", on_change="rerun", key="weights table")
         if table.open:
             found = weight_table(ranking, everyone, active)
-            forms = dict.fromkeys(found.columns[1:], ".3f")
+            forms = dict.fromkeys(found.columns[1:], tables.WEIGHT)
             table.dataframe(tables.written(found, forms), hide_index=True, alt="Weight α of each teacher")
 
 
@@ -164,7 +164,7 @@ def _bars(
                 "pattern_shape": [BY_HAND_PATTERN if by_hand else PATTERNS[relations[name]] for name in ranked],
             },
             orientation="h",
-            hovertemplate="%{y}: α = %{x:.4f}<extra></extra>",
+            hovertemplate="%{y}: α = %{x:.3f}<extra></extra>",
         )
     )
     figure.update_yaxes(categoryorder="array", categoryarray=[titles[name] for name in reversed(ranked)])
@@ -174,10 +174,9 @@ def _bars(
         height=70 + ROW_PIXELS * len(ranked), margin={"l": 0, "r": 60, "t": 8, "b": 0}, dragmode=False, showlegend=False
     )
     heaviest = max(ranking.candidates, key=lambda teacher: active.get(teacher.name, 0.0))
-    st.plotly_chart(
+    plots.plot(
         figure,
         key="weights",
-        config={"displayModeBar": False},
         alt=f"Weights of {len(ranked)} teachers, {len(active)} of which take part; the largest is "
         f"{heaviest.title} with {active[heaviest.name]:.3f}",
     )

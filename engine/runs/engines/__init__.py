@@ -61,10 +61,13 @@ def configured(workspace: Workspace) -> list[str]:
 def engine_settings(workspace: Workspace, name: str) -> EngineSettings:
     """The settings under "engines" in settings.json of the workspace, or the defaults where it says nothing.
 
-    Raises UnknownNameError for an engine or a setting that does not exist, InvalidInputError for a value that cannot
+    Raises UnknownNameError for an engine or a setting that does not exist, UnavailableError for a cluster if a visitor
+    of a demo asks, InvalidInputError for a value that cannot
     be, DamagedFileError for a file that is no JSON.
     """
     engine = get_engine(name)
+    if engine.key != LOCAL:
+        workspace.refuse_visitors(f"Handing work to {engine.title}", "choose this machine")
     values = _section(workspace).get(engine.key, {})
     if not isinstance(values, dict):
         raise InvalidInputError(f"{workspace.settings}: engines.{name} is {values!r}: write its settings in braces.")
@@ -109,6 +112,8 @@ def where(job: Job) -> str:
 
 
 def _section(workspace: Workspace) -> dict[str, Any]:
+    if workspace.base is not None:  # visitors of a demo take turns on this machine
+        return {}
     value = read_json(workspace.settings) if workspace.settings.exists() else {}
     section = value.get("engines", {}) if isinstance(value, dict) else None
     if not isinstance(section, dict):

@@ -17,6 +17,11 @@ from tests.engine.intake import made_sources as made
 from tests.engine.intake.proposing import propose
 
 
+@pytest.fixture(autouse=True)
+def parsed_here():
+    """Not here: in the processes that all of this is about."""
+
+
 @pytest.fixture
 def pets(tmp_path):
     return made.zipped(tmp_path / "pets.zip", made.classes_of(4))

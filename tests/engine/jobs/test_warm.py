@@ -91,7 +91,7 @@ def test_a_card_s_next_job_finds_a_worker_that_loads_while_the_one_before_it_end
 ):
     hired = []
     how = queue._Start(command, dict, lambda: hired.append(lane) or SimpleNamespace(dismiss=lambda: None))
-    looking = Unfinished(workspace.place.job_folders, lane)
+    looking = Unfinished(lambda: workspace.place.job_folders, lane)
     drainer = queue._Drainer(workspace.place, lane, looking, how, threading.Event(), None, None, 0.01)
     running = replace(status(workspace.add(device=waiting)), state="running", seconds_left=seconds_left)
     for _ in range(3):

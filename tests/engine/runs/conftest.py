@@ -6,12 +6,14 @@ from tests.engine.jobs.jobs_workspace import Workspace
 
 TEACHERS = ["cifar10", "mnist"]
 STUDENT = {"architecture": "mobilenetv3_small_050", "start": "random", "size": 32, "evaluations": 4}
+# Options of `plan` for a run of seconds.
+SMALL = {"labels_per_class": 2, "device": "cpu", "teachers": TEACHERS, "images": 640, **STUDENT}
 
 
 @pytest.fixture
 def small():
-    """Options of `plan` for a run of seconds."""
-    return {"labels_per_class": 2, "device": "cpu", "teachers": TEACHERS, "images": 640, **STUDENT}
+    """The same, to be changed."""
+    return {**SMALL}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
 from engine.workspace import Workspace
-from tests.engine.runs.conftest import TEACHERS
+from tests.engine.runs.conftest import SMALL, TEACHERS
 
 DYING = Path(__file__).parent / "dying_worker.py"
 
@@ -67,6 +68,19 @@ def run_here(home, spec):
     folder = home.runs / comparison.runs[0]
     assert worker.run(folder, {KIND: execute}) == 0, jobs.status(jobs.load(folder)).message
     return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(extracted, tmp_path_factory):
+    """The weights of a student of the task as it is, by its method, trained once for each that asks."""
+
+    def trained(method):
+        home = Workspace(tmp_path_factory.mktemp("undisturbed") / "home")
+        shutil.copytree(extracted.path, home.path)
+        [spec] = plan(home, open_task(home, "emoji-fluent"), [method], [0], **SMALL)
+        return load_file(run_here(home, spec) / "student.safetensors")
+
+    return cache(trained)
 
 
 def asked(home, run, which):
@@ -116,9 +130,8 @@ def test_a_run_leaves_a_result_and_a_student_that_timm_loads(home, small, tmp_pa
         export_student(folder, out)
 
 
-def relabeled(extracted, home, rows):
-    """The task in another workspace, with the labels of `rows` all wrong."""
-    shutil.copytree(extracted.path, home.path)
+def relabeled(home, rows):
+    """The task with the labels of `rows` all wrong."""
     task = open_task(home, "emoji-fluent")
     labels = task.labels.copy()
     labels[rows] = (labels[rows] + 1) % len(task.classes)
@@ -131,15 +144,12 @@ LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "di
 
 
 @LEARN_FROM_TEACHERS
-def test_test_labels_never_reach_the_student(home, extracted, small, tmp_path, method):
+def test_test_labels_never_reach_the_student(home, undisturbed, small, method):
     """The same task with every test label changed trains the same student, bit for bit."""
-    task = open_task(home, "emoji-fluent")
-    other_home = Workspace(tmp_path / "other")
-    students = []
-    for place, t in ((home, task), (other_home, relabeled(extracted, other_home, task.test_rows))):
-        [spec] = plan(home, t, [method], [0], **small)
-        students.append(load_file(run_here(place, spec) / "student.safetensors"))
-    assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
+    task = relabeled(home, open_task(home, "emoji-fluent").test_rows)
+    [spec] = plan(home, task, [method], [0], **small)
+    student, expected = load_file(run_here(home, spec) / "student.safetensors"), undisturbed(method)
+    assert all(torch.equal(student[name], expected[name]) for name in expected)
 
 
 def test_test_images_never_reach_training(home, small, monkeypatch):
@@ -163,19 +173,15 @@ def test_test_images_never_reach_training(home, small, monkeypatch):
 
 
 @LEARN_FROM_TEACHERS
-def test_unlabeled_images_keep_their_labels_to_themselves(home, extracted, small, tmp_path, monkeypatch, method):
+def test_unlabeled_images_keep_their_labels_to_themselves(home, undisturbed, small, monkeypatch, method):
     """The same task with every label outside the labeled subset changed trains the same student, bit for bit."""
-    task = open_task(home, "emoji-fluent")
+    task, expected = open_task(home, "emoji-fluent"), undisturbed(method)
     drawn = task.labeled_rows(Draw(2, 0))
-    hidden = np.setdiff1d(task.train_rows, drawn)
-    other_home = Workspace(tmp_path / "other")
-    other = relabeled(extracted, other_home, hidden)
+    other = relabeled(home, np.setdiff1d(task.train_rows, drawn))
     monkeypatch.setattr(Task, "labeled_rows", lambda self, draw: drawn)  # the draw itself looks at labels
-    students = []
-    for place, t in ((home, task), (other_home, other)):
-        [spec] = plan(home, t, [method], [0], **small)
-        students.append(load_file(run_here(place, spec) / "student.safetensors"))
-    assert all(torch.equal(students[0][name], students[1][name]) for name in students[0])
+    [spec] = plan(home, other, [method], [0], **small)
+    student = load_file(run_here(home, spec) / "student.safetensors")
+    assert all(torch.equal(student[name], expected[name]) for name in expected)
 
 
 def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeypatch):
@@ -211,13 +217,9 @@ def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
     assert any(not torch.equal(ends["distill-equal"][n], ends["distill-nearest"][n]) for n in ends["distill-equal"])
 
 
-def test_a_run_killed_outright_resumes_to_the_same_weights(home, extracted, small, tmp_path, monkeypatch):
-    task = open_task(home, "emoji-fluent")
+def test_a_run_killed_outright_resumes_to_the_same_weights(home, undisturbed, small, monkeypatch):
+    task, expected = open_task(home, "emoji-fluent"), undisturbed("distill-weighted")
     [spec] = plan(home, task, ["distill-weighted"], [0], **small)
-    undisturbed_home = Workspace(tmp_path / "undisturbed")
-    shutil.copytree(extracted.path, undisturbed_home.path)
-    expected = load_file(run_here(undisturbed_home, spec) / "student.safetensors")
-
     monkeypatch.setenv("WORKBENCH_CHECKPOINT_SECONDS", "0")
     monkeypatch.setattr(queue, "worker_command", lambda job: [sys.executable, str(DYING), str(job.folder)])
     comparison = start(home, [spec])

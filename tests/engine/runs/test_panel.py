@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from engine import jobs
@@ -8,11 +10,12 @@ from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.records import as_value, read_record, write_record
 from engine.review import open_task
+from engine.runs import RecordedPanel, rank, recorded_panel
 from engine.runs import panel as panels
-from engine.runs import rank
 from engine.runs.panel import TeacherPanel, known_panel, request_panel, teacher_panel
+from engine.runs.recorded_ranking import record_panel
 from engine.similarity import METRICS
-from engine.tasks import Draw
+from engine.tasks import Draw, Task
 
 TEACHERS = ["cifar10", "mnist", "openclipart"]
 
@@ -72,11 +75,33 @@ def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):
 
 def test_a_ranking_of_version_0_1_is_read(shared_home, found):
     task, choice = open_task(shared_home, "emoji-fluent"), {"draw": Draw(4, 7)}
-    path = panels._path(shared_home, panels._spec(shared_home, task, **choice))
+    path = panels._path(shared_home, panels.panel_spec(shared_home, task, **choice))
     value = as_value(found)
     value["consensus"] = value.pop("mean_rank")
     write_json(path, value)
     assert known_panel(shared_home, task, **choice) == found
+
+
+def test_a_recorded_panel_ranks_as_the_features_do(shared_home, emoji, found, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.runs.recorded_ranking.ASSETS", tmp_path)
+    spec = panels.panel_spec(shared_home, emoji, Draw(4))
+    whole = RecordedPanel(spec, "2026-11-27T00:00:00+00:00", {"torch": "2.15"}, found, {})
+    record_panel(tmp_path, whole)
+    came = recorded_panel(shared_home, emoji, Draw(4))
+    assert came.panel == found
+    ranking, computed = (
+        came.ranking(shared_home, emoji, "parc"),
+        rank(shared_home, emoji, draw=Draw(4), teachers=TEACHERS),
+    )
+    assert [(r.teacher.name, r.rank, r.relation) for r in ranking.ranked] == [
+        (r.teacher.name, r.rank, r.relation) for r in computed.ranked
+    ]
+    assert ranking.alpha(12) == pytest.approx(computed.alpha(12))
+    assert recorded_panel(shared_home, emoji, Draw(4, 1)) is None
+    relabeled = Task(shared_home, replace(emoji.record, labels="0" * 12))
+    assert recorded_panel(shared_home, relabeled, Draw(4)) is None
+    record_panel(tmp_path, replace(whole, spec=spec | {"teachers": {}}))
+    assert recorded_panel(shared_home, emoji, Draw(4)) is None
 
 
 def test_a_damaged_file_is_as_none(shared_home, monkeypatch):

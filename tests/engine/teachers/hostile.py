@@ -213,14 +213,22 @@ def _archives() -> Iterator[Case]:
                 archive.writestr(name, content)
         return buffer.getvalue()
 
+    def packed(folder: Path, task: Task, entries: Callable[[], dict[str, bytes]], **how: int) -> TeacherRecord:
+        return checkpoint(zipped(entries(), **how), folder, task)
+
+    def bomb() -> dict[str, bytes]:
+        return {"a/data.pkl": b"\x80\x02}q\x00.", "a/data/0": bytes(64 * 2**20)}
+
+    def many() -> dict[str, bytes]:
+        return {f"a/{i}": b"" for i in range(50_000)}
+
     whole = io.BytesIO()
     torch.save(good_state(), whole)
     content = whole.getvalue()
-    bomb = zipped({"a/data.pkl": b"\x80\x02}q\x00.", "a/data/0": bytes(64 * 2**20)}, zipfile.ZIP_DEFLATED)
-    yield Case("archive", "a compressed bomb", partial(checkpoint, bomb))
+    yield Case("archive", "a compressed bomb", partial(packed, entries=bomb, method=zipfile.ZIP_DEFLATED))
     yield Case("archive", "no weights in it", partial(checkpoint, zipped({"readme.txt": b"hello"})))
     yield Case("archive", "names that climb", partial(checkpoint, zipped({"../../data.pkl": b"\x80\x02}q\x00."})))
-    yield Case("archive", "50,000 entries", partial(checkpoint, zipped({f"a/{i}": b"" for i in range(50_000)})))
+    yield Case("archive", "50,000 entries", partial(packed, entries=many))
     yield Case("archive", "empty", partial(checkpoint, zipped({})))
     for cut in (20, len(content) // 2, len(content) - 10):
         yield Case("archive", f"cut off at {cut:,} bytes", partial(checkpoint, content[:cut]))

@@ -1,7 +1,7 @@
 """Training on small made-up images whose class is where the bright bar stands."""
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -90,22 +90,42 @@ def equal(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
+@pytest.fixture(scope="module")
+def undisturbed():
+    """A run of seed 0 to its end, by its objective, made once for all: what was trained, its checkpoints after the
+    first step and after half of them, all steps with a checkpoint, and what it told.
+    """
+
+    def to_its_end(objective):
+        spec, kept, steps, told = recipe(objective, **TINY), [], [], []
+
+        def keep(checkpoint):
+            steps.append(checkpoint.step)
+            if checkpoint.step in (1, spec.train.steps // 2):
+                kept.append(checkpoint)
+
+        hooks = Hooks(lambda *_: None, lambda point, network: told.append(point), keep, checkpoint_seconds=0)
+        return learn(spec, made_up(), 0, hooks=hooks), kept, steps, told
+
+    return cache(to_its_end)
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_the_same_seed_gives_the_same_weights_and_another_does_not(objective):
-    spec = recipe(objective, **TINY)
-    first, again, other = (weights(learn(spec, made_up(), seed)) for seed in (0, 0, 1))
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(undisturbed, objective):
+    spec, first = recipe(objective, **TINY), weights(undisturbed(objective)[0])
+    again, other = (weights(learn(spec, made_up(), seed)) for seed in (0, 1))
     assert equal(first, again)
     assert not equal(first, other)
 
 
 @pytest.mark.parametrize("objective", [*OBJECTIVES, "distill-consensus(own_share=0.5)"])
-def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(objective):
+def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(undisturbed, objective):
     """And with the same curve of losses, whether it was stopped between two of its points or at one."""
-    spec, checkpoints, told, again = recipe(objective, **TINY), [], [], []
-    hooks = Hooks(lambda *_: None, lambda point, network: told.append(point), checkpoints.append, checkpoint_seconds=0)
-    whole = learn(spec, made_up(), 0, hooks=hooks)
-    assert len(checkpoints) == spec.train.steps
-    for checkpoint in (checkpoints[0], checkpoints[spec.train.steps // 2 - 1]):
+    spec, again = recipe(objective, **TINY), []
+    whole, kept, steps, told = undisturbed(objective)
+    assert steps == list(range(1, spec.train.steps + 1))
+    assert len(kept) == 2
+    for checkpoint in kept:
         again.clear()
         listening = Hooks(on_evaluation=lambda point, network: again.append(point))
         assert equal(weights(learn(spec, made_up(), 0, hooks=listening, resume=checkpoint)), weights(whole))
@@ -114,10 +134,8 @@ def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_weights(objective)
 
 
 @pytest.mark.parametrize("change", ["another name", "another part", "another shape", "less", "another step"])
-def test_a_checkpoint_of_another_student_is_refused(change):
-    spec, checkpoints = recipe("fine-tune", **TINY), []
-    learn(spec, made_up(), 0, hooks=Hooks(on_checkpoint=checkpoints.append, checkpoint_seconds=0))
-    saved = checkpoints[0]
+def test_a_checkpoint_of_another_student_is_refused(undisturbed, change):
+    spec, saved = recipe("fine-tune", **TINY), undisturbed("fine-tune")[1][0]
     tensors = dict(saved.tensors)
     name = next(key for key in tensors if key.startswith("momentum.") and tensors[key].ndim > 1)
     value = tensors.pop(name)
@@ -133,18 +151,16 @@ def test_a_checkpoint_of_another_student_is_refused(change):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_the_budget_is_counted_in_student_images_with_gradient(objective):
-    made = recipe(objective, **TINY)
-    spec, trained = made.train, learn(made, made_up(), 0)
+def test_the_budget_is_counted_in_student_images_with_gradient(undisturbed, objective):
+    spec, trained = recipe(objective, **TINY).train, undisturbed(objective)[0]
     assert trained.images == trained.steps * spec.images_per_step
     assert spec.images - spec.images_per_step < trained.images <= spec.images
 
 
-def test_the_labels_alone_count_when_lambda_is_one():
-    tiny = {**TINY, "images": 640}
-    fine_tuned = learn(recipe("fine-tune", **tiny), made_up(), 0)
+def test_the_labels_alone_count_when_lambda_is_one(undisturbed):
+    fine_tuned = undisturbed("fine-tune")[0]
     for objective in (key for key, method in METHODS.items() if method.weights):
-        distilled = learn(recipe(objective, labeled_share=1.0, **tiny), made_up(), 0)
+        distilled = learn(recipe(objective, labeled_share=1.0, **TINY), made_up(), 0)
         assert equal(weights(fine_tuned), weights(distilled))
         assert fine_tuned.images == distilled.images
 

@@ -1,0 +1,1 @@
+"""Learn: seven lessons, computed from a task."""
