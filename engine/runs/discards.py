@@ -127,15 +127,16 @@ def discarded(workspace: Workspace, identifier: str) -> Discard:
 
 
 def _size_there(folder: Path) -> int:
-    """The size of a folder in the trash, where nothing is written to it: it is added up once."""
+    """The size of a folder in the trash: added up once, and again when something more is moved into it."""
     try:
-        return _size_of(folder, folder.stat().st_ino)
+        found = folder.stat()
     except FileNotFoundError:
         return 0
+    return _size_of(folder, found.st_ino, found.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
-def _size_of(folder: Path, _inode: int) -> int:
+def _size_of(folder: Path, _inode: int, _changed: int) -> int:
     return folder_size(folder)
 
 
