@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
@@ -88,18 +87,16 @@ class WaitingJob:
 def waiting_jobs(workspace: Workspace) -> list[WaitingJob]:
     """All jobs that run or wait, with what each waits for; each lane is walked once."""
     found = open_jobs(workspace)
-    takes = {job.folder: seconds_left(workspace, job, now) for job, now in found}
-    lines: dict[str, dict[Path, _Place]] = {}
+    takes = {job: seconds_left(workspace, job, now) for job, now in found}
+    lines: dict[str, dict[Job, _Place]] = {}
     listed_jobs = []
     for job, now in found:
         if job.lane not in lines:
             lines[job.lane] = _places(workspace, job, takes)
-        place = lines[job.lane].get(job.folder, _NOWHERE) if now.state == "queued" else _NOWHERE
+        place = lines[job.lane].get(job, _NOWHERE) if now.state == "queued" else _NOWHERE
         begins_in = None if now.state == "queued" and jobs.is_held(workspace, job.lane) else place.begins_in
         words, lane = state_in_words(now), _whereabouts(job, now)
-        listed_jobs.append(
-            WaitingJob(job.id, job.kind, words, lane, place.ahead, place.first, begins_in, takes[job.folder])
-        )
+        listed_jobs.append(WaitingJob(job.id, job.kind, words, lane, place.ahead, place.first, begins_in, takes[job]))
     return listed_jobs
 
 
@@ -115,16 +112,16 @@ class _Place:
 _NOWHERE = _Place(0, (), 0.0)
 
 
-def _places(workspace: Workspace, job: Job, takes: Mapping[Path, float | None]) -> dict[Path, _Place]:
-    """The places in the line of a job's lane, by folder; in a demo visitors' jobs stand there too."""
+def _places(workspace: Workspace, job: Job, takes: Mapping[Job, float | None]) -> dict[Job, _Place]:
+    """The places in the line of a job's lane; in a demo visitors' jobs stand there too."""
     busy: list[float] | None = [0.0] * cards_of(job)
     in_line = line(workspace, job)
-    first = tuple(other.folder.name for other, _ in in_line[:NAMED])
+    first = tuple(other.id for other, _ in in_line[:NAMED])
     found = {}
     for ahead, (other, now) in enumerate(in_line):
-        found[other.folder] = _Place(ahead, first[:ahead], min(busy) if busy else None)
-        known = other.folder in takes
-        part = takes[other.folder] if known else seconds_left(Workspace.of_job(other.folder), other, now)
+        found[other] = _Place(ahead, first[:ahead], min(busy) if busy else None)
+        known = other in takes
+        part = takes[other] if known else seconds_left(Workspace.of_job(other.folder), other, now)
         if part is None:
             busy = None  # from here on nobody knows
         elif busy:
