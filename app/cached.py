@@ -148,7 +148,8 @@ def lesson_value(what: str, material: LessonMaterial, compute: Callable[[], T]) 
     """What a lesson computes of its material, kept for all sessions. what: names it, with all it follows from beside
     the material.
     """
-    about = (material.task.name, material.task.revision, material.draw, material.recorded, tuple(material.similarities))
+    teachers = tuple((teacher.name, teacher.key) for teacher in material.teachers)
+    about = (material.task.name, material.task.revision, material.draw, material.recorded, teachers)
     content = hashlib.blake2b(material.rows.tobytes() + material.known.tobytes(), digest_size=16).hexdigest()
     found: T = _lesson_value(state.workspace(), what, about, content, compute)
     return found

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from app.visitor_cookie import is_demo
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -16,8 +17,17 @@ from engine.workspace import Workspace
 @asynccontextmanager
 async def resumption(_app: Any) -> AsyncIterator[dict[str, Any]]:
     """The life of the server, which begins with what is left over, in a thread beside it."""
-    threading.Thread(target=take_up, args=[Workspace.from_environment()], name="resumption", daemon=True).start()
+    threading.Thread(target=begin, args=[Workspace.from_environment()], name="resumption", daemon=True).start()
     yield {}
+
+
+def begin(workspace: Workspace) -> None:
+    """What a server does before anybody comes: of a demo, clear away what nobody visits; then go on with what waits."""
+    if is_demo():
+        from app import visitors  # loads all of the engine
+
+        visitors.keep_house(workspace)
+    take_up(workspace)
 
 
 def take_up(workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from app.visitor_cookie import is_demo, new_token, token_in
 from engine import scratches
 from engine.errors import WorkbenchError
-from engine.settings import demo_settings
+from engine.settings import import_settings
 from engine.workspace import Workspace
 
 SEEN_EVERY = 30.0  # s between notes that a visitor is there
@@ -40,7 +40,7 @@ def workspace() -> Workspace:
 
 def upload_megabytes(usual: int) -> int:
     """How much may be dropped at once: what is usual, or in a demo what its settings say."""
-    return int(demo_settings(workspace()).upload_bytes / 1e6) if is_demo() else usual
+    return max(1, import_settings(workspace()).upload_bytes // 1_000_000) if is_demo() else usual
 
 
 def was_cleared() -> bool:
@@ -62,18 +62,27 @@ def _name() -> str:
 
 @st.cache_resource(show_spinner="Preparing the demo")
 def _host(base: Workspace) -> Workspace:
-    """The workspace that all visitors share, with all that comes with the program, and with somebody who tidies up."""
+    """The workspace that all visitors share, with all that comes with the program."""
     scratches.prepare(base)
-    threading.Thread(target=_keep_house, args=(base,), name="keeper of the demo", daemon=True).start()
     return base
 
 
-def _keep_house(base: Workspace) -> None:
+def keep_house(base: Workspace) -> None:
+    """Tidy up now, and from now on in a thread."""
+    _tidy(base)
+    threading.Thread(target=_keep_tidy, args=(base,), name="keeper of the demo", daemon=True).start()
+
+
+def _keep_tidy(base: Workspace) -> None:
     while True:
-        try:
-            scratches.keep_house(base)
-        except WorkbenchError as error:
-            _log.warning("The demo could not be tidied up: %s", error)
-        except Exception:  # whatever it is, the next look may fare better; a demo that is never tidied fills the disk
-            _log.exception("The demo could not be tidied up")
         time.sleep(HOUSE_EVERY)
+        _tidy(base)
+
+
+def _tidy(base: Workspace) -> None:
+    try:
+        scratches.keep_house(base)
+    except WorkbenchError as error:
+        _log.warning("The demo could not be tidied up: %s", error)
+    except Exception:  # whatever it is, the next look may fare better; a demo that is never tidied fills the disk
+        _log.exception("The demo could not be tidied up")

@@ -23,13 +23,14 @@ def used_bytes(workspace: Workspace) -> int:
     return sum(found.st_blocks * 512 for found in _own_files(workspace.path))
 
 
-def check_job(workspace: Workspace, unfinished: int) -> None:
-    """Raises QuotaError if the visitor of a scratch, who has so many jobs that wait or run, may not ask for another."""
+def check_jobs(workspace: Workspace, unfinished: int, more: int) -> None:
+    """Raises QuotaError if the visitor of a scratch, who has so many jobs that wait or run, may not ask for `more`."""
     limits = demo_settings(workspace)
-    if unfinished >= limits.jobs:
+    if unfinished + more > limits.jobs:
+        asked = "" if more == 1 else f", you ask for {more} more"
         raise QuotaError(
-            f"{unfinished} of your jobs wait or run, and this demo allows {limits.jobs} at once: wait until some have "
-            "ended, or cancel some."
+            f"{unfinished} of your jobs wait or run{asked}, and this demo allows {limits.jobs} at once: ask for less, "
+            "wait until some have ended, or cancel some."
         )
     _check_room(workspace, 0)
 

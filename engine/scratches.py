@@ -113,13 +113,18 @@ def scratches(base: Workspace) -> list[Scratch]:
 
 def keep_house(base: Workspace) -> None:
     """Clear away what nobody visits, and stop what takes more than a visitor may have. Raises StorageError."""
-    limits = demo_settings(base)
+    limits, failed = demo_settings(base), None
     remove_temporary(base.scratches, older_than=_HALF_MADE)
     for one in scratches(base):
-        if one.idle > limits.minutes * 60:
-            leave(one.workspace)
-        else:
-            _hold_to(one, limits)
+        try:
+            if one.idle > limits.minutes * 60:
+                leave(one.workspace)
+            else:
+                _hold_to(one, limits)
+        except WorkbenchError as error:  # the others are looked after all the same
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def notice(scratch: Workspace) -> str:
@@ -151,7 +156,10 @@ def _hold_to(one: Scratch, limits: DemoSettings) -> None:
 
 
 def _stop(scratch: Workspace, sentence: str, found: list[Job] | None = None) -> None:
-    for job in found or [job for job, _ in _open_jobs(scratch)]:
+    doomed = found or [job for job, _ in _open_jobs(scratch)]
+    if not doomed:
+        return
+    for job in doomed:
         with suppress(WorkbenchError):  # removed in the meantime
             jobs.request_cancel(job)
     with suppress(OSError):

@@ -60,7 +60,7 @@ class ImportSettings:
 class DemoSettings:
     """Limits of a demo, for one visitor unless it says otherwise. Ours: thirty visitors fill a 64 GB disk by half."""
 
-    visitors: int = 60  # all of them together
+    visitors: int = 30  # all of them together
     minutes: float = 60.0  # without a visit, until what a visitor made is cleared away
     disk_bytes: int = 1_000_000_000
     upload_bytes: int = 200_000_000  # brought at once; it lies in the server's memory until it is kept

@@ -62,10 +62,6 @@ class Workspace:
         if self.base is not None:
             raise UnavailableError(f"{what} is closed in this demo: {instead}.")
 
-    def is_shared(self, path: Path) -> bool:
-        """Whether a file or folder of this scratch is also the base's, so that its visitor may not remove it."""
-        return self.base is not None and os.path.lexists(self.base / path.relative_to(self.path))
-
     def as_environment(self) -> dict[str, str]:
         """Variables by which a process that starts in another folder finds this workspace."""
         hub = {HUB: str(self.hub_folder.absolute())} if self.hub_folder else {}

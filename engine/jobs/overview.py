@@ -114,11 +114,12 @@ class Unfinished:
 
     def look(self) -> list[tuple[Job, Status]]:
         """Jobs that are queued, running or to be settled, with their status, as `in_order`."""
-        found = []
-        for folder in (folder for root in self._roots() for folder in job_folders(root)):
+        found, roots, passed = [], self._roots(), dict[str, object]()
+        for folder in (folder for root in roots for folder in job_folders(root)):
             name = str(folder)
             stamp = _stamp(os.path.join(name, STATUS_FILE))  # text, no Path: this runs often, for every job there is
             if stamp is not None and self._passed.get(name) == stamp:
+                passed[name] = stamp
                 continue
             try:
                 job = load(folder)
@@ -129,9 +130,12 @@ class Unfinished:
                 asked_in = _asked_in(job)
                 self._served[asked_in] = max(present.started, self._served.get(asked_in, _NEVER))
             if job.lane not in self._sources or (present.terminal and not is_unsettled(present)):
-                self._passed[name] = stamp
+                passed[name] = stamp
             else:
                 found.append((job, present))
+        self._passed = passed  # without what is gone: a demo's visitors come and go
+        there = {root.parent for root in roots}
+        self._served = {folder: moment for folder, moment in self._served.items() if folder in there}
         return in_order(found, self._served)
 
 

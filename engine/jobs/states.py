@@ -30,7 +30,7 @@ from engine.jobs.records import (
     now,
     write_job,
 )
-from engine.quotas import check_job
+from engine.quotas import check_jobs
 from engine.records import Count, Moment, Seconds, as_value, damaged, read_value, record_from, remembered
 from engine.workspace import Workspace
 
@@ -102,9 +102,7 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     folder = root / job_id
     if os.path.exists(folder):
         raise _taken(folder)
-    workspace = Workspace.of_job(folder)
-    if workspace.base is not None:
-        check_job(workspace, _unfinished(workspace))
+    check_allowed(Workspace.of_job(folder), 1)
     with files.replacing_folder(folder) as temporary:
         write_job(temporary, job_id, kind=kind, device=device, lane=lane or device, spec=spec)
         mine = load(temporary)
@@ -115,15 +113,13 @@ def create(root: Path, job_id: str, *, kind: str, spec: Mapping[str, Any], devic
     return job
 
 
-def _unfinished(workspace: Workspace) -> int:
-    """How many jobs of a scratch wait or run; those that came with it are done."""
-    own = (
-        job
-        for folder in workspace.job_folders
-        for job in list_jobs(folder)
-        if not job.folder.joinpath(JOB_FILE).is_symlink()
-    )
-    return sum(not status(job).terminal for job in own)
+def check_allowed(workspace: Workspace, more: int) -> None:
+    """Raises QuotaError if the visitor of a demo may not ask for so many jobs more; in a workspace of one's own all
+    are allowed.
+    """
+    if workspace.base is not None:
+        every = [job for folder in workspace.job_folders for job in list_jobs(folder)]
+        check_jobs(workspace, sum(not status(job).terminal for job in every), more)
 
 
 def status(job: Job) -> Status:

@@ -42,7 +42,6 @@ class LessonMaterial:
     task: Task
     draw: Draw
     teachers: tuple[TeacherRecord, ...]  # the most similar first
-    relations: Mapping[str, str]  # of each teacher to the task: "other" or "disjoint"
     rows: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     drawn: npt.NDArray[np.bool_]
@@ -86,7 +85,6 @@ def lesson_material(workspace: Workspace, task: Task, draw: Draw) -> LessonMater
         rows,
         drawn,
         [c.teacher for c in ready],
-        {c.teacher.name: c.relation for c in ready},
         {name: found.features for name, found in outputs.items()},
         {c.teacher.name: outputs[c.teacher.name].pseudo_labels for c in ready if c.teacher.has_pseudo_labels},
     )
@@ -98,7 +96,6 @@ def material_of(
     rows: npt.NDArray[np.int64],
     drawn_rows: npt.NDArray[np.int64],
     teachers: Sequence[TeacherRecord],
-    relations: Mapping[str, str],
     features: Mapping[str, npt.NDArray[np.float32]],
     pseudo_labels: Mapping[str, npt.NDArray[np.float32]],
     *,
@@ -122,7 +119,6 @@ def material_of(
         task=task,
         draw=draw,
         teachers=tuple(ranked),
-        relations={t.name: relations[t.name] for t in ranked},
         rows=rows,
         labels=labels,
         drawn=drawn,

@@ -8,21 +8,33 @@ from typing import TypeAlias
 
 Text: TypeAlias = tuple[str, str, dict[str, object]]  # title, cells, names with their defaults
 
-# What all of them begin with. `rank` has the teachers look at the labeled images, once.
-BEGINNING = """\
+_FIRST = """\
 import numpy as np
 
 import engine
-from engine.lessons import lesson_material
+from engine.lessons import %s
 from engine.review import open_task
-from engine.tasks import usual_draw
 
 workspace = engine.open_workspace()
-ranking = engine.rank(workspace, task, device="cpu")["ranking"]
 opened = open_task(workspace, task)
-material = lesson_material(workspace, opened, usual_draw(opened))
+"""
+_LAST = """
+if material is None:
+    raise SystemExit("Too few labels or teachers: rank the teachers with more labels, then make this notebook again.")
 names = [teacher.name for teacher in material.teachers]
 print(f"{len(material.rows)} images, {len(names)} teachers: {', '.join(names)}")"""
+
+# What all of them begin with. `rank` has the teachers look at the labeled images, once.
+BEGINNING = f"""\
+{_FIRST % "lesson_material"}\
+from engine.tasks import Draw
+
+engine.rank(workspace, task, labels_per_class=labels_per_class, seed=seed, device="cpu")
+material = lesson_material(workspace, opened, Draw(labels_per_class, seed)){_LAST}"""
+# The same for the images that come with the program, on which nothing has to be computed first.
+BEGINNING_RECORDED = f"""\
+{_FIRST % "recorded_material"}\
+material = recorded_material(workspace){_LAST}"""
 
 PSEUDO_LABELS: Text = (
     "What a pseudo-label is",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from engine.errors import UnknownNameError
 from engine.lessons import notebook_cells
+from engine.tasks import Draw
 from engine.workspace import HOME
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -33,23 +34,27 @@ class LessonNotebook:
 LESSON_NOTEBOOKS = {key: LessonNotebook(*found) for key, found in notebook_cells.NOTEBOOKS.items()}
 
 
-def notebook(key: str, task: str, **chosen: object) -> str:
-    """The notebook of a lesson on a task, as the text of an .ipynb file. chosen: what the page shows, by the names of
-    its `defaults`. Raises UnknownNameError for another lesson or name.
+def notebook(key: str, task: str, draw: Draw | None, **chosen: object) -> str:
+    """The notebook of a lesson on a task, as the text of an .ipynb file. draw: the labels that the page shows; None for
+    the images that come with the program. chosen: what the page shows, by the names of its `defaults`.
+
+    Raises UnknownNameError for another lesson or name.
     """
     if key not in LESSON_NOTEBOOKS:
         raise UnknownNameError("lesson", key, LESSON_NOTEBOOKS)
     found = LESSON_NOTEBOOKS[key]
     if unknown := sorted(set(chosen) - set(found.defaults)):
         raise UnknownNameError("value of a lesson", unknown[0], found.defaults)
-    values = {"task": task, **found.defaults, **chosen}
+    drawn = {} if draw is None else {"labels_per_class": draw.labels_per_class, "seed": draw.seed}
+    values = {"task": task, **drawn, **found.defaults, **chosen}
+    beginning = notebook_cells.BEGINNING_RECORDED if draw is None else notebook_cells.BEGINNING
     given = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     cells = [
         _prose(
             f"# {found.title}\n\nMade by Distill Workbench. It needs its Python environment, and computes in the "
             f"workspace that `{HOME}` names. The first cell may take a minute: teachers look at the images once."
         ),
-        _code(f"{given}\n\n{notebook_cells.BEGINNING}"),
+        _code(f"{given}\n\n{beginning}"),
     ]
     for kind, text in _parts(found.cells):
         cells.append(_prose(text) if kind else _code(text))

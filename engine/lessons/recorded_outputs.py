@@ -54,7 +54,6 @@ def recorded_material(workspace: Workspace, source: Path = ASSETS) -> LessonMate
         rows,
         task.labeled_rows(draw),
         [known[name].teacher for name in features],
-        {name: known[name].relation for name in features},
         features,
         pseudo_labels,
         recorded=True,

@@ -16,7 +16,7 @@ import numpy as np
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
 from engine.files import canonical_hash
-from engine.jobs import Job, Status, change_lane, create, load, remove, resume, status
+from engine.jobs import Job, Status, change_lane, check_allowed, create, load, remove, resume, status
 from engine.methods import REFERENCE, get_method
 from engine.records import Count, Positive, as_value, damaged, read_record, remembered, write_record
 from engine.results import RESULT, ConsensusRecord, RunResult, read_result, way_out_of
@@ -25,6 +25,8 @@ from engine.runs.spec import KIND, RunSpec, as_json, spec_of
 from engine.runs.speed import end_measurements
 from engine.tasks import all_labels, task_as_labeled
 from engine.workspace import Workspace
+
+STOPPED = ("failed", "cancelled", "interrupted")  # states from which a run can be resumed
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,10 @@ def enqueue(
     are resumed, and those that wait for another engine wait for this one. A measurement for the sake of an estimate
     ends, so that none of them waits for it.
 
-    Raises StorageError if the disk refuses.
+    Raises StorageError if the disk refuses, QuotaError before any is queued if a visitor of a demo asks for too many.
     """
     queued, lane = [], get_engine(engine).lane
+    check_allowed(workspace, sum(_is_to_begin(workspace.runs / spec.run_id) for spec in specs))
     for spec in specs:
         folder = workspace.runs / spec.run_id
         if not folder.exists():
@@ -181,12 +184,16 @@ def enqueue(
             queued.append(create(workspace.runs, spec.run_id, kind=KIND, spec=as_json(spec), device=place, lane=lane))
             continue
         job = load(folder)
-        if status(job).state in ("failed", "cancelled", "interrupted"):
+        if status(job).state in STOPPED:
             resume(job)
         queued.append(change_lane(job, lane or job.device))
     for device in {job.device for job in queued if not status(job).terminal}:
         end_measurements(workspace, device)
     return queued
+
+
+def _is_to_begin(folder: Path) -> bool:
+    return not folder.exists() or status(load(folder)).state in STOPPED
 
 
 def load_comparison(workspace: Workspace, comparison_id: str) -> Comparison:

@@ -14,6 +14,7 @@ from engine.errors import InvalidInputError, UnknownNameError
 from engine.files import make_folder, storage_error
 from engine.jobs import Job
 from engine.jobs.records import JOB_FILE
+from engine.quotas import is_lent
 from engine.runs.comparison import list_comparisons
 from engine.tasks.trash import delete_entry, entry_id, parsed_id
 from engine.workspace import Workspace
@@ -56,7 +57,7 @@ def remove_run(workspace: Workspace, job: Job) -> str:
     Raises BusyError while it waits or runs, InvalidInputError while a job about its student has not ended, and for one
     of a demo; StorageError.
     """
-    if workspace.is_shared(job.folder):
+    if is_lent(job.folder):
         raise InvalidInputError(f"{job.id} belongs to the demo and stays: only runs of your own can be deleted.")
     if unfinished := users_of_run(workspace, job.id).unfinished:
         raise InvalidInputError(
@@ -127,15 +128,16 @@ def discarded(workspace: Workspace, identifier: str) -> Discard:
 
 
 def _size_there(folder: Path) -> int:
-    """The size of a folder in the trash, where nothing is written to it: it is added up once."""
+    """The size of a folder in the trash: added up once, and again when something more is moved into it."""
     try:
-        return _size_of(folder, folder.stat().st_ino)
+        found = folder.stat()
     except FileNotFoundError:
         return 0
+    return _size_of(folder, found.st_ino, found.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
-def _size_of(folder: Path, _inode: int) -> int:
+def _size_of(folder: Path, _inode: int, _changed: int) -> int:
     return folder_size(folder)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine import maps
 from engine.errors import WorkbenchError
@@ -56,13 +56,9 @@ def seconds_until_free(found: Sequence[tuple[Job, Status]], lanes: int = 1) -> f
     next one when it is free; None while too little is known. Each is of its own workspace: those of a demo's visitors
     wait for each other.
     """
-    return free_after((seconds_left(Workspace.of_job(job.folder), job, now) for job, now in found), lanes)
-
-
-def free_after(parts: Iterable[float | None], lanes: int = 1) -> float | None:
-    """The same from how long each of the jobs takes, in seconds."""
     busy = [0.0] * lanes
-    for part in parts:
+    for job, now in found:
+        part = seconds_left(Workspace.of_job(job.folder), job, now)
         if part is None:
             return None
         busy[busy.index(min(busy))] += part  # those that run come first, so each of them finds a lane of its own

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine import jobs
 from engine.errors import InvalidInputError, UnknownNameError
 from engine.jobs import Job, Status, processes, works_in
 from engine.runs.engines import where
-from engine.runs.estimates import free_after, seconds_left
+from engine.runs.estimates import seconds_left
 from engine.runs.queue import cards_of, line, open_jobs
 from engine.workspace import Workspace
 
@@ -85,23 +85,48 @@ class WaitingJob:
 
 
 def waiting_jobs(workspace: Workspace) -> list[WaitingJob]:
-    """All jobs that run or wait, with what each waits for; each lane and each job is looked at once."""
+    """All jobs that run or wait, with what each waits for; each lane is walked once."""
     found = open_jobs(workspace)
-    takes = {job.folder: seconds_left(workspace, job, now) for job, now in found}
-    lines: dict[str, list[Path]] = {}
+    takes = {job: seconds_left(workspace, job, now) for job, now in found}
+    lines: dict[str, dict[Job, _Place]] = {}
     listed_jobs = []
     for job, now in found:
         if job.lane not in lines:
-            lines[job.lane] = [other.folder for other, _ in line(workspace, job)]
-        in_line = lines[job.lane]
-        waits = now.state == "queued" and job.folder in in_line
-        first = in_line[: in_line.index(job.folder)] if waits else []
-        held = waits and jobs.is_held(workspace, job.lane)
-        begins_in = None if held else free_after((takes.get(folder) for folder in first), cards_of(job))
-        names = tuple(folder.name for folder in first[:NAMED])
+            lines[job.lane] = _places(workspace, job, takes)
+        place = lines[job.lane].get(job, _NOWHERE) if now.state == "queued" else _NOWHERE
+        begins_in = None if now.state == "queued" and jobs.is_held(workspace, job.lane) else place.begins_in
         words, lane = state_in_words(now), _whereabouts(job, now)
-        listed_jobs.append(WaitingJob(job.id, job.kind, words, lane, len(first), names, begins_in, takes[job.folder]))
+        listed_jobs.append(WaitingJob(job.id, job.kind, words, lane, place.ahead, place.first, begins_in, takes[job]))
     return listed_jobs
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place in a line: how many jobs stand before it, the first of them, and in about how many seconds it begins."""
+
+    ahead: int
+    first: tuple[str, ...]
+    begins_in: float | None
+
+
+_NOWHERE = _Place(0, (), 0.0)
+
+
+def _places(workspace: Workspace, job: Job, takes: Mapping[Job, float | None]) -> dict[Job, _Place]:
+    """The places in the line of a job's lane; in a demo visitors' jobs stand there too."""
+    busy: list[float] | None = [0.0] * cards_of(job)
+    in_line = line(workspace, job)
+    first = tuple(other.id for other, _ in in_line[:NAMED])
+    found = {}
+    for ahead, (other, now) in enumerate(in_line):
+        found[other] = _Place(ahead, first[:ahead], min(busy) if busy else None)
+        known = other in takes
+        part = takes[other] if known else seconds_left(Workspace.of_job(other.folder), other, now)
+        if part is None:
+            busy = None  # from here on nobody knows
+        elif busy:
+            busy[busy.index(min(busy))] += part
+    return found
 
 
 def open_job_named(workspace: Workspace, text: str) -> Job:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.files import TEMPORARY_PREFIX, make_folder, read_json, storage_error
+from engine.quotas import is_lent
 from engine.tasks.catalogue import bundled_names, task_names
 from engine.workspace import Workspace
 
@@ -43,7 +44,7 @@ def remove_task(workspace: Workspace, name: str) -> str:
         raise UnknownNameError("task", name, names)
     if name in bundled_names():
         raise InvalidInputError(f"{name!r} comes with the program and stays: only tasks of your own can be removed.")
-    if workspace.is_shared(workspace.tasks / name):
+    if is_lent(workspace.tasks / name):
         raise InvalidInputError(f"{name!r} belongs to the demo and stays: only tasks of your own can be removed.")
     identifier = entry_id(name)
     place = make_folder(workspace.trash / identifier)

@@ -13,6 +13,7 @@ from torch import nn
 from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
 from engine.files import TEMPORARY_PREFIX, storage_error
 from engine.installation import bundled
+from engine.quotas import is_lent
 from engine.records import damaged, read_record
 from engine.teachers.record import TeacherRecord
 from engine.workspace import Workspace
@@ -104,7 +105,7 @@ def remove_teacher(workspace: Workspace, name: str) -> None:
         raise InvalidInputError(f"The teacher {name!r} comes with the program and cannot be removed.")
     if name not in (names := _added_names(workspace)):
         raise UnknownNameError("added teacher", name, names)
-    if workspace.is_shared(workspace.teachers / name):
+    if is_lent(workspace.teachers / name):
         raise InvalidInputError(f"The teacher {name!r} belongs to the demo and stays: remove those that you added.")
     record = _readable(workspace, name)
     folder = teacher_folder(workspace, name)

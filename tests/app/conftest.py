@@ -18,15 +18,23 @@ from tests.app import made_tasks
 from tests.engine.intake.parsing_here import InThisProcess
 
 
-@pytest.fixture(autouse=True, scope="session")
+@cache
+def counted_once():
+    """What a student costs, for all apps that tests begin."""
+    from app.views.distill import form
+
+    return cache(form.cost)
+
+
+@pytest.fixture(autouse=True, scope="module")
 def spared():
-    """What a student costs is counted once for all apps that tests begin, and no file is waited for until it is on
-    the disk.
+    """What a student costs is counted once, and no file is waited for until it is on the disk; in these modules alone,
+    since others of the same process test just that.
     """
     from app.views.distill import form
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(form, "cost", cache(form.cost))
+        patch.setattr(form, "cost", counted_once())
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 

@@ -26,7 +26,6 @@ def demo(home, monkeypatch):
     """A demo with nobody who tidies up, and no queue."""
     monkeypatch.setenv("WORKBENCH_DEMO", "1")
     monkeypatch.setattr(scratches, "prepare", lambda base: None)
-    monkeypatch.setattr(visitors, "_keep_house", lambda base: None)
     monkeypatch.setattr(queues, "queue", lambda device: None)
     visitors._host.clear()
     return home

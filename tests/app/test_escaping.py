@@ -188,7 +188,9 @@ def test_no_lesson_reads_what_a_user_wrote(hostile):
     }
     chosen |= {"pairs": {"place": "1"}, "consensus": {"class": HOSTILE_CLASS}, "labels": {"task-of": "mnist"}}
     chosen |= {"bias": {"class": HOSTILE_CLASS, "as": "lion"}}
-    values = {(key, name): value for key, found in chosen.items() for name, value in {**found, "show": "1"}.items()}
+    values = {
+        ("hostile", key, name): value for key, found in chosen.items() for name, value in {**found, "show": "1"}.items()
+    }
     draft = LearnDraft(subject="hostile", values=values)
     app = open_page("learn", session={LearnDraft.key(): draft}, task="hostile")
     for key in chosen:

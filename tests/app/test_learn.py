@@ -66,7 +66,9 @@ def test_pseudo_labels_are_shown_after_the_guess_and_stay_in_the_url(home, task)
     assert len(linked.get("progress")) == 18
     assert "the loss compares" not in text_of(linked)
     assert "depends on how well the teacher's idea of alike fits" in linked.success[-1].value
-    assert {teacher.name for teacher in material.spread(6)} <= set(material.features)
+    assert set(radio(app, "learn surest").options) == {
+        f"{t.title} ({len(t.classes):,} classes)" for t in material.spread(6)
+    }
 
 
 def test_a_guessed_order_is_scored_against_the_ranking(home, task):

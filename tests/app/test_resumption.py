@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import queues
-from app.resumption import take_up
+from app import queues, visitors
+from app.resumption import begin, take_up
 from engine import jobs
 from engine.jobs import states
 
@@ -56,3 +56,12 @@ def test_what_visitors_of_a_demo_left_goes_on_too(home, threads, monkeypatch):
     jobs.create(home.scratch("a1").runs, "waits", kind="run", spec={}, device="cpu")
     take_up(home)
     assert threads == [("local", "cpu")]
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_demo_is_tidied_from_its_start_whether_or_not_somebody_comes(home, threads, monkeypatch, demo):
+    tidied = []
+    monkeypatch.setattr(visitors, "keep_house", tidied.append)
+    monkeypatch.setenv("WORKBENCH_DEMO", str(int(demo)))
+    begin(home)
+    assert tidied == [home] * demo

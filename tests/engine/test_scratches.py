@@ -14,7 +14,7 @@ import pytest
 
 from engine import intake, jobs, scratches, tasks
 from engine.delivery import PredictSpec, request_prediction
-from engine.errors import BusyError, InvalidInputError, QuotaError, UnavailableError
+from engine.errors import BusyError, InvalidInputError, QuotaError, StorageError, UnavailableError
 from engine.features import FeatureStore
 from engine.intake import ImportRequest
 from engine.jobs import create
@@ -239,6 +239,43 @@ def test_a_visitor_has_so_many_jobs_at_once(base, visitor, monkeypatch):
         create(visitor.runs, "c", kind="count", spec={}, device="cpu")
     jobs.request_cancel(jobs.load(visitor.jobs / "a"))
     create(visitor.runs, "c", kind="count", spec={}, device="cpu")
+
+
+def test_a_comparison_of_more_runs_than_are_allowed_leaves_none_behind(base, visitor, monkeypatch):
+    limit(base, monkeypatch, jobs=2)
+    before = sorted(path.name for path in visitor.runs.glob("*"))
+    with pytest.raises(QuotaError, match="0 of your jobs wait or run, you ask for 3 more, and this demo allows 2"):
+        made_runs.planned(visitor, ["fine-tune"], [7, 8, 9])
+    assert sorted(path.name for path in visitor.runs.glob("*")) == before
+
+
+def test_a_visitors_run_is_the_visitors_also_where_the_host_has_one_of_that_name(base, visitor):
+    own = create(visitor.runs, "same", kind="count", spec={}, device="cpu")
+    theirs = create(base.runs, "same", kind="count", spec={}, device="cpu")  # waits, so no scratch has it
+    jobs.request_cancel(own)
+    remove_run(visitor, own)
+    assert not own.folder.exists()
+    jobs.request_cancel(theirs)
+    jobs.remove(theirs)
+
+
+def test_one_scratch_that_cannot_be_tidied_leaves_the_others_tidied(base, monkeypatch):
+    first, second = (scratches.enter(base, name)[0] for name in ("a1", "b2"))
+    for found in (first, second):
+        os.utime(found.path / "visited", (0, 0))
+    leave = scratches.leave
+
+    def failing(scratch):
+        if scratch.path == first.path:
+            raise StorageError("It cannot be moved.")
+        return leave(scratch)
+
+    monkeypatch.setattr(scratches, "leave", failing)
+    with pytest.raises(StorageError):
+        scratches.keep_house(base)
+    monkeypatch.undo()
+    assert first.path.exists()
+    assert not second.path.exists()
 
 
 def test_a_visitor_comes_back_to_the_same_scratch_and_places_are_counted(base, monkeypatch):

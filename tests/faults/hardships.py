@@ -31,8 +31,8 @@ from tests.faults.workspace import copy
 
 DAYS = 400  # by which the clock was set back after the workspace was made
 LEFT_OUT = ("work", "benchmark")  # verbs: the one waits for a queue, the other reads one file alone
-WRITING = ("compare", "export", "report", "finish", "teachers remove")  # verbs that write without training
-MOST_WRITES = 12  # of a verb
+WRITING = ("compare", "export", "report", "finish")  # verbs that write without training
+MOST_WRITES = 100  # of a verb; the campaign says when it is more
 NO_ROOT = (28, 0b11, 0, 0, 0)  # prctl(2): PR_SET_SECUREBITS, SECBIT_NOROOT and its lock
 CAPABILITIES = 0x20080522  # version of the structures of capset(2)
 
@@ -42,6 +42,7 @@ class Hardship:
     """How the looks at one hardship ended."""
 
     looks: int = 0
+    refused: int = 0  # writes for which there was no space
     errors: list[str] = field(default_factory=list)  # of the program
     half_made: list[str] = field(default_factory=list)
 
@@ -74,6 +75,11 @@ def full(home: Workspace) -> Hardship:
                 found.take_in(f"after no space at write {number}", look(there, [], [verb]))
             if not flushed.refused:
                 break
+            found.refused += 1
+        else:
+            found.errors.append(f"full: {verb} writes more than {MOST_WRITES} times: raise MOST_WRITES")
+        if number == 0:
+            found.errors.append(f"full: {verb} writes nothing, so that nothing was tried")
     return found
 
 

@@ -52,7 +52,7 @@ def _children(pid):
 
 
 def test_a_disk_that_is_full_at_any_write_of_a_verb_leaves_nothing_half_made(home, monkeypatch):
-    monkeypatch.setattr(hardships, "WRITING", ("teachers remove",))
+    monkeypatch.setattr(hardships, "WRITING", ("compare",))
     found = hardships.full(home)
-    assert found.looks >= 2
+    assert found.refused > 5
     assert found.errors + found.half_made == []

@@ -170,8 +170,14 @@ def _of_student(task: Task, rows: Numbers, run: str | None) -> Coloring:
 
 
 def _of_pair(task: Task, rows: Numbers, pair: tuple[TeacherRecord, TeacherRecord] | None) -> Coloring:
-    found = None if pair is None else disagreement(state.workspace(), task, state.draw(), pair, rows)
-    if pair is None or found is None:
+    found = None
+    if pair is not None:
+        seen = tuple(len(maps.seen_rows(state.workspace(), task, teacher.name)) for teacher in pair)
+        keys = tuple(teacher.key for teacher in pair)
+        found = _apart(
+            state.workspace(), task.name, task.revision, state.draw(), keys, seen, rows.tobytes(), task, pair
+        )
+    if found is None:
         raise InvalidInputError(
             "Two teachers are compared by their features of all these images and of labeled ones: rank the teachers, "
             "and draw the maps of both here."
@@ -188,6 +194,21 @@ def _ramp(values: NDArray[np.float32]) -> Coloring:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _said(workspace: Workspace, run: str, changed: int) -> Predictions | None:
     return predictions_of(workspace, run, "unlabeled")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Comparing the two teachers")
+def _apart(
+    workspace: Workspace,
+    name: str,
+    revision: str,
+    draw: Draw,
+    teachers: tuple[str, ...],
+    seen: tuple[int, ...],
+    rows: bytes,
+    _task: Task,
+    _pair: tuple[TeacherRecord, TeacherRecord],
+) -> NDArray[np.float32] | None:
+    return disagreement(workspace, _task, draw, _pair, np.frombuffer(rows, dtype=np.int64))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Asking the consensus")

@@ -52,7 +52,7 @@ def umap_of(task: Task, teacher: TeacherRecord, *, whole: bool = True) -> Map | 
 def pca_of(task: Task, teacher: TeacherRecord) -> Map | None:
     """The PCA of the features seen so far, computed once for all sessions until more are seen; None without any."""
     seen = len(maps.seen_rows(state.workspace(), task, teacher.name))
-    return _pca(state.workspace(), task.name, task.revision, teacher.name, seen, task) if seen else None
+    return _pca(state.workspace(), task.name, task.revision, teacher.key, seen, task, teacher) if seen else None
 
 
 def separation_of(task: Task, teacher: TeacherRecord) -> Separation | None:
@@ -77,8 +77,10 @@ def separation_line(found: Separation | None) -> str:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _pca(workspace: Workspace, name: str, revision: str, teacher: str, seen: int, _task: Task) -> Map | None:
-    return maps.pca_map(workspace, _task, teacher)
+def _pca(
+    workspace: Workspace, name: str, revision: str, key: str, seen: int, _task: Task, _teacher: TeacherRecord
+) -> Map | None:
+    return maps.pca_map(workspace, _task, _teacher.name)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

@@ -12,7 +12,7 @@ from app import state
 from app.views.learn.draft import LearnDraft
 
 LESSON = "lesson"  # its key in the URL
-LONGEST = 400  # characters of a value that are read
+LONGEST = 3_200  # characters of a value that are read: the rows of all images of a lesson, a number of 7 digits each
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class LessonChoices:
 
     def get(self, name: str) -> str:
         """The value, empty where nothing was chosen."""
-        return LearnDraft.current().values.get((self.lesson, name), "")
+        draft = LearnDraft.current()
+        return draft.values.get((draft.subject, self.lesson, name), "")
 
     def whole(self, name: str, allowed: Sequence[int], usual: int) -> int:
         """The value as one of the `allowed` numbers, or `usual`."""
@@ -35,9 +36,9 @@ class LessonChoices:
         """Choose a value; None or an empty one forgets it."""
         draft, text = LearnDraft.current(), "" if value is None else str(value)
         if text:
-            draft.values[self.lesson, name] = text
+            draft.values[draft.subject, self.lesson, name] = text
         else:
-            draft.values.pop((self.lesson, name), None)
+            draft.values.pop((draft.subject, self.lesson, name), None)
         _write(name, text)
 
 
@@ -52,18 +53,17 @@ def named_lesson(keys: Collection[str]) -> str:
 def synchronize(names: Mapping[str, Sequence[str]], lesson: str, subject: str) -> None:
     """Take up what a link brought for a lesson, and put what is chosen into the URL. Once a run.
 
-    names: of the values of each lesson. subject: the task that lessons are about; with another one they begin anew.
+    names: of the values of each lesson. subject: the task that the lesson is about; what was chosen for another one is
+    there again when that comes back.
     """
     draft = LearnDraft.current()
-    if draft.subject not in ("", subject):
-        draft.values.clear()
     draft.subject = subject
     brought = {
         name: value[:LONGEST] for name, value in st.query_params.items() if value and value != draft.written.get(name)
     }
     for name in names[lesson]:
         if name in brought:
-            draft.values[lesson, name] = brought[name]
+            draft.values[subject, lesson, name] = brought[name]
     _write_all(names, lesson)
 
 

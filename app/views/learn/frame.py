@@ -95,7 +95,12 @@ def _take_away(lesson: Lesson, material: LessonMaterial, choices: LessonChoices)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.download_button(
             "Notebook",
-            lambda: notebook(lesson.key, material.task.name, **lesson.notebook(material, choices)),
+            lambda: notebook(
+                lesson.key,
+                material.task.name,
+                None if material.recorded else material.draw,
+                **lesson.notebook(material, choices),
+            ),
             f"{exhibits.file_name(f'{lesson.key} {material.task.name}')}.ipynb",
             "application/x-ipynb+json",
             icon=":material/download:",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -57,7 +57,7 @@ def _draw_images(material: LessonMaterial) -> None:
 
 def _ask(by_name: Mapping[str, TeacherRecord], choices: LessonChoices) -> list[str]:
     """The teachers in the order of the guess, as far as it goes."""
-    chosen = [name for name in dict.fromkeys(choices.get(GUESS).split(APART)) if name in by_name]
+    chosen = _guess(by_name, choices)
     st.multiselect(
         f"Which of these {len(by_name)} teachers fit these images? Choose all of them, the most similar first",
         list(by_name),
@@ -134,9 +134,16 @@ def ranking_table(material: LessonMaterial, teachers: Sequence[TeacherRecord], g
     )
 
 
+def _guess(by_name: Collection[str], choices: LessonChoices) -> list[str]:
+    """The order as far as it was chosen."""
+    return [name for name in dict.fromkeys(choices.get(GUESS).split(APART)) if name in by_name]
+
+
 def _notebook(material: LessonMaterial, choices: LessonChoices) -> Mapping[str, object]:
-    names = {teacher.name for teacher in material.teachers}
-    return {"guess": tuple(name for name in dict.fromkeys(choices.get(GUESS).split(APART)) if name in names)}
+    """A guess that is not whole yet is none."""
+    asked = {teacher.name for teacher in material.spread(TEACHERS)}
+    guess = _guess(asked, choices)
+    return {"guess": tuple(guess) if len(guess) == len(asked) else ()}
 
 
 LESSON = Lesson(

@@ -109,13 +109,13 @@ def _material(task: Task) -> LessonMaterial | None:
 # Streamlit leaves arguments that begin with "_" out of a cache's key.
 
 
-@st.cache_resource(max_entries=8, ttl=600, show_spinner="Reading what the teachers said")
+@st.cache_resource(max_entries=64, ttl=600, show_spinner="Reading what the teachers said")
 def _kept(
     workspace: Workspace, name: str, revision: str, draw: Draw, teachers: str, lacking: int, _task: Task
 ) -> LessonMaterial | None:
     return lesson_material(workspace, _task, draw)
 
 
-@st.cache_resource(max_entries=2, ttl=600, show_spinner="Reading what the teachers said")
+@st.cache_resource(max_entries=64, ttl=600, show_spinner="Reading what the teachers said")
 def _recorded(workspace: Workspace) -> LessonMaterial | None:
     return recorded_material(workspace)

@@ -108,22 +108,33 @@ def test_the_terms_of_pairs_sum_to_parc():
 
 
 def test_a_notebook_is_one_and_takes_what_its_lesson_knows():
-    made = json.loads(notebook("ranking", "it's", guess=("a", "b")))
+    made = json.loads(notebook("ranking", "it's", Draw(8, 3), guess=("a", "b")))
     assert made["nbformat"] == 4
     assert {cell["cell_type"] for cell in made["cells"]} == {"markdown", "code"}
     assert len({cell["id"] for cell in made["cells"]}) == len(made["cells"])
-    assert "task = \"it's\"\nguess = ('a', 'b')" in "".join(made["cells"][1]["source"])
+    assert "task = \"it's\"\nlabels_per_class = 8\nseed = 3\nguess = ('a', 'b')" in "".join(made["cells"][1]["source"])
     with pytest.raises(UnknownNameError, match="lesson"):
-        notebook("cooking", "leaves")
+        notebook("cooking", "leaves", None)
     with pytest.raises(UnknownNameError, match="value of a lesson"):
-        notebook("ranking", "leaves", salt=1)
+        notebook("ranking", "leaves", None, salt=1)
+
+
+def run_cells(text, key):
+    names = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"<{key}>", "exec"), names)
 
 
 @pytest.mark.parametrize("key", LESSON_NOTEBOOKS)
 def test_every_cell_of_a_notebook_runs(home, task, key, capsys):
     extracted(home, task, task.labeled_rows(Draw(8)), STRENGTHS)
-    names = {}
-    for cell in json.loads(notebook(key, task.name))["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), f"<{key}>", "exec"), names)
+    run_cells(notebook(key, task.name, Draw()), key)
     assert "72 images, 10 teachers" in capsys.readouterr().out
+
+
+def test_a_notebook_is_of_the_draw_or_the_recorded_images_that_the_page_shows(home, task, capsys):
+    extracted(home, task, task.labeled_rows(Draw(3, 1)), STRENGTHS)
+    run_cells(notebook("ranking", task.name, Draw(3, 1)), "another draw")
+    run_cells(notebook("ranking", task.name, None), "recorded")
+    assert "117 images" in capsys.readouterr().out
