@@ -114,6 +114,7 @@ class RunResult:
     effective_teachers: float | None
     ranking_possible: bool
     ranking_problem: str | None
+    first_weights: dict[str, Share] = field(default_factory=dict)  # teachers whose average the student began as
     consensus: ConsensusRecord | None = None  # of a method whose student learns from one, where it could be judged
     student: StudentCost | None = None
     machine: str

@@ -12,9 +12,9 @@ from engine.errors import DamagedFileError
 from engine.records import Positive, read_record, write_record
 from engine.results import way_out_of
 from engine.tasks import Task
-from engine.teachers import Network, create
+from engine.teachers import Network, create, input_statistics
 from engine.tensors import read_tensors, write_tensors
-from engine.training import TrainSpec, input_statistics
+from engine.training import TrainSpec
 
 WEIGHTS, RECORD = "student.safetensors", "student.json"
 

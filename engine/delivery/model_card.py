@@ -11,6 +11,7 @@ from engine.delivery.format import FinishedStudent
 from engine.errors import WorkbenchError
 from engine.evaluation import FEWEST_HELD_OUT, calibration_error_interval, wilson_interval
 from engine.results import accuracy_sentence
+from engine.runs import starts_sentence
 from engine.teachers import get_teacher
 from engine.wording import count, percent
 
@@ -117,6 +118,8 @@ def _teachers(student: FinishedStudent) -> Iterator[str]:
     yield from ("| teacher | share | trained on | license |", "| --- | --- | --- | --- |")
     for name, share in sorted(shares.items(), key=lambda item: -item[1]):
         yield _row(name, percent(share, 0), *_about_teacher(student, name))
+    if said := starts_sentence([student.result]):
+        yield from ("", said)
 
 
 def _about_teacher(student: FinishedStudent, name: str) -> tuple[str, str]:

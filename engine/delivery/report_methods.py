@@ -11,7 +11,14 @@ from engine.delivery.report_markup import NOT_KNOWN, Html, between, facts, figur
 from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.methods import get_method
-from engine.runs import MethodMean, arithmetic_sentence, consensus_sentence, intervals_sentence, shared_sentence
+from engine.runs import (
+    MethodMean,
+    arithmetic_sentence,
+    consensus_sentence,
+    intervals_sentence,
+    shared_sentence,
+    starts_sentence,
+)
 from engine.student import student_title
 from engine.wording import points
 
@@ -21,7 +28,8 @@ def section(found: ReportMaterial) -> Iterator[Html]:
     compared, best = found.compared, found.best.method
     named = {"task": found.title, "student": student_title(str(compared.shared.get("student", "")))}
     shared = {key: named.get(key, value) for key, value in compared.shared.items()}
-    yield paragraph(f"{shared_sentence(shared)} {arithmetic_sentence(compared.results)}".rstrip())
+    said = (shared_sentence(shared), starts_sentence(compared.results), arithmetic_sentence(compared.results))
+    yield paragraph(" ".join(filter(None, said)))
     yield figure(
         charts.bars(compared.means, compared.by_seed, best),
         f"Held-out accuracy, 0 to 100\u00a0%; higher is better. {intervals_sentence(compared)}{_dashed(found)}",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.consensus import Ensemble, Graphs, consensus
 from engine.errors import InvalidInputError
-from engine.methods.distilling import Distilling, Taught, fixed_views, signals
+from engine.methods.distilling import Distilling, FromTeachers, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
 from engine.training import (
     Batch,
@@ -81,6 +81,7 @@ class DistillConsensus(Distilling):
         float,
         share("Consensus: teachers' own classes", "Share of DistillWeighted's loss beside the consensus."),
     ] = 0.0  # ours: 0.3 did not pay on the development tasks
+    from_teachers: FromTeachers = True  # ours
     own_share: Annotated[
         float,
         number(
@@ -228,8 +229,8 @@ class _OnConsensus(Taught):
 METHOD = Method(
     key="distill-consensus",
     title="DistillConsensus",
-    summary="The student learns from your labels and from the consensus of all teachers on each image, in your own "
-    "classes.",
+    summary="The student begins as the average of teachers like it, and learns from your labels and from the consensus "
+    "of all teachers on each image, in your own classes.",
     paper="ours, beside the paper",
     settings=DistillConsensus,
     weights="similarity",

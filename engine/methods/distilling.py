@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,16 @@ from engine.training.losses import at_temperature, distillation_loss, supervised
 
 PAPER = "Borup, Phoo and Hariharan, ICCV 2023, arXiv 2304.12314"
 PSEUDO_LABELS, ALPHA = "pseudo-labels", "alpha"  # tables
+
+
+FromTeachers: TypeAlias = Annotated[
+    bool,
+    choice(
+        "Start from the teachers",
+        "Whether the student begins as the average, by their weights, of those teachers that were fine-tuned from its "
+        "ImageNet weights. Otherwise, and where none were, it begins with ImageNet weights.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class Distilling(Settings):
     strong: Annotated[
         bool, choice("Strong views", "Whether the student sees FixMatch's strong view of what its teachers describe.")
     ] = False  # ours: it did not pay on the development tasks
+    from_teachers: FromTeachers = False  # the paper's students begin with ImageNet weights
 
     def __post_init__(self) -> None:
         """Refuse views that are fixed and random at once."""
@@ -101,6 +112,11 @@ class Distilling(Settings):
     def takes_unlabeled(self) -> bool:
         """With λ = 1 distillation is fine-tuning."""
         return self.labeled_share < 1
+
+    @property
+    def starts_from_teachers(self) -> bool:
+        """As set."""
+        return self.from_teachers
 
     @property
     def pace(self) -> tuple[object, ...]:

@@ -85,6 +85,11 @@ class Settings(ABC):
         return "pseudo-labels" not in self.needs
 
     @property
+    def starts_from_teachers(self) -> bool:
+        """Whether the student begins as an average of teachers, where any were fine-tuned from its ImageNet weights."""
+        return False
+
+    @property
     def pace(self) -> tuple[object, ...]:
         """Whatever of these settings changes how long a step takes."""
         return ()

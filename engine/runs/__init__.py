@@ -10,6 +10,7 @@ from engine.runs.compared import (
     read_compared,
     recorded_compared,
     shared_sentence,
+    starts_sentence,
     what_changed,
 )
 from engine.runs.comparison import (
@@ -235,6 +236,7 @@ __all__ = [
     "single_teacher_specs",
     "spec_from_file",
     "start",
+    "starts_sentence",
     "take_back",
     "thread_of",
     "time_of_suspects",

@@ -104,6 +104,30 @@ def arithmetic_sentence(results: Sequence[RunResult]) -> str:
     return f"Computed in {' and in '.join(said)}{'' if len(said) == 1 else ': the last digits do not compare'}."
 
 
+def starts_sentence(results: Sequence[RunResult], *, shares: bool = True) -> str:
+    """Which students began as an average of their teachers, not with ImageNet weights: a sentence, or nothing.
+
+    shares: whether it says how much of each teacher is in it, the mean over a method's runs.
+    """
+    by_title: dict[str, list[Mapping[str, float]]] = {}
+    for result in results:
+        if result.first_weights:
+            by_title.setdefault(result.title, []).append(result.first_weights)
+    if not by_title:
+        return ""
+    said = [title + (f" ({_mean_shares(found)})" if shares else "") for title, found in by_title.items()]
+    begins = "begin" if len(said) > 1 else "begins"
+    others = any(not result.first_weights for result in results)
+    rest = ", the others with ImageNet weights" if others else ""
+    return f"{listed(said)} {begins} with the average of its teachers' weights{rest}."
+
+
+def _mean_shares(found: Sequence[Mapping[str, float]]) -> str:
+    names = {name for shares in found for name in shares}
+    means = {name: sum(shares.get(name, 0.0) for shares in found) / len(found) for name in names}
+    return ", ".join(f"{name} {percent(mean, 0)}" for name, mean in sorted(means.items(), key=lambda item: -item[1]))
+
+
 def intervals_sentence(found: Compared) -> str:
     """What the intervals of a comparison's means cover."""
     kinds = sorted({mean.interval.method for mean in found.means})

@@ -36,10 +36,11 @@ from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
 from engine.runs.spec import RunSpec, check_held_out, spec_of
 from engine.runs.speed import keep_speed
+from engine.runs.starting import first_weights
 from engine.student import write_student
 from engine.tasks import Task, read_groups
 from engine.tasks.pixel_file import AGAIN, READING, open_pixels
-from engine.teachers import Network, cost, get_teacher, imagenet_state, relation
+from engine.teachers import Network, cost, get_teacher, relation
 from engine.tensors import all_tensors, reading_tensors, write_tensors
 from engine.training import (
     Arithmetic,
@@ -48,6 +49,7 @@ from engine.training import (
     Hooks,
     Objective,
     Point,
+    StartWeights,
     TrainData,
     Trained,
     UnfitCheckpointError,
@@ -89,7 +91,8 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     material = RunMaterial(workspace, task, labeled, teaching.alpha, spec.threads, spec.device, report)
     objective = spec.settings.prepare(material)
     consensus = None if objective.opinion is None else consensus_accuracy(material, objective.opinion)
-    data, held_out = _data(workspace, task, spec, material)
+    start, shares = first_weights(workspace, spec, teaching.alpha)
+    data, held_out = _data(task, spec, material, start)
     preparing = time.perf_counter() - began
 
     report.progress(0, None, "", "Preparing the student")
@@ -102,7 +105,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     if tested is not None:
         write_predictions(job.folder / PREDICTIONS, test_predictions(task, tested[0]))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    result = _result(workspace, task, spec, labeled, teaching, consensus, tested, trained, preparing, run)
+    result = _result(workspace, task, spec, labeled, teaching, shares, consensus, tested, trained, preparing, run)
     write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -238,7 +241,7 @@ def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter)
 
 
 def _data(
-    workspace: Workspace, task: Task, spec: RunSpec, material: RunMaterial
+    task: Task, spec: RunSpec, material: RunMaterial, start: StartWeights
 ) -> tuple[TrainData, EvaluationData | None]:
     """The training split and the test images, if any are held out, as the student sees them. Of all labels of the
     training split, only those of `material` go in.
@@ -258,7 +261,7 @@ def _data(
     train_images, test_images = open_pixels(task, spec.train.size, [task.train_rows, task.test_rows], progress)
     held_out = EvaluationData(test_images, torch.from_numpy(task.labels[task.test_rows])) if spec.held_out else None
     data = TrainData(
-        start=partial(imagenet_state, workspace),
+        start=start,
         images=train_images,
         labeled=torch.from_numpy(material.labeled),
         labels=torch.from_numpy(material.labels),
@@ -291,6 +294,7 @@ def _result(
     spec: RunSpec,
     labeled: NDArray[np.int64],
     teaching: Teaching,
+    first: dict[str, float],
     consensus: ConsensusRecord | None,
     tested: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
     trained: Trained,
@@ -324,6 +328,7 @@ def _result(
         effective_teachers=effective_teachers(teaching.alpha) if teaching.alpha else None,
         ranking_possible=teaching.ranking_possible,
         ranking_problem=teaching.problem,
+        first_weights=first,
         consensus=consensus,
         student=StudentCost(spec.train.architecture, spec.train.size, parameters, gflops),
         machine=describe(spec.device),

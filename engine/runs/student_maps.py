@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +21,16 @@ from engine.jobs import INTERACTIVE, Job, Reporter, load, request
 from engine.maps import EPOCHS, Map, map_rows, umap_coordinates
 from engine.neighborhoods import KeptNeighbors, kept_neighbors
 from engine.records import read_record, write_record
-from engine.results import RESULT
+from engine.results import RESULT, read_result
 from engine.review import open_task
 from engine.runs.ranking import allowed_teachers
 from engine.runs.spec import spec_of
+from engine.runs.starting import first_weights
 from engine.similarity.linear_algebra import unit_rows
 from engine.student import load_student, read_student
 from engine.tasks import Task
 from engine.tasks.pixel_file import open_pixels
-from engine.teachers import Network, imagenet_state
+from engine.teachers import Network
 from engine.tensors import read_tensors, write_tensors
 from engine.training.student_network import build_student
 from engine.workspace import Workspace
@@ -117,7 +117,7 @@ def _features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The student's features `[rows, D]` with the weights that it began with, and with those that it ended with."""
     spec, record = spec_of(load(folder)), read_student(folder)
-    start = partial(imagenet_state, task.workspace)
+    start, _ = first_weights(task.workspace, spec, read_result(folder).active_alpha)
     first = build_student(spec.train, record.num_classes, {}, spec.seed, start).network.to(device).eval()
     networks = {"before": first, "after": load_student(folder, device)}
 

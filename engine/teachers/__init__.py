@@ -1,6 +1,7 @@
 """Teachers: the catalogue of source models, where weights come from, how a model is built and what it costs, adding."""
 
 from engine.teachers.about import TeacherDescription
+from engine.teachers.averaging import averaged_weights
 from engine.teachers.catalogue import (
     added_teachers,
     all_teachers,
@@ -14,7 +15,7 @@ from engine.teachers.configured import POOLINGS, timm_configuration
 from engine.teachers.from_checkpoint import add_checkpoint, key_difference, numbers_text, request_checkpoint
 from engine.teachers.from_hub import add_from_hub, request_hub, weights_here
 from engine.teachers.install import stage
-from engine.teachers.model import Network, check_student, cost, create, load_teacher
+from engine.teachers.model import Network, check_student, cost, create, input_statistics, load_teacher
 from engine.teachers.pretrained import (
     Pretrained,
     Recommended,
@@ -40,6 +41,7 @@ __all__ = [
     "added_teachers",
     "all_teachers",
     "architectures",
+    "averaged_weights",
     "bundled_imagenet_state",
     "bundled_names",
     "bundled_teacher",
@@ -50,6 +52,7 @@ __all__ = [
     "get_pretrained",
     "get_teacher",
     "imagenet_state",
+    "input_statistics",
     "key_difference",
     "known_licenses",
     "load_teacher",

@@ -94,6 +94,12 @@ def check_student(architecture: str) -> None:
         create(architecture, 1)
 
 
+def input_statistics(architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, for pixels in 0..1, with which an architecture's ImageNet weights were trained."""
+    config = timm.get_pretrained_cfg(architecture)
+    return (tuple(config.mean), tuple(config.std)) if config else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
 def build(architecture: str, classes: int, arguments: Mapping[str, Any] | None = None) -> Any:
     """A timm model with random weights and its own kind of head over `classes`, or without a head where that is 0.
 

@@ -2,13 +2,13 @@
 
 from engine.training.arithmetic import Arithmetic, choose, plain
 from engine.training.batches import Batch, Batches, Inputs
-from engine.training.data import EvaluationData, Rows, TrainData
+from engine.training.data import EvaluationData, Rows, StartWeights, TrainData
 from engine.training.fields import Field, NumberInput, choice, made, number, own_fields, share
 from engine.training.loop import Checkpoint, Hooks, Point, Trained, predict, train
 from engine.training.objective import Loss, Objective, OnLabels, Opinion, Term, features_of_both
 from engine.training.spec import TrainSpec
 from engine.training.state import UnfitCheckpointError
-from engine.training.student_network import Student, input_statistics
+from engine.training.student_network import Student
 
 __all__ = [
     "Arithmetic",
@@ -26,6 +26,7 @@ __all__ = [
     "Opinion",
     "Point",
     "Rows",
+    "StartWeights",
     "Student",
     "Term",
     "TrainData",
@@ -35,7 +36,6 @@ __all__ = [
     "choice",
     "choose",
     "features_of_both",
-    "input_statistics",
     "made",
     "number",
     "own_fields",

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engine.teachers import Network, create
+from engine.teachers import Network, create, input_statistics
 from engine.training.data import StartWeights
 from engine.training.segments import Segments
 from engine.training.spec import TrainSpec
@@ -88,12 +87,6 @@ def build_student(
             heads[teacher] = nn.Linear(width, head_classes[teacher])
     mean, std = input_statistics(spec.architecture)
     return Student(Network(model, mean, std), heads)
-
-
-def input_statistics(architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation, for pixels in 0..1, with which an architecture's ImageNet weights were trained."""
-    config = timm.get_pretrained_cfg(architecture)
-    return (tuple(config.mean), tuple(config.std)) if config else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def _load_body(model: Any, state: Mapping[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ from app.components.escaping import escape
 from app.views.results import over_budgets, replay, sources
 from app.views.results.sources import Shown
 from engine.evaluation import PairedDifference
-from engine.runs import consensus_sentence, intervals_sentence
+from engine.runs import consensus_sentence, intervals_sentence, starts_sentence
 from engine.tasks import Task
 from engine.wording import MINUS
 
@@ -28,7 +28,7 @@ def render(shown: Shown, task: Task) -> None:
     with left:
         st.markdown("**Held-out accuracy** :gray[(higher is better)]")
         charts.draw_accuracies(shown.means, shown.by_seed, "results-bars")
-        st.caption(intervals_sentence(shown))
+        st.caption(f"{intervals_sentence(shown)} {starts_sentence(shown.results, shares=False)}".rstrip())
         if told := consensus_sentence(shown):
             st.caption(f"Dashed: {escape(told)}")
     with right:

@@ -11,7 +11,14 @@ from app import state
 from app.components import recorded, wording
 from app.components.escaping import escape
 from app.views.results.sources import Shown
-from engine.runs import Comparison, arithmetic_sentence, machine_of, repeating_command, what_changed
+from engine.runs import (
+    Comparison,
+    arithmetic_sentence,
+    machine_of,
+    repeating_command,
+    starts_sentence,
+    what_changed,
+)
 from engine.student import student_title
 from engine.tasks import Task
 
@@ -46,7 +53,8 @@ def draw_made(shown: Shown, task: Task, comparison: Comparison | None) -> None:
         elif comparison is not None:
             st.markdown(f"Begun {wording.moment(comparison.created)} on {escape(machine_of(document))}.")
         shared = wording.shared_sentence(_in_titles(document.get("shared", {}), task))
-        st.markdown(escape(f"{shared} {arithmetic_sentence(shown.results)}".rstrip()))
+        said = (shared, starts_sentence(shown.results), arithmetic_sentence(shown.results))
+        st.markdown(escape(" ".join(filter(None, said))))
         told = document.get("command") if comparison is None else repeating_command(state.workspace(), task, comparison)
         if told:
             st.markdown("The same from the command line:")
