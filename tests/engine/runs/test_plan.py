@@ -10,7 +10,7 @@ from engine import jobs, runs, verbs
 from engine.cli.program import main
 from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.files import canonical_hash
-from engine.methods import METHODS, get_method, preselected
+from engine.methods import LATER, METHODS, get_method, preselected
 from engine.results import results_in
 from engine.review import open_task
 from engine.runs import plan, recorded_comparison, start
@@ -214,20 +214,23 @@ def test_a_flat_spec_of_version_01_is_the_same_run_today(emoji, small, method, o
     flat = {**as_json(spec), "method": method, "train": {**FLAT, **own, "objective": objective}}
     del flat["settings"]
     found = run_spec_from(flat)
-    today = get_method(method).recipe(changes)
+    today = get_method(method).recipe({**LATER, **changes})
     assert (found.train, found.settings) == (today.train, today.settings)
     with pytest.raises(InvalidInputError, match="lacks or does not know colour"):
         run_spec_from({**flat, "train": {**flat["train"], "colour": 1}})
 
 
 def test_settings_that_came_later_leave_runs_their_names(emoji, small):
-    [spec] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], own_share=0.0, **small)
+    [spec] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], **LATER, **small)
     before = as_json(spec)
-    assert "own_share" not in before["settings"]
+    assert not LATER.keys() & before["settings"].keys()
     assert run_spec_from(before) == spec
-    [other] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], own_share=0.4, **small)
-    assert run_spec_from(as_json(other)) == other
-    assert other.run_id != spec.run_id
+    names = {spec.run_id}
+    for changes in ({"own_share": 0.4}, {"from_teachers": True}):
+        [other] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], **{**LATER, **changes}, **small)
+        assert run_spec_from(as_json(other)) == other
+        names.add(other.run_id)
+    assert len(names) == 3
 
 
 def test_a_flat_run_keeps_its_name_and_its_spec_when_it_is_made_again(home, emoji, small):
