@@ -9,38 +9,18 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from engine.consensus import Ensemble, Graphs, consensus
-from engine.errors import InvalidInputError
 from engine.methods.distilling import Distilling, FromTeachers, Taught, fixed_views, signals
 from engine.methods.method import Material, Method, Need
-from engine.training import (
-    Batch,
-    Batches,
-    Inputs,
-    Loss,
-    NumberInput,
-    Objective,
-    OnLabels,
-    Opinion,
-    Student,
-    Term,
-    features_of_both,
-    number,
-    share,
-)
+from engine.training import Batch, Loss, NumberInput, Objective, OnLabels, Opinion, Student, Term, number, share
 from engine.training.batches import RowTable, RowTables
-from engine.training.losses import consensus_loss, joint_target, supervised_loss
+from engine.training.losses import consensus_loss
 
 CONSENSUS = "consensus"  # the table of it
 P = 6.0  # ours: on the development tasks better than 12, and as good as 3
-RISE = 0.1  # ours, of the budget: in it the student's own opinion comes to its full share
-OWN_SHARPNESS = 1.5  # ours: the exponent of what consensus and student say together
-IN_STRONG_VIEW = 0.5  # ours, of a step's other images, once the student's own opinion counts
 
 
 @dataclass(frozen=True)
@@ -82,34 +62,6 @@ class DistillConsensus(Distilling):
         share("Consensus: teachers' own classes", "Share of DistillWeighted's loss beside the consensus."),
     ] = 0.0  # ours: 0.3 did not pay on the development tasks
     from_teachers: FromTeachers = True  # ours
-    own_share: Annotated[
-        float,
-        number(
-            "Consensus: student's own share",
-            "From some step on the target of an image is what the consensus and the student itself say of it together; "
-            "this is the exponent of the student's part, and 1 less this that of the consensus. Half of the images are "
-            "then seen in FixMatch's strong view. 0 keeps to the consensus.",
-            least=0,
-            below=1,
-            shown=NumberInput(0.0, 0.95, 0.05, "%.2f"),
-        ),
-    ] = 0.0
-    own_from: Annotated[
-        float,
-        number(
-            "Consensus: student's own share from",
-            "The share of the steps after which the student's own opinion begins to count.",
-            least=0,
-            below=1,
-            shown=NumberInput(0.0, 0.9, 0.1, "%.1f"),
-        ),
-    ] = 0.5
-
-    def __post_init__(self) -> None:
-        """Refuse an own opinion beside views that it does not know."""
-        super().__post_init__()
-        if self.own_share > 0 and (self.views > 1 or self.strong):
-            raise InvalidInputError("own_share chooses the views itself: set views to 1 and strong to false beside it.")
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -121,7 +73,7 @@ class DistillConsensus(Distilling):
     @property
     def pace(self) -> tuple[object, ...]:
         """Strong views and further heads take longer."""
-        return (self.strong, self.teachers_share > 0, *((self.own_from,) if self.own_share > 0 else ()))
+        return (self.strong, self.teachers_share > 0)
 
     def prepare(self, material: Material) -> Objective:
         """The consensus on every image of the training split. Raises InvalidInputError without a teacher."""
@@ -176,33 +128,11 @@ class _OnConsensus(Taught):
         """The consensus, beside the pseudo-labels of teachers with a head."""
         return {**super().tables, CONSENSUS: RowTable((self.consensus.probabilities,))}
 
-    def turns(self, steps: int) -> tuple[int, ...]:
-        """The step from which the student's own opinion counts."""
-        return (int(self.settings.own_from * steps),) if self.settings.own_share > 0 else ()
-
-    def inputs(self, batches: Batches, step: int) -> Inputs:
-        """The same; and once the student's own opinion counts, its share, and strong views of some of the images."""
-        found, steps = super().inputs(batches, step), batches.spec.steps
-        if not any(turn <= step for turn in self.turns(steps)):
-            return found
-        count = len(found["others"]["places"])
-        risen = min(1.0, (step - self.settings.own_from * steps) / max(1.0, RISE * steps))
-        own = {
-            "own": torch.full((count,), self.settings.own_share * max(0.0, risen)),
-            "in strong view": torch.arange(count) < IN_STRONG_VIEW * count,
-            **batches.strong(count, batches.draws("strong augmentation", step)),
-        }
-        return {**found, "others": {**found["others"], **own}}
-
     def loss(self, student: Student, batch: Batch) -> Loss:
         """Of one step, in nats."""
         labeled_share, teachers_share = self.settings.labeled_share, self.settings.teachers_share
-        target = batch.others.rows(CONSENSUS).float()
-        if "own" in batch.others.drawn:
-            on_labels, features, target = self._with_own_opinion(student, batch, target)
-        else:
-            on_labels, features = self.labels_and_others(student, batch)
-        on_consensus = consensus_loss(student.network.classifier(features), target)
+        on_labels, features = self.labels_and_others(student, batch)
+        on_consensus = consensus_loss(student.network.classifier(features), batch.others.rows(CONSENSUS).float())
         loss = {
             "labels": Term(on_labels, "labeled", labeled_share),
             "consensus": Term(on_consensus, "others", (1 - labeled_share) * (1 - teachers_share)),
@@ -211,19 +141,6 @@ class _OnConsensus(Taught):
             on_teachers = self.on_teachers(student, batch, features)
             loss["teachers"] = Term(on_teachers, "others", (1 - labeled_share) * teachers_share)
         return loss
-
-    def _with_own_opinion(
-        self, student: Student, batch: Batch, consensus: Float[Tensor, "U C"]
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, "U D"], Float[Tensor, "U C"]]:
-        """The loss on the labels, the features of the other images, and their targets."""
-        others, head = batch.others, student.network.classifier
-        weak = others.weak()
-        with torch.no_grad():
-            own = student.network(weak)[1].float().softmax(1)
-        target = joint_target(consensus, own, others["own"], OWN_SHARPNESS)
-        views = torch.where(others["in strong view"][:, None, None, None], others.strong(), weak)
-        labeled_features, features = features_of_both(student, batch.labeled.weak(), views, batch.batch_norm)
-        return supervised_loss(head(labeled_features), batch.labeled["labels"]), features, target
 
 
 METHOD = Method(

@@ -36,9 +36,7 @@ def modern(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def without_later(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they were written before those that came later, where these change nothing: runs keep their names."""
-    if settings.get("own_share", 0.0) > 0 or settings.get("from_teachers", False):
-        return dict(settings)
-    return {name: value for name, value in settings.items() if name not in LATER}
+    return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
 
 
 def _with_later(value: Mapping[str, Any]) -> Mapping[str, Any]:

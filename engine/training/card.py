@@ -43,15 +43,8 @@ class CardSteps:
 
     def take(self, step: int) -> None:
         """Enqueue the step; returns before the card has done it."""
-        steps = self.state.spec.steps
-        turns = self.state.objective.turns(steps)
-        if self.blocks is not None and step in turns and step == self.blocks.last:
-            self.close()
-            self.blocks = None
-            self.begin_anew()
         if self.blocks is None:
-            last = min((turn for turn in turns if turn > step), default=steps)
-            self.blocks = Blocks(self._drawn, step, last, self.state.device)
+            self.blocks = Blocks(self._drawn, step, self.state.spec.steps, self.state.device)
         self.blocks.lay_out(step)
         if self.capture and self.graph is None:
             self._capture()

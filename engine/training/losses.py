@@ -27,19 +27,6 @@ def consensus_loss(logits: Float[Tensor, "B C"], consensus: Float[Tensor, "B C"]
     return F.cross_entropy(logits, consensus)
 
 
-def joint_target(
-    consensus: Float[Tensor, "B C"], own: Float[Tensor, "B C"], own_share: Float[Tensor, " B"], sharpness: float
-) -> Float[Tensor, "B C"]:
-    """What consensus and student say together, `consensus^(1 - a) · own^a` to the power of `sharpness`, summing to 1.
-
-    Ours. own_share: a, from 0 to 1 for each image. Either says at least a ten-thousandth of a class, so that none of
-    them alone can rule one out.
-    """
-    share = own_share[:, None]
-    together = (1 - share) * consensus.clamp(min=1e-4).log() + share * own.clamp(min=1e-4).log()
-    return (sharpness * together).softmax(dim=1)
-
-
 def at_temperature(pseudo_labels: Float[Tensor, "B S"], temperature: float, segments: Segments) -> Float[Tensor, "B S"]:
     """Pseudo-labels at another temperature: q^(1/T), renormalized for each teacher; the same as softmax(logits / T).
 

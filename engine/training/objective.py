@@ -52,10 +52,6 @@ class Objective(ABC):
         """All that a step draws, on the CPU: labeled images, unless a method takes others as well."""
         return {"labeled": batches.labeled(step)}
 
-    def turns(self, steps: int) -> tuple[int, ...]:
-        """The steps, of so many, from which on a step draws and does something else than those before it."""
-        return ()
-
     @property
     def tables(self) -> RowTables:
         """What it knows of every image beside its pixels, by name; `Group.rows` reads them."""

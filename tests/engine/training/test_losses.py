@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from engine.training.losses import at_temperature, consensus_loss, distillation_loss, fixmatch_loss, joint_target
+from engine.training.losses import at_temperature, consensus_loss, distillation_loss, fixmatch_loss
 from engine.training.segments import Segments
 
 
@@ -26,20 +26,6 @@ def test_consensus_loss_agrees_with_a_hand_calculation():
     logits = torch.log(torch.tensor([[1.0, 3.0], [1.0, 3.0]]))
     expected = ((math.log(4) + math.log(4 / 3)) / 2 + math.log(4 / 3)) / 2
     assert consensus_loss(logits, torch.tensor([[0.5, 0.5], [0.0, 1.0]])).item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_joint_target_agrees_with_a_hand_calculation():
-    # (.8, .2) and (.5, .5): geometric mean (sqrt .4, sqrt .1) -> odds of 2 to 1, to the power 2: 4 to 1.
-    consensus, own = torch.tensor([[0.8, 0.2]] * 3), torch.tensor([[0.5, 0.5], [0.0, 1.0], [0.3, 0.7]])
-    found = joint_target(consensus, own, torch.tensor([0.5, 0.0, 1.0]), 2.0)
-    assert found[0].tolist() == pytest.approx([0.8, 0.2], rel=1e-5)
-    assert found[1].tolist() == pytest.approx([16 / 17, 1 / 17], rel=1e-5)  # the consensus alone, squared
-    assert found[2].tolist() == pytest.approx([9 / 58, 49 / 58], rel=1e-5)  # the student alone, squared
-
-
-def test_neither_rules_out_a_class_alone():
-    found = joint_target(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([0.5]), 1.5)
-    assert found[0].tolist() == pytest.approx([0.5, 0.5], rel=1e-5)
 
 
 def test_another_temperature_is_that_of_each_teachers_softmax():
