@@ -226,7 +226,8 @@ def test_settings_that_came_later_leave_runs_their_names(emoji, small):
     assert not LATER.keys() & before["settings"].keys()
     assert run_spec_from(before) == spec
     [other] = plan(emoji.workspace, emoji, ["distill-consensus"], [0], **small)
-    assert other.settings.from_teachers and as_json(other)["settings"]["from_teachers"]
+    assert other.settings.from_teachers
+    assert as_json(other)["settings"]["from_teachers"]
     assert run_spec_from(as_json(other)) == other
     assert other.run_id != spec.run_id
 
