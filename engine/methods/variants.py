@@ -16,7 +16,7 @@ from engine.training import TrainSpec
 SHARED = ("images", "architecture", "start", "size", "precision")
 FORMER = {"spread": "propagation"}  # names of settings in version 0.1, which runs and recorded comparisons still have
 # Settings that came later, with the values at which students are trained as before: a spec that lacks one means these.
-LATER = {"from_teachers": False}
+LATER = {"from_teachers": False, "labels_rise": 0.0}
 
 
 def with_p(base: Method, p: float) -> Method:

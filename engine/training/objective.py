@@ -22,12 +22,13 @@ from engine.training.student_network import Student
 class Term:
     """One part of a loss: a mean over a group of a step's images.
 
-    weight: its share of the loss; None for what is shown beside the loss, and is no part of it.
+    weight: its share of the loss, which may change from step to step as what a step draws does; None for what is shown
+    beside the loss, and is no part of it.
     """
 
     value: Float[Tensor, ""]
     of: GroupName
-    weight: float | None = 1.0
+    weight: float | Float[Tensor, ""] | None = 1.0
 
 
 Loss: TypeAlias = Mapping[str, Term]  # its parts by name, for the curves; what is minimized is their weighted sum

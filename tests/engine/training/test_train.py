@@ -12,6 +12,7 @@ from engine.errors import InvalidInputError, UnavailableError, UnknownNameError
 from engine.methods import METHODS, distill_consensus, get_method
 from engine.teachers import bundled_imagenet_state, imagenet_state
 from engine.training import EvaluationData, Hooks, TrainData, TrainSpec, UnfitCheckpointError, made, predict, train
+from engine.training.batches import IMAGES, Batches, RowTable, batch_of
 from engine.training.schedule import ema_decay, evaluation_steps, learning_rate
 from engine.training.student_network import build_student
 from engine.workspace import Workspace
@@ -168,9 +169,26 @@ def test_the_labels_alone_count_when_lambda_is_one(undisturbed):
 def test_a_consensus_that_gives_all_to_the_teachers_heads_is_the_papers_loss():
     """With a teachers' share of 1 the consensus has no weight, so what is left is λ·labels + (1 − λ)·teachers."""
     paper = weights(learn(recipe("distill-weighted", **TINY), made_up(), 0))
-    joined = weights(learn(recipe("distill-consensus", teachers_share=1.0, **TINY), made_up(), 0))
+    joined = weights(learn(recipe("distill-consensus", teachers_share=1.0, labels_rise=0.0, **TINY), made_up(), 0))
     difference = max((paper[k].float() - joined[k].float()).abs().max().item() for k in paper)
     assert difference < 1e-4  # the order of the sums
+
+
+def test_the_labels_share_of_the_loss_rises_from_a_quarter_of_the_steps_on():
+    material = made_up()
+    spec = recipe("distill-consensus", labels_rise=0.5, **{**TINY, "images": 1280})
+    objective, steps = spec.settings.prepare(material), spec.train.steps
+    student = build_student(spec.train, CLASSES, {}, 0, material.data.start)
+    batches = Batches(spec.train, material.data, 0)
+
+    def weights_at(step):
+        tables = {IMAGES: RowTable((material.data.images,)), **objective.tables}
+        loss = objective.loss(student, batch_of(objective.inputs(batches, step), tables, spec.train.batch_norm))
+        return [float(loss[name].weight) for name in ("labels", "consensus")]
+
+    assert weights_at(0) == weights_at(steps // 4) == pytest.approx([0.2, 0.8])
+    assert weights_at(steps * 5 // 8) == pytest.approx([0.4, 0.6])
+    assert weights_at(steps) == pytest.approx([0.6, 0.4])
 
 
 def test_the_consensus_teaches_what_no_label_says():
