@@ -197,6 +197,21 @@ def test_how_a_card_computed_is_said(home, three_seeds, ways, said):
     assert compared.arithmetic_sentence(made) == said
 
 
+def test_whose_average_a_student_began_as_is_said(home, three_seeds):
+    results = read_runs(home, three_seeds).results
+    titles = list(dict.fromkeys(result.title for result in results))
+    assert compared.starts_sentence(results) == ""
+    shares = iter(({"letters": 0.25, "cifar10": 0.75}, {"cifar10": 0.25, "mnist": 0.75}, {"letters": 1.0}))
+    begun = [replace(r, first_weights=next(shares)) if r.title == titles[-1] else r for r in results]
+    assert compared.starts_sentence(begun) == (
+        f"{titles[-1]} (letters 42\u00a0%, cifar10 33\u00a0%, mnist 25\u00a0%) begins with the average of its "
+        "teachers' weights, the others with ImageNet weights."
+    )
+    both = [r for r in begun if r.first_weights]
+    said = compared.starts_sentence(both, shares=False)
+    assert said == f"{titles[-1]} begins with the average of its teachers' weights."
+
+
 def test_results_of_an_older_revision_are_marked(home, three_seeds, monkeypatch):
     monkeypatch.setattr(origin, "what_changed", lambda shared, task: ["its split, labels or classes are others"])
     told = open_page("results", task="emoji-fluent", comparison=three_seeds.id).warning[0].value

@@ -36,9 +36,11 @@ from engine.runs import (
 from engine.runs.execution import CHECKPOINT, execute
 from engine.runs.predictions_job import execute_predictions
 from engine.runs.spec import KIND
+from engine.runs.starting import first_weights
 from engine.tasks import Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
+from engine.teachers.weights import teacher_state
 from engine.workspace import Workspace
 from tests.engine.runs.conftest import SMALL, TEACHERS
 
@@ -204,6 +206,51 @@ def test_a_consensus_that_saw_a_test_image_would_be_noticed(home, small, monkeyp
     assert all(set(known) < set(labeled) for _, known, _ in judging)
     assert result.consensus.unlabeled_images == len(task.train_rows) - len(labeled)
     assert labels.tolist() == task.labels[task.labeled_rows(Draw(2, 0))].tolist()
+
+
+@pytest.mark.parametrize(
+    ("method", "start", "shares"),
+    [
+        ("distill-consensus", "imagenet", {"cifar10": 1.0}),  # the other teacher has another architecture
+        ("distill-consensus", "random", {}),
+        ("distill-consensus(from_teachers=false)", "imagenet", {}),
+        ("distill-weighted", "imagenet", {}),
+        ("fine-tune", "imagenet", {}),
+    ],
+)
+def test_a_student_of_ours_begins_as_its_teachers(home, small, monkeypatch, method, start, shares):
+    task, given = open_task(home, "emoji-fluent"), []
+
+    def remember(spec, objective, data, *rest, **options):
+        given.append(data.start(spec.architecture))
+        raise InvalidInputError("enough")
+
+    monkeypatch.setattr(execution, "train", remember)
+    changes = {**small, "images": 80, "architecture": "tf_efficientnet_lite0", "start": start}
+    [spec] = plan(home, task, [method], [0], **changes)
+    folder = home.runs / execution_of(home, spec)
+    kept = first_weights(home, spec, {"cifar10": 0.5, "mnist": 0.5})
+    assert kept[1] == shares
+    expected = "cifar10" if shares else "imagenet-lite0"
+    teacher = teacher_state(home, get_teacher(home, expected))
+    assert torch.equal(given[0]["conv_stem.weight"], teacher["conv_stem.weight"])
+    assert not (folder / "student.safetensors").exists()
+
+
+def execution_of(home, spec):
+    """Begin a run that stops at its training; its name."""
+    comparison = start(home, [spec])
+    assert worker.run(home.runs / comparison.runs[0], {KIND: execute}) == worker.FAILED
+    return comparison.runs[0]
+
+
+def test_a_result_says_whose_average_its_student_began_as(home, small):
+    task = open_task(home, "emoji-fluent")
+    changes = {**small, "images": 80, "architecture": "tf_efficientnet_lite0", "start": "imagenet"}
+    [spec] = plan(home, task, ["distill-consensus"], [0], **changes)
+    result = read_result(run_here(home, spec))
+    assert result.first_weights == {"cifar10": 1.0}
+    assert set(result.active_alpha) == {"cifar10", "mnist"}
 
 
 def test_equal_and_nearest_are_weighted_at_its_ends(home, small):
