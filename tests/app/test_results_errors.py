@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app import queues
+from app.components import confusion as matrices
 from app.components import labeler
 from app.components.labeler import Labeled
 from app.views.results import by_class, confusion, errors, image_grid, judged, page, sources, two_students
@@ -65,16 +66,16 @@ def test_the_matrix_is_drawn_for_two_classes_and_for_two_hundred(count, drawn, n
     labels = rng.integers(0, count, 3_000)
     predicted = np.where(rng.random(3_000) < 0.7, labels, rng.integers(0, count, 3_000))
     matrix = confusion_matrix(predicted, labels, count)
-    classes = confusion.worst_classes(matrix)
+    classes = matrices.worst_classes(matrix)
     assert len(classes) == drawn
-    figure = confusion.figure(matrix, [f"<i>{i}</i>" for i in range(count)], classes, shares=False)
+    figure = matrices.figure(matrix, [f"<i>{i}</i>" for i in range(count)], classes, shares=False)
     cells = figure.data[2]
     assert len(cells.customdata) == (matrix[np.ix_(classes, classes)] > 0).sum()
     assert all(matrix[row, column] for row, column in cells.customdata)
     assert bool(figure.layout.annotations) == numbers
     assert "<i>" not in cells.text[0] + figure.layout.xaxis.ticktext[0]  # Plotly would read it
-    worst = confusion.pairs_table(matrix, list(map(str, range(count))), 1)
-    assert len(confusion.worst_classes(np.diag(np.arange(count)))) == drawn  # nothing is confused
+    worst = matrices.pairs_table(matrix, list(map(str, range(count))), 1)
+    assert len(matrices.worst_classes(np.diag(np.arange(count)))) == drawn  # nothing is confused
     assert {int(worst["True class"][0]), int(worst["Taken for"][0])} <= set(classes.tolist())
 
 

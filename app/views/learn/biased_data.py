@@ -8,13 +8,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import cached, state
-from app.components import exhibits, images, tables, wording
-from app.components.escaping import escape, escape_chart
-from app.views.learn import bars, frame
+from app.components import confusion, exhibits, images, tables, wording
+from app.components.escaping import escape
+from app.views.learn import frame
 from app.views.learn.address import LessonChoices
 from app.views.learn.lesson import Answer, CheckQuestion, Lesson
 from engine.lessons import (
@@ -31,7 +30,7 @@ from engine.lessons import (
 SECRET, TRUE, SAID, FIXED = "secret", "class", "as", "fixed"
 SECRETS = range(1000)
 APART = "-"  # between rows in the URL
-NAMED = 20  # classes up to which the matrix names them
+PAIRS = 50  # of the most confused classes, in the table
 
 
 def render(material: LessonMaterial, choices: LessonChoices) -> None:
@@ -65,61 +64,15 @@ def _trained(material: LessonMaterial, name: str, labels: npt.NDArray[np.int64])
 
 
 def _draw_matrix(material: LessonMaterial, found: TrainedOn, key: str) -> None:
-    """The confusion matrix of the classes that occur; what is right and what is wrong have a color each."""
-    present = np.flatnonzero(found.confusion.sum(axis=1) + found.confusion.sum(axis=0) > 0)
-    matrix = found.confusion[np.ix_(present, present)]
-    names = [material.task.classes[label] for label in present]
-    diagonal = np.eye(len(present), dtype=bool)
-    figure = go.Figure()
-    for own, color in ((diagonal, "63, 111, 216"), (~diagonal, "209, 105, 31")):
-        figure.add_heatmap(
-            z=np.where(own & (matrix > 0), matrix, np.nan),
-            text=np.where(own & (matrix > 0), matrix.astype(str), ""),
-            texttemplate="%{text}" if len(present) <= NAMED else None,
-            textfont={"color": bars.ink(), "size": 12},
-            colorscale=[[0, f"rgba({color}, 0.12)"], [1, f"rgba({color}, 0.75)"]],
-            zmin=0,
-            zmax=max(1, int((matrix * own).max())),
-            showscale=False,
-            hoverinfo="skip",
-            xgap=1,
-            ygap=1,
-        )
-    ticks = {"tickvals": list(range(len(names))), "ticktext": [escape_chart(name) for name in names]}
-    ticks = ticks if len(names) <= NAMED else {"showticklabels": False}
-    figure.update_xaxes(**ticks, title="Taken for", tickangle=-45, automargin=True, showgrid=False, zeroline=False)
-    figure.update_yaxes(
-        **ticks, title="True class", autorange="reversed", automargin=True, showgrid=False, zeroline=False
-    )
-    figure.update_layout(
-        height=min(620, 170 + 34 * len(names)), margin={"l": 0, "r": 8, "t": 8, "b": 0}, dragmode=False
-    )
+    """The confusion matrix, as Results draws it."""
+    classes, matrix = material.task.classes, found.confusion
     exhibits.draw(
-        figure,
-        confusion_table(material, found),
-        {},
+        confusion.figure(matrix, classes, confusion.worst_classes(matrix), shares=False),
+        confusion.pairs_table(matrix, classes, PAIRS),
+        {"Images": tables.COUNT, "Of class, %": tables.PERCENT},
         name=f"confusion {material.task.name} {key}",
         alt=f"Confusion matrix of {int(matrix.sum()):,} images, {int(np.trace(matrix)):,} of them on the diagonal",
         key=f"learn confusion {key}",
-    )
-
-
-def confusion_table(material: LessonMaterial, found: TrainedOn) -> pd.DataFrame:
-    """Who is taken for whom, the most frequent errors first."""
-    wrong = found.confusion * (1 - np.eye(len(found.confusion), dtype=np.int64))
-    places = sorted(np.argwhere(wrong > 0).tolist(), key=lambda pair: (-wrong[pair[0], pair[1]], pair))
-    classes = material.task.classes
-    return pd.DataFrame(
-        [
-            {
-                "True class": classes[true],
-                "Taken for": classes[said],
-                "Images": int(wrong[true, said]),
-                "Of class": int(found.confusion[true].sum()),
-            }
-            for true, said in places
-        ],
-        columns=["True class", "Taken for", "Images", "Of class"],
     )
 
 
