@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from engine.results import results_in
+from engine.runs import starts_sentence
 from engine.wording import ALL_LABELS_INTERVALS, count, number, percent, points
 
 
@@ -108,6 +111,8 @@ def print_comparison(document: dict[str, Any]) -> None:
     print(f"{document['comparison']}: accuracy in % of held-out images (higher is better)\nshared: {common}")
     if document["differs"]:
         print(f"NOT shared: {', '.join(document['differs'])}")
+    if said := starts_sentence(results_in(document, Path(document["comparison"]))):
+        print(said)
     rows = []
     for mean in document["means"]:
         interval, difference = mean["interval"], mean["difference"]

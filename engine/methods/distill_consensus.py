@@ -184,8 +184,8 @@ class _OnConsensus(Taught):
 METHOD = Method(
     key="distill-consensus",
     title="DistillConsensus",
-    summary="The student begins as the average of teachers like it, and learns from your labels and from the consensus "
-    "of all teachers on each image, in your own classes.",
+    summary="The student begins as the average of teachers of its architecture, and learns from your labels and from "
+    "the consensus of all teachers on each image, in your own classes.",
     paper="ours, beside the paper",
     settings=DistillConsensus,
     weights="similarity",

@@ -116,10 +116,10 @@ def starts_sentence(results: Sequence[RunResult], *, shares: bool = True) -> str
     if not by_title:
         return ""
     said = [title + (f" ({_mean_shares(found)})" if shares else "") for title, found in by_title.items()]
-    begins = "begin" if len(said) > 1 else "begins"
+    begins = "begin with the average of their" if len(said) > 1 else "begins with the average of its"
     others = any(not result.first_weights for result in results)
     rest = ", the others with ImageNet weights" if others else ""
-    return f"{listed(said)} {begins} with the average of its teachers' weights{rest}."
+    return f"{listed(said)} {begins} teachers' weights{rest}."
 
 
 def _mean_shares(found: Sequence[Mapping[str, float]]) -> str:
