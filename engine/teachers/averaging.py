@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from engine.teachers.catalogue import get_teacher
@@ -43,24 +44,24 @@ def averaged_weights(workspace: Workspace, weights: Mapping[str, float], archite
     """
     base = imagenet_state(workspace, architecture)
     classifier = _names_of_classifier(architecture)
-    states = {}
-    for name in sorted(weights):
-        record = get_teacher(workspace, name)
-        if weights[name] > 0 and _alike(record, architecture):
-            state = teacher_state(workspace, record)
-            if _fine_tuned_from(base, state, classifier):
-                states[name] = state
-    if not states:
+    taking_part = [get_teacher(workspace, name) for name in sorted(weights) if weights[name] > 0]
+    fitting = [  # each is read twice, so that one of them at a time takes memory
+        record
+        for record in taking_part
+        if _alike(record, architecture) and _fine_tuned_from(base, teacher_state(workspace, record), classifier)
+    ]
+    if not fitting:
         return AveragedWeights(base, {})
-    total = math.fsum(weights[name] for name in states)
-    shares = {name: weights[name] / total for name in states}
-    averaged = {
-        key: sum((share * states[name][key] for name, share in shares.items()), start=0 * value)
-        if value.is_floating_point() and key not in classifier
-        else value
-        for key, value in base.items()
-    }
-    return AveragedWeights(averaged, shares)
+    total = math.fsum(weights[record.name] for record in fitting)
+    shares = {record.name: weights[record.name] / total for record in fitting}
+    state = dict(base)
+    averaged = [key for key, value in base.items() if value.is_floating_point() and key not in classifier]
+    state |= {key: torch.zeros_like(base[key]) for key in averaged}
+    for record in fitting:
+        found = teacher_state(workspace, record)
+        for key in averaged:
+            state[key] += shares[record.name] * found[key]
+    return AveragedWeights(state, shares)
 
 
 def _alike(record: TeacherRecord, architecture: str) -> bool:
