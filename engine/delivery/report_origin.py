@@ -20,6 +20,7 @@ def section(found: ReportMaterial) -> Iterator[Html]:
         [
             ("Comparison", str(document.get("comparison", found.name))),
             ("Recorded" if compared.recorded else "Begun", moment(str(document.get("created", "")))),
+            ("Sittings", str(document.get("sittings", ""))),
             ("Machine", machine_of(document)),
             ("Task", str(document.get("task", ""))),
             ("Revision of the task", str(compared.shared.get("task_revision", ""))),

@@ -92,6 +92,7 @@ def recorded(home: Workspace, folder: Path) -> dict[str, Any]:
         "created": "2026-11-19T12:00:00+00:00",
         "command": "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json",
         "machine": "CPU, 2 threads (x86_64)",
+        "sittings": "FixMatch was run a day later.",
     }
     document = as_document(comparison, read_runs(home, comparison).results) | about
     write_json(folder / "emoji-fluent.json", document)

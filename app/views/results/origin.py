@@ -49,7 +49,8 @@ def draw_made(shown: Shown, task: Task, comparison: Comparison | None) -> None:
     with more:
         if shown.recorded:
             when = wording.moment(document.get("created", ""))
-            st.markdown(f"Recorded {when} on {escape(machine_of(document))}.")
+            sittings = document.get("sittings", "")  # of one whose methods were not all run then
+            st.markdown(f"Recorded {when} on {escape(machine_of(document))}. {escape(sittings)}".rstrip())
         elif comparison is not None:
             st.markdown(f"Begun {wording.moment(comparison.created)} on {escape(machine_of(document))}.")
         shared = wording.shared_sentence(_in_titles(document.get("shared", {}), task))

@@ -160,3 +160,4 @@ def test_a_recorded_comparison_has_a_report(home, tmp_path, monkeypatch):
     asks_nobody(page)
     assert page.words.count("What these recorded students say of each image does not come with the program.") == 3
     assert "python -m engine compare --task emoji-fluent --seeds 0,1,2 --json" in page.words
+    assert "FixMatch was run a day later." in page.words
