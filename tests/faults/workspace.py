@@ -34,7 +34,7 @@ from engine.workspace import Workspace
 from tests.app import made_runs
 
 OLD = Path(__file__).parents[1] / "data" / "workspace-0.1.tar.xz"
-TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-fa162097"
+TASK, TEACHER, COMPARISON = "leaves", "own", "leaves-dc0654c7"
 STOPPED_COMPARISON, OLD_COMPARISON = "leaves-e6aa55c1", "leaves-a607684c"
 DONE, STOPPED = "runs/leaves-distill-weighted-s0-6a406b56d7", "runs/leaves-fine-tune-s1-f37815fdce"
 OLD_RUNS = (

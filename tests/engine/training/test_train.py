@@ -204,7 +204,7 @@ def test_the_consensus_teaches_what_no_label_says():
 def test_one_hot_weights_are_that_teacher_alone():
     alone = {"truth": 1.0}
     with_silent = {**alone, "noise": 0.0}
-    spec = recipe("distill-weighted", **TINY)
+    spec = recipe("distill-weighted", **{**TINY, "images": 80})  # one step: later ones enlarge what rounding differs by
     first, second = (weights(learn(spec, made_up(alpha), 0)) for alpha in (alone, with_silent))
     difference = max((first[k].float() - second[k].float()).abs().max().item() for k in first)
     assert difference < 1e-6  # the runs drop silent heads altogether; here the head is there, and changes nothing
