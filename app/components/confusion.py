@@ -24,7 +24,7 @@ CELL = 44  # pixels of a cell's height where there are few
 NAME_LENGTH = 22  # characters of a class on an axis
 RIGHT, WRONG = "63, 111, 216", "209, 105, 31"  # red, green, blue: what lies on the diagonal, and what does not
 OUTLINE = "#d1691f"
-INK = {"light": "#1a2421", "dark": "#f1f4f3"}  # of the numbers in cells, which no theme colors
+INK = {"light": "#1a2421", "dark": "#f1f4f3"}  # of the numbers in cells: stronger than other text, for it is on color
 SMALL_TICKS, TICKS = 9, 12  # pixels of the classes' names on the axes; small ones where there are many
 
 

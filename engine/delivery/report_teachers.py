@@ -8,7 +8,7 @@ from engine.delivery.report_markup import NOT_KNOWN, Html, name, note, paragraph
 from engine.delivery.report_material import ReportMaterial
 from engine.errors import WorkbenchError
 from engine.results import RunResult
-from engine.runs import MeanRankPlaces, MetricPlaces, TeacherPanel, known_panel
+from engine.runs import MeanRankPlaces, MetricPlaces, TeacherPanel, known_panel, mean_by_teacher
 from engine.similarity import METRICS
 from engine.tasks import Draw
 from engine.teachers import all_teachers
@@ -55,9 +55,9 @@ def _table(
     ranks: MeanRankPlaces | None,
     titles: Mapping[str, str],
 ) -> Html:
-    similarities = _means([result.similarities for result in ranked])
+    similarities = mean_by_teacher([result.similarities for result in ranked])
     shares = {
-        title: _means([result.active_alpha for result in taught if result.title == title])
+        title: mean_by_teacher([result.active_alpha for result in taught if result.title == title])
         for title in dict.fromkeys(result.title for result in taught)
     }
     teachers = sorted(
@@ -101,11 +101,6 @@ def _how_sure(places: MetricPlaces | None, titles: Mapping[str, str]) -> Iterato
             f"Intervals are from draws of half the labels; {titles.get(first, first)}, the first one, is {told} by "
             "these labels."
         )
-
-
-def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = {teacher for values in found for teacher in values}
-    return {teacher: sum(values.get(teacher, 0.0) for values in found) / len(found) for teacher in names}
 
 
 def _effective(taught: Sequence[RunResult]) -> list[str]:

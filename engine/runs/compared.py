@@ -115,16 +115,21 @@ def starts_sentence(results: Sequence[RunResult], *, shares: bool = True) -> str
             by_title.setdefault(result.title, []).append(result.first_weights)
     if not by_title:
         return ""
-    said = [title + (f" ({_mean_shares(found)})" if shares else "") for title, found in by_title.items()]
+    said = [title + (f" ({_in_shares(found)})" if shares else "") for title, found in by_title.items()]
     begins = "begin with the average of their" if len(said) > 1 else "begins with the average of its"
     others = any(not result.first_weights for result in results)
     rest = ", the others with ImageNet weights" if others else ""
     return f"{listed(said)} {begins} teachers' weights{rest}."
 
 
-def _mean_shares(found: Sequence[Mapping[str, float]]) -> str:
-    names = {name for shares in found for name in shares}
-    means = {name: sum(shares.get(name, 0.0) for shares in found) / len(found) for name in names}
+def mean_by_teacher(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean over runs of what each says of each teacher; 0 where one says nothing."""
+    names = {name for values in found for name in values}
+    return {name: sum(values.get(name, 0.0) for values in found) / len(found) for name in names}
+
+
+def _in_shares(found: Sequence[Mapping[str, float]]) -> str:
+    means = mean_by_teacher(found)
     return ", ".join(f"{name} {percent(mean, 0)}" for name, mean in sorted(means.items(), key=lambda item: -item[1]))
 
 

@@ -34,7 +34,7 @@ from engine.runs.material import RunMaterial
 from engine.runs.predictions_job import test_predictions
 from engine.runs.quickest import arithmetic_of_run
 from engine.runs.ranking import Ranking, active_weights, drawn_at_random, effective_teachers, rank
-from engine.runs.spec import RunSpec, check_held_out, spec_of
+from engine.runs.spec import RunSpec, check_held_out, check_teachers, spec_of
 from engine.runs.speed import keep_speed
 from engine.runs.starting import first_weights
 from engine.student import write_student
@@ -217,9 +217,7 @@ def _teaching(workspace: Workspace, task: Task, spec: RunSpec, report: Reporter)
     method = get_method(spec.method)
     if spec.teachers is None:
         return Teaching({}, {}, {}, ranking_possible=True, problem=None)
-    for name, key in spec.teachers.items():
-        if get_teacher(workspace, name).key != key:
-            raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
+    check_teachers(workspace, spec)
     if method.weights == "random":
         alpha = drawn_at_random([get_teacher(workspace, name) for name in spec.teachers], spec.seed)
         return Teaching(alpha, alpha, {}, ranking_possible=True, problem=None)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.devices import kind
-from engine.errors import InvalidInputError, UnknownNameError
+from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
 from engine.files import canonical_hash
 from engine.jobs import Job
 from engine.methods import METHODS, Method, Recipe, Settings, get_method, names_of
@@ -22,7 +22,7 @@ from engine.runs.ranking import DEFAULT_METRIC, allowed_teachers
 from engine.similarity import METRICS
 from engine.tasks import Budget, Draw, Task
 from engine.tasks import labels_per_class as in_numbers
-from engine.teachers import check_student
+from engine.teachers import check_student, get_teacher
 from engine.training import TrainSpec, made
 from engine.weighting import normalized
 from engine.workspace import Workspace
@@ -128,6 +128,13 @@ def check_held_out(task: Task) -> None:
             f"Task {task.name!r} has no held-out image with a label, so no student of it can be tested: choose another "
             "split under Check, or label some of the held-out images."
         )
+
+
+def check_teachers(workspace: Workspace, spec: RunSpec) -> None:
+    """Raises DamagedFileError where a teacher of the run is another one now, UnknownNameError where it is gone."""
+    for name, key in (spec.teachers or {}).items():
+        if get_teacher(workspace, name).key != key:
+            raise DamagedFileError(f"Teacher {name!r} has changed since this run was made: start a new run.")
 
 
 def defaults(task: Task | None, method: Method | None = None) -> dict[str, Any]:

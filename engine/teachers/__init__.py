@@ -15,7 +15,7 @@ from engine.teachers.configured import POOLINGS, timm_configuration
 from engine.teachers.from_checkpoint import add_checkpoint, key_difference, numbers_text, request_checkpoint
 from engine.teachers.from_hub import add_from_hub, request_hub, weights_here
 from engine.teachers.install import stage
-from engine.teachers.model import Network, check_student, cost, create, input_statistics, load_teacher
+from engine.teachers.model import Network, check_student, classifier_names, cost, create, input_statistics, load_teacher
 from engine.teachers.pretrained import (
     Pretrained,
     Recommended,
@@ -46,6 +46,7 @@ __all__ = [
     "bundled_names",
     "bundled_teacher",
     "check_student",
+    "classifier_names",
     "cost",
     "create",
     "damaged_teachers",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.teachers.catalogue import get_teacher
-from engine.teachers.model import create, input_statistics
+from engine.teachers.model import classifier_names, create, input_statistics
 from engine.teachers.record import TeacherRecord
 from engine.teachers.weights import imagenet_state, teacher_state
 from engine.workspace import Workspace
@@ -43,7 +43,8 @@ def averaged_weights(workspace: Workspace, weights: Mapping[str, float], archite
     DamagedFileError for weights that cannot be had.
     """
     base = imagenet_state(workspace, architecture)
-    classifier = _names_of_classifier(architecture)
+    with torch.device("meta"):  # its names alone are asked for
+        classifier = classifier_names(create(architecture, 1))
     taking_part = [get_teacher(workspace, name) for name in sorted(weights) if weights[name] > 0]
     fitting = [  # each is read twice, so that one of them at a time takes memory
         record
@@ -68,12 +69,6 @@ def _alike(record: TeacherRecord, architecture: str) -> bool:
     """Whether its weights are of this architecture and expect the same pixels."""
     same_pixels = (tuple(record.mean), tuple(record.std)) == input_statistics(architecture)
     return record.has_network and record.architecture == architecture and same_pixels
-
-
-def _names_of_classifier(architecture: str) -> frozenset[str]:
-    model = create(architecture, 2)
-    found = {id(parameter) for parameter in model.get_classifier().parameters()}
-    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in found)
 
 
 def _fine_tuned_from(base: Mapping[str, Tensor], state: Mapping[str, Tensor], classifier: frozenset[str]) -> bool:

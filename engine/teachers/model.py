@@ -94,6 +94,12 @@ def check_student(architecture: str) -> None:
         create(architecture, 1)
 
 
+def classifier_names(model: Any) -> frozenset[str]:
+    """The names of the parameters of a timm model's classifier, which belong to its classes."""
+    own = {id(parameter) for parameter in model.get_classifier().parameters()}
+    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in own)
+
+
 def input_statistics(architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation, for pixels in 0..1, with which an architecture's ImageNet weights were trained."""
     config = timm.get_pretrained_cfg(architecture)

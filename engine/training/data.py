@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.teachers import bundled_imagenet_state
 
-StartWeights = Callable[[str], Mapping[str, Tensor]]  # ImageNet weights of an architecture, under timm's names
+StartWeights = Callable[[str], Mapping[str, Tensor]]  # first weights of an architecture, under timm's names
 
 
 class Rows(Protocol):
@@ -49,7 +49,7 @@ class TrainData:
     labels: Int64[Tensor, " M"]  # of those positions, in 0..classes-1
     classes: int
     flip: bool  # whether augmentation may mirror
-    start: StartWeights = bundled_imagenet_state  # where the student's ImageNet weights come from
+    start: StartWeights = bundled_imagenet_state  # where the student's first weights come from, unless they are random
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engine.teachers import Network, create, input_statistics
+from engine.teachers import Network, classifier_names, create, input_statistics
 from engine.training.data import StartWeights
 from engine.training.segments import Segments
 from engine.training.spec import TrainSpec
@@ -71,7 +71,7 @@ def build_student(
     """A student before its first step. `head_classes` gives Z_s by teacher.
 
     The head over the task's classes and each teacher's head start from streams of their own, so a head starts alike
-    whichever other heads there are. start(architecture) gives ImageNet weights. Raises UnknownNameError for the
+    whichever other heads there are. start(architecture) gives the first weights. Raises UnknownNameError for the
     architecture, UnavailableError for its weights.
     """
     with _seeded(seed, "body"):
@@ -91,12 +91,11 @@ def build_student(
 
 def _load_body(model: Any, state: Mapping[str, Tensor]) -> None:
     """Load everything but the classifier, whose classes differ."""
-    classifier = {id(parameter) for parameter in model.get_classifier().parameters()}
-    foreign = {name for name, parameter in model.named_parameters() if id(parameter) in classifier}
+    foreign = classifier_names(model)
     kept = {name: value for name, value in state.items() if name not in foreign}
     missing, unexpected = model.load_state_dict(kept, strict=False)
     if set(missing) - foreign or unexpected:
-        raise RuntimeError(f"ImageNet weights and architecture disagree on {sorted({*missing, *unexpected} - foreign)}")
+        raise RuntimeError(f"First weights and architecture disagree on {sorted({*missing, *unexpected} - foreign)}")
 
 
 def _written_apart(module: Any, state: dict[str, Tensor], prefix: str, *_: object) -> None:

@@ -37,7 +37,12 @@ def draw_notices(shown: Shown, task: Task) -> None:
     if shown.recorded:
         with st.container(horizontal=True, vertical_alignment="center"):
             recorded.badge()
-            st.caption("These runs came with the program. Start your own on Distill.")
+            st.caption(f"These runs came with the program. Start your own on Distill. {_sittings(shown)}".rstrip())
+
+
+def _sittings(shown: Shown) -> str:
+    """What has to be known of a recorded comparison whose methods were not all run at once."""
+    return escape(str(shown.document.get("sittings", "")))
 
 
 def draw_made(shown: Shown, task: Task, comparison: Comparison | None) -> None:
@@ -49,8 +54,7 @@ def draw_made(shown: Shown, task: Task, comparison: Comparison | None) -> None:
     with more:
         if shown.recorded:
             when = wording.moment(document.get("created", ""))
-            sittings = document.get("sittings", "")  # of one whose methods were not all run then
-            st.markdown(f"Recorded {when} on {escape(machine_of(document))}. {escape(sittings)}".rstrip())
+            st.markdown(f"Recorded {when} on {escape(machine_of(document))}.")
         elif comparison is not None:
             st.markdown(f"Begun {wording.moment(comparison.created)} on {escape(machine_of(document))}.")
         shared = wording.shared_sentence(_in_titles(document.get("shared", {}), task))

@@ -19,6 +19,7 @@ from engine.runs import (
     MethodMean,
     list_comparisons,
     machine_of,
+    mean_by_teacher,
     read_compared,
     read_runs,
     recorded_budgets,
@@ -126,12 +127,9 @@ def weights_table(workspace: Workspace, results: Sequence[RunResult]) -> pd.Data
         if result.active_alpha:
             alphas.setdefault(result.title, []).append(result.active_alpha)
     teachers = {name for found in alphas.values() for alpha in found for name in alpha}
-    means = {
-        method: {name: sum(alpha.get(name, 0.0) for alpha in found) / len(found) for name in teachers}
-        for method, found in alphas.items()
-    }
+    means = {method: mean_by_teacher(found) for method, found in alphas.items()}
     titles = {record.name: record.title for record in all_teachers(workspace)}
-    ordered = sorted(teachers, key=lambda name: (-max(column[name] for column in means.values()), name))
+    ordered = sorted(teachers, key=lambda name: (-max(column.get(name, 0.0) for column in means.values()), name))
     return pd.DataFrame(
         {"Teacher": [titles.get(name, name) for name in ordered]}  # of one that is not here any more, its name
         | {

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from engine import jobs
 from engine.delivery import export_student
-from engine.errors import InvalidInputError
+from engine.errors import DamagedFileError, InvalidInputError
 from engine.features import extract
 from engine.jobs import worker
 from engine.methods import distill_consensus
@@ -242,6 +242,13 @@ def execution_of(home, spec):
     comparison = start(home, [spec])
     assert worker.run(home.runs / comparison.runs[0], {KIND: execute}) == worker.FAILED
     return comparison.runs[0]
+
+
+def test_first_weights_of_teachers_that_changed_are_refused(home, small):
+    [spec] = plan(home, open_task(home, "emoji-fluent"), ["distill-consensus"], [0], **{**small, "start": "imagenet"})
+    other = replace(spec, teachers={**spec.teachers, "mnist": "0" * 10})
+    with pytest.raises(DamagedFileError, match="Teacher 'mnist' has changed"):
+        first_weights(home, other, {"cifar10": 1.0})
 
 
 def test_a_result_says_whose_average_its_student_began_as(home, small):
