@@ -242,6 +242,9 @@ def test_a_card_names_teachers_with_their_licenses_and_stays_plain_whatever_name
     assert "| a\\|b | 100.0\xa0% | 51.0\xa0% to 100.0\xa0% | 4 |" in card  # 4 of 4: n / (n + 1.96²)
     assert "| \\<b\\>\\*c\\*\\</b\\> | 50.0" in card
     assert "| d e | unknown |  | 4 |" in card
+    assert "teachers' weights" not in card
+    begun = model_card(replace(student, result=replace(taught, first_weights={"mnist": 1.0}), record=record))
+    assert f"{taught.title} (mnist 100\u00a0%) begins with the average of its teachers' weights." in begun
     finished = replace(student, result=replace(taught, accuracy=None, interval=None), images=None)
     assert "Not tested" in model_card(finished)
 

@@ -92,6 +92,10 @@ def test_means_over_seeds_and_both_tables_have_it(emoji, home, capsys):
     document = as_document(comparison, results)
     print_comparison(document)
     said = "the consensus is right on 70.0\u00a0% (45.2\u00a0% to 94.8\u00a0%) of 45 labels left out, and on 75.0"
+    assert said in (plainly := capsys.readouterr().out)
+    assert "begins with" not in plainly
+    print_comparison(as_document(comparison, [replace(results[0], first_weights={"cifar10": 1.0}), *results[3:]]))
+    said = "DistillConsensus (cifar10 100\u00a0%) begins with the average of its teachers' weights, the others"
     assert said in capsys.readouterr().out
     [table] = tabulate_apart([document])
     cells = {cell.method: cell for cell in table.cells}
