@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ _NOTICE = "notice.txt"  # what was done to its visitor's jobs, for the visitor t
 _FILES = ("features", "maps", "pixels", "rankings", "speeds", "tasks", "teachers")
 _OF_ONE_PROCESS = ("lock", "log.txt", "checkpoint.safetensors")  # of a job that is done, nobody reads them
 _HALF_MADE = 600.0  # s after which a scratch that was being laid out has nobody who goes on
+_entering = threading.Lock()  # two visitors who come at once do not both get the last place
 
 
 @dataclass(frozen=True)
@@ -57,24 +59,30 @@ def enter(base: Workspace, name: str) -> tuple[Workspace, bool]:
     Raises BusyError if all places are taken, StorageError.
     """
     found = base.scratch(name)
-    if found.path.is_dir():
-        visit(found)
-        return found, False
-    taken = len(_names(base))
-    if taken >= demo_settings(base).visitors:
-        raise BusyError(f"All {taken} places of this demo are taken: come back in a few minutes.")
-    half = base.scratch(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{name}")
+    with _entering:
+        if found.path.is_dir():
+            visit(found)
+            return found, False
+        taken = len(_names(base))
+        if taken >= demo_settings(base).visitors:
+            raise BusyError(f"All {taken} places of this demo are taken: come back in a few minutes.")
+        _begin(base, found)
+    return found, True
+
+
+def _begin(base: Workspace, found: Workspace) -> None:
+    """Lay a scratch out beside its place, then put it there. Raises StorageError."""
+    half = base.scratch(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{found.path.name}")
     try:
         make_folder(half.path)
         _lay_out(base, half)
         (half.path / _VISITED).touch()
         os.rename(half.path, found.path)
     except OSError as error:
-        if not found.path.is_dir():  # else another session of the same visitor was faster
+        if not found.path.is_dir():  # else another server of the same workspace was faster
             raise storage_error(error, found.path) from error
     finally:
         shutil.rmtree(half.path, ignore_errors=True)
-    return found, True
 
 
 def visit(scratch: Workspace) -> None:

@@ -348,7 +348,8 @@ def put_first(job: Job) -> Status:
 def resume(job: Job) -> Status:
     """Queue a failed, cancelled or interrupted job again, at the end of its queue; a queued one stays where it is.
 
-    Raises BusyError if it is running, InvalidInputError if it is done or was removed, StorageError.
+    Raises BusyError if it is running, InvalidInputError if it is done or was removed, StorageError, QuotaError if a
+    visitor of a demo has as many jobs as one may have.
     """
     with changing(job.folder):
         present = status(job)
@@ -359,6 +360,8 @@ def resume(job: Job) -> Status:
             raise BusyError(f"{job.id} is {doing}: wait until it has ended, then resume it.")
         if present.state == "done":
             raise InvalidInputError(f"{job.id} is done, there is nothing to resume; start a new one instead.")
+        if present.terminal:  # else it counts among those that the visitor has
+            check_allowed(Workspace.of_job(job.folder), 1)
         return _requeue(job, replace(present, attempts=0, queued=now(), first=None))
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,6 +240,11 @@ def test_a_visitor_has_so_many_jobs_at_once(base, visitor, monkeypatch):
         create(visitor.runs, "c", kind="count", spec={}, device="cpu")
     jobs.request_cancel(jobs.load(visitor.jobs / "a"))
     create(visitor.runs, "c", kind="count", spec={}, device="cpu")
+    with pytest.raises(QuotaError, match="2 of your jobs wait or run, and this demo allows 2 at once"):
+        jobs.resume(jobs.load(visitor.jobs / "a"))
+    assert jobs.status(jobs.load(visitor.jobs / "a")).state == "cancelled"
+    jobs.request_cancel(jobs.load(visitor.jobs / "b"))
+    assert jobs.resume(jobs.load(visitor.jobs / "a")).state == "queued"
 
 
 def test_a_comparison_of_more_runs_than_are_allowed_leaves_none_behind(base, visitor, monkeypatch):
@@ -287,6 +293,26 @@ def test_a_visitor_comes_back_to_the_same_scratch_and_places_are_counted(base, m
     assert jobs.load(first.jobs / "mine")
     with pytest.raises(BusyError, match="All 1 places of this demo are taken: come back"):
         scratches.enter(base, "b2")
+
+
+def test_the_last_place_goes_to_one_visitor_alone(base, monkeypatch):
+    limit(base, monkeypatch, visitors=1)
+    lay_out, both = scratches._lay_out, threading.Barrier(4)
+
+    def slowly(*folders):
+        time.sleep(0.2)  # the others count the places meanwhile
+        lay_out(*folders)
+
+    def come(name):
+        both.wait()
+        try:
+            return scratches.enter(base, name)[1]
+        except BusyError:
+            return None
+
+    monkeypatch.setattr(scratches, "_lay_out", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(come, ["a1", "b2", "c3", "d4"]), key=str) == [None, None, None, True]
 
 
 def test_what_nobody_visits_is_cleared_away_once_its_jobs_have_ended(base, visitor):
