@@ -97,8 +97,9 @@ def trained_on(material: LessonMaterial, labels: npt.NDArray[np.int64]) -> Train
     """Probes of all teachers, averaged by weight, fitted on the known ones of `labels [N]` and judged by true
     labels.
     """
-    answers = probe_answers(material, labels)
-    mean = np.asarray(sum(share * answers[name] for name, share in weights_at(material, distill_consensus.P).items()))
+    alpha = {name: share for name, share in weights_at(material, distill_consensus.P).items() if share}
+    answers = probe_answers(material, labels, among=alpha)
+    mean = np.asarray(sum(share * answers[name] for name, share in alpha.items()))
     held = ~material.known
     matrix = confusion_matrix(mean[held].argmax(axis=1), material.labels[held], len(material.task.classes))
     return TrainedOn(accuracy_of(material, mean), matrix)

@@ -6,7 +6,7 @@ N images, C classes, S teachers. A probe takes milliseconds, so that a lesson ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,10 +73,12 @@ def probe_answers(
     material: LessonMaterial,
     labels: npt.NDArray[np.int64] | None = None,
     known: npt.NDArray[np.bool_] | None = None,
+    among: Container[str] | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Class probabilities `[N, C]` of all images by each teacher's probe, fitted on the known labels.
 
-    labels: `[N]`, in place of the right ones. known: `[N]`, in place of the images whose label a lesson uses.
+    labels: `[N]`, in place of the right ones. known: `[N]`, in place of the images whose label a lesson uses. among:
+    the teachers who are asked, in place of all.
     """
     told = material.labels if labels is None else labels
     known, classes = material.known if known is None else known, len(material.task.classes)
@@ -85,6 +87,7 @@ def probe_answers(
             material.features[teacher.name]
         )
         for teacher in material.teachers
+        if among is None or teacher.name in among
     }
 
 
@@ -106,6 +109,7 @@ def label_steps(material: LessonMaterial, p: float = distill_consensus.P) -> tup
     """Probes with 1, 2, 3, 5, ... of the known labels of each class, up to all of them, on the same images held
     back.
     """
+    alpha = {name: share for name, share in weights_at(material, p).items() if share}  # the nearest is among them
     most = int(np.bincount(material.labels[material.known]).max())
     nth = np.zeros(len(material.rows), dtype=np.int64)  # of an image: which one of its class it is, among the known
     for label in np.unique(material.labels):
@@ -114,8 +118,8 @@ def label_steps(material: LessonMaterial, p: float = distill_consensus.P) -> tup
     found = []
     for budget in (*(number for number in BUDGETS if number < most), most):
         known = material.known & (nth < budget)
-        answers = probe_answers(material, known=known)
-        mean = np.asarray(sum(share * answers[name] for name, share in weights_at(material, p).items()))
+        answers = probe_answers(material, known=known, among=alpha)
+        mean = np.asarray(sum(share * answers[name] for name, share in alpha.items()))
         nearest = answers[material.teachers[0].name]
         found.append(LabelStep(budget, int(known.sum()), accuracy_of(material, nearest), accuracy_of(material, mean)))
     return tuple(found)

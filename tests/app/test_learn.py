@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import queues
+from app.views.learn import weights
 from app.views.learn.lessons import LESSONS
 from engine.lessons import biased, excerpt, lesson_material, recorded_gains, recorded_material
 from engine.lessons.notebook_file import LESSON_NOTEBOOKS
@@ -94,6 +95,12 @@ def test_the_slider_moves_weights_and_the_students_stand_below(home):
     assert nearest["Effective number of teachers"] == "1.0 of 10"
     assert nearest["Take part"] == "1"
     assert "From the comparison that came with the program of Emoji" in text_of(app)
+
+
+def test_the_question_on_weights_has_answers_to_choose_from_with_few_teachers_too():
+    assert weights._ranges(2) == ((1.0, 1.5), (1.5, 2.0))
+    assert weights._ranges(3) == ((1.0, 2.0), (2.0, 3.0))
+    assert weights._ranges(10) == ((1.0, 2.0), (2.0, 4.0), (4.0, 10.0))
 
 
 def test_every_lesson_asks_before_it_shows_and_its_code_and_notebook_are_there(home):

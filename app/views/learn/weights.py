@@ -58,7 +58,8 @@ def render(material: LessonMaterial, choices: LessonChoices) -> None:
 
 def _ranges(teachers: int) -> tuple[tuple[float, float], ...]:
     """The answers to choose from: effective numbers of teachers, from and below."""
-    edges = [1.0, *(edge for edge in (2.0, 4.0) if edge < teachers), float(teachers)]
+    between = (2.0, 4.0) if teachers > 2 else (1.5,)
+    edges = [1.0, *(edge for edge in between if edge < teachers), float(teachers)]
     return tuple(pairwise(edges))
 
 

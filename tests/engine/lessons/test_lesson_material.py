@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInputError, UnknownNameError
-from engine.lessons import alike, judge_order, lesson_material, notebook, opinions, recorded_material
+from engine.lessons import (
+    alike,
+    judge_order,
+    label_steps,
+    lesson_material,
+    notebook,
+    opinions,
+    probe_answers,
+    recorded_material,
+    trained_on,
+)
+from engine.lessons.lesson_probes import accuracy_of, weights_at
 from engine.lessons.notebook_file import LESSON_NOTEBOOKS
 from engine.lessons.recorded_outputs import record_material, recorded_rows
+from engine.methods.distill_consensus import P
 from engine.review import open_task
 from engine.runs import rank
 from engine.similarity import score
@@ -105,6 +117,22 @@ def test_the_terms_of_pairs_sum_to_parc():
     assert (found.terms == found.terms.T).all()
     nearest = np.unravel_index(np.where(np.triu(np.ones((30, 30)), 1) > 0, found.distances, 9).argmin(), (30, 30))
     assert found.places[nearest] == pytest.approx(0.5 / 435)
+
+
+def test_only_those_who_are_asked_have_probes_and_what_a_lesson_says_is_the_same(home, task):
+    extracted(home, task, task.labeled_rows(Draw(8)), {**STRENGTHS, "imagenet-lite1": 3.0})
+    material = lesson_material(home, task, Draw(8))
+    every = probe_answers(material)
+    asked = list(every)[:2]
+    some = probe_answers(material, among=asked)
+    assert list(some) == asked
+    assert all(np.array_equal(some[name], every[name]) for name in asked)
+    alpha = weights_at(material, P)
+    assert not all(alpha.values())  # some teacher has no weight: it is not asked, and changes nothing
+    mean = sum(share * every[name] for name, share in alpha.items())
+    last = label_steps(material)[-1]
+    assert (last.nearest, last.consensus) == (accuracy_of(material, every[asked[0]]), accuracy_of(material, mean))
+    assert trained_on(material, material.labels).accuracy == accuracy_of(material, mean)
 
 
 def test_a_notebook_is_one_and_takes_what_its_lesson_knows():
