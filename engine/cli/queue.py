@@ -125,16 +125,18 @@ def _say_waiting(queued: int, where: str) -> None:
 
 def _job(options: argparse.Namespace) -> int:
     from engine.handlers import HANDLERS
-    from engine.jobs import processes, worker
+    from engine.jobs import memory, processes, worker
 
     processes.give_way()
+    memory.keep_freed()
     return worker.run(options.folder, HANDLERS)
 
 
 def _warm(options: argparse.Namespace) -> int:
     from engine.handlers import HANDLERS, load_for
-    from engine.jobs import processes, wait_for_job, worker
+    from engine.jobs import memory, processes, wait_for_job, worker
 
     processes.give_way()
+    memory.keep_freed()
     folder = wait_for_job(options.channel, lambda: load_for(options.lane))
     return worker.run(folder, HANDLERS) if folder else 0

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from engine import jobs
 from engine.cli import main
 from engine.errors import UnavailableError, WorkbenchError
-from engine.jobs import processes
+from engine.jobs import memory, processes
 from engine.runs import QueueThread, execution, queue
 from engine.workspace import Workspace
 from tests.app.pages import begun
@@ -153,6 +153,7 @@ def nothing_starts() -> Iterator[None]:
         (jobs, "wait"): wait,
         (execution, "train"): train,
         (processes, "give_way"): lambda: None,  # this process goes on with other tests
+        (memory, "keep_freed"): lambda: False,
         (queue, "worker_command"): train,
     }
     with contextlib.ExitStack() as stack:
