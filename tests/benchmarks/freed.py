@@ -14,6 +14,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 CASES = (("fine-tune", 64), ("fixmatch", 64), ("distill-consensus", 64), ("fine-tune", 128), ("fine-tune", 224))
@@ -46,7 +47,7 @@ def measure(method: str, size: int, keep: bool) -> dict[str, float]:
             marks.append((resource.getrusage(resource.RUSAGE_SELF), images))
             raise _EnoughError
 
-    try:
+    with suppress(_EnoughError):
         train(
             replace(recipe.train, start="random"),
             recipe.settings.prepare(MadeUp(1)),
@@ -55,8 +56,6 @@ def measure(method: str, size: int, keep: bool) -> dict[str, float]:
             threads=1,
             hooks=Hooks(on_step=on_step),
         )
-    except _EnoughError:
-        pass
     (before, none), (after, images) = marks
     count, system = images - none, after.ru_stime - before.ru_stime
     return {
