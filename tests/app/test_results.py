@@ -110,6 +110,8 @@ def test_a_line_reaches_over_all_bars_or_over_its_own(home):
 def test_accuracy_over_recorded_budgets_stands_below_the_recorded_comparison(home, quiet):
     made_runs.recorded(home, quiet)
     assert "With more student images" not in [found.value for found in open_recorded().subheader]
+    made_runs.recorded_budgets(home, quiet, [4_000])
+    assert "With more student images" not in [found.value for found in open_recorded().subheader]
     made_runs.recorded_budgets(home, quiet, [4_000, 16_000, 64_000])
     app = open_recorded()
     assert "With more student images" in [found.value for found in app.subheader]

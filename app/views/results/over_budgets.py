@@ -21,13 +21,13 @@ FORMS = {"Student images": tables.COUNT, **dict.fromkeys(("Held-out accuracy, %"
 
 
 def draw(task: Task) -> None:
-    """The chart, and what it rests on; nothing where no budgets were recorded."""
+    """The chart, and what it rests on; nothing where fewer than two budgets were recorded, which are no curve."""
     try:
         found = sources.budgets(task.name)
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return
-    if not found:
+    if len({mean.images for one in found for mean in one.means}) < 2:
         return
     st.subheader("With more student images", anchor=False)
     table = budget_table(found)
