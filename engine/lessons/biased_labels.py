@@ -16,7 +16,7 @@ import numpy.typing as npt
 from engine.consensus import doubts
 from engine.evaluation import confusion_matrix
 from engine.lessons.images_of_lesson import LessonMaterial
-from engine.lessons.lesson_probes import accuracy_of, probe_answers, weights_at
+from engine.lessons.lesson_probes import accuracy_of, probe_answers, weights_that_count
 from engine.methods import distill_consensus
 from engine.probes import left_out
 
@@ -97,7 +97,7 @@ def trained_on(material: LessonMaterial, labels: npt.NDArray[np.int64]) -> Train
     """Probes of all teachers, averaged by weight, fitted on the known ones of `labels [N]` and judged by true
     labels.
     """
-    alpha = {name: share for name, share in weights_at(material, distill_consensus.P).items() if share}
+    alpha = weights_that_count(material, distill_consensus.P)
     answers = probe_answers(material, labels, among=alpha)
     mean = np.asarray(sum(share * answers[name] for name, share in alpha.items()))
     held = ~material.known
@@ -113,8 +113,7 @@ def doubted(material: LessonMaterial, labels: npt.NDArray[np.int64]) -> tuple[in
     told, classes = labels[places], len(material.task.classes)
     said = sum(
         share * left_out(material.features[name][places], told, classes)
-        for name, share in weights_at(material, distill_consensus.P).items()
-        if share
+        for name, share in weights_that_count(material, distill_consensus.P).items()
     )
     return tuple(int(places[place]) for place in doubts(np.asarray(said), told).places)
 

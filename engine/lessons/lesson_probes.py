@@ -69,6 +69,11 @@ def weights_at(material: LessonMaterial, p: float) -> dict[str, float]:
     return {name: float(share) for name, share in zip(names, found, strict=True)}
 
 
+def weights_that_count(material: LessonMaterial, p: float) -> dict[str, float]:
+    """The same of those teachers alone that have a weight; the most similar one is among them."""
+    return {name: share for name, share in weights_at(material, p).items() if share}
+
+
 def probe_answers(
     material: LessonMaterial,
     labels: npt.NDArray[np.int64] | None = None,
@@ -109,7 +114,7 @@ def label_steps(material: LessonMaterial, p: float = distill_consensus.P) -> tup
     """Probes with 1, 2, 3, 5, ... of the known labels of each class, up to all of them, on the same images held
     back.
     """
-    alpha = {name: share for name, share in weights_at(material, p).items() if share}  # the nearest is among them
+    alpha = weights_that_count(material, p)
     most = int(np.bincount(material.labels[material.known]).max())
     nth = np.zeros(len(material.rows), dtype=np.int64)  # of an image: which one of its class it is, among the known
     for label in np.unique(material.labels):
@@ -135,7 +140,7 @@ def consensus_stages(
     material: LessonMaterial, answers: Mapping[str, npt.NDArray[np.float64]], p: float = distill_consensus.P
 ) -> ConsensusStages:
     """The consensus of the teachers on these images, step by step, as DistillConsensus computes it of all images."""
-    alpha = {name: share for name, share in weights_at(material, p).items() if share}
+    alpha = weights_that_count(material, p)
     known = np.flatnonzero(material.known)
     graphs: Graphs = {}
 
