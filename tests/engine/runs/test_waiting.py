@@ -133,8 +133,8 @@ def errors(course):
 
 
 def test_the_time_left_of_recorded_runs() -> None:
-    """Within 30 % of what is left at 19 moments of 20, and within 20 % of the whole at 99 of 100: nobody knows that other
-    programs will take the processor in a while, as they did in one of them.
+    """Within 30 % of what is left at 19 moments of 20, and within 20 % of the whole at 99 of 100: nobody knows that
+    other programs will take the processor in a while, as they did in one of them.
     """
     courses = [list(errors(steps_of(result))) for result in recorded()]
     every = [pair for course in courses for pair in course]
