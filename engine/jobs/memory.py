@@ -25,8 +25,8 @@ def keep_freed() -> bool:
     can be told so. For a process that ends soon.
 
     Each step of training frees about a gigabyte and asks for it again: where it was given back in between, the system
-    fills it with zeros each time, a tenth to a quarter of a step. The numbers stay the same; the most memory grows by a
-    few percent at worst.
+    fills it with zeros each time, up to a quarter of a step. The numbers stay the same; the most memory grows by a few
+    percent at worst.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
