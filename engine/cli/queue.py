@@ -123,20 +123,26 @@ def _say_waiting(queued: int, where: str) -> None:
     print(f"{queued} {'job waits' if queued == 1 else 'jobs wait'} for {where}.", file=sys.stderr)
 
 
-def _job(options: argparse.Namespace) -> int:
-    from engine.handlers import HANDLERS
-    from engine.jobs import memory, processes, worker
+def _begin_worker() -> None:
+    """What holds for this process from now on, since it does one job and then ends."""
+    from engine.jobs import memory, processes
 
     processes.give_way()
     memory.keep_freed()
+
+
+def _job(options: argparse.Namespace) -> int:
+    from engine.handlers import HANDLERS
+    from engine.jobs import worker
+
+    _begin_worker()
     return worker.run(options.folder, HANDLERS)
 
 
 def _warm(options: argparse.Namespace) -> int:
     from engine.handlers import HANDLERS, load_for
-    from engine.jobs import memory, processes, wait_for_job, worker
+    from engine.jobs import wait_for_job, worker
 
-    processes.give_way()
-    memory.keep_freed()
+    _begin_worker()
     folder = wait_for_job(options.channel, lambda: load_for(options.lane))
     return worker.run(folder, HANDLERS) if folder else 0

@@ -94,8 +94,8 @@ def can_be_biased(material: LessonMaterial) -> bool:
 
 
 def trained_on(material: LessonMaterial, labels: npt.NDArray[np.int64]) -> TrainedOn:
-    """Probes of all teachers, averaged by weight, fitted on the known ones of `labels [N]` and judged by true
-    labels.
+    """Probes of the teachers that have a weight, averaged by it, fitted on the known ones of `labels [N]` and judged by
+    true labels.
     """
     alpha = weights_that_count(material, distill_consensus.P)
     answers = probe_answers(material, labels, among=alpha)

@@ -54,7 +54,7 @@ def test_the_recommended_method_stands_first(home):
 
 def test_start_says_what_comes_out_and_how_long_it_takes(home):
     text = text_of(open_page("start"))
-    assert "On doodles: 67 % by DistillConsensus, 49 % by fine-tuning, each within 2 min 20 s on one processor" in text
+    assert "On doodles: 67 % by DistillConsensus, 49 % by fine-tuning, each in about 2 min 20 s on one" in text
 
 
 def test_of_many_classes_one_is_found_by_its_name(home):

@@ -78,7 +78,7 @@ def _example() -> str:
     if best is None or reference is None:
         return ""
     return (
-        f"On {CALLED}: {_right(best)} by {escape(best.title)}, {_right(reference)} by fine-tuning, each within "
+        f"On {CALLED}: {_right(best)} by {escape(best.title)}, {_right(reference)} by fine-tuning, each in about "
         f"{wording.duration(round(max(best.seconds, reference.seconds), -1))} on one processor core."
     )
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine.cli import main
 from engine.jobs import end_now, memory, processes, queue, states, status, worker
 from engine.jobs.records import now
 from tests.engine.jobs.jobs_workspace import Workspace
@@ -141,6 +142,16 @@ print(kept, faults() - before)
     kept, faults = found[0] == "True", int(found[1])
     assert kept == (platform.libc_ver()[0] == "glibc")
     assert faults < 1000 or not kept  # a page of 4 KiB each: some 300,000 where all is given back
+
+
+def test_a_worker_begins_with_that(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    monkeypatch.setattr(processes, "give_way", lambda: None)  # this process goes on with other tests
+    monkeypatch.setattr(memory, "keep_freed", lambda: done.append("kept"))
+    monkeypatch.setattr(worker, "run", lambda folder, handlers: done.append(folder) or 0)
+    job = workspace.add("run")
+    assert main(["job", str(job.folder)]) == 0
+    assert done == ["kept", job.folder]
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
