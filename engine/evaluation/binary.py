@@ -94,7 +94,7 @@ def area_under_roc(
     quantile = float(scipy.special.ndtri((1 + level) / 2))
     half = quantile * math.sqrt(variance) / (value * (1 - value))
     low, high = scipy.special.expit([logit - half, logit + half])
-    over = f"{len(values)} images" + (f" in {number} groups" if number < len(values) else "")
+    over = f"{len(values):,} images" + (f" in {number:,} groups" if number < len(values) else "")
     return AreaUnderRoc(value, Interval(float(low), float(high), level, f"DeLong interval over {over}"))
 
 

@@ -57,7 +57,7 @@ def _interval(drawn: FloatArray, numerator: FloatArray, denominator: FloatArray,
     known = drawn[np.isfinite(drawn)]
     if not np.ptp(known) and value in (0.0, 1.0):
         return replace(
-            wilson_interval(int(value) * knowing, knowing, level), method=f"Wilson interval over {knowing} groups"
+            wilson_interval(int(value) * knowing, knowing, level), method=f"Wilson interval over {knowing:,} groups"
         )
     quantile = scipy.special.stdtrit(knowing - 1, (1 + level) / 2)
     tail = float(scipy.special.ndtr(-math.sqrt(knowing / (knowing - 1)) * quantile))

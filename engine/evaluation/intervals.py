@@ -61,7 +61,7 @@ def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interv
         raise InvalidInputError(
             f"{successes} successes in {trials} trials: give at least one trial, and successes between 0 and trials."
         )
-    return _wilson(successes / trials, trials, level, f"Wilson interval over {trials} images")
+    return _wilson(successes / trials, trials, level, f"Wilson interval over {trials:,} images")
 
 
 def share_interval(hits: npt.ArrayLike, groups: npt.ArrayLike | None = None, level: float = LEVEL) -> Interval | None:
@@ -93,7 +93,7 @@ def share_interval(hits: npt.ArrayLike, groups: npt.ArrayLike | None = None, lev
     effect = variance * images / (share * (1 - share)) if 0 < share < 1 else images / number
     z, t = _normal_quantile(level), float(scipy.special.stdtrit(number - 1, (1 + level) / 2))
     independent = images / max(1.0, effect) * (z / t) ** 2
-    return _wilson(share, independent, level, f"Wilson interval over {images} images in {number} groups")
+    return _wilson(share, independent, level, f"Wilson interval over {images:,} images in {number:,} groups")
 
 
 def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds") -> Interval | None:

@@ -83,7 +83,8 @@ def _over_groups(
     if share is None:
         return None
     if share.low == share.high:  # no group differs from the others, so that drawing them says nothing
-        return replace(_agresti_min(0, 0, len(images), level), method=f"Agresti–Min interval over {len(images)} groups")
+        number = len(images)
+        return replace(_agresti_min(0, 0, number, level), method=f"Agresti–Min interval over {number:,} groups")
     return replace(share, low=2 * share.low - 1, high=2 * share.high - 1)
 
 
@@ -92,5 +93,5 @@ def _agresti_min(ahead: int, behind: int, images: int, level: float) -> Interval
     n, discordant, gain = images + 2, ahead + behind + 1, (ahead - behind) / (images + 2)
     half = z * math.sqrt(discordant - n * gain * gain) / n
     return Interval(
-        max(-1.0, gain - half), min(1.0, gain + half), level, f"Agresti–Min interval over {images} paired images"
+        max(-1.0, gain - half), min(1.0, gain + half), level, f"Agresti–Min interval over {images:,} paired images"
     )

@@ -7,12 +7,12 @@ from engine.evaluation import bootstrap_over_targets, mean_over_targets, paired_
 from engine.evaluation.intervals import t_interval
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (81, 263), (10, 10)])
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (81, 263), (10, 10), (640, 1350)])
 def test_wilson_agrees_with_scipy(successes, trials):
     expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     interval = wilson_interval(successes, trials)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
-    assert interval.method == f"Wilson interval over {trials} images"
+    assert interval.method == f"Wilson interval over {trials:,} images"
 
 
 def test_t_interval_agrees_with_scipy_and_is_unknown_for_one_value():
