@@ -53,3 +53,13 @@ def test_a_commit_is_checked_as_make_check_checks_and_nothing_is_downloaded():
     assert (repository["repo"], hook["language"], hook["entry"]) == ("local", "system", "make check")
     assert "pass_filenames" in hook
     assert not hook["pass_filenames"]
+
+
+def test_what_the_image_copies_is_let_into_it():
+    kept = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    lines = [line.split()[1:-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")]
+    copied = {path for line in lines for path in line} - {"."}
+    assert copied
+    assert copied <= kept
+    assert {"app", "engine", "assets"} <= kept
+    assert all((ROOT / path).exists() for path in kept)

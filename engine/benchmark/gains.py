@@ -87,15 +87,16 @@ def tabulate(documents: Sequence[Mapping[str, Any]]) -> GainTable:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedFileError(f"This is not what `compare --json` prints ({error}): make it again.") from error
     methods = tuple(sorted(dict.fromkeys(cell.method for cell in cells), key=place))
+    images = {cell.task: cell.test_images for cell in cells}
     apart = {task: found for task, found in accuracies.items() if task not in related}
     return GainTable(
         tasks=tuple(accuracies),
         methods=methods,
         common=common,
         cells=cells,
-        gains=_gains(accuracies, methods),
+        gains=_gains(accuracies, methods, images),
         related=related,
-        without_relatives=_gains(apart, methods) if 0 < len(apart) < len(accuracies) else (),
+        without_relatives=_gains(apart, methods, images) if 0 < len(apart) < len(accuracies) else (),
     )
 
 
@@ -149,9 +150,11 @@ def _require_common(common: Mapping[str, Any], document: Mapping[str, Any]) -> N
 def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]) -> Cell:
     images = int(document["results"][0]["test_images"])
     values = [by_seed[seed] for seed in sorted(by_seed)]
-    interval = accuracy_interval(values, images)
     of_method = [result for result in document["results"] if get_method(result["method"]).key == method]
     own = {int(result["seed"]): result for result in of_method}.values()
+    interval = accuracy_interval(values, images)
+    if len(own) == 1 and (recorded := next(iter(own)).get("interval")):  # over groups, where its images are in groups
+        interval = Interval(**recorded)
     judged = [result.get("consensus") or {} for result in own]
     return Cell(
         task=document["task"],
@@ -172,15 +175,21 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _gains(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], methods: Sequence[str]) -> tuple[Gain, ...]:
+def _gains(
+    accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], methods: Sequence[str], images: Mapping[str, int]
+) -> tuple[Gain, ...]:
     references = [key for key, method in METHODS.items() if method.baseline]
     pairs = [(method, reference) for reference in references for method in methods if method != reference]
-    found = [_gain(accuracies, method, reference) for method, reference in pairs if reference in methods]
+    found = [_gain(accuracies, method, reference, images) for method, reference in pairs if reference in methods]
     return tuple(gain for gain in found if gain is not None)
 
 
-def _gain(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], method: str, reference: str) -> Gain | None:
-    """The gain over the tasks and seeds that have both, or None if no seed is shared by all of those tasks."""
+def _gain(
+    accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], method: str, reference: str, images: Mapping[str, int]
+) -> Gain | None:
+    """The gain over the tasks and seeds that have both, or None if no seed is shared by all of those tasks. images: of
+    each task's test.
+    """
     both = {t: (m[method], m[reference]) for t, m in accuracies.items() if method in m and reference in m}
     if not both:
         return None
@@ -188,6 +197,6 @@ def _gain(accuracies: Mapping[str, Mapping[str, Mapping[int, float]]], method: s
     if not seeds:
         return None
     differences = [[own[seed] - other[seed] for seed in seeds] for own, other in both.values()]
-    mean, over_seeds = mean_over_targets(differences)
+    mean, over_seeds = mean_over_targets(differences, images=[images[task] for task in both])
     by_task = {task: float(np.mean(row)) for task, row in zip(both, differences, strict=True)}
     return Gain(method, reference, mean, by_task, tuple(seeds), over_seeds, bootstrap_over_targets(differences))

@@ -56,6 +56,9 @@ def first_sentence(
     escape: makes a name from outside a text that is shown as it is where the sentences go. pair: `paired`, or the same
     with a memory.
     """
+    note = ""
+    if not found.document.get("differs"):
+        found, note = found.comparable(), _of_seeds(found)
     order = sorted(found.means, key=lambda mean: -mean.accuracy)
     best = order[0]
     if len(order) == 1:
@@ -64,8 +67,17 @@ def first_sentence(
         winner = _not_fair(best, escape)
     else:
         leads = [_lead(found, asked, pair, best, mean) for mean in order[1:]]
-        winner = _winner(best, leads, "leads" if found.unfinished else "won", escape)
+        winner = _winner(best, leads, "leads" if found.unfinished else "won", escape) + note
     return FirstSentence(winner, _beside(best, *_measured_by(found, task, asked), escape))
+
+
+def _of_seeds(found: Compared) -> str:
+    """Which seeds `comparable` leaves, a sentence; empty where it leaves all."""
+    seeds = found.comparable().means[0].seeds
+    if all(mean.seeds == seeds for mean in found.means) or not found.shared_seeds:
+        return ""
+    told = "seed" if len(seeds) == 1 else "seeds"
+    return f" These numbers are of {told} {listed([str(seed) for seed in seeds])}, which all methods have."
 
 
 def _measured_by(found: Compared, task: Task | None, asked: Asked) -> tuple[Numbers, Sequence[str]]:
@@ -85,7 +97,7 @@ def _lead(found: Compared, asked: Asked, pair: Pair, best: MethodMean, mean: Met
     if not seeds:
         return Lead(mean, best.accuracy - mean.accuracy, None, "")
     accuracies = [{seed: run.held_out_accuracy for seed, run in runs.items()} for runs in (first, other)]
-    difference = paired_difference(accuracies[0], accuracies[1])
+    difference = paired_difference(accuracies[0], accuracies[1], images=mean.test_images)
     if len(seeds) > 1:
         same = ", the same labels in each" if "all_labels" in found.shared else ""
         return Lead(mean, difference.mean, difference.interval, f"{len(seeds)} seeds{same}")

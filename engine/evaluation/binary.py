@@ -73,7 +73,8 @@ def area_under_roc(
 
     The interval is DeLong's (1988) on the scale of logits (Pepe 2003, section 5.2), and with groups `[n]` (-1: an image
     that stands alone) that of Obuchowski (1997) in the form of summed influences. None where the classes do not overlap
-    at all, with one image of a class, with one group. Raises InvalidInputError if one of the classes does not occur.
+    at all, where all scores are the same, with one image of a class, with one group. Raises InvalidInputError if one of
+    the classes does not occur.
 
     >>> area_under_roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True]).value
     0.75
@@ -90,6 +91,8 @@ def area_under_roc(
     if not 0 < value < 1 or number < 2 or min(len(above), len(below)) < 2:
         return AreaUnderRoc(value, None)
     variance = _variance(own - value, truth, codes)
+    if variance == 0:  # as where all scores are the same: nothing says how far others would lie apart
+        return AreaUnderRoc(value, None)
     logit = math.log(value / (1 - value))
     quantile = float(scipy.special.ndtri((1 + level) / 2))
     half = quantile * math.sqrt(variance) / (value * (1 - value))

@@ -96,9 +96,13 @@ def share_interval(hits: npt.ArrayLike, groups: npt.ArrayLike | None = None, lev
     return _wilson(share, independent, level, f"Wilson interval over {images:,} images in {number:,} groups")
 
 
-def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds") -> Interval | None:
+def t_interval(
+    values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds", *, step: float = 0.0
+) -> Interval | None:
     """Student's t interval for the mean of `values [n]`, one per seed (or whatever `over` says).
 
+    step: of what the values are multiples of, such as 1 / images. Values that agree may still differ by what such steps
+    hide: their standard deviation counts as at least step / sqrt(12), that of rounding to them.
     None when there is only one value: its spread is unknown. Raises InvalidInputError for no value or a non-finite one.
 
     >>> interval = t_interval([1.0, 2.0, 3.0])
@@ -106,13 +110,17 @@ def t_interval(values: npt.ArrayLike, level: float = LEVEL, over: str = "seeds")
     (-0.484, 4.484, 't interval over 3 seeds')
     >>> t_interval([1.0]) is None
     True
+    >>> interval = t_interval([0.85, 0.85], step=1 / 20)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.72, 0.98)
     """
     sample = as_vector(values, "values")
     require_level(level)
     if len(sample) < 2:
         return None
     quantile = float(scipy.special.stdtrit(len(sample) - 1, (1 + level) / 2))
-    half = quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    spread = max(float(sample.std(ddof=1)), step / math.sqrt(12))
+    half = quantile * spread / math.sqrt(len(sample))
     mean = float(sample.mean())
     return Interval(mean - half, mean + half, level, f"t interval over {len(sample)} {over}")
 
@@ -127,20 +135,21 @@ def accuracy_interval(accuracies: npt.ArrayLike, test_images: int, level: float 
     1.0
     """
     values = as_vector(accuracies, "accuracies")
-    found = t_interval(values, level)
+    found = t_interval(values, level, step=1 / max(1, test_images))
     if found is None:
         return wilson_interval(round(float(values[0]) * test_images), test_images, level)
     return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
 def paired_difference(
-    first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL
+    first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL, *, images: int
 ) -> PairedDifference:
-    """First minus second on the seeds that both have, with a t interval over them.
+    """First minus second, accuracies in 0..1, on the seeds that both have, with a t interval over them.
 
+    images: of the test, so that differences come in steps of 1 / images, and no two seeds agree more than that tells.
     Raises InvalidInputError if they share no seed.
 
-    >>> result = paired_difference({0: 0.6, 1: 0.7}, {0: 0.5, 1: 0.5, 2: 0.9})
+    >>> result = paired_difference({0: 0.6, 1: 0.7}, {0: 0.5, 1: 0.5, 2: 0.9}, images=10)
     >>> result.seeds, round(result.mean, 6)
     ((0, 1), 0.15)
     """
@@ -150,12 +159,16 @@ def paired_difference(
             f"Seeds {sorted(first)} and {sorted(second)} have none in common: run both methods with the same seeds."
         )
     differences = as_vector([first[seed] - second[seed] for seed in seeds], "values")
-    interval = t_interval(differences, level)
+    interval = t_interval(differences, level, step=1 / max(1, images))
     return PairedDifference(seeds, tuple(differences.tolist()), float(differences.mean()), interval)
 
 
-def mean_over_targets(differences: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval | None]:
+def mean_over_targets(
+    differences: npt.ArrayLike, level: float = LEVEL, *, images: npt.ArrayLike | None = None
+) -> tuple[float, Interval | None]:
     """Mean of paired differences `[targets, seeds]`, and a t interval over the seeds of the per-seed means.
+
+    images: of each target's test `[targets]`, in steps of whose inverse the differences come; None: of any size.
 
     The interval is None with one seed. It says how far other seeds would move the mean over *these* targets; what other
     targets would do is `bootstrap_over_targets`.
@@ -165,7 +178,10 @@ def mean_over_targets(differences: npt.ArrayLike, level: float = LEVEL) -> tuple
     (3.0, 't interval over 2 seeds')
     """
     table = as_matrix(differences, "differences")
-    return float(table.mean()), t_interval(table.mean(axis=0), level)
+    steps = np.zeros(len(table)) if images is None else 1 / np.maximum(1, np.asarray(images, dtype=np.float64))
+    # What rounding each target's differences hides, hidden in their mean.
+    step = float(np.sqrt((steps**2).sum())) / len(table)
+    return float(table.mean()), t_interval(table.mean(axis=0), level, step=step)
 
 
 def bootstrap_over_targets(

@@ -82,9 +82,18 @@ def _over_groups(
     (share,) = ratio_intervals(np.bincount(codes, ahead).astype(np.float64)[:, None], images[:, None], level)
     if share is None:
         return None
-    if share.low == share.high:  # no group differs from the others, so that drawing them says nothing
-        number = len(images)
-        return replace(_agresti_min(0, 0, number, level), method=f"Agresti–Min interval over {number:,} groups")
+    if (
+        share.low == share.high
+    ):  # no group differs from the others, so that drawing them says nothing: each is one image
+        number, gain = len(images), 2 * share.low - 1
+        behind, ahead = round(number * max(0.0, -gain)), round(number * max(0.0, gain))
+        found = _agresti_min(ahead, behind, number, level)
+        return replace(
+            found,
+            low=min(found.low, gain),
+            high=max(found.high, gain),
+            method=f"Agresti–Min interval over {number:,} groups",
+        )
     return replace(share, low=2 * share.low - 1, high=2 * share.high - 1)
 
 

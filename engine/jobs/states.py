@@ -54,7 +54,8 @@ class Status:
     done, total, unit: progress of the present stage; total is None while unknown.
     rate: units a second over the last while; seconds_left: in the present stage. None while unknown or not running.
     stage: what it is doing now. message: one sentence for the user when it failed or was cancelled.
-    attempts: how often it was started since the user queued it. seconds: working time over all attempts.
+    attempts: how often it was started since the user queued it. restarts: how many of these ended because this machine
+    or container was restarted, which says nothing about the job. seconds: working time over all attempts.
     lane: which lane started that process, such as "cuda:1" for one that asked for any card.
     pid, pid_started, host: its process. heartbeat: when that process last wrote.
     created, queued, started, finished: times in UTC; started is the first start.
@@ -76,6 +77,7 @@ class Status:
     stage: str = ""
     message: str | None = None
     attempts: Count = 0
+    restarts: Count = 0
     seconds: Seconds = 0.0
     pid: int | None = None
     pid_started: str | None = None
@@ -160,6 +162,11 @@ def is_alive(stored: Status) -> bool:
 def is_here(stored: Status) -> bool:
     """Whether the process that a status names can be asked for here; of one elsewhere there is only its heartbeat."""
     return stored.host == processes.host() and processes.is_of_here(stored.pid_started)
+
+
+def _ended_with_machine(stored: Status) -> bool:
+    """Whether a process that is gone ran before this machine, or container, was started the last time."""
+    return stored.host == processes.host() and not processes.is_of_here(stored.pid_started)
 
 
 def works_in(job: Job, present: Status) -> str:
@@ -254,7 +261,8 @@ def put_back(job: Job, last: Status) -> Status:
 def settle(
     job: Job, ended: str | None = None, *, hopeless: bool = False, short_of_memory: bool | None = None
 ) -> Status:
-    """Decide about a job whose process died without a word: cancelled, queued again, or failed after three attempts.
+    """Decide about a job whose process died without a word: cancelled, queued again, or failed after three attempts,
+    in which those do not count that ended with a restart of this machine.
 
     ended: how the process died, such as "signal 9", as far as known. hopeless: it would only die again the same way.
     short_of_memory: whether the system ended it for want of memory; None where nobody knows.
@@ -267,9 +275,12 @@ def settle(
             return present
         if present.state == "cancelled":
             return _end(job, stored, "cancelled", CANCELLED_MESSAGE)
-        if not hopeless and stored.attempts < MAX_ATTEMPTS:
+        if _ended_with_machine(stored):
+            stored = replace(stored, restarts=stored.restarts + 1)
+        own = stored.attempts - stored.restarts
+        if not hopeless and own < MAX_ATTEMPTS:
             return _requeue(job, stored, memory.sentence(job.kind) if short_of_memory else None)
-        how = _death_sentence(job, stored.attempts, ended, hopeless, short_of_memory)
+        how = _death_sentence(job, own, ended, hopeless, short_of_memory)
         return _end(job, stored, "failed", how)
 
 
@@ -362,7 +373,7 @@ def resume(job: Job) -> Status:
             raise InvalidInputError(f"{job.id} is done, there is nothing to resume; start a new one instead.")
         if present.terminal:  # else it counts among those that the visitor has
             check_allowed(Workspace.of_job(job.folder), 1)
-        return _requeue(job, replace(present, attempts=0, queued=now(), first=None))
+        return _requeue(job, replace(present, attempts=0, restarts=0, queued=now(), first=None))
 
 
 def remove(job: Job) -> None:

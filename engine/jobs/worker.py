@@ -92,7 +92,8 @@ def _handle(handler: Handler, job: Job, reporter: Reporter) -> None:
             found = None if isinstance(error, CancelledError) else full_disk(error, job.folder)
             if found is None:
                 raise
-            full = found
+            full = found.with_traceback(None)  # which holds all that the work had in memory
+            full.__cause__ = full.__context__ = None
         _log(job, f"Waiting for disk space: {full}\n")
         waiting.wait(full)
 

@@ -73,9 +73,10 @@ def recorded_gains(method: str, reference: str, folder: Path = RESULTS) -> tuple
     for name, place_of in names:
         document = recorded_comparison(name, place_of)
         first, second = (_by_seed(document, key) for key in (method, reference))
-        if seeds := sorted(set(first) & set(second)):
+        if document and (seeds := sorted(set(first) & set(second))):
             means = [sum(each[seed] for seed in seeds) / len(seeds) for each in (first, second)]
-            found.append(RecordedGain(name, paired_difference(first, second), (means[0], means[1])))
+            images = int(document["results"][0]["test_images"])
+            found.append(RecordedGain(name, paired_difference(first, second, images=images), (means[0], means[1])))
     return tuple(sorted(found, key=lambda gain: -gain.difference.mean))
 
 

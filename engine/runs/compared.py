@@ -49,6 +49,19 @@ class Compared:
             found.setdefault(result.method, []).append(result.held_out_accuracy)
         return found
 
+    @property
+    def shared_seeds(self) -> tuple[int, ...]:
+        """Those that all its methods have; a comparison whose runs are not all done may have more of some."""
+        seeds = [{*mean.seeds} for mean in self.means]
+        return tuple(sorted(set.intersection(*seeds))) if seeds else ()
+
+    def comparable(self) -> Compared:
+        """The same with the runs of `shared_seeds` alone; as it is where there are none."""
+        results = [result for result in self.results if result.seed in self.shared_seeds]
+        if not results or len(results) == len(self.results):
+            return self
+        return _compared(self.id, self.document, results, self.unfinished, self.problems)
+
 
 def read_compared(workspace: Workspace, comparison: Comparison) -> Compared:
     """What there is of a comparison's runs now."""

@@ -347,7 +347,10 @@ def _mean(
     seeds = tuple(sorted(by_seed))
     accuracies = [by_seed[seed].held_out_accuracy for seed in seeds]
     first = by_seed[seeds[0]]
-    paired = set(seeds) & set(reference) if method != REFERENCE.key else set()
+    difference = None
+    if method != REFERENCE.key and set(seeds) & set(reference):
+        own = dict(zip(seeds, accuracies, strict=True))
+        difference = paired_difference(own, reference, images=first.test_images)
     return MethodMean(
         method=method,
         title=get_method(method).title,
@@ -357,7 +360,7 @@ def _mean(
         images=first.images,
         seconds=sum(by_seed[seed].seconds for seed in seeds) / len(seeds),
         test_images=first.test_images,
-        difference=paired_difference(dict(zip(seeds, accuracies, strict=True)), reference) if paired else None,
+        difference=difference,
         at_equal_seconds=_at_seconds(by_seed, quickest),
         consensus=_consensus([by_seed[seed].consensus for seed in seeds]),
     )

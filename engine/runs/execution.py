@@ -97,6 +97,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
 
     report.progress(0, None, "", "Preparing the student")
     run = _Watched(job, report, spec, held_out)
+    run.preparing = preparing
     run.way = arithmetic_of_run(workspace, job, spec.train, spec.device, report)
     trained = _train(spec, objective, data, run)
     report.progress(trained.steps, trained.steps, "steps", "Writing the student")
@@ -105,7 +106,7 @@ def execute(workspace: Workspace, job: Job, report: Reporter) -> None:
     if tested is not None:
         write_predictions(job.folder / PREDICTIONS, test_predictions(task, tested[0]))
     keep_speed(workspace, spec.recipe, spec.device, trained.images, trained.seconds)
-    result = _result(workspace, task, spec, labeled, teaching, shares, consensus, tested, trained, preparing, run)
+    result = _result(workspace, task, spec, labeled, teaching, shares, consensus, tested, trained, run)
     write_record(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -147,6 +148,9 @@ class _About(msgspec.Struct, frozen=True):
     step: Count
     seconds: Seconds
     points: list[CurvePoint]
+    evaluating: Seconds = 0.0
+    preparing: Seconds = 0.0
+    notes: list[str] = []
 
 
 class _Watched:
@@ -154,7 +158,7 @@ class _Watched:
 
     def __init__(self, job: Job, report: Reporter, spec: RunSpec, held_out: EvaluationData | None) -> None:
         self.job, self.report, self.spec, self.held_out = job, report, spec, held_out
-        self.evaluating = 0.0
+        self.evaluating = self.preparing = 0.0  # s, over all attempts, as far as the last checkpoint knows of them
         self.way: Arithmetic | None = None  # how it computes; None as the spec says
         self.points: list[CurvePoint] = []  # of the curve: accuracy over images seen
         self.stage = "Training the student"
@@ -176,14 +180,15 @@ class _Watched:
         self.report.event(kind=CURVE_EVENT, **reached)
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
-        about = _About(checkpoint.step, checkpoint.seconds, self.points)
+        about = _About(checkpoint.step, checkpoint.seconds, self.points, self.evaluating, self.preparing, self.notes)
         metadata = {"about": msgspec.json.encode(about).decode()}
         write_tensors(self.job.folder / CHECKPOINT, checkpoint.tensors, metadata)
 
     def on_note(self, sentence: str) -> None:
         """Say it where the run is watched, in its log and in its result."""
         print(sentence)
-        self.notes.append(sentence)
+        if sentence not in self.notes:  # an earlier attempt may have met the same
+            self.notes.append(sentence)
         self.stage = f"Training the student. {sentence}"
 
     def last_checkpoint(self) -> Checkpoint | None:
@@ -203,13 +208,15 @@ class _Watched:
             return None
         self.report.replace_events([{"kind": CURVE_EVENT, **point} for point in about.points])
         self.points = about.points
+        self.evaluating, self.notes = about.evaluating, list(about.notes)
+        self.preparing += about.preparing
         return Checkpoint(tensors, about.step, about.seconds)
 
     def begin_anew(self, reason: str) -> None:
         """Forget what an earlier attempt left, and say so where the run is watched and in its log."""
         print(f"Training begins anew, since the checkpoint cannot be used: {reason}")
         self.report.replace_events([])
-        self.points = []
+        self.points, self.notes, self.evaluating = [], [], 0.0
         self.stage = "Training the student, from the start, as its checkpoint is damaged"
 
 
@@ -296,7 +303,6 @@ def _result(
     consensus: ConsensusRecord | None,
     tested: tuple[NDArray[np.float32], NDArray[np.int64]] | None,
     trained: Trained,
-    preparing: float,
     run: _Watched,
 ) -> RunResult:
     probabilities, labels = tested or (np.empty((0, len(task.classes)), np.float32), np.empty(0, np.int64))
@@ -336,7 +342,7 @@ def _result(
         steps=trained.steps,
         images=trained.images,
         seconds=trained.seconds,
-        prepare_seconds=preparing,
+        prepare_seconds=run.preparing,
         evaluate_seconds=run.evaluating,
         curve=run.points,
         notes=tuple(run.notes),

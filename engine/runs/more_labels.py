@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.evaluation import Interval, PairedDifference, accuracy_interval, paired_difference
+from engine.evaluation import Interval, PairedDifference, paired_difference
 from engine.results import RunResult
-from engine.runs.comparison import Entry, read_run
+from engine.runs.comparison import Entry, interval_of, read_run
 from engine.runs.finishing import as_compared
 from engine.runs.spec import RunSpec, plan
 from engine.runs.speed import estimate_seconds, known_speed
@@ -25,7 +25,8 @@ class LabelPoint:
     labels_per_class: int
     labeled_images: int
     accuracy: float  # mean over seeds
-    interval: Interval  # over seeds where there are several, else over test images
+    interval: Interval  # over seeds where there are several, else over test images, by groups where these are in groups
+    test_images: int
     by_seed: dict[int, float]
 
 
@@ -83,7 +84,8 @@ def _point(budget: int, results: Sequence[RunResult]) -> LabelPoint:
         labels_per_class=budget,
         labeled_images=results[0].labeled_images,
         accuracy=sum(accuracies) / len(accuracies),
-        interval=accuracy_interval(accuracies, results[0].test_images),
+        interval=interval_of(results),
+        test_images=results[0].test_images,
         by_seed=by_seed,
     )
 
@@ -115,4 +117,4 @@ def would_more_help(curve: Sequence[LabelPoint]) -> str:
 def _gain(before: LabelPoint, last: LabelPoint) -> PairedDifference | None:
     if not set(before.by_seed) & set(last.by_seed):
         return None
-    return paired_difference(last.by_seed, before.by_seed)
+    return paired_difference(last.by_seed, before.by_seed, images=last.test_images)

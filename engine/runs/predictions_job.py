@@ -114,5 +114,8 @@ def _predictions(task: Task, rows: NDArray[np.int64], probabilities: NDArray[np.
 
 
 def _without_label(task: Task, spec: RunSpec) -> NDArray[np.int64]:
-    """Training rows whose class the student was not told."""
-    return np.setdiff1d(task.train_rows, task.labeled_rows(spec.draw))
+    """Training rows whose class the student was not told. Labels and split may be others than when it learned: what it
+    was told follows from those that it had.
+    """
+    then = replace(task, record=replace(task.record, labels=spec.labels_revision, split=spec.split_revision))
+    return np.setdiff1d(task.train_rows, then.labeled_rows(spec.draw))

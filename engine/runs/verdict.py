@@ -38,7 +38,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measurements:
-    """Single-teacher runs that share everything but teacher and seed, and the same without a teacher."""
+    """Single-teacher runs that share everything but the teacher, and the same without a teacher: with several seeds,
+    those that all of them have.
+    """
 
     images: int  # budget of each run
     labels_per_class: int
@@ -101,7 +103,9 @@ def single_teacher_runs(workspace: Workspace, task: Task, labels_per_class: int)
 
 
 def measurements(runs: Sequence[Entry]) -> Measurements | None:
-    """The largest group of finished single-teacher runs that share student, budget and settings; None without any."""
+    """The largest group of finished single-teacher runs that share student, budget, settings and seeds; None without
+    any. A teacher that shares no seed with most of the others is left out.
+    """
     groups: dict[str, list[Entry]] = {}
     for entry in runs:
         if entry.result is not None and _teacher_of(entry.spec) is not None:
@@ -112,15 +116,17 @@ def measurements(runs: Sequence[Entry]) -> Measurements | None:
     chosen = max(groups.values(), key=lambda group: (len({_teacher_of(e.spec) for e in group}), len(group)))
     spec = chosen[0].spec
     alike = [e for e in runs if e.result is not None and e.spec.method == REFERENCE.key and _same_student(e.spec, spec)]
+    by_teacher: dict[str, list[Entry]] = {}
+    for entry in chosen:
+        by_teacher.setdefault(_teacher_of(entry.spec) or "", []).append(entry)
+    seeds = _shared_seeds([{e.spec.seed for e in mine} for mine in by_teacher.values()], {e.spec.seed for e in alike})
+    measured = [_measured(name, by_teacher[name], seeds) for name in sorted(by_teacher)]
     return Measurements(
         spec.train.images,
         spec.labels_per_class,
         spec.train.architecture,
-        tuple(
-            _measured(name, [e for e in chosen if _teacher_of(e.spec) == name])
-            for name in sorted({_teacher_of(e.spec) or "" for e in chosen})
-        ),
-        _measured("", alike) if alike else None,
+        tuple(found for found in measured if found is not None),
+        _measured("", alike, seeds),
     )
 
 
@@ -179,8 +185,21 @@ def _same_student(first: RunSpec, second: RunSpec) -> bool:
     return trains[0] == trains[1] and first.device == second.device
 
 
-def _measured(teacher: str, runs: Sequence[Entry]) -> Measured:
-    results = {entry.spec.seed: entry.result for entry in runs if entry.result is not None}
+def _shared_seeds(of_teachers: Sequence[set[int]], of_reference: set[int]) -> tuple[int, ...]:
+    """Seeds that all teachers have, and the reference too if it has any of them; where they share none, those of all
+    teachers that have the most frequent one.
+    """
+    counts = Counter(seed for seeds in of_teachers for seed in seeds)
+    frequent = min(counts, key=lambda seed: (-counts[seed], seed))
+    shared = set.intersection(*of_teachers) or set.intersection(*(seeds for seeds in of_teachers if frequent in seeds))
+    return tuple(sorted(shared & of_reference or shared))
+
+
+def _measured(teacher: str, runs: Sequence[Entry], seeds: Sequence[int]) -> Measured | None:
+    """Over those of `seeds`; None where it has not all of them."""
+    results = {e.spec.seed: e.result for e in runs if e.result is not None and e.spec.seed in seeds}
+    if len(results) < len(seeds):
+        return None
     accuracies = [result.held_out_accuracy for result in results.values()]
     interval = interval_of(list(results.values()))
     return Measured(teacher, sum(accuracies) / len(accuracies), interval, tuple(sorted(results)))

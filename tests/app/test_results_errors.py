@@ -10,6 +10,8 @@ from app.components import confusion as matrices
 from app.components import labeler
 from app.components.labeler import Labeled
 from app.views.results import by_class, confusion, errors, image_grid, judged, page, sources, two_students
+from app.views.results.draft import ResultsDraft
+from app.views.results.errors_view import Correction
 from engine import tasks
 from engine.delivery import Judged, shared_by
 from engine.evaluation import class_scores, confusion_matrix, paired_accuracies
@@ -195,6 +197,32 @@ def test_a_winner_is_clearly_ahead_of_every_other_method(home):
     assert page.verdict_of(found, task).winner.startswith("**Linear probe won**: ")
 
 
+def test_methods_are_held_against_each_other_over_the_seeds_that_all_have(home):
+    task, _, found = means(home, {"fine-tune": 0.6, "fixmatch": 0.7}, [0, 1, 2])
+    easy = {("fine-tune", 2): 0.95}
+    kept = [
+        replace(run, accuracy=easy.get((run.method, run.seed), run.accuracy))
+        for run in found.results
+        if (run.method, run.seed) != ("fixmatch", 2)
+    ]
+    shown = replace(found, results=tuple(kept), means=tuple(method_means(kept)), unfinished=1)
+    assert [mean.seeds for mean in shown.comparable().means] == [(0, 1), (0, 1)]
+    told = page.verdict_of(shown, task).winner.replace("\u00a0", " ")
+    assert told.startswith(
+        "**FixMatch leads**: right on **70.5 %** of the held-out images, +10.0 points over Fine-tuning"
+    )
+    assert told.endswith("These numbers are of seeds 0 and 1, which all methods have.")
+    alone = [run for run in kept if (run.method, run.seed) in (("fine-tune", 2), ("fixmatch", 0))]
+    apart = replace(found, results=tuple(alone), means=tuple(method_means(alone)))
+    assert apart.comparable() is apart
+    assert "nobody can say" in page.verdict_of(apart, task).winner
+
+
+def test_seeds_that_agree_name_no_winner_on_one_image(home):
+    task, _, found = means(home, {"fine-tune": 0.7, "fixmatch": 0.7 + 1 / 415}, [0, 1])
+    assert page.verdict_of(found, task).winner.startswith("**No clear winner**: ")
+
+
 def test_runs_that_go_on_or_do_not_compare_have_no_winner(home):
     task, _, found = means(home, {"fine-tune": 0.5, "fixmatch": 0.7}, [0])
     assert page.verdict_of(replace(found, unfinished=2), task).winner.startswith("**FixMatch leads**: ")
@@ -287,6 +315,9 @@ def test_an_error_that_the_matrix_shows_is_corrected_there_and_taken_back(own, m
     app = shown(button(app, "Undo the last").click().run())
     assert tasks.given_labels(load_task(home, task.name), [row]) == before
     assert not app.warning
+    of_another = Correction(task.name, {row: None})  # that had the name before
+    app.session_state[ResultsDraft.key()].errors.corrections.append(of_another)
+    assert "label corrected." not in text_of(shown(app.run()))
 
 
 @pytest.mark.parametrize(

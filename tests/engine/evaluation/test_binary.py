@@ -67,6 +67,7 @@ def test_an_area_without_overlap_has_no_interval():
     assert area_under_roc([0.1, 0.2, 0.8, 0.9], [False, False, True, True]).interval is None
     assert area_under_roc(*drawn(20, 0), np.zeros(20, int)).interval is None  # nor has one of a single group
     assert area_under_roc([0.1, 0.5, 0.9, 0.4], [False, False, False, True]).interval is None  # or a single image
+    assert area_under_roc(np.full(8, 0.5), np.arange(8) % 2 == 0).interval is None  # or scores that are all the same
 
 
 def test_rates_at_a_threshold_by_hand():

@@ -149,6 +149,16 @@ def test_a_pair_of_students_in_groups():
     assert paired_accuracies(first[:20], second[:20], groups[:20]).interval is None
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_groups_that_all_differ_alike_have_an_interval_around_their_difference(sign):
+    groups = np.repeat(np.arange(6), 2)
+    right, half = np.ones(12, int), np.tile([1, 0], 6)
+    found = paired_accuracies(right, half, groups) if sign > 0 else paired_accuracies(half, right, groups)
+    assert found.difference == pytest.approx(sign * 0.5)
+    assert found.interval.low < found.difference < found.interval.high
+    assert found.interval.method == "Agresti–Min interval over 6 groups"
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -3,7 +3,13 @@ import pytest
 from scipy import stats
 
 from engine.errors import InvalidInputError
-from engine.evaluation import bootstrap_over_targets, mean_over_targets, paired_difference, wilson_interval
+from engine.evaluation import (
+    accuracy_interval,
+    bootstrap_over_targets,
+    mean_over_targets,
+    paired_difference,
+    wilson_interval,
+)
 from engine.evaluation.intervals import t_interval
 
 
@@ -25,15 +31,37 @@ def test_t_interval_agrees_with_scipy_and_is_unknown_for_one_value():
     assert t_interval([3.0]) is None
 
 
+@pytest.mark.parametrize(("images", "seeds"), [(20, 2), (40, 2), (40, 3), (100, 2)])
+def test_two_methods_that_are_as_good_seldom_have_a_winner(images, seeds):
+    rng = np.random.default_rng(0)
+    easy = rng.beta(2, 0.8, (2_000, 1, images))  # how often an image is got right, by either method and any seed
+    first, second = ((rng.random((2_000, seeds, images)) < easy).mean(2) for _ in range(2))
+    pairs = [
+        paired_difference(dict(enumerate(one)), dict(enumerate(other)), images=images)
+        for one, other in zip(first, second, strict=True)
+    ]
+    assert np.mean([pair.interval.low > 0 for pair in pairs]) < 0.05
+    assert all(pair.interval.low < pair.mean < pair.interval.high for pair in pairs)
+
+
+def test_seeds_that_agree_have_the_spread_that_their_steps_hide():
+    same = accuracy_interval([0.85, 0.85], 20)
+    assert same.low < 0.85 < same.high
+    wide = accuracy_interval([0.6, 0.8], 20)
+    assert (wide.low, wide.high) == (0.0, 1.0)  # far more than a step apart: as without steps, within 0 to 1
+    mean, interval = mean_over_targets([[0.05, 0.05], [0.15, 0.15]], images=[20, 20])
+    assert interval.low < mean < interval.high
+
+
 def test_paired_difference_pairs_by_seed():
-    result = paired_difference({2: 0.9, 1: 0.6, 5: 0.1}, {1: 0.5, 2: 0.7})
+    result = paired_difference({2: 0.9, 1: 0.6, 5: 0.1}, {1: 0.5, 2: 0.7}, images=10)
     assert result.seeds == (1, 2)
     assert result.differences == pytest.approx((0.1, 0.2))
     assert result.mean == pytest.approx(0.15)
     assert result.interval.method == "t interval over 2 seeds"
-    assert paired_difference({0: 0.9}, {0: 0.7}).interval is None
+    assert paired_difference({0: 0.9}, {0: 0.7}, images=10).interval is None
     with pytest.raises(InvalidInputError, match="none in common"):
-        paired_difference({0: 0.9}, {1: 0.7})
+        paired_difference({0: 0.9}, {1: 0.7}, images=10)
 
 
 def test_mean_over_targets_is_an_interval_over_seeds():

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -56,6 +57,30 @@ def test_a_job_waits_for_space_and_goes_on_from_its_checkpoint(workspace: Worksp
     assert disk["asked"][-1] == 8_000_000  # full again at once: more is needed than was thought
     assert not (job.folder / SPACE_FLAG).exists()
     assert not list(job.folder.glob(".tmp*"))
+
+
+def test_a_job_that_waits_for_space_lets_its_memory_go(workspace: Workspace, disk) -> None:
+    class Weights:
+        pass
+
+    job, held = workspace.add("training"), []
+
+    def training(_, job, reporter):
+        if not held:
+            weights = Weights()
+            held.append(weakref.ref(weights))
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                raise files.storage_error(error, job.folder) from error
+        held.append(held[0]())
+
+    thread = work_in_thread(job, training)
+    until(lambda: status(job).paused)
+    disk["there"] = True
+    thread.join()
+    assert status(job).state == "done"
+    assert held[1] is None
 
 
 def test_a_job_that_waits_for_space_can_be_cancelled(workspace: Workspace, disk) -> None:

@@ -150,6 +150,20 @@ def test_a_job_found_dead_is_queued_again_twice_and_then_fails(job: Job) -> None
     assert (resume(job).state, status(job).attempts, status(job).message) == ("queued", 0, None)
 
 
+def test_a_restart_of_the_machine_says_nothing_about_a_job(job: Job) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    for attempt in range(1, 2 * MAX_ATTEMPTS):
+        begin(job, os.getpid())
+        rewrite(job, pid_started="another start of this machine:1", heartbeat=long_ago)
+        assert (settle(job).state, status(job).attempts, status(job).restarts) == ("queued", attempt, attempt)
+    for _ in range(1, MAX_ATTEMPTS):
+        begin(job, dead_process())
+        assert settle(job).state == "queued"
+    begin(job, dead_process())
+    assert settle(job).message.startswith("Its process ended without a word 3 times; ")
+    assert (resume(job).attempts, status(job).restarts) == (0, 0)
+
+
 def test_a_dead_job_that_was_cancelled_is_cancelled_whoever_looks_first(job: Job) -> None:
     begin(job, os.getpid())
     request_cancel(job)

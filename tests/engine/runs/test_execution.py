@@ -1,6 +1,7 @@
 """Whole runs, in real worker processes where it matters."""
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from engine import jobs
 from engine.delivery import export_student
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features import extract
-from engine.jobs import worker
+from engine.jobs import states, worker
 from engine.methods import distill_consensus
 from engine.results import read_result
 from engine.review import open_task
@@ -37,10 +38,11 @@ from engine.runs.execution import CHECKPOINT, execute
 from engine.runs.predictions_job import execute_predictions
 from engine.runs.spec import KIND
 from engine.runs.starting import first_weights
-from engine.tasks import Draw, Task
+from engine.tasks import NO_LABEL, Draw, Task
 from engine.tasks.task import write_revision, write_task
 from engine.teachers import create, get_teacher
 from engine.teachers.weights import teacher_state
+from engine.training import Checkpoint
 from engine.workspace import Workspace
 from tests.engine.runs.conftest import SMALL, TEACHERS
 
@@ -140,6 +142,20 @@ def relabeled(home, rows):
     revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
     write_task(task.folder, replace(task.record, labels=revision))
     return open_task(home, "emoji-fluent")
+
+
+def test_a_student_was_told_the_labels_that_there_were_when_it_learned(home, small):
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(home, task, ["fine-tune"], [0], **small)
+    folder = run_here(home, spec)
+    told = task.labeled_rows(spec.draw)
+    labels = task.labels.copy()
+    labels[told[::2]] = NO_LABEL  # which makes other images those that the same draw would give
+    revision = write_revision(task.folder / "labels", "label", task.images.image_ids, pa.array(labels, pa.int32()))
+    write_task(task.folder, replace(task.record, labels=revision))
+    asked(home, folder.name, "unlabeled")
+    kept = set(predictions_of(home, folder.name, "unlabeled").image_ids)
+    assert kept == {task.images.image_ids[row] for row in set(task.train_rows) - set(told)}
 
 
 LEARN_FROM_TEACHERS = pytest.mark.parametrize("method", ["distill-weighted", "distill-consensus"])
@@ -288,6 +304,24 @@ def test_a_run_killed_outright_resumes_to_the_same_weights(home, undisturbed, sm
     events = jobs.read_events(jobs.load(folder)).events
     images = [event["images"] for event in events]
     assert images == sorted(set(images)) == [point["images"] for point in read_result(folder).curve]
+
+
+def test_a_checkpoint_keeps_what_an_attempt_took_and_said(home, small):
+    task = open_task(home, "emoji-fluent")
+    [spec] = plan(home, task, ["fine-tune"], [0], **small)
+    job = jobs.load(home.runs / start(home, [spec]).runs[0])
+    with jobs.Reporter(job, states.begin(job, os.getpid())) as report:
+        first = execution._Watched(job, report, spec, None)
+        first.evaluating, first.preparing = 3.0, 5.0
+        first.on_note("It learned in parts.")
+        first.on_checkpoint(Checkpoint({"weight": torch.zeros(1)}, 4, 7.0))
+        second = execution._Watched(job, report, spec, None)
+        second.preparing = 1.0
+        assert second.last_checkpoint().seconds == 7.0
+        second.on_note("It learned in parts.")
+        assert (second.evaluating, second.preparing, second.notes) == (3.0, 6.0, ["It learned in parts."])
+        second.begin_anew("damaged")
+        assert (second.evaluating, second.preparing, second.notes) == (0.0, 6.0, [])
 
 
 def test_a_comparison_is_written_down_and_reuses_what_is_done(home, small):

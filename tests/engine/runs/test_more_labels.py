@@ -1,7 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
-from engine.evaluation import accuracy_interval
-from engine.runs import RECORDED, LabelPoint, entries_of, label_curve_specs, seconds_of, would_more_help
+from engine.evaluation import Interval, accuracy_interval
+from engine.results import IntervalRecord
+from engine.runs import (
+    RECORDED,
+    LabelPoint,
+    entries_of,
+    label_curve,
+    label_curve_specs,
+    read_run,
+    seconds_of,
+    would_more_help,
+)
 from tests.app import made_runs
 
 NO_BREAK = "\u00a0"
@@ -9,7 +21,7 @@ NO_BREAK = "\u00a0"
 
 def point(labels, *accuracies):
     interval = accuracy_interval(accuracies, 200)
-    return LabelPoint(labels, 9 * labels, sum(accuracies) / len(accuracies), interval, dict(enumerate(accuracies)))
+    return LabelPoint(labels, 9 * labels, sum(accuracies) / len(accuracies), interval, 200, dict(enumerate(accuracies)))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +56,16 @@ def test_runs_that_are_there_are_not_made_again(home):
     assert seconds_of(home, specs, "cpu", known) == 3 * (known[0].seconds + known[0].evaluate_seconds)
     assert seconds_of(home, specs, "cpu", []) is None
     assert seconds_of(home, specs[1:2], "cpu", []) == 0
+
+
+def test_a_point_of_one_run_has_the_interval_of_that_run(home):
+    _, comparison = made_runs.planned(home, ["fine-tune"], [1], labels_per_class=5, images=640)
+    made_runs.finish(home, comparison)
+    [entry] = entries_of(home, [read_run(home, comparison.runs[0]).spec])
+    wide = IntervalRecord(0.1, 0.9, 0.95, "over groups")
+    [found] = label_curve([replace(entry, result=replace(entry.result, interval=wide))])
+    assert found.interval == Interval(0.1, 0.9, 0.95, "over groups")
+    assert found.test_images == entry.result.test_images
 
 
 def test_a_recorded_comparison_has_a_curve_as_well(emoji):

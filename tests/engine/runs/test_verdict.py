@@ -128,6 +128,36 @@ def test_several_seeds_are_averaged(home):
     assert found.interval.method == "t interval over 2 seeds"
 
 
+def finish_as(home, accuracies):
+    """Fine-tuning and teachers measured, in this order: seed -> accuracies. The teachers' names, and what was found."""
+    task = open_task(home, "emoji-fluent")
+    names = []
+    for seed, found in accuracies.items():
+        specs = single_teacher_specs(home, task, labels_per_class=2, seeds=[seed], device="cpu", images=MEASURED_IMAGES)
+        names = [next(iter(spec.teachers)) for spec in specs[1:]]
+        jobs = request_measurements(home, specs)
+        for job, accuracy in zip(jobs, found, strict=False):
+            if accuracy is not None:
+                finish(job, accuracy)
+    return names, measurements(single_teacher_runs(home, task, 2))
+
+
+def test_teachers_are_compared_over_the_seeds_that_all_have(home):
+    names, found = finish_as(home, {0: (0.2, 0.3, 0.4, 0.5), 1: (0.6, 0.7, 0.8)})  # the last teacher's is not done
+    assert {m.teacher: (m.accuracy, m.seeds) for m in found.teachers} == {
+        name: (accuracy, (0,)) for name, accuracy in zip(names, (0.3, 0.4, 0.5), strict=False)
+    }
+    assert (found.fine_tuning.accuracy, found.fine_tuning.seeds) == (0.2, (0,))
+
+
+def test_a_teacher_that_shares_no_seed_is_left_out(home):
+    names, found = finish_as(home, {0: (0.2, 0.3, 0.4), 1: (None, None, None, 0.9)})
+    assert sorted(m.teacher for m in found.teachers) == sorted(names[:2])
+    _, found = finish_as(home, {0: (), 1: (None, 0.7, 0.8)})  # fine-tuning has no seed 1
+    assert {m.seeds for m in found.teachers} == {(1,)}
+    assert found.fine_tuning is None
+
+
 def test_a_task_without_a_teacher_is_a_sentence(home, monkeypatch):
     task = open_task(home, "emoji-fluent")
     monkeypatch.setattr("engine.runs.ranking.candidates", lambda *_: [SimpleNamespace(allowed=False)])
