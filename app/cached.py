@@ -40,21 +40,22 @@ def checked(task: Task) -> Checked:
     return _checked(str(task.folder), changed, task)
 
 
-def previewed(request: ImportRequest) -> Preview:
-    """What an import would make, looked up once for all sessions. Raises as `engine.intake.preview`."""
-    return _previewed(state.workspace(), repr(request), request)
+def previewed(request: ImportRequest, brought: int) -> Preview:
+    """What an import would make, looked up once. brought: when its source was, in nanoseconds since the epoch: what is
+    brought anew is looked at anew, since files may have changed meanwhile. Raises as `engine.intake.preview`.
+    """
+    return _previewed(state.workspace(), repr(request), brought, request)
 
 
 def read_in_ways(
-    request: ImportRequest, names: tuple[str, ...], readings: tuple[Reading, ...]
+    request: ImportRequest, brought: int, names: tuple[str, ...], readings: tuple[Reading, ...]
 ) -> tuple[tuple[Sample, ...], ...]:
-    """Some images of an import in several readings, looked up once for all sessions.
+    """Some images of an import in several readings, looked up once. brought: as for `previewed`.
 
     Raises as `engine.intake.read_in_ways`.
     """
-    return _read_in_ways(
-        state.workspace(), repr(replace(request, reading=None)), names, repr(readings), request, readings
-    )
+    wanted = repr(replace(request, reading=None))
+    return _read_in_ways(state.workspace(), wanted, brought, names, repr(readings), request, readings)
 
 
 def predicted_rows(kept: KeptPredictions) -> pa.Table:
@@ -179,7 +180,7 @@ def _predicted_frame(folder: str, lengths: tuple[int, ...], _kept: KeptPredictio
 
 
 @st.cache_resource(max_entries=16, ttl=900, show_spinner=False)
-def _previewed(workspace: Workspace, wanted: str, _request: ImportRequest) -> Preview:
+def _previewed(workspace: Workspace, wanted: str, brought: int, _request: ImportRequest) -> Preview:
     return intake.preview(workspace, _request)
 
 
@@ -187,6 +188,7 @@ def _previewed(workspace: Workspace, wanted: str, _request: ImportRequest) -> Pr
 def _read_in_ways(
     workspace: Workspace,
     wanted: str,
+    brought: int,
     names: tuple[str, ...],
     ways: str,
     _request: ImportRequest,

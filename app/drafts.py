@@ -12,7 +12,9 @@ import streamlit as st
 from app import queues
 from engine import jobs
 from engine.errors import WorkbenchError
+from engine.files import canonical_hash
 from engine.jobs import Job
+from engine.tasks import Task
 
 
 class Draft:
@@ -70,3 +72,36 @@ class JobSlot:
     def clear(self) -> None:
         """Wait for nothing any more."""
         self.folder = None
+
+
+@dataclass(frozen=True)
+class _SeenTask:
+    """A task as this session saw it last. content: hash of all its images and ids; checksums: of the images alone."""
+
+    key: str
+    content: str
+    images: int
+    checksums: str
+
+
+def task_key(task: Task) -> str:
+    """What drafts remember a task by, if what they remember is about its images or its own classes: another task that
+    has the name now has another key, while a task that has only grown keeps its own. Raises DamagedFileError.
+    """
+    seen: dict[str, _SeenTask] = st.session_state.setdefault("tasks seen", {})
+    last, content = seen.get(task.name), task.images.content_hash
+    if last is None or last.content != content:
+        checksums = task.images.checksums
+        grown = last is not None and canonical_hash(checksums[: last.images]) == last.checksums
+        key = last.key if last is not None and grown else f"{task.name} {content}"
+        last = seen[task.name] = _SeenTask(key, content, len(checksums), canonical_hash(checksums))
+    return last.key
+
+
+def same_images(task: Task, other: Task) -> bool:
+    """Whether each row is the same image in both, as far as both have it. Raises DamagedFileError."""
+    if task.images.content_hash == other.images.content_hash:
+        return True
+    first, second = task.images.checksums, other.images.checksums
+    shared = min(len(first), len(second))
+    return first[:shared] == second[:shared]

@@ -56,7 +56,7 @@ def main() -> None:
             _page("distill", ":material/model_training:", "Choose methods and budget, start runs, watch them."),
             _page("results", ":material/bar_chart:", "Held-out accuracy of the methods, compared; the student's file."),
             _page("predict", ":material/image_search:", "A finished student at work on new images."),
-            _page("learn", ":material/cast_for_education:", "Lessons of five minutes each, computed from a task."),
+            _page("learn", ":material/cast_for_education:", "Lessons of six or seven minutes, computed from a task."),
             _page("importing", ":material/upload:", IMPORT, title="Import", url="import", visibility="hidden"),
             st.Page(_to_start, title="Start", url_path="start", visibility="hidden"),
         ]

@@ -1,8 +1,10 @@
-"""Several queued runs that a page waits for: how many have ended, how far the running one is, a button to cancel."""
+"""Several queued runs that a page waits for: how many have ended, how far the running one is, a button to cancel, and
+why some failed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -13,6 +15,7 @@ from app.components.progress import progress_text
 from engine import jobs
 from engine.errors import WorkbenchError
 from engine.jobs import Job
+from engine.runs import Entry
 
 POLL_SECONDS = 1.5
 
@@ -41,6 +44,23 @@ def watch(batch: Sequence[Job]) -> None:
             st.rerun()
 
     refresh()
+
+
+def say_problems(entries: Sequence[Entry], name: Callable[[Entry], str]) -> None:
+    """Why runs have no result: those that failed, by their reason, and those whose result cannot be read.
+
+    name: what a run is called here, as plain text.
+    """
+    failed: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.problem:
+            st.error(escape(entry.problem), icon=":material/error:")
+        elif entry.status.state == "failed":
+            failed.setdefault(entry.status.message or "No reason was kept.", []).append(
+                f"{name(entry)}, seed {entry.spec.seed}"
+            )
+    for reason, names in failed.items():
+        st.error(f"Failed: {escape('; '.join(names))}. {escape(reason)}", icon=":material/error:")
 
 
 def _cancel(job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -29,24 +29,35 @@ class Labeled:
 
 
 def draw(
-    tiles: Sequence[Tile], classes: Sequence[str], labels: Mapping[int, str | None], key: str, *, more: bool = True
+    tiles: Sequence[Tile],
+    classes: Sequence[str],
+    labels: Mapping[int, str | None],
+    key: str,
+    *,
+    more: bool = True,
+    waiting: Collection[int] | None = None,
 ) -> Labeled:
     """The grid. `labels` are those the images begin with; `key` names this set of images. more: whether there is a
-    button for the next ones.
+    button for the next ones. waiting: rows that count as touched from the beginning, of a page that sends labels later:
+    an image whose label is undone then is as untouched as it was. None: the page keeps each label at once, and an
+    undone one is the label of before.
     """
+    begun = {str(row): labels[row] for row in waiting or ()}
     result = _COMPONENT(
         data={
             "images": [{"row": tile.row, "src": tile.source, "name": tile.name} for tile in tiles],
             "classes": list(classes),
             "keys": list(KEYS[: len(classes)]),
             "labels": {str(row): label for row, label in labels.items()},
+            "touched": begun,
+            "waiting": waiting is not None,
             "more": more,
         },
         key=key,
         on_labels_change=_nothing,
         on_more_change=_nothing,
     )
-    given = result.labels or {}
+    given = begun if result.labels is None else result.labels
     known = {*classes, None}
     rows = {tile.row for tile in tiles}
     touched = {int(row): label for row, label in given.items() if int(row) in rows and label in known}
@@ -140,7 +151,7 @@ export default function (component) {
   if (!root || !data) return
   let kept = memory.get(parentElement)
   if (!kept) {
-    kept = { labels: { ...data.labels }, touched: {}, place: 0, history: [], timer: null }
+    kept = { labels: { ...data.labels }, touched: { ...data.touched }, place: 0, history: [], timer: null }
     const first = data.images.findIndex((image) => !kept.labels[image.row])
     kept.place = Math.max(0, first)
     memory.set(parentElement, kept)
@@ -175,7 +186,7 @@ export default function (component) {
   }
   const label = (name) => {
     const row = images[kept.place].row
-    kept.history.push([row, kept.labels[row] ?? null, kept.place])
+    kept.history.push([row, kept.labels[row] ?? null, kept.place, row in kept.touched])
     put(row, name)
     if (name !== null) kept.place = next()
     paint()
@@ -184,6 +195,7 @@ export default function (component) {
     const last = kept.history.pop()
     if (!last) return
     put(last[0], last[1])
+    if (data.waiting && !last[3]) delete kept.touched[last[0]]
     kept.place = last[2]
     paint()
   }
@@ -295,6 +307,7 @@ export default function (component) {
   root.onkeydown = (event) => {
     if (event.altKey || event.metaKey) return
     const key = event.key
+    if ((key === "Enter" || key === " ") && event.target.closest("button")) return // which it presses
     let used = true
     if ((event.ctrlKey && key.toLowerCase() === "z") || key === "Backspace") undo()
     else if (event.ctrlKey) used = false

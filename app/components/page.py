@@ -10,7 +10,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from app import queues, state
+from app import drafts, queues, state
 from app.components import wording
 from app.components.escaping import escape
 from engine.errors import UnknownNameError, WorkbenchError
@@ -67,6 +67,12 @@ def _required(get: Callable[[], Task | None]) -> Task:
         missing("No task is chosen yet: everything on this page is about one.", "start", "Choose a task")
         st.stop()
     return task
+
+
+def renew_if_replaced(task: Task) -> None:
+    """In a fragment, which reruns without its page: draw the whole page if another task has this name by now."""
+    if not drafts.same_images(task, state.open_labels(task.name)):
+        st.rerun()
 
 
 # Streamlit writes white on the dark theme's primary color, 3.2 to 1. No color has 4.5 to 1 both below white and as text

@@ -212,7 +212,9 @@ def _draw_stuck(entry: Entry) -> None:
 
 def _offer_removal(workspace: Workspace, entry: Entry) -> None:
     """Delete a run that has ended, after a question that says what becomes of it."""
-    asking = st.popover("", icon=":material/delete:", type="tertiary", key=f"delete-{entry.run}", on_change="rerun")
+    asking = st.popover(
+        "Delete", icon=":material/delete:", type="tertiary", key=f"delete-{entry.run}", on_change="rerun"
+    )
     if not asking.open:
         return
     with asking:

@@ -82,19 +82,16 @@ def _over_groups(
     (share,) = ratio_intervals(np.bincount(codes, ahead).astype(np.float64)[:, None], images[:, None], level)
     if share is None:
         return None
-    if (
-        share.low == share.high
-    ):  # no group differs from the others, so that drawing them says nothing: each is one image
-        number, gain = len(images), 2 * share.low - 1
-        behind, ahead = round(number * max(0.0, -gain)), round(number * max(0.0, gain))
-        found = _agresti_min(ahead, behind, number, level)
-        return replace(
-            found,
-            low=min(found.low, gain),
-            high=max(found.high, gain),
-            method=f"Agresti–Min interval over {number:,} groups",
-        )
+    if share.low == share.high:  # no group differs from another, so that drawing them says nothing: each is one image
+        return _of_alike_groups(float(2 * share.low - 1), len(images), level)
     return replace(share, low=2 * share.low - 1, high=2 * share.high - 1)
+
+
+def _of_alike_groups(gain: float, groups: int, level: float) -> Interval:
+    """Around `gain`, the difference in each of them, in -1..1."""
+    found = _agresti_min(round(groups * max(0.0, gain)), round(groups * max(0.0, -gain)), groups, level)
+    over = f"Agresti–Min interval over {groups:,} groups"
+    return replace(found, low=min(found.low, gain), high=max(found.high, gain), method=over)
 
 
 def _agresti_min(ahead: int, behind: int, images: int, level: float) -> Interval:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.images.decoder import Decoders
 from engine.intake import ImportRequest, import_images
-from engine.tasks import Task
+from engine.tasks import Task, remove_task
 from engine.workspace import Workspace
 from tests.engine.intake import made_sources as made
 
@@ -28,3 +28,14 @@ def make(home: Workspace, folder: Path, decoder: Decoders) -> Task:
     """The task, imported from a ZIP in `folder`."""
     wanted = ImportRequest(str(made.zipped(folder / "cats.zip", files())), TITLE)
     return import_images(home, wanted, decoders=decoder)
+
+
+def replace(task: Task, folder: Path, decoder: Decoders) -> Task:
+    """Another task of the same name, with fewer images: three labeled ones of each of two other classes, ten others."""
+    remove_task(task.workspace, task.name)
+    found = made.classes_of(3, names=("elm", "oak"), prefix="labeled/", first=70_000)
+    found |= {f"unlabeled/{i}.jpg": made.jpg(80_000 + i) for i in range(10)}
+    wanted = ImportRequest(str(made.zipped(folder / "trees.zip", found)), TITLE)
+    other = import_images(task.workspace, wanted, decoders=decoder)
+    assert other.name == task.name
+    return other

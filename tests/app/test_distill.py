@@ -408,6 +408,7 @@ def test_a_run_that_has_ended_is_deleted_after_a_question(home):
     run = comparison.runs[0]
     asked = {f"delete-{run}": True}
     app = open_page("distill", task="emoji-fluent", comparison=comparison.id, session=asked)
+    assert {found.proto.popover.label for found in app.get("popover")} == {"Delete"}
     assert "goes to the trash" in text_of(app)
     shown(app.button(key=f"delete-now-{run}").click().run())
     assert [entry.name for entry in runs.discards(home)] == [run]

@@ -5,12 +5,16 @@ import shutil
 import pytest
 
 from app import queues
-from app.drafts import JobSlot
+from app.components import page
+from app.drafts import JobSlot, same_images, task_key
 from app.views.importing.draft import ImportDraft
 from engine import jobs
 from engine.errors import InvalidInputError
 from engine.jobs import worker
+from engine.tasks import NewImage, add_images, relabel
+from tests.app import made_tasks
 from tests.app.pages import open_page, shown
+from tests.engine.intake import made_sources as made
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +71,28 @@ def test_a_page_keeps_its_draft_while_others_are_open(home):
     assert app.segmented_control(key="widget import way").value == "server"
     assert app.session_state[ImportDraft.key()].way == "server"
     assert open_page("importing").segmented_control(key="widget import way").value == "files"  # another session
+
+
+def test_a_task_that_grows_keeps_its_key_and_another_of_its_name_has_its_own(own, monkeypatch, tmp_path, decoder):
+    monkeypatch.setattr("streamlit.session_state", {})
+    key = task_key(own)
+    assert task_key(relabel(own, {0: "lion", 1: None})) == key
+    grown = add_images(own, [NewImage("a.jpg", made.jpg(5), "lion", 24, 24, bytes(192), False, ())])
+    assert len(grown.images) == len(own.images) + 1
+    assert task_key(grown) == key
+    assert same_images(own, grown)
+    other = made_tasks.replace(own, tmp_path, decoder)
+    assert task_key(other) != key
+    assert not same_images(own, other)
+
+
+def test_a_part_of_a_page_that_reruns_by_itself_asks_for_the_page_once_its_task_is_another(
+    own, monkeypatch, tmp_path, decoder
+):
+    asked = []
+    monkeypatch.setattr("streamlit.rerun", lambda: asked.append(True))
+    page.renew_if_replaced(own)
+    assert not asked
+    made_tasks.replace(own, tmp_path, decoder)
+    page.renew_if_replaced(own)
+    assert asked

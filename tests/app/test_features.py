@@ -24,7 +24,7 @@ from engine.runs.student_maps import Inherited, StudentMaps
 from engine.tasks import Draw, given_labels
 from engine.tasks.task import load_task
 from engine.teachers import get_teacher
-from tests.app import made_runs
+from tests.app import made_runs, made_tasks
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
 
@@ -141,6 +141,21 @@ def test_what_was_picked_outlives_a_change_of_the_map(home, mapped, hands):
     assert app.session_state[FeaturesDraft.key()].picked.rows == tuple(mapped.train_rows[:2].tolist())
 
 
+def test_picked_images_that_another_map_does_not_show_are_not_picked_there(own, hands):
+    task = open_task(own.workspace, own.name)
+    extracted(own.workspace, task, task.train_rows, {}, usual=4.0)
+    write_umap(own.workspace, task, TEACHER, task.train_rows[:10])
+    session = {FeaturesDraft.key(): FeaturesDraft(view="one", kind="pca")}
+    app = open_page("features", session=session, task=own.name, teacher=TEACHER)
+    hands.rows = tuple(task.train_rows[[3, -2, -1]].tolist())
+    shown(app.run())
+    shown(app.segmented_control(key="widget map kind").set_value("umap").run())
+    assert len(hands.points.rows) == 10
+    assert list(hands.words) == [task.train_rows[3]]
+    next(box for box in app.selectbox if box.label == "Class of the picked images").set_value("lion")
+    assert button(shown(app.run()), "Label 1 image")
+
+
 def test_the_map_as_a_table(home, mapped):
     app = open_page(
         "features",
@@ -253,17 +268,36 @@ def test_picked_images_of_an_own_task_are_labeled_as_the_consensus_proposes_and_
     without = [row for row in task.train_rows.tolist() if given[row] is None][:5]
     hands.rows = tuple(without)
     shown(app.run())
+    said = [hands.words[row][-1].split(": ")[1].rpartition(",")[0] for row in without]
     shown(button(app, "Accept the consensus for 5 unlabeled images").click().run())
     now = given_labels(load_task(own.workspace, own.name))
     assert all(now[row] in task.classes for row in without)
-    assert [now[row] for row in without] == [hands.words[row][-1].split(": ")[1].rpartition(",")[0] for row in without]
+    assert [now[row] for row in without] == said
     assert "5 labels saved" in text_of(app)
     shown(button(app, "Undo").click().run())
     assert given_labels(load_task(own.workspace, own.name)) == given
-    app.selectbox(key=f"class of region {own.name}").set_value("lion")
+    next(box for box in app.selectbox if box.label == "Class of the picked images").set_value("lion")
     shown(app.run())
     shown(button(app, "Label 5 images").click().run())
     assert {given_labels(load_task(own.workspace, own.name))[row] for row in without} == {"lion"}
+
+
+def test_another_task_that_has_the_name_by_now_has_no_picked_images_and_nothing_to_undo(own, hands, tmp_path, decoder):
+    task = open_task(own.workspace, own.name)
+    extracted(own.workspace, task, task.train_rows, {}, usual=4.0)
+    app = open_page("features", session={FeaturesDraft.key(): FeaturesDraft(view="one", kind="pca")}, task=own.name)
+    hands.rows = tuple(task.train_rows[:5].tolist())
+    shown(app.run())
+    next(box for box in app.selectbox if box.label == "Class of the picked images").set_value("lion")
+    shown(app.run())
+    shown(button(app, "Label 5 images").click().run())
+    assert button(app, "Undo")
+    made_tasks.replace(own, tmp_path, decoder)
+    other = open_task(own.workspace, own.name)
+    extracted(own.workspace, other, other.train_rows, {}, usual=4.0)
+    shown(app.run())
+    assert hands.picked == ()
+    assert not [found for found in app.button if found.label in ("Undo", "Label 5 images")]
 
 
 def test_a_students_map_stands_beside_its_best_teachers_with_what_it_took_over(home, mapped, hands, monkeypatch):

@@ -89,6 +89,18 @@ def test_colors_say_what_was_chosen(home, task, by, text):
     assert text in said
 
 
+def test_the_two_teachers_whose_disagreement_is_shown_can_be_chosen(home, task):
+    app = open_all(by="apart")
+    first, second = (app.selectbox(key=f"widget map {which}").value for which in ("first", "second"))
+    names = sorted({teacher.name for teacher in allowed_teachers(home, task)} - {first, second})
+    shown(app.selectbox(key="widget map first").set_value(names[0]).run())
+    shown(app.selectbox(key="widget map second").set_value(names[1]).run())
+    assert [app.selectbox(key=f"widget map {which}").value for which in ("first", "second")] == names[:2]
+    assert app.session_state[FeaturesDraft.key()].pair == {"emoji-fluent": (names[0], names[1])}
+    shown(app.selectbox(key="widget map first").set_value(names[1]).run())  # which was the second: they change places
+    assert app.session_state[FeaturesDraft.key()].pair == {"emoji-fluent": (names[1], names[0])}
+
+
 def test_without_features_the_cards_say_so(home):
     app = open_all()
     assert not alts(app)

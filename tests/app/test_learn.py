@@ -125,6 +125,11 @@ def test_a_lecturers_plan_names_each_lesson():
         assert f"lesson={lesson.key}" in text
 
 
+def test_lessons_take_as_long_as_the_page_says(home):
+    assert "lessons of six or seven minutes" in text_of(open_page("learn"))
+    assert {one.minutes for one in LESSONS} == {6, 7}
+
+
 def test_a_pair_is_measured_and_its_term_is_one_of_parcs(home):
     app = open_page("learn", lesson="pairs", place="1", show="1")
     values = {metric.label.split(":")[0]: metric.value for metric in app.metric}

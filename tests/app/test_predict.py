@@ -8,14 +8,20 @@ import pytest
 from PIL import Image
 
 from app import queues
-from app.views.predict import ask
+from app.components import labeler
+from app.components.labeler import Labeled
+from app.views.predict import answers, ask, correct
+from app.views.predict.draft import PredictDraft
 from engine import jobs
 from engine.delivery import predict_job, students_of_task
+from engine.delivery.corrections import SentBack
 from engine.delivery.new_images import Piece, Predicting
 from engine.delivery.predict_job import PredictSpec, request_prediction
 from engine.delivery.prediction_rows import Answered, rows_of
 from engine.files import write_json
 from engine.jobs import worker
+from engine.review import open_task
+from engine.runs import plan, start
 from tests.app import made_runs
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -121,6 +127,60 @@ def test_corrections_of_a_bundled_task_are_refused_in_words(home, run, monkeypat
     app = open_page("predict", task="emoji-fluent")
     app = shown(app.button_group[1].set_value("correct").run())
     assert "This task came with the program and stays as it is." in text_of(app)
+
+
+class Grid:
+    """What a person does in the grid: labels, by file."""
+
+    def __init__(self):
+        self.touched, self.shown, self.more, self.keys = {}, {}, None, []
+
+    def draw(self, tiles, classes, labels, key, more, waiting):
+        self.more, self.keys = more, [*self.keys, key]
+        names = {tile.row: tile.name.rpartition(" · ")[0] for tile in tiles}
+        self.shown = {name: (labels[row], row in waiting) for row, name in names.items()}
+        begun = {row: labels[row] for row in waiting} if key not in self.keys[:-1] else {}
+        self.touched = {names[row]: label for row, label in begun.items()} | self.touched
+        return Labeled({row: self.touched[name] for row, name in names.items() if name in self.touched}, False)
+
+
+def test_labels_of_all_sheets_wait_to_be_sent_and_an_undone_one_does_not(own, monkeypatch):
+    grid, sent, home = Grid(), [], own.workspace
+    monkeypatch.setattr(labeler, "draw", grid.draw)
+    monkeypatch.setattr(answers, "AT_ONCE", 2)
+
+    def send_back(workspace, task, source, labels, images):
+        sent.append(dict(labels))
+        return SentBack(task, added=len(labels))
+
+    monkeypatch.setattr(correct, "send_back", send_back)
+    task = open_task(home, own.name)
+    comparison = start(home, plan(home, task, ["fixmatch"], [0], device="cpu", images=640))
+    made_runs.finish(home, comparison)
+    predicted(home, own.name, comparison.runs[0], monkeypatch)
+    app = open_page("predict", task=own.name)
+    app = shown(app.button_group[1].set_value("correct").run())
+    assert grid.shown == {"a.png": ("cat", False), "b.png": ("dog", False)}
+    assert grid.more is False
+    grid.touched = {"a.png": "lion", "b.png": "lion"}
+    assert button(shown(app.run()), "Send 2 labels to the task")
+    app.session_state[PredictDraft.key()].sheet, grid.touched = 2, {}
+    shown(app.run())
+    assert grid.shown == {"<i>c</i>.png": ("owl", False)}
+    grid.touched = {"<i>c</i>.png": "lion"}
+    assert button(shown(app.run()), "Send 3 labels to the task")
+    assert "2 of them are not shown here." in text_of(app)
+    app.session_state[PredictDraft.key()].sheet, grid.touched, grid.keys = 1, {}, []
+    shown(app.run())
+    assert grid.shown == {"a.png": ("lion", True), "b.png": ("lion", True)}
+    del grid.touched["b.png"]  # undone
+    shown(app.run())
+    key = grid.keys[-1]
+    shown(button(app, "Send 2 labels to the task").click().run())
+    assert sent == [{"<i>c</i>.png": "lion", "a.png": "lion"}]
+    assert "2 new images added to it for training" in app.success[0].value
+    assert grid.keys[-1] != key  # a grid that knows of no label
+    assert grid.shown == {"a.png": ("lion", False), "b.png": ("dog", False)}
 
 
 def test_a_student_that_looks_at_another_size_cannot_stand_beside(home, run):

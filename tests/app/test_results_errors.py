@@ -336,6 +336,14 @@ def test_test_images_that_say_nothing_of_errors_are_said_so(home, labels, told):
     assert any(told in each.value for each in [*app.info, *app.warning])
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "1 image of the run is in"), (2, "2 images of the run are in")])
+def test_images_that_the_task_has_no_more_are_counted(monkeypatch, count, said):
+    captions = []
+    monkeypatch.setattr(image_grid.st, "caption", captions.append)
+    image_grid.draw(of([0] * count, [1] * count, rows=np.full(count, -1)), np.arange(count), "key")
+    assert captions == [f"{said} the task no more.", "There is no image to show."]
+
+
 def test_a_run_without_predictions_offers_to_ask_its_student(home):
     task, comparison, _ = means(home, {"fixmatch": 0.7}, [0])
     predictions_path(home, comparison.runs[0]).unlink()

@@ -23,7 +23,7 @@ from engine.runs import (
     undecided,
 )
 from engine.tasks import all_labels, confirmed_labels, given_labels, relabel
-from tests.app import made_runs
+from tests.app import made_runs, made_tasks
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
 
@@ -114,14 +114,27 @@ def test_the_page_corrects_a_suspected_label_and_takes_it_back(home, compared):
     task, row, comparison = compared
     app = open_section(task, comparison)
     assert "may be wrong, the most doubtful first" in text_of(app)
-    key = f"suspect {task.name} {task.images.image_ids[row]} {task.classes[1]}"
-    app = shown(app.segmented_control(key=key).set_value("Correct").run())
+    wanted = f"Decision about {task.images.image_ids[row]}"
+    app = shown(next(each for each in app.segmented_control if each.label == wanted).set_value("Correct").run())
     app = shown(button(app, "Save 1 decision").click().run())
     assert given_labels(open_task(home, task.name), [row]) == [task.classes[0]]
     assert "1 decision saved." in text_of(app)
     assert "The labels have changed since they were looked at." in text_of(app)
     app = shown(app.button(key="undo suspects").click().run())
     assert given_labels(open_task(home, task.name), [row]) == [task.classes[1]]
+
+
+def test_decisions_about_another_task_of_the_name_are_not_taken_back(home, compared, tmp_path, decoder):
+    task, row, comparison = compared
+    app = open_section(task, comparison)
+    wanted = f"Decision about {task.images.image_ids[row]}"
+    shown(next(each for each in app.segmented_control if each.label == wanted).set_value("Correct").run())
+    app = shown(button(app, "Save 1 decision").click().run())
+    assert app.button(key="undo suspects")
+    other = made_tasks.replace(task, tmp_path, decoder)
+    made_runs.finish(home, start(home, plan(home, other, ["fine-tune"], [0], device="cpu", images=640)))
+    app = shown(app.run())
+    assert "undo suspects" not in {each.key for each in app.button}
 
 
 def test_the_page_offers_runs_with_fewer_labels_and_shows_their_curve(home, compared):
@@ -134,6 +147,13 @@ def test_the_page_offers_runs_with_fewer_labels_and_shows_their_curve(home, comp
     assert [spec.labels_per_class for spec in specs] == budgets
     entries = entries_of(home, specs)
     assert len(entries) == len(budgets)
+    run = next(entry.run for entry in entries if entry.spec.labels_per_class == 2)
+    made_runs.fail(home, run, "The disk is full.")
+    app = open_section(task, comparison)
+    assert [error.value for error in app.error] == [
+        "Failed: Fine-tuning at 2 labels per class, seed 0. The disk is full."
+    ]
+    jobs.resume(jobs.load(home.runs / run))
     made_runs.finish_runs(home, [entry.run for entry in entries])
     app = open_section(task, comparison)
     assert "One seed cannot say whether more would help." in text_of(app)

@@ -1,11 +1,13 @@
 """Results, Trust: what it says of a student that is too sure, and of held-out images from which little can be said."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from app import queues
+from app.views.results.trust import prediction_sets, two_classes
 from engine.delivery import calibration_of, cheapest_threshold
 from engine.evaluation import fit_cost_threshold
 from engine.predictions import PREDICTIONS, predictions_from, write_predictions
@@ -120,6 +122,13 @@ def test_two_classes_have_a_threshold_with_its_rates_and_a_cheapest_one(section)
     assert f"then cost {100 * rule.result.cost(10, 1):.4g}" in text_of(app)
     shown(widget(app, "button_group", "The class that is looked for (the positive one)").set_value("healthy").run())
     assert "Of 100 images of healthy it finds" in text_of(app)
+
+
+def test_one_of_a_thing_is_said_as_one():
+    at = SimpleNamespace(sensitivity=0.5, specificity=0.99)
+    assert two_classes.sentence(at, "owl").endswith("it leaves 99 alone and gives 1 false alarm.")
+    rule = SimpleNamespace(sizes=(0, 1, 1200))
+    assert prediction_sets._words(prediction_sets.size_table(rule)) == ["1 class: 1 image", "2 classes: 1,200 images"]
 
 
 def test_the_cost_of_the_cheapest_threshold_is_that_of_the_other_half():

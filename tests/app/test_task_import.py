@@ -144,6 +144,20 @@ def test_a_folder_of_the_server_only_under_a_root(home, tmp_path):
     assert metrics(app)["Images"] == "8"
 
 
+def test_a_folder_that_was_corrected_meanwhile_is_read_anew(home, tmp_path):
+    birds = made.put(tmp_path / "data" / "birds", made.classes_of(4))
+    home.path.mkdir(exist_ok=True)
+    (home.path / "settings.json").write_text(json.dumps({"import": {"roots": [str(tmp_path / "data")]}}))
+    app = open_page("importing", session={ImportDraft.key(): ImportDraft(way="server")})
+    for images in (8, 12):
+        app.selectbox[0].set_value(str(birds))
+        shown(app.run())
+        shown(button(app, "Read it").click().run())
+        assert metrics(app)["Images"] == str(images)
+        made.put(birds, made.classes_of(6, first=50))
+        shown(button(app, "Bring something else").click().run())
+
+
 def test_an_import_under_way_is_found_again_by_another_visitor(home, tmp_path):
     app = drop(open_page("importing"), packed(tmp_path, made.classes_of(3)))
     shown(button(app, "Make this task").click().run())

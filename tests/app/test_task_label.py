@@ -9,6 +9,7 @@ from engine.review import open_task
 from engine.runs import unlabeled_rows
 from engine.tasks import given_labels, relabel
 from engine.tasks.task import load_task
+from tests.app import made_tasks
 from tests.app.pages import open_page, progress_of, shown, text_of
 
 
@@ -21,10 +22,10 @@ class Hands:
     """What a person does in the grid, which runs in the browser alone."""
 
     def __init__(self):
-        self.labels, self.more, self.tiles, self.classes = {}, False, [], []
+        self.labels, self.more, self.tiles, self.classes, self.key = {}, False, [], [], ""
 
     def draw(self, tiles, classes, labels, key):
-        self.tiles, self.classes = list(tiles), list(classes)
+        self.tiles, self.classes, self.key = list(tiles), list(classes), key
         more, self.more = self.more, False
         rows = {tile.row for tile in tiles}
         return Labeled({row: label for row, label in self.labels.items() if row in rows}, more)
@@ -120,6 +121,20 @@ def test_a_class_can_be_added_in_any_script(own, hands):
     assert "豹 🐆" in open_task(own.workspace, own.name).classes
 
 
+def test_another_task_that_has_the_name_by_now_begins_anew(own, hands, tmp_path, decoder):
+    app = label(own)
+    next(box for box in app.text_input if box.label == "Its name").set_value("tabby")
+    shown(next(found for found in app.button if found.label == "Add").click().run())
+    before, key = {tile.row for tile in hands.tiles}, hands.key
+    other = made_tasks.replace(own, tmp_path, decoder)
+    assert max(before) >= len(other.images)
+    shown(app.run())
+    assert not app.error
+    assert {tile.name for tile in hands.tiles} == {f"unlabeled/{i}.jpg" for i in range(10)}
+    assert hands.classes == ["elm", "oak"]
+    assert hands.key != key  # what the browser has sent for the grid of before is not taken for this one
+
+
 def test_nothing_left_says_so(own, hands):
     relabel(own, {int(row): "lion" for row in unlabeled_rows(own)})
     app = label(own)
@@ -145,3 +160,13 @@ def test_what_the_browser_sends_is_only_taken_for_images_and_classes_that_it_was
     monkeypatch.setattr(labeler, "_COMPONENT", lambda **_: result)
     tiles = [labeler.Tile(row, "data:image/png;base64,", "x") for row in (3, 4, 5)]
     assert labeler.draw(tiles, ["cat", "dog"], {}, "key") == Labeled({3: "cat", 5: None}, False)
+
+
+def test_labels_that_wait_to_be_sent_count_as_touched_until_the_browser_says_otherwise(monkeypatch):
+    result = type("Result", (), {"labels": None, "more": None})()
+    monkeypatch.setattr(labeler, "_COMPONENT", lambda **_: result)
+    tiles = [labeler.Tile(row, "data:image/png;base64,", "x") for row in (3, 4)]
+    labels = {3: "cat", 4: "dog"}
+    assert labeler.draw(tiles, ["cat", "dog"], labels, "key", waiting=[3]).labels == {3: "cat"}
+    result.labels = {}  # undone
+    assert labeler.draw(tiles, ["cat", "dog"], labels, "key", waiting=[3]).labels == {}

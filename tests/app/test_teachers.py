@@ -2,13 +2,19 @@ import json
 import math
 import os
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from app import queues
+from app.components.escaping import escape
 from engine import jobs
+from engine.features import add_outputs
 from engine.files import write_json
 from engine.handlers import HANDLERS
 from engine.jobs import list_jobs, states, worker
+from engine.methods import METHODS
 from engine.records import write_record
 from engine.results import RESULT
 from engine.review import open_task
@@ -19,6 +25,7 @@ from engine.runs.panel import teacher_panel
 from engine.runs.spec import run_spec_from
 from engine.similarity import METRICS
 from engine.tasks import Draw
+from engine.teachers import TeacherDescription, get_teacher
 from tests.app import made_runs
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, progress_of, shown, text_of
@@ -171,6 +178,13 @@ def test_the_agreement_of_all_metrics(home, task):
     assert heat["type"] == "heatmap"
     assert len(heat["y"]) == len([m for m in found.metrics if m.places])
     assert "When it misleads" in text_of(app)
+    app.session_state["tau between metrics"] = True
+    shown(app.run())
+    shown(app.toggle(key="tau as a table").set_value(True).run())
+    table = next(each.value for each in app.dataframe if "Metric" in each.value and len(each.value.columns) > 10)
+    assert list(table["Metric"]) == list(table.columns[1:])
+    [tau] = [each for each in bars(app, "tau") if each["type"] == "heatmap"]
+    assert [[None if value != value else value for value in row] for row in table.iloc[:, 1:].to_numpy()] == tau["z"]
 
 
 def closer(app, name):
@@ -192,6 +206,35 @@ def test_similarity_against_cost(home, task):
     traces = bars(app, "similarity over cost")
     assert sum(len(trace["text"]) for trace in traces) == len(found.teachers)
     assert {trace["marker"]["symbol"] for trace in traces} == {"circle", "diamond"}
+
+
+@pytest.fixture
+def of_outputs(home, task, tmp_path):
+    """A teacher that is known by its features of the task's images alone, and has no classes of its own."""
+    features = np.random.default_rng(0).normal(size=(len(task.images), 8)).astype(np.float32)
+    path = tmp_path / "scans.parquet"
+    pq.write_table(pa.table({"image": task.images.image_ids, "features": list(features)}), path)
+    return add_outputs(home, task, path, path.name, TeacherDescription(title="Scans <1>", collection="clinic"))
+
+
+def test_a_teacher_without_classes_leaves_cells_of_metrics_that_need_them_empty(home, task, of_outputs):
+    found = with_panel(home, task)
+    assert of_outputs.name in {place.teacher for place in found.mean_rank.places}
+    app = open_page("teachers", task="emoji-fluent")
+    [heat] = bars(app, "ranks by metric")
+    without = {METRICS[key].title for key in ("leep", "nce")}
+    [place] = [place for place, title in enumerate(heat["x"]) if title.startswith("Scans")]
+    assert {title for title, row in zip(heat["y"], heat["text"], strict=True) if row[place] == ""} == without
+    assert "A cell is empty where a teacher has no classes of its own" in text_of(app)
+
+
+def test_a_teacher_of_outputs_alone_is_named_below_the_chart_of_costs(home, task, of_outputs):
+    found = with_panel(home, task)
+    app = closer(open_page("teachers", task="emoji-fluent"), "Cost")
+    assert sum(len(trace["text"]) for trace in bars(app, "similarity over cost")) == len(found.teachers) - 1
+    assert r"their outputs were brought and cost nothing here: Scans \<1\>." in text_of(app)
+    shown(app.multiselect(key="teachers-collections-emoji-fluent").set_value(["clinic"]).run())
+    assert "there is no cost to hold it against" in text_of(app)
 
 
 def test_filters_change_charts_and_table_and_never_the_weights(home, task):
@@ -233,6 +276,15 @@ def test_was_it_true_offers_runs_and_then_says_so(home, task):
     assert len(queued) == len(allowed) + 1
     assert {job.spec["train"]["images"] for job in queued} == {400}
     assert progress_of(app)[-1].startswith(f"0 of {len(queued)} runs have ended")
+    made_runs.fail(home, queued[0].id, "The disk *is* full.")
+    made_runs.fail(home, queued[1].id, "The disk *is* full.")
+    app = shown(app.run())
+    spec, title = queued[0].spec, get_teacher(home, next(iter(queued[0].spec["teachers"]))).title
+    [said] = [error.value for error in app.error]
+    assert f"{METHODS[spec['method']].title} with {escape(title)}, seed 0" in said
+    assert said.endswith(r"The disk \*is\* full.")
+    for job in queued[:2]:
+        jobs.resume(job)
     ranking = rank(home, task)
     for job in queued:  # taught worse, the more similar
         names = list(job.spec["teachers"] or [])

@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from typing import Any
 from playwright.sync_api import Browser, expect
 
 from engine.workspace import Workspace
+from tests.app import made_runs
 from tests.browser.chromium import launched
 from tests.browser.server import serving
 from tests.browser.workbench import PATIENCE, Workbench
 
 TASK = "task=emoji-fluent"
+ENDED = "ENDED"  # in place of the comparison that is made for this
 PAGES = {
     "Start": "",
     "Start, a task chosen": f"?{TASK}",
@@ -34,6 +37,7 @@ PAGES = {
     "Add a teacher": f"add-teacher?{TASK}",
     "Features": f"features?{TASK}",
     "Distill": f"distill?{TASK}",
+    "Distill, runs that have ended": f"distill?{TASK}&comparison={ENDED}",
     "Results, accuracy": f"results?{TASK}&comparison=recorded",
     "Results, errors": f"results?{TASK}&comparison=recorded&section=errors",
     "Results, trust": f"results?{TASK}&comparison=recorded&section=trust",
@@ -83,17 +87,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=tuple(SIZES))
     options = parser.parse_args(arguments)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(Workspace(Path(folder) / "workspace"), Path(folder) / "log") as server,
-        launched() as browser,
-    ):
-        found = [
-            finding
-            for theme in options.themes
-            for size in options.sizes
-            for finding in look(browser, server.url, options.only or list(PAGES), theme, size, options.axe.read_text())
-        ]
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder) / "workspace")
+        ended = _ended(workspace)
+        pages = {name: PAGES[name].replace(ENDED, ended) for name in options.only or PAGES}
+        with serving(workspace, Path(folder) / "log") as server, launched() as browser:
+            found = [
+                finding
+                for theme in options.themes
+                for size in options.sizes
+                for finding in look(browser, server.url, pages, theme, size, options.axe.read_text())
+            ]
     own = [finding for finding in found if not finding.streamlits]
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=1))
@@ -102,12 +106,20 @@ def main(arguments: list[str]) -> int:
     return 1 if own else 0
 
 
-def look(browser: Browser, url: str, pages: list[str], theme: str, size: str, axe: str) -> list[Finding]:
+def _ended(workspace: Workspace) -> str:
+    """Id of a comparison with a run that is done and one that failed."""
+    _, comparison = made_runs.planned(workspace, ["fine-tune", "fixmatch"], [0])
+    made_runs.finish_runs(workspace, comparison.runs[:1])
+    made_runs.fail(workspace, comparison.runs[1], "The disk is full.")
+    return comparison.id
+
+
+def look(browser: Browser, url: str, pages: Mapping[str, str], theme: str, size: str, axe: str) -> list[Finding]:
     """What axe finds on the pages, in one theme and size."""
     context = browser.new_context(viewport=SIZES[size], color_scheme=theme, reduced_motion="reduce")
     workbench, found = Workbench(context.new_page(), url), []
-    for name in pages:
-        workbench.open(PAGES[name])
+    for name, address in pages.items():
+        workbench.open(address)
         expect(workbench.tab.get_by_role("heading", level=1)).to_be_visible(timeout=LOADED)  # the engine loads once
         workbench.settle()
         workbench.tab.wait_for_timeout(DRAWN)

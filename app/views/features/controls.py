@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -89,10 +90,16 @@ def choose_pair(task: Task, placed: list[Placed]) -> tuple[TeacherRecord, Teache
     first, second = pairs.get(task.name, ("", ""))
     first = first if first in by_name else placed[0].teacher.name
     second = second if second in by_name and second != first else next(n for n in by_name if n != first)
-    one = _choose_teacher("First teacher", "map first", list(by_name), by_name, first)
-    other = _choose_teacher("Second teacher", "map second", [n for n in by_name if n != one], by_name, second)
-    pairs[task.name] = (one, other)
-    return by_name[one].teacher, by_name[other].teacher
+
+    def put_first(name: str) -> None:
+        pairs[task.name] = name, (first if name == second else second)
+
+    def put_second(name: str) -> None:
+        pairs[task.name] = first, name
+
+    _choose_teacher("First teacher", "map first", list(by_name), by_name, first, put_first)
+    _choose_teacher("Second teacher", "map second", [n for n in by_name if n != first], by_name, second, put_second)
+    return by_name[first].teacher, by_name[second].teacher
 
 
 def asked_of(
@@ -102,15 +109,16 @@ def asked_of(
     return Asked(by, teacher, pair if by == APART else None, run if by == RIGHT else None)
 
 
-def _choose_teacher(label: str, name: str, names: list[str], by_name: dict[str, Placed], value: str) -> str:
-    chosen = st.selectbox(
+def _choose_teacher(
+    label: str, name: str, names: list[str], by_name: dict[str, Placed], value: str, put: Callable[[str], None]
+) -> None:
+    st.selectbox(
         label,
         names,
         format_func=lambda key: by_name[key].title,
         width=320,
-        **state.bound(name, value if value in names else names[0], lambda _: None),
+        **state.bound(name, value, put),
     )
-    return str(chosen)
 
 
 def _students(task: Task) -> list[RunResult]:

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.drafts import Draft, JobSlot
 
 
 @dataclass(frozen=True)
 class Picked:
-    """The picked images of a task, as rows. given: those that the page picked itself, in their order, as of `stamp`."""
+    """The picked images of a task, as rows. task: its `task_key`. given: those that the page picked itself, in their
+    order, as of `stamp`.
+    """
 
     task: str = ""
     rows: tuple[int, ...] = ()
     given: tuple[int, ...] = ()
     stamp: int = 0
 
+    def on(self, rows: NDArray[np.int64]) -> Picked:
+        """Those of them that a map of `rows` shows; it may be another one than that on which they were picked."""
+        kept, given = np.isin(self.rows, rows), np.isin(self.given, rows)
+        return replace(self, rows=tuple(compress(self.rows, kept)), given=tuple(compress(self.given, given)))
+
 
 @dataclass(frozen=True)
 class Relabeled:
-    """Labels that were given on a map. before: what the images had, by row."""
+    """Labels that were given on a map. task: its `task_key`. before: what the images had, by row."""
 
     task: str
     before: Mapping[int, str | None]
@@ -51,11 +62,11 @@ class FeaturesDraft(Draft):
     relabeled: list[Relabeled] = field(default_factory=list)
 
     def picked_of(self, task: str) -> Picked:
-        """What is picked of a task; nothing of another one's."""
+        """What is picked of a task, by its `task_key`; nothing of another one's."""
         if self.picked.task != task:
             self.picked = Picked(task, stamp=self.picked.stamp + 1)
         return self.picked
 
     def pick(self, task: str, rows: tuple[int, ...]) -> None:
-        """Pick images, in the order in which they are to be shown."""
+        """Pick images of a task, by its `task_key`, in the order in which they are to be shown."""
         self.picked = Picked(task, tuple(sorted(rows)), rows, self.picked.stamp + 1)

@@ -15,6 +15,7 @@ from app import state
 from app.components import page, point_maps, recorded, waiting, wording
 from app.components.escaping import escape
 from app.components.point_maps import LiveMap, MapPoints
+from app.drafts import task_key
 from app.views.features import controls, relabeling
 from app.views.features.coloring import APART, CROSS, DIAMOND, DOT, RIGHT, TITLES, Coloring, coloring
 from app.views.features.draft import FeaturesDraft
@@ -37,7 +38,8 @@ LIKE = 47  # images that are picked with the one of which more are asked for: fo
 @page.guarded
 def draw(task: Task, placed: Sequence[Placed]) -> None:
     """The part; picking, and every control of the maps, redraws only this."""
-    draft = FeaturesDraft.current()
+    page.renew_if_replaced(task)
+    draft, of_task = FeaturesDraft.current(), task_key(task)
     shown = _choose_teachers(task, placed)
     for each in shown:
         _draw_jobs(task, each)
@@ -65,11 +67,12 @@ def draw(task: Task, placed: Sequence[Placed]) -> None:
     live = [
         _live(task, each, _places(found, rows), color, by) for (each, found), color in zip(pairs, colors, strict=True)
     ]
-    key = f"maps of {task.name}"
-    picked = draft.picked_of(task.name)
+    key = f"maps of {of_task}"
+    picked = draft.picked_of(of_task)
     if key not in st.session_state and picked.rows:  # the browser has forgotten: the page was left
-        draft.pick(task.name, picked.given if set(picked.given) == set(picked.rows) else picked.rows)
+        draft.pick(of_task, picked.given if set(picked.given) == set(picked.rows) else picked.rows)
         picked = draft.picked
+    picked = picked.on(rows)
     touched = point_maps.draw(
         MapPoints(task, rows, _marks(labeled, colors[0]), labeled),
         live,
@@ -98,7 +101,7 @@ def _pick_like(task: Task, teacher: TeacherRecord, row: int, rows: NDArray[np.in
             icon=":material/info:",
         )
         return
-    FeaturesDraft.current().pick(task.name, (row, *found.tolist()))
+    FeaturesDraft.current().pick(task_key(task), (row, *found.tolist()))
     st.rerun()
 
 
@@ -278,10 +281,10 @@ def _table(
             alt="Image, class, label, color and place of each point of the map",
             on_select="rerun",
             selection_mode="multi-row",
-            key=f"table of {task.name} {len(rows)}",
+            key=f"table of {task_key(task)} {len(rows)}",
         )
         chosen = [int(rows[place]) for place in event["selection"]["rows"] if place < len(rows)]
         text = f"Show {wording.count(len(chosen), 'image')} on the map" if chosen else "Show chosen rows on the map"
         if st.button(text, icon=":material/ads_click:", disabled=not chosen):
-            FeaturesDraft.current().pick(task.name, tuple(chosen))
+            FeaturesDraft.current().pick(task_key(task), tuple(chosen))
             st.rerun()

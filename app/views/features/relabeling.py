@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app import state
 from app.components import unfinished, wording
 from app.components.escaping import escape
+from app.drafts import task_key
 from app.views.features.coloring import proposed
 from app.views.features.draft import FeaturesDraft, Relabeled
 from engine import tasks
@@ -48,7 +49,7 @@ def _offer_class(task: Task, picked: Sequence[int]) -> None:
         placeholder="Choose a class, or write a new one",
         accept_new_options=True,
         width=320,
-        key=f"class of region {task.name}",
+        key=f"class of region {task_key(task)}",
     )
     text = f"Label {wording.count(len(picked), 'image')}"
     if st.button(text, icon=":material/label:", disabled=name is None, key="label region"):
@@ -84,13 +85,13 @@ def _relabel(task: Task, wanted: Mapping[int, str]) -> None:
     labeled = state.open_labels(task.name)
     before = dict(zip(wanted, tasks.given_labels(labeled, list(wanted)), strict=True))
     tasks.relabel(labeled, wanted)
-    FeaturesDraft.current().relabeled.append(Relabeled(task.name, before))
+    FeaturesDraft.current().relabeled.append(Relabeled(task_key(task), before))
     st.rerun()
 
 
 def _offer_undo(task: Task) -> None:
     done = FeaturesDraft.current().relabeled
-    own = [each for each in done if each.task == task.name]
+    own = [each for each in done if each.task == task_key(task)]
     if not own:
         return
     with st.container(horizontal=True, vertical_alignment="center"):

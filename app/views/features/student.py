@@ -15,6 +15,7 @@ from app import state
 from app.components import exhibits, page, point_maps, waiting, wording
 from app.components.escaping import escape
 from app.components.point_maps import LiveMap, MapPoints
+from app.drafts import task_key
 from app.views.features import controls
 from app.views.features.coloring import CLASS, DIAMOND, DOT, RIGHT, Asked, Coloring, coloring, student_said
 from app.views.features.draft import FeaturesDraft
@@ -35,6 +36,7 @@ COLORS = {CLASS: "Class", RIGHT: "Right or wrong"}
 @page.guarded
 def draw(task: Task) -> None:
     """The part; every control of the maps redraws only this."""
+    page.renew_if_replaced(task)
     result = controls.select_student(task)
     if result is None:
         return
@@ -125,10 +127,10 @@ def _draw_maps(
         told = f"Teacher · {best[0].title}" + (f", weight {share:.2f}" if share else "")
         shown.insert(0, _live(task, told, f"{best[0].teacher.name} umap", best[1], rows, colors))
     draft = FeaturesDraft.current()
-    picked = draft.picked_of(task.name)
+    picked = draft.picked_of(task_key(task)).on(rows)
     crossed = np.isin(colors.codes, colors.crossed) if colors.crossed else np.zeros(len(rows), dtype=bool)
     marks = np.where(crossed, 2, np.where(labeled, DIAMOND, DOT))
-    key = f"student maps of {task.name}"
+    key = f"student maps of {task_key(task)}"
     touched = point_maps.draw(
         MapPoints(task, rows, marks, labeled), shown, key=key, picked=picked.given, stamp=picked.stamp
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,7 +25,13 @@ def brought() -> ImportRequest | None:
 
 def bring(source: str, images: str, title: str) -> None:
     """Propose a task of this source from now on."""
-    ImportDraft.current().brought = ImportRequest(source=source, images=images, title=title)
+    draft = ImportDraft.current()
+    draft.brought, draft.since = ImportRequest(source=source, images=images, title=title), time.time_ns()
+
+
+def since() -> int:
+    """When that was brought, in nanoseconds since the epoch."""
+    return ImportDraft.current().since
 
 
 def forget() -> None:

@@ -50,7 +50,7 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
 
 def _one_by_one(wanted: ImportRequest, reading: Reading, name: str, count: int) -> None:
     alone = tuple(replace(reading, channels=(channel,)) for channel in range(1, min(count, SHOWN) + 1))
-    ways = cached.read_in_ways(wanted, (name,), alone)
+    ways = cached.read_in_ways(wanted, brought.since(), (name,), alone)
     shown = [
         images.Picture(sample.image, f"{name}, channel {number} alone", str(number))
         for number, samples in enumerate(ways, 1)

@@ -27,13 +27,14 @@ class Choices:
 
 @dataclass
 class ImportDraft(Draft):
-    """round: a new number makes empty uploaders. asked: the import that this session asked for last. watched: folders
-    of the imports that it saw under way.
+    """round: a new number makes empty uploaders. since: when `brought` was, in nanoseconds since the epoch. asked: the
+    import that this session asked for last. watched: folders of the imports that it saw under way.
     """
 
     way: str = "files"
     round: int = 0
     brought: ImportRequest | None = None
+    since: int = 0
     choices: defaultdict[str, Choices] = field(default_factory=lambda: defaultdict(Choices))
     asked: JobSlot = field(default_factory=JobSlot)
     watched: list[Path] = field(default_factory=list)

@@ -49,7 +49,7 @@ def _previewed(source: ImportRequest, wanted: ImportRequest) -> Preview | None:
     """What the import would make; None, with a sentence and a way back, if it cannot be made."""
     try:
         with st.spinner("Reading the files"):
-            return cached.previewed(wanted)
+            return cached.previewed(wanted, brought.since())
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")
     if wanted != source and st.button("Undo the last choice", icon=":material/undo:"):

@@ -59,7 +59,10 @@ def draw(source: ImportRequest, wanted: ImportRequest, found: Preview) -> None:
     try:
         with st.spinner("Reading some images in each way"):
             shown = cached.read_in_ways(
-                wanted, tuple(sample.name for sample in _some(deep)), tuple(way.reading for way in ways)
+                wanted,
+                brought.since(),
+                tuple(sample.name for sample in _some(deep)),
+                tuple(way.reading for way in ways),
             )
     except WorkbenchError as error:
         st.error(escape(str(error)), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""Learn: lessons of five minutes each, which ask first and are computed from a task."""
+"""Learn: lessons of six or seven minutes each, which ask first and are computed from a task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def render() -> None:
     """The page."""
     page.header(
         "Learn",
-        "Short lessons of about five minutes. Each asks first, and then computes its answer from the task that you "
+        "Short lessons of six or seven minutes. Each asks first, and then computes its answer from the task that you "
         "choose.",
     )
     names = {one.key: one.names for one in LESSONS}

@@ -12,10 +12,12 @@ from app import state
 from app.components import labeler, wording
 from app.components.escaping import escape
 from app.components.labeler import Tile
-from app.views.predict.draft import PredictDraft
+from app.drafts import task_key
+from app.views.predict.draft import LabelsToSend, PredictDraft
 from engine import tasks
 from engine.delivery import KeptPredictions, PredictSpec, send_back, spec_of_prediction
 from engine.errors import WorkbenchError
+from engine.files import canonical_hash
 from engine.jobs import Job
 from engine.tasks import Task
 
@@ -42,25 +44,47 @@ def draw(task: Task, job: Job, kept: KeptPredictions, rows: pd.DataFrame, places
         for place, copy in zip(places, copies, strict=True)
     ]
     classes = list(dict.fromkeys([*task.classes, *task.record.given_classes]))
-    before = {place: str(rows["class"][place]) for place in places}
-    done = labeler.draw(tiles, classes, before, key=f"corrections {job.id} {places[0]} {len(places)}")
-    wanted = {str(rows["file"][place]): label for place, label in done.labels.items() if label is not None}
-    text = f"Send {wording.count(len(wanted), 'label')} to the task" if wanted else "Send labels to the task"
-    if st.button(text, type="primary", icon=":material/send:", disabled=not wanted):
-        _send(task, spec_of_prediction(job), wanted)
+    held = PredictDraft.current().corrections[task_key(task), job.id]
+    files = {place: str(rows["file"][place]) for place in places}
+    said = {place: str(rows["class"][place]) for place in places}
+    done = labeler.draw(
+        tiles,
+        classes,
+        {place: held.wanted.get(file) or held.sent.get(file, said[place]) for place, file in files.items()},
+        key=f"corrections {job.id} {held.round} {canonical_hash(list(places))}",
+        more=False,  # sheets lead to the others
+        waiting=[place for place, file in files.items() if file in held.wanted],
+    )
+    elsewhere = {file: label for file, label in held.wanted.items() if file not in files.values()}
+    here = {files[place]: label for place, label in done.labels.items() if label is not None}
+    held.wanted = elsewhere | here
+    _offer_sending(task, job, held, len(elsewhere))
+
+
+def _offer_sending(task: Task, job: Job, held: LabelsToSend, elsewhere: int) -> None:
+    """The button that sends what waits; elsewhere: how many of these labels are of images that are not shown."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        count = len(held.wanted)
+        text = f"Send {wording.count(count, 'label')} to the task" if count else "Send labels to the task"
+        if st.button(text, type="primary", icon=":material/send:", disabled=not count):
+            _send(task, spec_of_prediction(job), held)
+        if elsewhere:
+            st.caption(f"{elsewhere:,} of them {'is' if elsewhere == 1 else 'are'} not shown here.", width="content")
 
 
 def _uri(copy: bytes | None) -> str:
     return NO_PICTURE if copy is None else f"data:image/jpeg;base64,{base64.b64encode(copy).decode()}"
 
 
-def _send(task: Task, spec: PredictSpec, wanted: dict[str, str]) -> None:
+def _send(task: Task, spec: PredictSpec, held: LabelsToSend) -> None:
     with st.spinner("Reading these images once more"):
         try:
-            back = send_back(state.workspace(), task, spec.source, wanted, spec.images)
+            back = send_back(state.workspace(), task, spec.source, held.wanted, spec.images)
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
+    held.sent |= held.wanted
+    held.wanted, held.round = {}, held.round + 1
     parts = [f"{wording.count(back.relabeled, 'image')} of the task labeled anew"] if back.relabeled else []
     parts += [f"{wording.count(back.added, 'new image')} added to it for training"] if back.added else []
     said = f"{wording.listed(parts) or 'Nothing was taken'}. A new comparison uses them."

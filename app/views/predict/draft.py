@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app.drafts import Draft, JobSlot
@@ -9,9 +10,20 @@ from engine.delivery import UNSURE
 
 
 @dataclass
+class LabelsToSend:
+    """Labels that a person gave to the images of one job, by file. wanted: those that wait to be sent; sent: those that
+    the task has got. round: a new number makes a grid that knows of no label.
+    """
+
+    wanted: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, str] = field(default_factory=dict)
+    round: int = 0
+
+
+@dataclass
 class PredictDraft(Draft):
-    """student, beside, chosen: run, other run and job by task. round: a new number makes empty uploaders. The rest is
-    how the answers are shown; sheet counts from 1.
+    """student, beside, chosen: run, other run and job by task. corrections: by `task_key` and job. round: a new number
+    makes empty uploaders. The rest is how the answers are shown; sheet counts from 1.
     """
 
     way: str = "files"
@@ -26,4 +38,5 @@ class PredictDraft(Draft):
     order: str = "source"
     classes: list[str] = field(default_factory=list)
     sheet: int = 1
+    corrections: defaultdict[tuple[str, str], LabelsToSend] = field(default_factory=lambda: defaultdict(LabelsToSend))
     sent: str = ""  # what became of the last corrections, said once

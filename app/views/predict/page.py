@@ -9,6 +9,7 @@ import streamlit as st
 from app import queues, state
 from app.components import page, waiting, wording
 from app.components.escaping import escape
+from app.drafts import task_key
 from app.views.predict import answers, ask
 from app.views.predict.draft import PredictDraft
 from engine import jobs
@@ -66,6 +67,7 @@ def _choose(task: Task) -> Job | None:
         ended = jobs.status(found[chosen]).terminal
         if ended and st.button("Remove", icon=":material/delete:", help="Forget these predictions and their upload."):
             forget_prediction(state.workspace(), found[chosen])
+            draft.corrections.pop((task_key(task), chosen), None)
             st.rerun()
     return found[chosen]
 

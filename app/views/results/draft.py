@@ -22,7 +22,8 @@ class Decided:
 class ResultsDraft(Draft):
     """replayed: id of the comparison that is replayed. began: when that began, in seconds since the epoch. student: the
     one that sections are about, by method and seed; other: the one that it is held against. slots: jobs that a section
-    waits for, by what they make. decided: what was decided last about suspected labels, by task.
+    waits for, by what they make. decided: what was decided last about suspected labels, by
+    `task_key`.
     """
 
     replayed: str | None = None

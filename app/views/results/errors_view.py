@@ -17,7 +17,9 @@ class MatrixCell:
 
 @dataclass(frozen=True)
 class Correction:
-    """Labels of a task that were changed at one time. before: what they were, by row; None for no label."""
+    """Labels of a task that were changed at one time. task: its `task_key`. before: what they were, by row; None for
+    no label.
+    """
 
     task: str
     before: Mapping[int, str | None]

@@ -14,6 +14,7 @@ from app.components import images, labeler, page, unfinished, wording
 from app.components.escaping import escape
 from app.components.images import Thumbnail
 from app.components.labeler import Tile
+from app.drafts import task_key
 from app.views.results.draft import ResultsDraft
 from app.views.results.errors_view import Correction
 from engine import tasks
@@ -31,7 +32,8 @@ def draw(found: Judged, places: NDArray[np.int64], key: str, other: Judged | Non
     """The images at `places` of a student's test images, in that order. other: what a second student said of them."""
     there = places[found.rows[places] >= 0]
     if len(there) < len(places):
-        st.caption(f"{wording.count(len(places) - len(there), 'image')} of the run are in the task no more.")
+        gone = wording.count(len(places) - len(there), "image of the run is", "images of the run are")
+        st.caption(f"{gone} in the task no more.")
     if not len(there):
         st.caption("There is no image to show.")
         return
@@ -42,7 +44,7 @@ def draw(found: Judged, places: NDArray[np.int64], key: str, other: Judged | Non
     shown = _paged(there, key, size)
     if correcting:
         unfinished.warn(found.task, "A label")
-        _correct(found.task.name, _tiles(found, shown), key)
+        _correct(found.task, _tiles(found, shown), key)
         return
     images.grid(found.task, [_thumbnail(found, place, other) for place in shown.tolist()], SIZE)
     if not own:
@@ -84,27 +86,29 @@ def _tiles(found: Judged, places: NDArray[np.int64]) -> list[Tile]:
 
 @st.fragment
 @page.guarded
-def _correct(name: str, tiles: list[Tile], key: str) -> None:
+def _correct(task: Task, tiles: list[Tile], key: str) -> None:
     """The grid for labels; each label redraws this part alone, and is a revision of the task's labels at once."""
+    page.renew_if_replaced(task)
     head = st.container()
-    task = state.open_labels(name)
+    task = state.open_labels(task.name)
+    of_task = task_key(task)
     rows = [tile.row for tile in tiles]
     corrections = ResultsDraft.current().errors.corrections
-    undone = sum(correction.task == name for correction in ResultsDraft.current().errors.undone)
+    undone = sum(correction.task == of_task for correction in ResultsDraft.current().errors.undone)
     done = labeler.draw(
         tiles,
         list(task.record.given_classes),
         dict(zip(rows, tasks.given_labels(task, rows), strict=True)),
-        key=f"labeler {key} {rows[0]} {len(rows)} {undone}",
+        key=f"labeler {key} {of_task} {rows[0]} {len(rows)} {undone}",
         more=False,  # pages lead to the others
     )
     changed = _changed(task, done.labels)
     if changed:
         before = dict(zip(changed, tasks.given_labels(task, list(changed)), strict=True))
         tasks.relabel(task, changed)
-        corrections.append(Correction(name, before))
+        corrections.append(Correction(of_task, before))
     with head:
-        _draw_saved(name)
+        _draw_saved(task)
 
 
 def _changed(task: Task, labels: Mapping[int, str | None]) -> dict[int, str | None]:
@@ -112,10 +116,10 @@ def _changed(task: Task, labels: Mapping[int, str | None]) -> dict[int, str | No
     return {row: label for (row, label), old in zip(labels.items(), before, strict=True) if label != old}
 
 
-def _draw_saved(name: str) -> None:
+def _draw_saved(task: Task) -> None:
     """How many labels were corrected here, and the way back."""
     view = ResultsDraft.current().errors
-    own = [correction for correction in view.corrections if correction.task == name]
+    own = [correction for correction in view.corrections if correction.task == task_key(task)]
     if not own:
         st.caption("Held-out images: change a label where it is wrong, not where it is inconvenient.")
         return
@@ -123,15 +127,15 @@ def _draw_saved(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/cloud_done: {wording.count(len(rows), 'label')} corrected.", width="content")
         if st.button("Undo the last", icon=":material/undo:"):
-            _undo(own[-1])
+            _undo(task, own[-1])
             st.rerun()
         if st.button("Show what that changes", icon=":material/refresh:"):
             st.rerun()
 
 
-def _undo(last: Correction) -> None:
+def _undo(task: Task, last: Correction) -> None:
     view = ResultsDraft.current().errors
-    tasks.relabel(state.open_labels(last.task), last.before)
+    tasks.relabel(task, last.before)
     view.corrections.remove(last)
     view.undone.append(last)
 

@@ -60,9 +60,9 @@ def draw(shown: Shown, task: Task) -> None:
 
 def _runs(shown: Shown, task: Task, method: str, specs: Sequence[RunSpec]) -> None:
     entries = entries_of(state.workspace(), specs)
-    for entry in entries:
-        if entry.problem:
-            st.error(escape(entry.problem), icon=":material/error:")
+    batch.say_problems(
+        entries, lambda entry: f"{get_method(method).title} at {labels.in_words(task, entry.spec.labels_per_class)}"
+    )
     curve = label_curve(entries)
     if len(curve) > 1:
         _curve(curve, task, get_method(method).title)

@@ -9,6 +9,7 @@ import streamlit as st
 from app import state
 from app.components import images, waiting, wording
 from app.components.escaping import escape
+from app.drafts import task_key
 from app.views.results.draft import Decided, ResultsDraft
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -110,7 +111,7 @@ def _found(task: Task, found: Suspects, open_ones: Sequence[Suspect]) -> None:
         help="One new revision of the labels. It can be taken back.",
     ):
         undo = decide(task, decisions, found.found)
-        ResultsDraft.current().decided[task.name] = Decided(undo, len(decisions))
+        ResultsDraft.current().decided[task_key(task)] = Decided(undo, len(decisions))
         st.rerun()
 
 
@@ -140,7 +141,7 @@ def _ask(task: Task, suspect: Suspect, decisions: dict[str, Decision]) -> None:
     chosen = st.segmented_control(
         f"Decision about {suspect.image}",
         (KEPT, CORRECTED, LEFT_OUT),
-        key=f"suspect {task.name} {suspect.image} {suspect.label}",
+        key=f"suspect {task_key(task)} {suspect.image} {suspect.label}",
         label_visibility="collapsed",
     )
     if chosen == KEPT:
@@ -153,7 +154,7 @@ def _ask(task: Task, suspect: Suspect, decisions: dict[str, Decision]) -> None:
             "Its class",
             others,
             index=others.index(suspect.suggested),
-            key=f"suspect class {task.name} {suspect.image} {suspect.label}",
+            key=f"suspect class {task_key(task)} {suspect.image} {suspect.label}",
             label_visibility="collapsed",
         )
 
@@ -161,12 +162,12 @@ def _ask(task: Task, suspect: Suspect, decisions: dict[str, Decision]) -> None:
 def _undo(task: Task) -> None:
     """What was decided last, and the button that takes it back."""
     draft = ResultsDraft.current()
-    last = draft.decided.get(task.name)
+    last = draft.decided.get(task_key(task))
     if last is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/cloud_done: {wording.count(last.count, 'decision')} saved.", width="content")
         if st.button("Undo", icon=":material/undo:", type="tertiary", key="undo suspects"):
             take_back(task, last.undo)
-            del draft.decided[task.name]
+            del draft.decided[task_key(task)]
             st.rerun()

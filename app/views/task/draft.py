@@ -32,8 +32,8 @@ class Labeling:
 
 @dataclass
 class TaskDraft(Draft):
-    """sheets: page of the contact sheet, by task. words: what its classes are searched for, by task. labeling: by task.
-    wanted_…: what a widget of "Check" was just set to, taken up once.
+    """sheets: page of the contact sheet, by task. words: what its classes are searched for, by task. labeling: by
+    `task_key`. wanted_…: what a widget of "Check" was just set to, taken up once.
     """
 
     sheets: dict[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from app import state
 from app.components import images, labeler, page, unfinished, waiting, wording
 from app.components.escaping import escape
 from app.components.labeler import Tile
+from app.drafts import task_key
 from app.views.task.draft import NEW, Labeling, LabelingBatch, TaskDraft
 from engine import jobs, maps, tasks
 from engine.jobs import Job
@@ -45,13 +46,13 @@ def render(task: Task) -> None:
         for row, source in zip(rows, images.thumbnails(task, rows, PIXELS), strict=True)
     ]
     _how_chosen(task, shown, batch)
-    _grid(task.name, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown)
+    _grid(task, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown)
     if shown == NEW and not batch.teacher:
         _ask_a_teacher(task)
 
 
 def _of(task: Task) -> Labeling:
-    return TaskDraft.current().labeling[task.name]
+    return TaskDraft.current().labeling[task_key(task)]
 
 
 def _classes(task: Task) -> list[str]:
@@ -145,12 +146,13 @@ def _how_chosen(task: Task, shown: str, batch: LabelingBatch) -> None:
 
 @st.fragment
 @page.guarded
-def _grid(name: str, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str) -> None:
+def _grid(task: Task, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str) -> None:
     """The grid; each label redraws only this part of the page, with how far one has come."""
+    page.renew_if_replaced(task)
     head = st.container()
-    task = state.open_labels(name)
+    task = state.open_labels(task.name)
     first = tiles[0].row if tiles else 0
-    done = labeler.draw(tiles, classes, labels, key=f"labeler {name} {shown} {first} {len(tiles)}")
+    done = labeler.draw(tiles, classes, labels, key=f"labeler {task_key(task)} {shown} {first} {len(tiles)}")
     before = tasks.given_labels(task, list(done.labels))
     changed = {row: label for (row, label), old in zip(done.labels.items(), before, strict=True) if label != old}
     if changed:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.components import plots, tables, wording
+from app.components import exhibits, plots, tables, wording
 from app.components.escaping import escape
 from app.views.teachers import card
 from app.views.teachers.ranked import ROW_PIXELS, short_title
@@ -133,13 +133,15 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
     """Metrics down, teachers across; dark is first."""
     taking = [found for found in panel.metrics if found.places]
     ranks = [{place.teacher: place.rank for place in found.places} for found in taking]
-    table = [[row[record.name] for record in shown] for row in ranks]
+    table = [[row.get(record.name) for record in shown] for row in ranks]
     figure = go.Figure(
         go.Heatmap(
             z=table,
+            text=_written(table, "d"),
             x=[short_title(record) for record in shown],
             y=[METRICS[found.metric].title for found in taking],
-            texttemplate="%{z}",
+            texttemplate="%{text}",
+            hoverongaps=False,
             colorscale=RANKS,
             zmin=1,
             zmax=len(panel.teachers),
@@ -158,7 +160,10 @@ def _ranks(panel: TeacherPanel, shown: Sequence[TeacherRecord]) -> None:
         alt=f"Ranks of {len(shown)} teachers under {len(taking)} metrics; the table below has the same numbers",
     )
     without = wording.listed([metric.title for metric in METRICS.values() if not metric.labels_per_class])
-    st.caption(f"1 is first. {without} do not use your labels and take no part in the mean rank.")
+    said = f"1 is first. {without} do not use your labels and take no part in the mean rank."
+    if any(rank is None for row in table for rank in row):
+        said += " A cell is empty where a teacher has no classes of its own, on which that metric rests."
+    st.caption(said)
     for found in panel.metrics:
         if found.problem is not None:
             st.caption(f":material/info: {METRICS[found.metric].title}: {escape(found.problem)}")
@@ -213,3 +218,18 @@ def _tau(found: MeanRankPlaces) -> None:
         "0 is unrelated, −1 the reverse; a swap among the best counts more than one among the worst. Empty where a "
         "metric has the same score for all teachers."
     )
+    if st.toggle("As a table", key="tau as a table"):
+        exhibits.draw_table(
+            tau_table(found),
+            dict.fromkeys(titles, ".2f"),
+            name="agreement of metrics",
+            alt="Weighted Kendall tau between each two metrics",
+            key="tau table",
+        )
+
+
+def tau_table(found: MeanRankPlaces) -> pd.DataFrame:
+    """One row and one column for each metric."""
+    titles = [METRICS[key].title for key in found.metrics]
+    rows = zip(titles, found.kendall, strict=True)
+    return pd.DataFrame([{"Metric": title, **dict(zip(titles, row, strict=True))} for title, row in rows])

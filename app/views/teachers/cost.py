@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app.components import plots, tables, wording
+from app.components.escaping import escape
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import MetricPlaces, Ranking
@@ -33,12 +34,16 @@ def draw(
     title, cost = AXES[axis]
     metric = METRICS[ranking.metric]
     similarity = {r.teacher.name: r.similarity for r in ranking.ranked}
+    drawn = [record for record in records if record.has_network and record.name in similarity]
+    if not drawn:
+        st.caption("None of the teachers shown is a network with a similarity, so there is no cost to hold it against.")
+        return
     intervals = {p.teacher: p.interval for p in places.places} if places else {}
     points = [
         TeacherPoint(
             r, cost(r), similarity[r.name], interval.low if interval else None, interval.high if interval else None
         )
-        for r in records
+        for r in drawn
         for interval in [intervals.get(r.name)]
     ]
 
@@ -54,13 +59,17 @@ def draw(
     plots.plot(
         figure,
         key="similarity over cost",
-        alt=f"{metric.title} of {len(records)} teachers over {axis}; the table above has the same numbers",
+        alt=f"{metric.title} of {wording.count(len(drawn), 'teacher')} over {axis}; the table above has the same "
+        "numbers",
     )
     point_chart.legend(ranking, points)
-    st.caption(
+    note = (
         "A teacher's cost is paid once for each image, when its features are extracted; the student that is shipped "
         "costs the same whoever taught it."
     )
+    if outputs := [escape(record.title) for record in records if not record.has_network]:
+        note += f" Not in the chart, as their outputs were brought and cost nothing here: {wording.listed(outputs)}."
+    st.caption(note)
 
 
 def _ticks(values: Sequence[float]) -> list[float]:

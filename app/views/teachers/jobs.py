@@ -11,6 +11,7 @@ import streamlit as st
 from app import cached, state
 from app.components import recorded, waiting, wording
 from app.components.labels import in_words
+from app.drafts import task_key
 from app.views.teachers.draft import TeachersDraft
 from engine.jobs import Job
 from engine.runs import (
@@ -40,7 +41,7 @@ def extract(task: Task, labels: int | None = None) -> None:
 
     time = estimate_extraction(state.workspace(), task, draw, state.device())
     _run(
-        f"extract {task.name} {draw.labels_per_class} {draw.seed}",
+        f"extract {task_key(task)} {draw.labels_per_class} {draw.seed}",
         ask,
         "Extracting the teachers' outputs for the labeled images",
         f":material/visibility: Not ranked yet: {lacking:,} outputs (images × teachers) are to be extracted, once. "
@@ -54,7 +55,7 @@ def resample(task: Task) -> None:
     draw = state.draw()
     images = len(ranked_rows(task, draw))
     _run(
-        f"panel {task.name} {draw.labels_per_class} {draw.seed}",
+        f"panel {task_key(task)} {draw.labels_per_class} {draw.seed}",
         lambda: request_panel(state.workspace(), task, draw, "cpu"),
         "How sure is this? Drawing half of the labels again and again",
         f":material/casino: How sure is this? Intervals and the agreement of all metrics on {images:,} images take "
@@ -67,7 +68,7 @@ def resample(task: Task) -> None:
 def compute_here(task: Task, came: RecordedPanel) -> None:
     """Say that the ranking came with the program, and offer to compute it; then show how far that is."""
     draw = state.draw()
-    slot = TeachersDraft.current().slots[f"panel {task.name} {draw.labels_per_class} {draw.seed}"]
+    slot = TeachersDraft.current().slots[f"panel {task_key(task)} {draw.labels_per_class} {draw.seed}"]
 
     def ask() -> Job:
         return slot.ask(lambda: request_panel(state.workspace(), task, draw, state.device()))

@@ -10,6 +10,7 @@ import streamlit as st
 from app import queues, state
 from app.components import batch, labels, plots, tables, wording
 from app.components.escaping import escape
+from app.components.methods import title
 from app.views.teachers import point_chart
 from app.views.teachers.point_chart import TeacherPoint
 from engine.runs import (
@@ -39,9 +40,8 @@ PERCENT = dict.fromkeys(("Held-out accuracy, %", "Low, %", "High, %"), ".1f")
 def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relations: Mapping[str, str]) -> None:
     """The verdict and its chart as far as runs have ended, and the button that queues them."""
     runs = single_teacher_runs(state.workspace(), task, state.labels_per_class())
-    for entry in runs:
-        if entry.problem:
-            st.error(escape(entry.problem), icon=":material/error:")
+    titles = {record.name: record.title for record in ranking.candidates}
+    batch.say_problems(runs, lambda entry: _title(entry, titles))
     found = measurements(runs)
     if found is None:
         st.markdown(
@@ -54,6 +54,12 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
         _watch(runs)
     else:
         _offer(task, found)
+
+
+def _title(entry: Entry, titles: Mapping[str, str]) -> str:
+    """A run by its method, and by its teacher where it has one."""
+    teachers = [titles.get(name, name) for name in entry.spec.teachers or ()]
+    return title(entry.spec.method) + (f" with {wording.listed(teachers)}" if teachers else "")
 
 
 def _verdict(

@@ -84,9 +84,16 @@ def size_table(rule: SetRule) -> pd.DataFrame:
     )
 
 
+def _words(table: pd.DataFrame) -> list[str]:
+    """The rows of `size_table` in words: "1 class: 12 images"."""
+    return [
+        f"{size} {'class' if size == '1' else 'classes'}: {wording.count(int(images), 'image')}"
+        for size, images in zip(table["Classes in the set"], table["Images"], strict=True)
+    ]
+
+
 def _sizes_text(rule: SetRule) -> str:
-    table = size_table(rule)
-    return "; ".join(f"{size}: {images:,}" for size, images in zip(table.iloc[:, 0], table["Images"], strict=True))
+    return "; ".join(_words(size_table(rule)))
 
 
 def _figure(rule: SetRule) -> go.Figure:
@@ -99,8 +106,8 @@ def _figure(rule: SetRule) -> go.Figure:
         text=[wording.percent(share / 100, 0) for share in table["Of all, %"]],
         textposition="outside",
         cliponaxis=False,
-        customdata=table["Images"],
-        hovertemplate="%{x} classes: %{customdata:,} images<extra></extra>",
+        hovertext=_words(table),
+        hovertemplate="%{hovertext}<extra></extra>",
     )
     figure.update_layout(height=280, margin={"l": 0, "r": 8, "t": 28, "b": 0}, showlegend=False, dragmode=False)
     figure.update_xaxes(title="Classes in the set", type="category")

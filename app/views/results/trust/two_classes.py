@@ -82,7 +82,7 @@ def sentence(result: ThresholdResult, name: str) -> str:
     found, spared = 100 * result.sensitivity, 100 * result.specificity
     return (
         f"Of 100 images of {escape(name)} it finds {found:.0f} and misses {100 - round(found):.0f}; of 100 others it "
-        f"leaves {spared:.0f} alone and gives {100 - round(spared):.0f} false alarms."
+        f"leaves {spared:.0f} alone and gives {wording.count(100 - round(spared), 'false alarm')}."
     )
 
 
