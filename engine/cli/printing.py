@@ -33,7 +33,7 @@ def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     """Rows under the names of their columns, aligned."""
     titles = {column: column.replace("_", " ") for column in columns}
     text = [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(titles[c]), *(len(line[i]) for line in text)) for i, c in enumerate(columns)]
+    widths = [max(len(line[i]) for line in [list(titles.values()), *text]) for i, c in enumerate(columns)]
     for line in [[titles[c] for c in columns], ["-" * width for width in widths], *text]:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 

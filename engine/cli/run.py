@@ -42,7 +42,10 @@ def _run(options: argparse.Namespace) -> int:
 
     workspace = open_workspace()
     if options.queue:
-        print(_queued(workspace, options.spec))
+        queued = _queued(workspace, options.spec)
+        if options.json:
+            return print_json(queued)
+        print(queued["run"])
         return 0
     try:
         document = run(workspace, options.spec)
@@ -55,10 +58,12 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _queued(workspace: Workspace, path: Path) -> str:
+def _queued(workspace: Workspace, path: Path) -> dict[str, str]:
+    """The run that now waits, or is there already: its name and its state."""
     from engine.devices import resolve
+    from engine.jobs import status
     from engine.runs import enqueue, read_spec_file, spec_from_file
 
     spec, device = spec_from_file(workspace, read_spec_file(path))
     [job] = enqueue(workspace, [spec], resolve(device))
-    return job.id
+    return {"run": job.id, "state": status(job).state}

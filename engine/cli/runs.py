@@ -45,6 +45,9 @@ def _runs(options: argparse.Namespace) -> int:
     from engine.runs import listed_runs
 
     found = [run for run in listed_runs(Workspace.from_environment()) if options.state in (None, run.state)]
+    if not found and not options.json:
+        print("No runs yet." if options.state is None else f"No runs that are {options.state}.")
+        return 0
     rows = [{**asdict(run), "progress": _progress(run)} for run in found]
     document = {"runs": [asdict(run) for run in found]}
     return print_rows(options, document, rows, ("run", "task", "method", "seed", "state", "progress", "where"))

@@ -11,17 +11,18 @@ from typing import Any, TextIO
 
 from engine.cli.options import add_command, add_json
 from engine.cli.printing import print_json
-from engine.errors import UnavailableError
+from engine.errors import InvalidInputError, UnavailableError
 from engine.installation import FOLDER
 from engine.workspace import Workspace
 
 SERVER = FOLDER / "app" / "server.py"
+PORT, LAST_PORT = 8501, 65_535  # Streamlit's own; the highest there is
 
 
 def add_parser(verbs: Any) -> None:
     """Add `serve` and `confinement` to the command line."""
     serve = add_command(verbs, "serve", _serve, "open the workbench in the browser")
-    serve.add_argument("--port", type=int, default=8501)
+    serve.add_argument("--port", type=int, default=PORT)
     serve.add_argument("--address", default="localhost", help="the address to listen on (default: this machine only)")
     serve.add_argument(
         "--host-name", action="append", default=[], help="a further name that browsers call it by, such as a proxy's"
@@ -50,6 +51,8 @@ def _say_what_is_denied(out: TextIO) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from engine.settings import checked_host_names, host_names
 
+    if not 0 <= options.port <= LAST_PORT:
+        raise InvalidInputError(f"There is no port {options.port}: choose one up to {LAST_PORT}, such as {PORT}.")
     workspace = Workspace.from_environment()
     host_names(workspace)  # what is wrong with the settings is said now
     names = checked_host_names([*os.environ.get("WORKBENCH_HOSTS", "").split(","), *options.host_name])
@@ -58,9 +61,10 @@ def _serve(options: argparse.Namespace) -> int:
         try:
             probe.bind((options.address, options.port))
         except OSError as error:
+            other = options.port + 1 if options.port < LAST_PORT else PORT
             raise UnavailableError(
                 f"Port {options.port} cannot be used ({error.strerror}): stop what listens there, or choose another "
-                f"one, such as `make run PORT={options.port + 1}`."
+                f"one, such as `make run PORT={other}`."
             ) from error
     _say_what_is_denied(sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(SERVER)]

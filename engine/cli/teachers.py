@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from engine.cli.printing import print_rows
 from engine.errors import InvalidInputError
 from engine.files import storage_error
 from engine.progress import ProgressLine
-from engine.wording import percent
+from engine.wording import listed, percent
 from engine.workspace import Workspace
 
 EXAMPLE = "0.485,0.456,0.406"  # a mean
@@ -134,10 +135,19 @@ def _recommended(options: argparse.Namespace) -> int:
 def _add_student(options: argparse.Namespace) -> int:
     from engine.delivery import add_as_teacher
 
-    record = add_as_teacher(Workspace.from_environment(), options.run_id, _progress())
-    seen = ", ".join((record.collection, *record.further_collections))
-    print(f"Added {record.name}: {record.title}. Closed to it: tasks of {seen}.")
+    workspace = Workspace.from_environment()
+    record = add_as_teacher(workspace, options.run_id, _progress())
+    print(f"Added {record.name}: {record.title}. {_closed(workspace, record)}")
     return 0
+
+
+def _closed(workspace: Workspace, record: Any) -> str:
+    """What a teacher may not teach, and which of the tasks here that are, a sentence."""
+    from engine.runs import closed_tasks
+
+    seen = (record.collection, *record.further_collections)
+    here = closed_tasks(workspace, seen)
+    return f"Closed to it: tasks of {listed(seen)}; of those here {listed(here) if here else 'none'}."
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -185,7 +195,7 @@ def _add(options: argparse.Namespace) -> int:
             ignore=_listed(options.ignore or ""),
             progress=progress,
         )
-    elif path.is_file():
+    elif _is_file(path):
         raise InvalidInputError(
             f"{path} is a file: say --architecture for a checkpoint, or --task for a table of features."
         )
@@ -199,6 +209,7 @@ def _add(options: argparse.Namespace) -> int:
     kinds = f"{len(record.classes):,} classes" if record.classes else f"no classes: heard in {by_features} alone"
     seen = ", ".join((record.collection, *record.further_collections))
     print(f"Added {record.name}: {record.title} ({kinds}; collection {seen}; license {record.license})")
+    print(_closed(workspace, record))
     if record.has_network:
         print(
             f"It sees images of {record.input_size} px, normalized by mean {numbers_text(record.mean)} and standard "
@@ -230,9 +241,19 @@ def _progress() -> Callable[[int, int | None, str, str], None]:
 
 
 def _file(path: Path) -> Path:
-    if not path.is_file():
+    if not _is_file(path):
         raise InvalidInputError(f"There is no file {path}: check its name.")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a text that is too long for the name of one is none. Raises StorageError."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise storage_error(error, path) from error
 
 
 def _classes(text: str | None) -> list[str]:
@@ -240,9 +261,9 @@ def _classes(text: str | None) -> list[str]:
     if not text:
         return []
     path = Path(text)
+    if not _is_file(path):
+        return _listed(text)
     try:
-        if not path.is_file():
-            return _listed(text)
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path} is no text in UTF-8: save the class names as plain text.") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ import numpy as np
 from engine.delivery.format import Answers, Classify, FinishedStudent, Format, OnTask, Prepare
 from engine.delivery.formats import DEFAULT, FORMATS
 from engine.delivery.measuring import milliseconds, size_of
+from engine.delivery.parity import nearly_as_accurate
 from engine.delivery.task_images import TaskImages
-from engine.errors import InvalidInputError, UnknownNameError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError, UnknownNameError, WorkbenchError
 from engine.files import in_words, replacing_folder, write_bytes, write_json
 from engine.processors import usable_processors
-from engine.records import as_value
+from engine.records import as_value, write_record
 from engine.results import RESULT, RunResult, read_result
 from engine.review import open_task
 from engine.student import RECORD, WEIGHTS, StudentRecord, read_student, verify_weights
@@ -59,7 +59,7 @@ def export_student(run_folder: Path, out: Path, form: str = DEFAULT, *, anyway: 
 
 def write_format(student: FinishedStudent, form: Format, folder: Path, *, anyway: bool = False) -> CheckedExport:
     """Fill an empty folder with a student in one format, and say what came of its check. Raises as `export_student`."""
-    shutil.copyfile(student.weights.with_name(RECORD), folder / RECORD)
+    write_record(folder / RECORD, {**as_value(student.record), **student.temperature.fields})
     write_json(folder / RESULT, as_value(student.result))
     form.write(student, folder)
     found = checked(student, form, folder, anyway=anyway)
@@ -132,10 +132,15 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
         return CheckedExport("")
     images, on_task = student.images, student.on_task
     if images is None or on_task is None:
-        return CheckedExport(f"Not checked on images, as there are none: {student.without_images}.")
+        if form.check is nearly_as_accurate and not anyway:
+            raise InvalidInputError(
+                f"{student.without_answers} As it computes less precisely than the student, it was not kept: ask for "
+                "it with --anyway, or take another format."
+            )
+        return CheckedExport(student.without_answers)
     classify = form.load(folder, usable_processors())
     written = np.concatenate([classify(pixels) for pixels in images.pixels(on_task.rows)])
-    sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun), anyway)]
+    sentences = [form.check(Answers(on_task.student, written, on_task.labels, on_task.noun, on_task.groups), anyway)]
     if form.prepare is not None:
         sentences.append(_from_files(images, on_task, form.prepare(folder), classify))
     taken = milliseconds(form.load(folder, 1), next(images.pixels(on_task.rows[:1])))
@@ -145,10 +150,13 @@ def checked(student: FinishedStudent, form: Format, folder: Path, *, anyway: boo
 
 
 def _from_files(images: TaskImages, on_task: OnTask, prepare: Prepare, classify: Classify) -> str:
-    """The sentence about what a program that reads files itself makes of images, as the task keeps them."""
+    """The sentence about what a program that reads files itself makes of images, as the task keeps them; or about one
+    that cannot be read any more, while its pixels are still here.
+    """
     rows, own = on_task.rows[:MOST_FILES], on_task.student.argmax(1)
-    read = images.task.images.contents(rows)
-    same = [
-        int(classify(prepare(content)[None]).argmax()) == said for (content, _), said in zip(read, own, strict=False)
-    ]
+    read = zip(images.task.images.contents(rows), own, strict=False)
+    try:
+        same = [int(classify(prepare(content)[None]).argmax()) == said for (content, _), said in read]
+    except (DamagedFileError, StorageError) as error:
+        return f"Not checked from image files, as one of them cannot be read: {error}"
     return f"From image files it gives the same class on {percent(float(np.mean(same)))} of {len(rows)}."

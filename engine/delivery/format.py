@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.delivery.task_images import TaskImages
+from engine.delivery.temperature import Temperature, temperature_of
+from engine.errors import DamagedFileError, FullDiskError, StorageError
 from engine.results import RunResult
 from engine.student import StudentRecord, load_student
 from engine.teachers import Network
@@ -34,6 +36,7 @@ class OnTask:
     labels: NDArray[np.int64]  # [N]; -1 where it is not known
     student: NDArray[np.float32]  # [N, K] probabilities
     noun: str  # what one of the images is: "held-out image" where it was held out from the student
+    groups: NDArray[np.int64] | None = None  # [N], -1 for one that stands alone; None where all do
 
 
 @dataclass(frozen=True)
@@ -52,19 +55,41 @@ class FinishedStudent:
         """The student in PyTorch, in evaluation mode. Raises DamagedFileError."""
         return load_student(self.weights.parent)
 
+    @cached_property
+    def temperature(self) -> Temperature:
+        """At which its probabilities are calibrated. No file of it is, but for what a program beside it prints."""
+        return temperature_of(self.workspace, self.result.run)
+
     def classify(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities `[N, K]` of pixels `[N, S, S, 3]`, by PyTorch."""
         found: NDArray[np.float32] = predict(self.network, torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
         return found
 
-    @cached_property
+    @property
     def on_task(self) -> OnTask | None:
-        """Its answers on at most MOST_CHECKED images of its task; None where that is gone."""
+        """Its answers on at most MOST_CHECKED images of its task; None where there are none, which `without_answers`
+        says. Raises FullDiskError.
+        """
+        return None if isinstance(self._asked, str) else self._asked
+
+    @property
+    def without_answers(self) -> str:
+        """Why there are no answers on images of its task, a sentence; "" where there are. Raises FullDiskError."""
+        return self._asked if isinstance(self._asked, str) else ""
+
+    @cached_property
+    def _asked(self) -> OnTask | str:
         if self.images is None:
-            return None
+            return f"Not checked on images, as there are none: {self.without_images}."
         rows = self.images.checked_rows(MOST_CHECKED)
-        said = np.concatenate([self.classify(pixels) for pixels in self.images.pixels(rows)])
-        return OnTask(rows, self.images.labels(rows), said, self.images.noun)
+        try:
+            said = np.concatenate([self.classify(pixels) for pixels in self.images.pixels(rows)])
+            groups = self.images.groups(rows)
+        except FullDiskError:
+            raise
+        except (DamagedFileError, StorageError) as error:
+            return f"Not checked on images, as those of its task cannot be read: {error}"
+        return OnTask(rows, self.images.labels(rows), said, self.images.noun, groups)
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,7 @@ class Answers:
     written: NDArray[np.float32]  # [N, K]
     labels: NDArray[np.int64]  # [N]; as OnTask has them, and so the next one
     noun: str = "held-out image"
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

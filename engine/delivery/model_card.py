@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from engine.delivery.format import FinishedStudent
-from engine.errors import WorkbenchError
-from engine.evaluation import FEWEST_HELD_OUT, calibration_error_interval, wilson_interval
+from engine.errors import DamagedFileError, StorageError, WorkbenchError
+from engine.evaluation import FEWEST_HELD_OUT, Interval, calibration_error_interval, share_interval, wilson_interval
 from engine.results import accuracy_sentence
-from engine.runs import starts_sentence
+from engine.runs import predictions_of, starts_sentence
+from engine.tasks import groups_of, read_groups
 from engine.teachers import get_teacher
 from engine.wording import count, percent
 
@@ -40,7 +41,7 @@ model = timm.create_model("local-dir:PATH-OF-THIS-FOLDER", pretrained=True).eval
 
 Input: RGB, {record.input_size} × {record.input_size} pixels ({_RESIZED[record.resize]}, {record.interpolation}), scaled
 to 0..1, minus {list(record.mean)}, divided by {list(record.std)}. The softmax of its outputs gives the probabilities of
-the classes below.""",
+the classes below. {student.temperature.plain}""",
         "## Data",
         _data(student),
         "## Method",
@@ -137,18 +138,18 @@ def _calibration(student: FinishedStudent) -> str:
     if said is None or student.images is None or not student.images.held_out or len(said.rows) < FEWEST_HELD_OUT:
         return "How far its probabilities can be taken at their word is not known."
     confidence, right = said.student.max(1), said.student.argmax(1) == said.labels
-    found = calibration_error_interval(confidence, right)
+    found = calibration_error_interval(confidence, right, said.groups)
     between = found.interval
     interval = f" (95\u00a0% interval {percent(between.low)} to {percent(between.high)})" if between else ""
     return (
-        f"Calibration: its confidence is {percent(float(confidence.mean()))} on average; expected calibration error "
-        f"{percent(found.value)}{interval}, lower is better."
+        f"Calibration of the plain softmax: its confidence is {percent(float(confidence.mean()))} on average; expected "
+        f"calibration error {percent(found.value)}{interval}, lower is better."
     )
 
 
 def _classes(student: FinishedStudent) -> Iterator[str]:
-    """A table of classes: how many of their held-out images are right, with an interval where their number is known."""
-    totals = None
+    """A table of classes: how many of their held-out images are right, with an interval where it can be known."""
+    totals, intervals = None, _intervals(student)
     if student.images is not None and student.images.held_out:
         totals = np.bincount(
             student.images.task.labels[student.images.task.test_rows], minlength=len(student.record.classes)
@@ -157,13 +158,37 @@ def _classes(student: FinishedStudent) -> Iterator[str]:
     yield from ("| class | right | 95\u00a0% interval | held-out images |", "| --- | --- | --- | --- |")
     for i, (name, share) in enumerate(zip(student.record.classes, shares, strict=True)):
         total = 0 if totals is None else int(totals[i])
-        between = wilson_interval(round(share * total), total) if share is not None and total else None
+        between = intervals(i, round(share * total), total) if share is not None and total else None
         yield _row(
             name,
             "unknown" if share is None else percent(share),
             f"{percent(between.low)} to {percent(between.high)}" if between else "",
             str(total) if total else "",
         )
+
+
+def _intervals(student: FinishedStudent) -> Callable[[int, int, int], Interval | None]:
+    """What gives the interval of a class, from its number, its right images and all of its images: over groups where
+    the task has groups. None where it is not known any more which images were right.
+    """
+    task = student.images.task if student.images else None
+    try:
+        if task is None or read_groups(task.folder) is None:
+            return lambda _, right, total: wilson_interval(right, total)
+        found = predictions_of(student.workspace, student.result.run)
+        groups = None if found is None else groups_of(task, found.image_ids)
+    except (DamagedFileError, StorageError):
+        found = groups = None
+    if found is None or groups is None:
+        return lambda *_: None
+
+    def over_groups(label: int, right: int, total: int) -> Interval | None:
+        own = found.labels == label
+        if int(own.sum()) != total:  # other images than those that are counted
+            return None
+        return share_interval(found.predicted[own] == label, groups[own])
+
+    return over_groups
 
 
 def _row(*cells: str) -> str:

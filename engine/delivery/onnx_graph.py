@@ -119,6 +119,8 @@ def metadata(student: FinishedStudent) -> dict[str, str]:
         "accuracy": accuracy_sentence(result),
         "held_out_accuracy": "" if result.accuracy is None else str(result.accuracy),
         "held_out_images": str(result.test_images),
+        # What divides the logarithms of its probabilities, which are plain softmax, to calibrate them.
+        **{name: str(value) for name, value in student.temperature.fields.items()},
         "license": record.license,
         "versions": json.dumps(dict(result.versions)),  # of what trained it
         "made_by": MADE_BY,

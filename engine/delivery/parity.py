@@ -48,7 +48,7 @@ def nearly_as_accurate(answers: Answers, anyway: bool) -> str:
     else:
         truth, images = answers.labels[labeled], _counted(int(labeled.sum()), answers.noun)
         first, second = student[labeled].argmax(1) == truth, written[labeled].argmax(1) == truth
-        found = paired_accuracies(second, first)
+        found = paired_accuracies(second, first, None if answers.groups is None else answers.groups[labeled])
         lost = found.second_only - found.first_only
         said = (
             f"It has {percent(float(second.mean()))} of {images} right, the student {percent(float(first.mean()))} "

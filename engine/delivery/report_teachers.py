@@ -98,8 +98,8 @@ def _how_sure(places: MetricPlaces | None, titles: Mapping[str, str]) -> Iterato
         who = listed([titles.get(teacher, teacher) for teacher in others])
         told = f"not told apart from {who}" if others else "told apart from all others"
         yield note(
-            f"Intervals are from draws of half the labels; {titles.get(first, first)}, the first one, is {told} by "
-            "these labels."
+            "Intervals are from draws of half the labels, of whole groups where the task has groups; "
+            f"{titles.get(first, first)}, the first one, is {told} by these labels."
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.tasks import NO_LABEL, Task
+from engine.tasks import NO_LABEL, Task, read_groups
 from engine.tasks.pixel_file import open_pixels
 
 AT_ONCE = 64  # images that are in memory together: 10 MB at 224 px
@@ -48,6 +48,11 @@ class TaskImages:
         if not self.same_revision:
             return np.full(len(rows), NO_LABEL)
         return np.asarray(self.task.labels[rows], dtype=np.int64)
+
+    def groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Their groups, -1 for an image that stands alone; None where all do. Raises DamagedFileError."""
+        groups = read_groups(self.task.folder)
+        return None if groups is None else groups[rows]
 
     def pixels(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
         """The images of `rows`, `[B, size, size, 3]`, a batch at a time. Raises StorageError, DamagedFileError."""

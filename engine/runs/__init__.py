@@ -39,6 +39,7 @@ from engine.runs.execution import CHECKPOINT, curve
 from engine.runs.extraction_job import ExtractionTime, estimate_extraction, missing_outputs, request_extraction
 from engine.runs.finishing import finishing_spec, request_finished, trained_on_all, what_to_finish
 from engine.runs.labeling import Suggestion, unlabeled_rows, worth_a_label
+from engine.runs.leakage import closed_tasks, known_collections
 from engine.runs.more_labels import (
     LabelPoint,
     entries_of,
@@ -150,6 +151,7 @@ __all__ = [
     "candidates",
     "cards_of",
     "check_labels",
+    "closed_tasks",
     "configured",
     "consensus_sentence",
     "curve",
@@ -178,6 +180,7 @@ __all__ = [
     "intervals_sentence",
     "is_paused",
     "is_training",
+    "known_collections",
     "known_panel",
     "known_speed",
     "known_suspects",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInputError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError, WorkbenchError
 from engine.evaluation import Interval
 from engine.evaluation.arrays import FloatArray
 from engine.features import FeatureStore, extract
@@ -24,7 +24,7 @@ from engine.records import read_value, record_from, write_record
 from engine.runs.extraction_job import progress_to, task_as_asked
 from engine.runs.ranking import Progress, candidates, ranked_rows, who_may_teach
 from engine.similarity import METRICS, MeanRanks, Standing, Standings, metric, standings
-from engine.tasks import Draw, Task, usual_draw
+from engine.tasks import Draw, Task, read_groups, usual_draw
 from engine.teachers import TeacherRecord
 from engine.workspace import Workspace
 
@@ -104,9 +104,10 @@ def teacher_panel(
     """Score the teachers by `metrics` (all by default) on `ranked_rows` of a draw, the usual one if none is given; no
     test image is read.
 
-    With `resamples` (2 or more; 0 for none) each score has a 95 % interval from as many draws of half the labels.
-    Outputs come from the cache where it has them. Raises UnknownNameError for an unknown metric or teacher,
-    InvalidInputError if no teacher may teach the task or for a single resample.
+    With `resamples` (2 or more; 0 for none) each score has a 95 % interval from as many draws of half the labels, of
+    whole groups where the task has groups. Outputs come from the cache where it has them. Raises UnknownNameError for
+    an unknown metric or teacher, InvalidInputError if no teacher may teach the task or for a single resample,
+    DamagedFileError.
     """
     keys = [metric(name).key for name in metrics or METRICS]
     if resamples < 0 or resamples == 1:
@@ -114,6 +115,7 @@ def teacher_panel(
     records = _allowed(workspace, task, teachers)
     draw = draw or usual_draw(task)
     rows = ranked_rows(task, draw)
+    groups = read_groups(task.folder) if resamples else None
     extract(workspace, task, records, rows, device=device, progress=progress)
 
     def scored(among: Sequence[TeacherRecord], by: Sequence[str]) -> Standings:
@@ -122,6 +124,7 @@ def teacher_panel(
             task.labels[rows],
             by,
             records=_from_records(among, draw.seed),
+            groups=None if groups is None else groups[rows],
             draws=resamples,
             threads=torch.get_num_threads(),
             progress=lambda done, total: progress(done, total, SCORING),
@@ -201,7 +204,9 @@ def seen_sentence(title: str) -> str:
 
 
 def panel_spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
-    """All that the panel of every metric with intervals depends on: images, labels, split, draw, metrics, teachers."""
+    """All that the panel of every metric with intervals depends on: images, labels, split, groups, draw, metrics,
+    teachers.
+    """
     return {
         "task": task.name,
         "task_revision": task.revision,
@@ -210,7 +215,17 @@ def panel_spec(workspace: Workspace, task: Task, draw: Draw) -> dict[str, Any]:
         "resamples": RESAMPLES,
         "metrics": list(METRICS),
         "teachers": {record.name: record.key for record in _allowed(workspace, task, None)},
+        **_groups_of_spec(task),
     }
+
+
+def _groups_of_spec(task: Task) -> dict[str, str]:
+    """The groups that intervals are over, as a hash; nothing where a task has none, as before there were any."""
+    try:
+        groups = read_groups(task.folder)
+    except (DamagedFileError, StorageError):  # the job says so
+        return {"groups": "unknown"}
+    return {} if groups is None else {"groups": canonical_hash(groups.tolist(), 12)}
 
 
 def known_panel(workspace: Workspace, task: Task, draw: Draw) -> TeacherPanel | None:

@@ -80,6 +80,7 @@ def standings(
     metrics: Sequence[str],
     *,
     records: Mapping[str, npt.ArrayLike] | None = None,
+    groups: npt.ArrayLike | None = None,
     draws: int = 0,
     seed: int = 0,
     level: float = LEVEL,
@@ -89,11 +90,12 @@ def standings(
     """Every metric of `metrics` on every teacher, each given by the arrays that `score` takes beside the `labels [n]`.
 
     `records` has the scores `[S]` of metrics that read a teacher's record instead of arrays. With `draws` of half the
-    labels (0: none) each standing gets intervals; `threads` share the work, and change no number. NLEEP's mixture is
-    fitted once for each teacher, to all images, since it does not see the labels. `progress(done, total)` follows each
-    teacher's draw; what it raises ends the work. A metric that cannot be computed for every teacher gets a problem
-    instead of scores; one that fails on half of the labels gets a doubt. Raises InvalidInputError if there is no
-    teacher, UnknownNameError for a metric that does not exist.
+    labels (0: none) each standing gets intervals; with `groups [n]`, -1 for an image that stands alone, each draw keeps
+    whole groups. `threads` share the work, and change no number. NLEEP's mixture is fitted once for each teacher, to
+    all images, since it does not see the labels. `progress(done, total)` follows each teacher's draw; what it raises
+    ends the work. A metric that cannot be computed for every teacher gets a problem instead of scores; one that fails
+    on half of the labels gets a doubt. Raises InvalidInputError if there is no teacher, UnknownNameError for a metric
+    that does not exist.
 
     >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> sure, unsure = np.eye(2)[labels], np.full((8, 2), 0.5)
@@ -107,8 +109,13 @@ def standings(
     asked = [name for name in dict.fromkeys(metrics) if metric(name)]
     on_arrays = [name for name in asked if metric(name).of_outputs]
     doubts = _doubts(on_arrays, ids) if draws else {}
+    chosen: Subsamples | None = None
+    if draws and len(doubts) < len(on_arrays):
+        try:
+            chosen = subsamples(ids, draws=draws, seed=seed, groups=groups)
+        except TooFewLabelsError as error:  # enough labels, but of too few groups
+            doubts = {**dict.fromkeys(on_arrays, str(error)), **doubts}
     resampled = [name for name in on_arrays if draws and name not in doubts]
-    chosen = subsamples(ids, draws=draws, seed=seed) if resampled else None
     in_turn = sorted(on_arrays, key=lambda name: metric(name).turn)
     tables = {name: _Scores(name, len(teachers), draws if name in resampled else 0) for name in on_arrays}
     steps = draws + 1 if chosen else 1

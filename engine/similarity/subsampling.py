@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
 from engine.errors import InvalidInputError, TooFewLabelsError
-from engine.evaluation.arrays import FloatArray, IntArray, as_labels, encode, require_same_length
+from engine.evaluation.arrays import FloatArray, IntArray, as_groups, as_labels
 from engine.evaluation.intervals import LEVEL, Interval, require_level
 from engine.similarity.metric import Metric
 
@@ -29,6 +29,7 @@ class Subsamples:
     rows: tuple[IntArray, ...]  # one array of row numbers per draw, rising
     correction: float  # variance over labeled sets / variance over draws = kept / left out
     freedom: int  # degrees of freedom: units that could be left out, minus strata
+    of: str = "labels"  # what each draw keeps half of: "groups" where some images share one
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ def subsamples(
 ) -> Subsamples:
     """Draws that keep half of each class of `labels [n]`, rounded up, without replacement.
 
-    With `groups [n]`, whole numbers that images of one origin share (frames of a video, near copies), whole groups are
-    kept or left out; a group counts to the class of its first image. A class of one unit is always kept. Deterministic
-    in `seed`. Raises TooFewLabelsError unless some class has 4 units, InvalidInputError for fewer than 2 draws.
+    With `groups [n]`, whole numbers that images of one origin share (frames of a video, near copies), -1 for an image
+    that stands alone, whole groups are kept or left out; a group counts to the class of its first image. A class of one
+    unit is always kept. Deterministic in `seed`. Raises TooFewLabelsError unless some class has 4 units,
+    InvalidInputError for fewer than 2 draws, or unless there is a group for each label.
 
     >>> draws = subsamples([0, 0, 0, 0, 1, 1, 1, 1], draws=3)
     >>> [len(rows) for rows in draws.rows], draws.correction
     ([4, 4, 4], 1.0)
     """
     ids = as_labels(labels)
-    units = np.arange(len(ids)) if groups is None else encode(as_labels(groups, "groups"))[0]
-    require_same_length(labels=ids, groups=units)
+    units = as_groups(groups, len(ids))
     if draws < 2:
         raise InvalidInputError(f"The number of draws is {draws}: give 2 or more, such as {DRAWS}.")
     first_rows = np.unique(units, return_index=True)[1]
@@ -69,7 +70,8 @@ def subsamples(
     rows = tuple(np.flatnonzero(np.isin(units, _kept_units(strata, generator))) for _ in range(draws))
     loose = [len(stratum) for stratum in strata if len(stratum) > 1]
     left_out = sum(size // 2 for size in loose)
-    return Subsamples(rows, (sum(loose) - left_out) / left_out, sum(loose) - len(loose))
+    of = "groups" if len(first_rows) < len(ids) else "labels"
+    return Subsamples(rows, (sum(loose) - left_out) / left_out, sum(loose) - len(loose), of)
 
 
 def uncertainty_of(scores: FloatArray, drawn: FloatArray, draws: Subsamples, level: float = LEVEL) -> Uncertainty:
@@ -88,7 +90,7 @@ def uncertainty_of(scores: FloatArray, drawn: FloatArray, draws: Subsamples, lev
     spread = (drawn - drawn.mean(axis=0)) * np.sqrt(draws.correction)
     apart = without_rounding(np.vstack([scores, scores + spread]))
     reach = float(scipy.special.stdtrit(draws.freedom, (1 + require_level(level)) / 2))
-    method = f"subsampling interval over {len(draws.rows)} draws of half the labels"
+    method = f"subsampling interval over {len(draws.rows)} draws of half the {draws.of}"
     halves = reach * spread.std(axis=0, ddof=1)
     return Uncertainty(
         tuple(Interval(float(s - h), float(s + h), level, method) for s, h in zip(scores, halves, strict=True)),

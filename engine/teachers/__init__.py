@@ -25,7 +25,7 @@ from engine.teachers.pretrained import (
     recommended,
     search,
 )
-from engine.teachers.record import TeacherRecord, relation
+from engine.teachers.record import TeacherRecord, relation, same_collection
 from engine.teachers.weights import IMAGENET, bundled_imagenet_state, imagenet_state
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "relation",
     "request_checkpoint",
     "request_hub",
+    "same_collection",
     "search",
     "stage",
     "teacher_names",

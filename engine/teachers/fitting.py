@@ -122,14 +122,21 @@ def fit(
     }
     state = {key: tensors[places[place]] for key, place in inside.items() if key not in foreign}
     for key, value in wanted.items():
-        if key.rpartition(".")[2] == COUNTED and key not in state:
-            state[key] = torch.zeros_like(value)
+        if key.rpartition(".")[2] == COUNTED:  # half precision may have made them halves: no answer depends on them
+            state[key] = _counted(state.get(key), value)
     if found := diff(model, state):
         raise MismatchError(name, architecture, found)
     refuse_infinite(state, name)
     _refuse_whole_numbers(wanted, state, name)
     left = [key for key in places if key not in of_others and key.removeprefix(chosen.prefix) not in state]
     return Fit(state, tuple(_notes(chosen.prefix, others, _groups(left, chosen.prefix))))
+
+
+def _counted(found: Tensor | None, wanted: Tensor) -> Tensor:
+    """What a network counted, as the whole number that it is; 0 where nobody wrote it down, or no number is left."""
+    if found is None:
+        return torch.zeros_like(wanted)
+    return found.nan_to_num(0, 0, 0).to(wanted.dtype) if found.is_floating_point() else found
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 from engine.files import canonical_hash
 from engine.records import Count, Share
+
+_OWN = "own:"  # how the collection of an imported task begins, before its name, where no other is known
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,25 @@ def relation(teacher: TeacherRecord, collection: str, parts: tuple[str, ...]) ->
     """How a teacher's training images relate to a task's: "other" collection, "disjoint" parts of the same collection
     (allowed, and said so), or the "same" images (refused: what it knows of them would be leakage).
     """
-    if collection in teacher.further_collections:
+    if any(same_collection(seen, collection) for seen in teacher.further_collections):
         return "same"
-    if teacher.collection != collection:
+    if not same_collection(teacher.collection, collection):
         return "other"
     if teacher.parts and parts and not set(teacher.parts) & set(parts):
         return "disjoint"
     return "same"
+
+
+def same_collection(first: str, second: str) -> bool:
+    """Whether two names are of one collection: capitals, blanks, dashes and underscores do not count, and a user's own
+    task is a collection by its name as well.
+
+    >>> same_collection("CIFAR 10", "cifar-10"), same_collection("leaves", "own:leaves"), same_collection("a", "b")
+    (True, True, False)
+    """
+    return not _spellings(first).isdisjoint(_spellings(second))
+
+
+def _spellings(name: str) -> set[str]:
+    plain = re.sub(r"[\s_\-\u2010-\u2015]+", "", unicodedata.normalize("NFKC", name).casefold())
+    return {plain, plain.removeprefix(_OWN)}

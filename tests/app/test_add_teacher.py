@@ -22,6 +22,7 @@ from engine.teachers import TeacherDescription, added_teachers, recommended
 from engine.teachers.from_hub import request_hub
 from tests.app.made_features import extracted
 from tests.app.pages import button, open_page, shown, text_of
+from tests.engine.delivery import made_task
 
 TIMM = "test_resnet.r160_in1k"
 
@@ -144,3 +145,13 @@ def test_the_form_of_a_checkpoint_follows_the_architecture_and_sends_what_was_ch
     shown(app.button(key="checkpoint-add").click().run())
     plain = {"architecture": "test_vit", "classes": []}
     assert asked == [plain, {**plain, "pooling": "avg", "mean": ["0.1", "0.2", "0.3"]}]
+
+
+def test_the_form_offers_the_collections_that_are_known_and_says_what_is_closed(home):
+    made_task.make_task(home)  # of the collection "garden"
+    app = open_page("add_teacher", session=way("checkpoint"))
+    assert "Collections that are known here: cifar10, emoji, fashion-mnist, garden" in text_of(app)
+    app = shown(app.text_input(key="checkpoint-collections").set_value("Garden, Fashion MNIST").run())
+    assert f"Closed to it: fashion-mnist and {made_task.NAME}." in text_of(app)
+    app = shown(app.text_input(key="checkpoint-collections").set_value("clinic").run())
+    assert "No task here is closed to it." in text_of(app)

@@ -11,6 +11,7 @@ import pytest
 
 from engine import __main__ as entry
 from engine.cli import main
+from engine.cli.printing import print_table
 from engine.similarity import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +174,25 @@ def test_a_taken_port_is_said(home, capsys):
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
     assert f"PORT={port + 1}" in capsys.readouterr().err
+
+
+def test_a_port_that_there_is_not_is_said(home, capsys):
+    assert main(["serve", "--port", "99999"]) == 1
+    assert "There is no port 99999: choose one up to 65535" in capsys.readouterr().err
+
+
+def test_a_workspace_without_runs_says_so(home, capsys):
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out == "No runs yet.\n"
+    assert main(["runs", "--state", "failed"]) == 0
+    assert "No runs that are failed." in capsys.readouterr().out
+    assert main(["runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"runs": []}
+
+
+def test_a_table_without_rows_is_its_titles(capsys):
+    print_table([], ("name", "training_images"))
+    assert capsys.readouterr().out.splitlines() == ["name  training images", "----  ---------------"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no way to take a process's place")

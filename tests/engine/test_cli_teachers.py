@@ -41,7 +41,9 @@ def test_a_checkpoint_is_added_listed_and_removed(home, weights, tmp_path, capsy
     names.write_text("round\nsquare\n другое \n", encoding="utf-8")
     add = ["teachers", "add", str(weights), "--architecture", NET, "--size", "32", "--classes", str(names)]
     assert main([*add, "--collection", "clinic,imagenet", "--title", "Cells"]) == 0
-    assert "Added cells: Cells (3 classes; collection clinic, imagenet" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Added cells: Cells (3 classes; collection clinic, imagenet" in printed
+    assert "Closed to it: tasks of clinic and imagenet; of those here none." in printed
     [record] = added_teachers(home)
     assert (record.classes, record.further_collections) == (("round", "square", "другое"), ("imagenet",))
     assert main(["teachers", "--json"]) == 0
@@ -90,3 +92,20 @@ def test_a_file_without_a_word_on_what_it_is_asks_for_one(home, weights, capsys)
     assert "from which collection" in capsys.readouterr().err
     assert main(["teachers", "add", "resnet18.a1_in1k", "--mean", "0,0,0"]) == 1
     assert "about a checkpoint" in capsys.readouterr().err
+
+
+def test_what_is_closed_to_a_teacher_is_said_however_its_collection_is_spelled(home, weights, capsys):
+    add = ["teachers", "add", str(weights), "--architecture", NET, "--classes", "a,b,c", "--size", "32"]
+    assert main([*add, "--collection", "Fashion MNIST,clinic"]) == 0
+    assert "Closed to it: tasks of Fashion MNIST and clinic; of those here fashion-mnist." in capsys.readouterr().out
+
+
+def test_a_long_list_of_classes_is_no_name_of_a_file(home, tmp_path, capsys):
+    classes = [f"a bird that is called number {number}" for number in range(200)]
+    path = tmp_path / "own.safetensors"
+    save_file(timm.create_model(NET, num_classes=len(classes)).state_dict(), path)
+    add = ["teachers", "add", str(path), "--architecture", NET, "--size", "32", "--collection", "birds"]
+    assert main([*add, "--classes", ",".join(classes)]) == 0, capsys.readouterr().err
+    assert added_teachers(home)[0].classes == tuple(classes)
+    assert main(["teachers", "add", 300 * "x", "--architecture", NET]) == 1
+    assert "There is no file" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import streamlit as st
 from app import state
 from app.components import origin, page, wording
 from app.components.escaping import escape
-from app.views.add_teacher import job
+from app.views.add_teacher import closing, job
 from engine.features import request_outputs
 from engine.teachers import (
     POOLINGS,
@@ -138,8 +138,9 @@ def _about(way: str) -> TeacherDescription:
         help="Separated by commas if there are several. It may not teach a task whose images come from one of these, "
         "because what it knows of them would leak into the result.",
     )
-    license = st.text_input("License (optional)", key=f"{way}-license")
     names = _split(collections)
+    closing.say(names)
+    license = st.text_input("License (optional)", key=f"{way}-license")
     return TeacherDescription(
         title=title, collection=names[0] if names else "", further_collections=tuple(names[1:]), license=license
     )

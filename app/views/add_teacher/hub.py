@@ -12,7 +12,7 @@ import streamlit as st
 from app import state
 from app.components import tables, wording
 from app.components.escaping import escape, escape_badge
-from app.views.add_teacher import job
+from app.views.add_teacher import closing, job
 from app.views.add_teacher.draft import AddTeacherDraft, Wanted
 from engine.errors import WorkbenchError
 from engine.jobs import Job
@@ -191,6 +191,8 @@ def _chosen(entry: Pretrained) -> None:
             key=f"collections {entry.name}",
             help="It may not teach a task whose images come from one of these.",
         )
+        names = [part.strip() for part in collections.split(",") if part.strip()]
+        closing.say(names)  # below the columns
         size = left.number_input(
             "Input size, pixels",
             16,
@@ -201,7 +203,6 @@ def _chosen(entry: Pretrained) -> None:
         )
         right.space("small")
         if right.button("Add this teacher", type="primary", icon=":material/add:"):
-            names = [part.strip() for part in collections.split(",") if part.strip()]
             about = TeacherDescription(
                 title=title, collection=names[0] if names else "", further_collections=tuple(names[1:])
             )

@@ -34,19 +34,21 @@ def _write(student: FinishedStudent, folder: Path) -> None:
 
 def _readme(student: FinishedStudent) -> str:
     record, result = student.record, student.result
+    at = student.temperature
+    probability = f"the probability of that class {at.applied}" if at.images else "the probability of that class"
     deep = reading_in_words(intensity(student))
     return f"""# Student for {record.task}, ready to run
 
     pip install onnxruntime numpy pillow
     python {PREDICT} photo.jpg another.png
 
-prints a line for each image: its name, its class, and the probability of that class.
+prints a line for each image: its name, its class, and {probability}.
 
 {result.title}, seed {result.seed}. {accuracy_sentence(result)}
 
 - `{STUDENT}`: input `image`, uint8 `[N, {record.input_size}, {record.input_size}, 3]` for any N; output
-  `probabilities`, float32 `[N, {record.num_classes}]`. Normalization and softmax are inside; classes, resizing and
-  where it comes from are in its metadata.
+  `probabilities`, float32 `[N, {record.num_classes}]`. Normalization and softmax are inside; classes, resizing,
+  temperature and where it comes from are in its metadata. {at.plain}
 - `{CLASSES}`: the classes, a line each, in the order of the outputs.
 - `{PREDICT}`: how a file becomes such an input. {_RESIZES[record.resize].format(size=record.input_size)}
   {deep or "Values of more than 8 bits are scaled to 0..255, each image by its own range."}

@@ -39,7 +39,8 @@ It learned from {result.images:,} student images with gradient. Of its {result.t
 
 Input: RGB, {size} × {size} pixels ({record.resize}, {record.interpolation}), scaled to 0..1,
 minus {list(record.mean)}, divided by {list(record.std)}.
-The classes, in the order of the outputs, are in `{RECORD}`.
+The classes, in the order of the outputs, are in `{RECORD}`, and so is the temperature.
+The outputs are those before softmax. {student.temperature.plain}
 """
 
 

@@ -46,3 +46,10 @@ def make_run(workspace, resize="squash"):
     folder = make_student(workspace.runs / "run-1", CLASSES, task=NAME, resize=resize)
     write_record(folder / RECORD, replace(read_student(folder), task_revision=task.revision))
     return folder
+
+
+def damage_image(workspace, row):
+    """Change the bytes of an image of the task, as a disk that fails does. Pixels that were kept of it stay."""
+    path = workspace.tasks / NAME / IMAGES_FILE
+    picture = encoded(list(pictures())[row])
+    path.write_bytes(path.read_bytes().replace(picture, bytes(len(picture))))

@@ -20,23 +20,28 @@ from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 from safetensors.torch import load_file
 
-from engine.delivery import check_push, export_student, measure_formats, push, student_archive
+from engine.delivery import check_push, export_student, measure_formats, push, run_calibration, student_archive
 from engine.delivery.export import CHECK, checked, finished_student
 from engine.delivery.format import Answers
 from engine.delivery.formats import FORMATS
 from engine.delivery.model_card import model_card
 from engine.delivery.parity import nearly_as_accurate, same_answers
 from engine.errors import DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
+from engine.evaluation import at_temperature, paired_accuracies, share_interval
 from engine.images.converting import convert
 from engine.images.reading import Reading
 from engine.images.views import WHOLE, render, square
+from engine.predictions import predictions_from, write_predictions
 from engine.results import RESULT
-from engine.student import RECORD, WEIGHTS
+from engine.runs import predictions_path
+from engine.student import RECORD, WEIGHTS, read_student
 from engine.tasks import NO_LABEL
+from engine.tasks.facts import Facts, write_facts
 from engine.teachers import bundled_teacher
+from engine.wording import percent, points
 from engine.workspace import Workspace
 from tests.engine.delivery import toy_format
-from tests.engine.delivery.made_task import CLASSES, make_run, pictures
+from tests.engine.delivery.made_task import CLASSES, damage_image, make_run, pictures
 
 ALWAYS = {RECORD, RESULT}
 HERE = {key: form for key, form in FORMATS.items() if key != "openvino" or find_spec("openvino")}
@@ -110,6 +115,7 @@ def test_a_graph_takes_pixels_of_a_file_and_says_what_its_users_must_know(export
     assert (about["resize"], about["interpolation"], about["input_size"]) == ("squash", "bicubic", "32")
     assert json.loads(about["intensity"])["percentiles"] is None
     assert {"task", "task_revision", "method", "seed", "license", "made_by"} <= set(about)
+    assert (about["temperature"], about["temperature_images"]) == ("1.0", "0")  # no probabilities were kept
     assert "12 held-out images" in (exports["onnx"] / CHECK).read_text()
 
 
@@ -131,6 +137,36 @@ def test_a_folder_runs_where_this_program_is_not(run, exports, tmp_path):
     assert [line[:2] for line in said] == [[n, CLASSES[p.argmax()]] for n, p in zip(names, expected, strict=True)]
     np.testing.assert_allclose([float(line[2]) for line in said], expected.max(1), atol=1e-4)
     assert "From image files it gives the same class on 100.0" in (exports["folder"] / CHECK).read_text()
+
+
+def test_the_temperature_goes_along_and_the_program_of_a_folder_applies_it(tmp_path):
+    home = Workspace(tmp_path)
+    folder = make_run(home)
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 400)
+    logits = random.normal(size=(400, 3)) * 4 + 2 * np.eye(3)[labels]  # far too sure of itself
+    own = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    said = predictions_from([f"{i}.png" for i in range(400)], CLASSES, labels, own.astype(np.float32))
+    write_predictions(predictions_path(home, folder.name, "test"), said)
+    fitted = run_calibration(home, folder.name).temperature
+    assert fitted > 1.5
+
+    folders = {form: tmp_path / form for form in ("folder", "safetensors", "timm")}
+    for form, out in folders.items():
+        export_student(folder, out, form)
+        record = json.loads((out / RECORD).read_text())
+        assert (record["temperature"], record["temperature_images"]) == (fitted, 400)
+        about = " ".join((out / "README.md").read_text().split())
+        assert f"at temperature {fitted:.2f}, fitted on 400 held-out images" in about
+        assert "Probabilities are the plain softmax." in about
+        assert read_student(out).classes == CLASSES
+    next(pictures(1, seed=5)).save(tmp_path / "new.png")
+    command = [sys.executable, str(folders["folder"] / "predict.py"), str(tmp_path / "new.png")]
+    _, name, printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\t")
+    plain = softmax_by_timm(folder, as_the_program_sees(tmp_path / "new.png", "squash")[None])
+    shown = at_temperature(plain, fitted)[0]
+    assert (name, float(printed)) == (CLASSES[shown.argmax()], pytest.approx(shown.max(), abs=1e-4))
+    assert plain.max() > shown.max() + 0.01
 
 
 @pytest.mark.parametrize("resize", ["squash", "pad", "crop"])
@@ -159,6 +195,24 @@ def test_a_student_whose_task_is_gone_is_exported_without_a_check_and_says_so(ru
     found = checked(student, FORMATS["onnx"], exports["onnx"])
     assert found.sentence.startswith("Answers as the student does on 12 held-out images: largest difference")
     assert found.accuracy == np.mean(student.on_task.student.argmax(1) == student.on_task.labels)
+
+
+def test_images_that_cannot_be_read_leave_an_export_unchecked_and_it_says_so(exports, tmp_path):
+    home = Workspace(tmp_path)
+    folder = make_run(home)
+    assert finished_student(folder).on_task is not None  # which keeps the pixels; then the file of an image fails
+    damage_image(home, 1)
+    said = checked(finished_student(folder), FORMATS["folder"], exports["folder"]).sentence
+    assert "Answers as the student does on 12 held-out images" in said
+    assert "Not checked from image files, as one of them cannot be read" in said
+    shutil.rmtree(home.pixels)
+    found = checked(finished_student(folder), FORMATS["onnx"], exports["onnx"])
+    assert found.sentence.startswith("Not checked on images, as those of its task cannot be read: ")
+    assert found.accuracy is None
+    less_precise = FORMATS["onnx-int8"]
+    with pytest.raises(InvalidInputError, match=r"cannot be read: .* it was not kept: ask for it with --anyway"):
+        checked(finished_student(folder), less_precise, exports["onnx-int8"])
+    assert checked(finished_student(folder), less_precise, exports["onnx-int8"], anyway=True) == found
 
 
 def test_labels_are_those_of_held_out_images_or_it_is_said_that_they_are_not(student):
@@ -197,6 +251,35 @@ def test_a_less_precise_format_is_refused_where_it_loses_more_than_a_point():
     unknown = replace(worse, labels=np.full(200, NO_LABEL), noun="image of its task")
     with pytest.raises(InvalidInputError, match="of 200 images of its task; its accuracy is not known"):
         nearly_as_accurate(unknown, False)
+
+
+def test_what_int8_loses_has_an_interval_over_groups_where_there_are_any():
+    labels, student, groups = np.zeros(200, int), two(*[0.9] * 200), np.arange(200) // 20
+    answers = Answers(student, two(*[0.9] * 198, 0.1, 0.1), labels, groups=groups)
+    interval = paired_accuracies([1] * 198 + [0] * 2, [1] * 200, groups).interval
+    assert "groups" in interval.method
+    assert f"interval {points(interval.low)} to {points(interval.high)}" in nearly_as_accurate(answers, False)
+
+
+def test_a_card_has_intervals_over_the_groups_of_its_task(tmp_path):
+    home = Workspace(tmp_path)
+    finished = finished_student(make_run(home))
+    task = finished.images.task
+    pairs, sides = np.arange(len(task.images)) // 6, np.full(len(task.images), 8, np.int32)
+    about = (np.arange(len(sides)), np.arange(len(sides)), np.zeros(len(sides), bool), [[]] * len(sides))
+    write_facts(task.folder, task.images.image_ids, Facts(sides, sides, pairs.astype(str), *about))
+    result = replace(finished.result, per_class_accuracy=(0.75, 0.5, None))
+    grouped = replace(finished, result=result)
+    assert "| ant | 75.0\xa0% |  | 4 |" in model_card(grouped)  # nobody knows which images were right
+    rows, said = task.test_rows, np.eye(3)[task.labels[task.test_rows]]
+    said[[0, 1, 4]] = said[[1, 0, 2]]  # the first ant, and two others, are taken for something else
+    ids = [task.images.image_ids[row] for row in rows]
+    write_predictions(
+        predictions_path(home, result.run, "test"), predictions_from(ids, CLASSES, task.labels[rows], said)
+    )
+    ants = np.flatnonzero(task.labels[rows] == 0)
+    found = share_interval(said[ants].argmax(1) == 0, pairs[rows][ants])
+    assert f"| ant | 75.0\xa0% | {percent(found.low)} to {percent(found.high)} | 4 |" in model_card(grouped)
 
 
 def is_kernel(tensor):

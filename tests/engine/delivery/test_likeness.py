@@ -5,8 +5,10 @@ import pytest
 
 from engine.delivery import likeness
 from engine.delivery.likeness import FILE, likeness_of, measured
+from engine.delivery.new_images import Predicting
 from engine.delivery.ready import ready_student
 from engine.workspace import Workspace
+from tests.engine.delivery import made_task
 from tests.engine.delivery.made_student import make_run
 
 
@@ -48,3 +50,16 @@ def test_without_its_task_nothing_is_said(tmp_path):
     home = Workspace(tmp_path)
     make_run(home, "run-1", task="gone")
     assert likeness_of(home, ready_student(home, "run-1", "cpu"), lambda *_: None) is None
+
+
+def test_a_training_image_that_cannot_be_read_stops_no_prediction(home, tmp_path):
+    make_run(home, "run-1", made_task.CLASSES, task=made_task.NAME)
+    made_task.make_task(home)
+    made_task.damage_image(home, 0)
+    next(made_task.pictures(seed=1)).save(tmp_path / "new.png")
+    work = Predicting(home, ready_student(home, "run-1", "cpu"), str(tmp_path / "new.png"))
+    [piece] = work.pieces()
+    assert piece.rows["unlike"].to_pylist() == [None]
+    assert piece.rows["class"][0].as_py() in made_task.CLASSES
+    [note] = [note for note in work.summary.notes if "images.parquet" in note]
+    assert note.startswith("Whether images look like the training images is not said")

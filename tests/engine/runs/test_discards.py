@@ -133,6 +133,7 @@ def test_the_commands(home, comparison, capsys, tmp_path):
     spec = tmp_path / "spec.json"
     spec.write_text(said("runs", "show", waiting, "--spec").out)
     assert said("run", str(spec), "--queue").out.strip() == waiting  # it is there already
+    assert json.loads(said("run", str(spec), "--queue", "--json").out) == {"run": waiting, "state": "queued"}
     assert json.loads(said("run", "--example").out)["task"] == "quickdraw"
     assert "run --example" in said("run", status=1).err
     spec.write_text("{")

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine import jobs
 from engine.errors import DamagedFileError, InvalidInputError
 from engine.features import FeatureStore
-from engine.files import write_json
+from engine.files import canonical_hash, write_json
 from engine.handlers import HANDLERS
 from engine.jobs import worker
 from engine.records import as_value, read_record, write_record
@@ -57,6 +58,26 @@ def test_test_images_take_no_part(shared_home, emoji, monkeypatch):
     teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, draw=Draw(4), resamples=3)
     assert set(read) == set(emoji.labeled_rows(Draw(4, 0)))
     assert not set(read) & set(emoji.test_rows)
+
+
+def test_intervals_are_over_the_groups_of_a_task_and_a_panel_of_before_is_not_taken_for_one(
+    shared_home, emoji, monkeypatch
+):
+    before = panels.panel_spec(shared_home, emoji, Draw(4))
+    assert "groups" not in before  # so that rankings that came with the program stay what they are
+    rows = emoji.labeled_rows(Draw(4, 0))
+    groups = np.full(len(emoji.images), -1)
+    groups[rows[:3]] = 0
+    monkeypatch.setattr(panels, "read_groups", lambda folder: groups)
+    assert panels.panel_spec(shared_home, emoji, Draw(4)) == {**before, "groups": canonical_hash(groups.tolist(), 12)}
+    panel = teacher_panel(shared_home, emoji, metrics=["parc"], teachers=TEACHERS, draw=Draw(4), resamples=3)
+    assert "3 draws of half the groups" in panel.under("parc").places[0].interval.method
+
+    def damaged(folder):
+        raise DamagedFileError("facts.parquet is damaged")
+
+    monkeypatch.setattr(panels, "read_groups", damaged)
+    assert panels.panel_spec(shared_home, emoji, Draw(4)) == {**before, "groups": "unknown"}
 
 
 def test_the_job_leaves_the_panel_in_the_workspace(shared_home, monkeypatch):

@@ -100,6 +100,27 @@ def test_too_few_labels_are_a_problem_or_a_doubt():
     assert found.mean_ranks.intervals is None
 
 
+def test_copies_in_groups_say_no_more_than_one_of_them():
+    four = np.repeat(np.arange(40), 4)  # each image four times
+    copies = [{name: array[four] for name, array in teacher.items()} for teacher in TEACHERS]
+
+    def width(teachers, labels, **rest):
+        [interval, *_] = standings(teachers, labels, ["leep"], draws=60, **rest).by_metric["leep"].uncertainty.intervals
+        assert ("half the groups" in interval.method) == ("groups" in rest)
+        return interval.high - interval.low
+
+    once, in_groups = width(TEACHERS, LABELS), width(copies, LABELS[four], groups=four)
+    assert in_groups == pytest.approx(once, rel=1e-6)  # the same draws of the same images
+    assert width(copies, LABELS[four]) < 0.7 * once  # as if there were four times as many
+
+
+def test_too_few_groups_are_a_doubt():
+    found = standings(TEACHERS, LABELS, ["parc", "leep"], draws=5, groups=np.arange(40) // 20)
+    assert "from different groups where groups are given" in found.by_metric["parc"].doubt
+    assert np.isfinite(found.by_metric["leep"].scores).all()
+    assert found.mean_ranks.intervals is None
+
+
 def test_a_metric_that_fails_for_one_teacher_is_left_out_with_its_sentence():
     constant = {**TEACHERS[0], "features": np.ones((40, 3))}
     found = standings([*TEACHERS, constant], LABELS, ["h_score", "leep"], draws=5)

@@ -42,6 +42,16 @@ def test_draws_keep_groups_whole():
         assert len(rows) == 12
     with pytest.raises(TooFewLabelsError, match="needs 4"):
         subsamples(labels, groups=np.arange(24) // 4)
+    assert subsamples(labels, draws=2, groups=groups).of == "groups"
+
+
+def test_an_image_of_no_group_stands_alone():
+    labels = np.repeat([0, 1], 8)
+    alone, plain = subsamples(labels, draws=5, groups=np.full(16, -1)), subsamples(labels, draws=5)
+    assert all(np.array_equal(a, b) for a, b in zip(alone.rows, plain.rows, strict=True))
+    assert (alone.freedom, alone.of) == (plain.freedom, "labels")
+    paired = subsamples(labels, draws=20, groups=np.array([7, 7] + [-1] * 14))
+    assert all((0 in rows) == (1 in rows) for rows in paired.rows)
 
 
 def test_draws_are_deterministic_in_the_seed():

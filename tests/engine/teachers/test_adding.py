@@ -16,6 +16,7 @@ from engine import jobs
 from engine.errors import CancelledError, DamagedFileError, InvalidInputError, UnavailableError, UnknownNameError
 from engine.handlers import HANDLERS
 from engine.intake import UPLOAD, keep_upload
+from engine.intake.first_record import OWN
 from engine.jobs import worker
 from engine.teachers import (
     TeacherDescription,
@@ -256,6 +257,23 @@ def test_a_teacher_that_saw_a_task_s_collection_may_not_teach_it(home, tmp_path)
     record = add_checkpoint(home, path, "own", about, **options)
     assert relation(record, "emoji", ("emoji-a",)) == "same"
     assert relation(record, "quickdraw", ()) == "other"
+
+
+@pytest.mark.parametrize(
+    ("told", "collection"),
+    [
+        ("leaves", f"{OWN}:leaves"),
+        ("Leaves 2024", f"{OWN}:leaves-2024"),
+        (f"{OWN}:leaves", f"{OWN}:leaves"),
+        ("CIFAR10", "cifar-10"),
+        ("fashion_mnist", "fashion-mnist"),
+        ("tiny\u2010imagenet", "Tiny ImageNet"),
+    ],
+)
+def test_a_collection_is_the_same_however_it_is_spelled(home, tmp_path, told, collection):
+    assert relation(add_own(own(tmp_path), collection=told), collection, ()) == "same"
+    other = add_own(own(tmp_path), title="Another", collection=f"{told}s")
+    assert relation(other, collection, ()) == "other"
 
 
 def test_an_added_network_never_becomes_a_student_s_imagenet_start(home, tmp_path):

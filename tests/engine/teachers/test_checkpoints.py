@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
+from torch.testing import assert_close
 
 from engine.errors import InvalidInputError
 from engine.images.views import WHOLE, render
@@ -179,6 +180,15 @@ def test_averaged_weights_without_counters_are_whole():
     averaged = {n: v for n, v in network().state_dict().items() if not n.endswith("num_batches_tracked")}
     found = fitted({**tensors, **{f"state_dict_ema.{name}": value for name, value in averaged.items()}})
     assert_whole(found)
+
+
+def test_half_precision_may_have_halved_the_counters():
+    halved = {name: value.half() for name, value in network().state_dict().items()}
+    halved["bn1.num_batches_tracked"] += torch.inf  # of more batches than half precision counts
+    found = fitted({name: value.float() for name, value in halved.items()})  # as files are read
+    wanted = network().state_dict()
+    assert {name: value.dtype for name, value in found.state.items()} == {n: v.dtype for n, v in wanted.items()}
+    assert_close(found.state["fc.weight"], wanted["fc.weight"], atol=1e-3, rtol=1e-3)
 
 
 def test_what_belongs_to_a_larger_network_is_never_left_out():
