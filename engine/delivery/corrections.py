@@ -13,6 +13,7 @@ from engine.images import reading_from
 from engine.images.decoder import Decoders, Looked
 from engine.intake import find_pictures
 from engine.intake.inventory import Item
+from engine.intake.parts import group_of
 from engine.review.duplicates import shows_nothing
 from engine.settings import import_settings
 from engine.tasks import NewImage, Task, add_images, is_own, relabel
@@ -31,7 +32,8 @@ class SentBack:
 
 
 def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str, str], images: str = "") -> SentBack:
-    """Label images of a source in a task: those that it has, by content, and the others as new images to train on.
+    """Label images of a source in a task: those that it has, by content, and the others as new images to train on, but
+    for those of a patient whose images the source's own split tests on: these test as well.
 
     labels: class by file, as predictions name it; classes may be new. images: where those of a table lie, if elsewhere.
     Raises InvalidInputError for a task that came with the program or a class without a name, WorkbenchError with what
@@ -51,8 +53,17 @@ def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str
             known |= dict.fromkeys(rows_of[checksum], label)
             continue
         flat = bool(shows_nothing(np.frombuffer(seen.small, np.uint8)[None])[0])
-        name = clean_identifier(item.name)
-        new[checksum] = NewImage(name, stored, label, seen.width, seen.height, seen.small, flat, seen.steps)
+        new[checksum] = NewImage(
+            name=clean_identifier(item.name),
+            content=stored,
+            label=label,
+            width=seen.width,
+            height=seen.height,
+            small=seen.small,
+            flat=flat,
+            steps=seen.steps,
+            group=group_of(item, seen),
+        )
     if new:
         back.task, back.added = add_images(back.task, list(new.values())), len(new)
     if known:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.confinement import NONSENSE, Answer, Confined, DiedError, TookTooLongError, serve
-from engine.errors import DamagedFileError, WorkbenchError
+from engine.errors import DamagedFileError, StorageError, WorkbenchError
 from engine.images.converting import convert
 from engine.images.preload import preload
 from engine.images.reading import Reading, Values, reading_as_json, reading_from, values_from
@@ -157,7 +157,8 @@ class Decoders:
     ) -> Iterator[tuple[_Item, bytes, Looked | WorkbenchError]]:
         """(item, its bytes, what was seen or why it was not) of each item, in order.
 
-        read(item) gives content and name, and is called in this thread: archives are read from one place.
+        read(item) gives content and name, and is called in this thread: archives are read from one place. Raises the
+        StorageError that it raises, which no further item would be spared; its other errors are of that item.
         """
         return self._each(items, read, lambda content, name: self._mine().look(content, name, reading))
 
@@ -184,6 +185,8 @@ class Decoders:
         for item in items:
             try:
                 content, name = read(item)
+            except StorageError:
+                raise
             except WorkbenchError as error:
                 refused: Future[_Seen | WorkbenchError] = Future()
                 refused.set_result(error)

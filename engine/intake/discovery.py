@@ -370,4 +370,10 @@ class _Alone(FolderTree):
     def _walk(self) -> list[tuple[str, int]]:
         place = self.folder / self._only
         self._led_to[self._only] = Path(os.path.realpath(place))
-        return [(self._only, place.stat().st_size)]
+        about = place.stat()
+        self._modified[self._only] = about.st_mtime_ns
+        return [(self._only, about.st_size)]
+
+    def is_there(self) -> bool:
+        """Whether the file is."""
+        return self._led_to[self._only].exists() and super().is_there()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import InvalidInputError
+from engine.files import expanded
 from engine.intake.ingest import import_images
 from engine.intake.layouts.torchvision_sets import PREFIX as TORCHVISION
 from engine.intake.request import ARCHIVE_SUFFIXES, UPLOAD, ImportRequest, request_as_json, request_from, with_name
@@ -28,39 +30,49 @@ def request_import(workspace: Workspace, wanted: ImportRequest) -> Job:
     """
     wanted = with_name(wanted)
     check_task_name(wanted.task, task_names(workspace))
-    check_source(workspace, wanted)
+    wanted = check_source(workspace, wanted)
     return request(
         workspace.jobs, f"import-{wanted.task}", kind=KIND, spec=request_as_json(wanted), device="cpu", lane=IMPORT
     )
 
 
-def check_source(workspace: Workspace, wanted: ImportRequest) -> None:
-    """Whether the app may import this: an upload, a data set by name, or a folder in an allow-listed root.
+def check_source(workspace: Workspace, wanted: ImportRequest) -> ImportRequest:
+    """The request, if the app may import it: an upload, a data set by name, or a folder in an allow-listed root, whose
+    path is then written out, so that what is read is what was checked.
 
     Raises InvalidInputError, UnknownNameError, UnavailableError for what is closed to visitors of a demo.
     """
-    for source in filter(None, (wanted.source, wanted.images)):
-        if source.startswith(UPLOAD):
-            upload_path(workspace, source)
-        elif source.startswith(TORCHVISION):
-            workspace.refuse_visitors("Downloading a data set", "upload images of yours, or use a task that is here")
-        else:
-            check_allowed(workspace, source)
+    return replace(
+        wanted,
+        source=_checked(workspace, wanted.source),
+        images=_checked(workspace, wanted.images) if wanted.images else "",
+    )
+
+
+def _checked(workspace: Workspace, source: str) -> str:
+    if source.startswith(UPLOAD):
+        upload_path(workspace, source)
+    elif source.startswith(TORCHVISION):
+        workspace.refuse_visitors("Downloading a data set", "upload images of yours, or use a task that is here")
+    else:
+        return str(check_allowed(workspace, source))
+    return source
 
 
 def check_allowed(workspace: Workspace, path: str) -> Path:
-    """A path of the server that lies in an allow-listed root, links followed. Raises InvalidInputError otherwise,
-    UnavailableError for a visitor of a demo.
+    """A path of the server that lies in an allow-listed root, links followed; absolute, with "~" spelled out. Raises
+    InvalidInputError otherwise, UnavailableError for a visitor of a demo.
     """
     workspace.refuse_visitors("Reading files of the server", "upload the images instead")
     settings = import_settings(workspace)
-    if "\0" in path or allowed_root(Path(path), settings) is None:
+    place = expanded(path).absolute() if "\0" not in path else None
+    if place is None or allowed_root(place, settings) is None:
         roots = ", ".join(settings.roots) or "none is set"
         raise InvalidInputError(
             f"{path!r} lies in no folder that this server may import from ({roots}): choose one that does, or "
             f'add it to "roots" under "import" in {workspace.settings}.'
         )
-    return Path(path)
+    return place
 
 
 def offered_sources(workspace: Workspace) -> list[str]:
@@ -85,8 +97,7 @@ _OFFERED = 200  # of one root
 
 def execute_import(workspace: Workspace, job: Job, report: Reporter) -> None:
     """What the worker does for a job of this kind."""
-    wanted = request_from(job.spec)
-    check_source(workspace, wanted)
+    wanted = check_source(workspace, request_from(job.spec))
 
     def progress(done: int, total: int, stage: str) -> None:
         report.check_cancelled()

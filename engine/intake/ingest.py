@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.errors import BusyError, CancelledError, InvalidInputError, WorkbenchError
+from engine.errors import BusyError, CancelledError, InvalidInputError, StorageError, WorkbenchError
 from engine.files import canonical_hash, make_folder, publish_folder, replacing, write_json
 from engine.images.decoder import Decoders, Looked
 from engine.images.pixels import is_dicom
@@ -30,7 +31,7 @@ from engine.images.reading import Reading, reading_as_json
 from engine.intake.discovery import find_images
 from engine.intake.first_record import first_record
 from engine.intake.inventory import Inventory, Item
-from engine.intake.parts import PART_SCHEMA, facts_of, image_rows, small_columns, small_copies
+from engine.intake.parts import PART_SCHEMA, facts_of, group_of, image_rows, small_columns, small_copies
 from engine.intake.request import UPLOAD, ImportRequest, request_as_json, with_name
 from engine.intake.uploads import remove_upload, upload_title
 from engine.jobs import FileLock
@@ -61,8 +62,9 @@ def import_images(
 
     progress is told how many images are done; when it raises, the import stops; the same request goes on there.
     Raises InvalidInputError, DamagedFileError, UnknownNameError, UnavailableError or StorageError with what is wrong
-    with the source, and BusyError while another process does the same import. Nothing is left of a failed import, and
-    no task is ever overwritten.
+    with the source, and BusyError while another process does the same import. Nothing is left of a failed import but
+    where the disk was full or the source went away (StorageError), which goes on there as well; no task is ever
+    overwritten.
     """
     request = with_name(request)
     check_task_name(request.task, task_names(workspace))
@@ -85,7 +87,7 @@ def _import(
             refuse_guesses(inventory.questions)
         if not request.classes and all(item.label is None for item in inventory.items):
             raise _without_classes(inventory)  # before every image is read in vain
-        key = canonical_hash([request_as_json(request), inventory.fingerprint], 16)
+        key = _key(request, inventory)
         with _staging(workspace, key):
             task = _Import(workspace, request, settings, decoders, inventory, key, progress).run()
     finally:
@@ -94,6 +96,16 @@ def _import(
         if source.startswith(UPLOAD):
             remove_upload(workspace, source)
     return task
+
+
+def _key(request: ImportRequest, inventory: Inventory) -> str:
+    """The name of what an import has done so far: another one for another request, other files, or anything else that
+    a table elsewhere says of the images now.
+    """
+    digest = hashlib.sha256()
+    for item in inventory.items:
+        digest.update(ascii((item.name, item.label, item.split, item.group, item.place)).encode())
+    return canonical_hash([request_as_json(request), inventory.fingerprint, digest.hexdigest()], 16)
 
 
 def _without_classes(inventory: Inventory) -> InvalidInputError:
@@ -111,7 +123,9 @@ def _without_classes(inventory: Inventory) -> InvalidInputError:
 
 @contextmanager
 def _staging(workspace: Workspace, key: str) -> Iterator[None]:
-    """Holds the folder of what this import has done so far; removed when it is done, or fails for good."""
+    """Holds the folder of what this import has done so far; removed when it is done, or fails for good, as it does not
+    where a disk is full or gone.
+    """
     root = make_folder(workspace.imports)
     _remove_abandoned(root)
     lock = FileLock(workspace, f"import-{key}")
@@ -120,7 +134,7 @@ def _staging(workspace: Workspace, key: str) -> Iterator[None]:
     folder = make_folder(root / key)
     try:
         yield
-    except (CancelledError, KeyboardInterrupt):
+    except (CancelledError, KeyboardInterrupt, StorageError):
         raise  # to be taken up again
     except WorkbenchError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -230,9 +244,8 @@ class _Import:
 
     def _row(self, item: Item, content: bytes, seen: Looked) -> dict[str, object]:
         path = self.inventory.path(item) if self.in_place and seen.stored is None else None
-        about = path.lstat() if path is not None else None  # a link put there since has an age of its own
+        about = _about(path) if path is not None else None
         stored = seen.stored if seen.stored is not None else content
-        group = item.group or (f"patient {_digest(seen.patient.encode())[:12]}" if seen.patient else "")
         return {
             "image_id": clean_identifier(item.name),
             "sha256": _digest(stored),
@@ -242,7 +255,7 @@ class _Import:
             "modified": None if about is None else about.st_mtime_ns,
             "label": item.label,
             "split": item.split or "",
-            "group": group,
+            "group": group_of(item, seen),
             "width": seen.width,
             "height": seen.height,
             "source_sha256": _digest(content),
@@ -329,6 +342,14 @@ class _Import:
         shutil.rmtree(self.workspace.features / self.request.task, ignore_errors=True)  # of a task that was removed
         if not publish_folder(folder, self.workspace.tasks / self.request.task):
             check_task_name(self.request.task, [self.request.task])
+
+
+def _about(path: Path) -> os.stat_result | None:
+    """What a file that was read in place is now; None where it is gone since, so that what was read is kept instead."""
+    try:
+        return path.lstat()  # a link put there since has an age of its own
+    except OSError:
+        return None
 
 
 def _digest(content: bytes) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidInputError, WorkbenchError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError, WorkbenchError
 from engine.images.pixels import is_dicom
 from engine.images.reading import Reading
 from engine.intake.encodings import TABLE_ENCODING, UTF_8, Encoding, encoding_of_text
@@ -46,7 +48,8 @@ class Inventory:
     layout: str  # key of the layout, such as "class-folders"
     layout_title: str  # in words
     items: Sequence[Item]
-    read: Callable[[Item], bytes]  # raises DamagedFileError, InvalidInputError or StorageError
+    # Raises DamagedFileError or InvalidInputError for an image that cannot be read, StorageError once none can.
+    read: Callable[[Item], bytes]
     fingerprint: str
     path: Callable[[Item], Path | None] = lambda item: None  # where an image may be read in place
     classes: tuple[str, ...] = ()  # in the source's own order; empty = the labels, sorted
@@ -79,11 +82,17 @@ def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item],
     """The inventory of images that are files of a tree."""
     tree, limit = found.tree, found.settings.file_bytes
     skipped = (*tree.skipped, *rest.pop("skipped", ()))
+
+    def read(item: Item) -> bytes:
+        name = item.place or item.name
+        with reading_one(tree, name):
+            return tree.read(name, limit)
+
     return Inventory(
         layout=layout,
         layout_title=title,
         items=items,
-        read=lambda item: tree.read(item.place or item.name, limit),
+        read=read,
         path=lambda item: tree.path(item.place or item.name),
         fingerprint=tree.fingerprint(),
         skipped=skipped,
@@ -91,6 +100,45 @@ def tree_inventory(found: Found, layout: str, title: str, items: Sequence[Item],
         **rest,
     )
 
+
+@contextmanager
+def reading_one(tree: Tree, name: str) -> Iterator[None]:
+    """Around the reading of one image. Raises StorageError where its source went away, so that no other image can be
+    read either; for an image that alone cannot be read, DamagedFileError or what the tree says of it.
+    """
+    try:
+        yield
+    except (OSError, WorkbenchError) as error:
+        reason = _reason(error)
+        if (reason is not None and reason.errno in _GONE) or not tree.is_there():
+            why = (reason.strerror if reason is not None else None) or "it is not where it was"
+            raise StorageError(
+                f"{tree.title} went away while {name} was read ({why}): bring back the disk or share that it lies on "
+                "and start again, which goes on after what was kept; or take that file away, if it alone is damaged."
+            ) from error
+        if isinstance(error, OSError):
+            raise DamagedFileError(f"{name} cannot be read ({error.strerror or error}): mend or remove it.") from error
+        if isinstance(error, StorageError):
+            raise DamagedFileError(str(error)) from error
+        raise
+
+
+def _reason(error: BaseException | None) -> OSError | None:
+    """What the operating system said first, where an error comes from that."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error
+
+
+# What a disk, a share or a server answers that is gone; a disk says so of a single bad file, too (EIO).
+_GONE = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ENXIO", "ENODEV", "ESTALE", "EREMOTEIO", "ENOMEDIUM", "ENOTCONN", "ECONNRESET", "ECONNABORTED"),
+        *("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)  # not every system has each
+)
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.images.decoder import Looked
+from engine.intake.inventory import Item
+from engine.intake.layouts.table_cells import is_no_label
 from engine.review.duplicates import exact_clusters, near_clusters, shows_nothing
 from engine.tasks.facts import Facts
 from engine.tasks.image_table import REFERENCE_SCHEMA
@@ -31,6 +35,16 @@ PART_SCHEMA = pa.schema(
         ("dicom", pa.bool_()),
     ]
 )
+
+
+def group_of(item: Item, seen: Looked) -> str:
+    """What an image must not be parted from in a split: the group that its source names, else the patient that its file
+    names, under a hash; "" for none.
+    """
+    if item.group or not seen.patient or is_no_label(seen.patient):
+        return item.group or ""
+    return f"patient {hashlib.sha256(seen.patient.encode()).hexdigest()[:12]}"
+
 
 _SMALL = ("label", "split", "group", "width", "height", "source_sha256", "phash", "small", "steps", "path", "dicom")
 

@@ -70,7 +70,7 @@ def preview(workspace: Workspace, request: ImportRequest, samples: int = SAMPLES
 
     Raises WorkbenchError as the import itself would, also for a source that the app may not import.
     """
-    check_source(workspace, request)
+    request = check_source(workspace, request)
     settings = replace(import_settings(workspace), decoders=1)  # starting a second one takes longer than it would save
     with Decoders(settings) as decoders:
         decoders.start()
@@ -91,7 +91,7 @@ def read_in_ways(
 
     A name that is not there is left out. Raises as `preview`.
     """
-    check_source(workspace, request)
+    request = check_source(workspace, request)
     settings = replace(import_settings(workspace), decoders=1)
     with Decoders(settings) as decoders:
         decoders.start()

@@ -76,7 +76,7 @@ class Table:
 
     def _header(self, known: frozenset[str]) -> tuple[str, ...]:
         with self._text() as lines:
-            first, *more = list(itertools.islice(self._cells(lines), 2)) or [[]]
+            first, *more = [cells for _, cells in itertools.islice(self._cells(lines, strict=False), 2)] or [[]]
         if _is_header(first, more[0] if more else [], known):
             return tuple(map(_composed, first))
         self.has_header = False
@@ -115,8 +115,12 @@ class Table:
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The cells of the named columns, row by row; an empty text where a cell is missing.
 
-        Raises DamagedFileError or InvalidInputError naming the row.
+        Raises DamagedFileError naming the line, also of a row with more cells than there are columns and of a quotation
+        mark that stays open, so that no text is cut off and no row is lost.
         """
+        yield from self._rows(columns, strict=True)
+
+    def _rows(self, columns: Sequence[str], *, strict: bool) -> Iterator[tuple[str, ...]]:
         if self._is_parquet:
             yield from self._parquet_rows(columns)
             return
@@ -126,15 +130,30 @@ class Table:
             return
         places = [self.columns.index(column) for column in columns]
         with self._text() as lines:
-            for cells in itertools.islice(self._cells(lines), int(self.has_header), None):
+            for line, cells in itertools.islice(self._cells(lines, strict=strict), int(self.has_header), None):
                 if any(cells):
+                    if strict and len(cells) > len(self.columns):
+                        self._check_width(line, cells)
                     cells += [""] * (len(self.columns) - len(cells))
                     yield tuple([_composed(cells[place]) for place in places])
 
-    def sample(self) -> list[dict[str, str]]:
-        """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty."""
+    def _check_width(self, line: int, cells: Sequence[str]) -> None:
+        """Raises DamagedFileError for a row of more cells than columns; empty ones at its end do not count."""
+        filled = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+        if filled > len(self.columns):
+            columns = f"{'header' if self.has_header else 'first row'} has {len(self.columns):,}"
+            raise DamagedFileError(
+                f"{self.name} line {line:,} has {filled:,} cells, while the {columns}: put the text in quotes if it "
+                "holds the sign that parts the cells, or mend that line."
+            )
+
+    def sample(self, *, strict: bool = True) -> list[dict[str, str]]:
+        """Some rows from all over the table, by column, and some with a cell of each column that is mostly empty.
+
+        strict: whether to raise as `rows` does, instead of making something of broken rows.
+        """
         most = min(_SAMPLED_ROWS, _SAMPLED_CELLS // len(self.columns))
-        rows = list(itertools.islice(self.rows(self.columns), max(_SAMPLE_ROWS, most)))
+        rows = list(itertools.islice(self._rows(self.columns, strict=strict), max(_SAMPLE_ROWS, most)))
         chosen = set(_spread(range(len(rows)), _SAMPLE_ROWS))
         for place in range(min(len(self.columns), _SAMPLE_ROWS)):
             filled = [number for number, row in enumerate(rows) if row[place]]
@@ -147,21 +166,26 @@ class Table:
         with self._tree.open(self.name) as raw, io.BufferedReader(raw, 1 << 16) as buffered:  # type: ignore[type-var]  # an archive's entry lacks a method that is not called
             yield io.TextIOWrapper(buffered, encoding=self.encoding.name, newline="")
 
-    def _cells(self, lines: IO[str]) -> Iterator[list[str]]:
+    def _cells(self, lines: IO[str], *, strict: bool) -> Iterator[tuple[int, list[str]]]:
+        """The line on which each row begins, and its cells."""
         first = lines.readline(self._settings.cell_characters)
         delimiter = _delimiter(first, self.name)
         csv.field_size_limit(self._settings.cell_characters)
         reader = csv.reader(
-            itertools.chain([first], _bounded(lines, self._settings.cell_characters)), delimiter=delimiter
+            itertools.chain([first], _bounded(lines, self._settings.cell_characters)),
+            delimiter=delimiter,
+            strict=strict,
         )
         while True:
+            begins = reader.line_num + 1
             try:
-                yield next(reader)
+                yield begins, next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
+                reason = _broken(error, begins, reader.line_num)
                 raise DamagedFileError(
-                    f"{self.name} line {reader.line_num} cannot be read as a table ({error}): mend or remove that line."
+                    f"{self.name} line {begins:,} cannot be read as a table ({reason}): mend or remove that line."
                 ) from error
 
     @contextmanager
@@ -187,6 +211,13 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
             f"{name} has {rows:,} rows, more than the {settings.images:,} images allowed: split it, or raise the "
             "setting images."
         )
+
+
+def _broken(error: csv.Error, begins: int, ends: int) -> str:
+    """What is wrong with a row, which goes on over lines where a quotation mark is open."""
+    if "unexpected end of data" in str(error):
+        return "a quotation mark in it is not closed"
+    return str(error) if ends <= begins else f"a quotation mark in it is open until line {ends:,}, where {error}"
 
 
 def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:

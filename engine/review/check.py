@@ -125,6 +125,7 @@ def class_names(now: Checking) -> None:
     if choice == "merge":
         for group in alike:
             now.labels[np.isin(now.labels, group[1:])] = group[0]
+            now.dropped.update(group[1:])
 
 
 def contradictions(now: Checking) -> None:
@@ -225,7 +226,7 @@ def class_sizes(now: Checking) -> None:
     counts = now.counts(now.training)
     everywhere = np.bincount(now.labels[now.labels >= 0], minlength=len(now.classes))
     by_hand = not (everywhere > 0).any()  # named for labeling; nothing has a label yet
-    empty = np.flatnonzero((counts == 0) & ~by_hand)
+    empty = np.array([i for i in np.flatnonzero((counts == 0) & ~by_hand) if i not in now.dropped], dtype=np.int64)
     if len(empty):
         waiting = bool((now.training & (now.labels < 0)).any())  # unlabeled images may be of these classes
         text = "A student cannot learn them" + (" before some images are labeled so." if waiting else ".")
@@ -300,12 +301,7 @@ def test_images(now: Checking) -> None:
 
 def _result(now: Checking) -> Review:
     """Labels with the classes that remain."""
-    merged = {i for i in range(len(now.classes)) if i not in now.dropped}
-    if _was_merged(now):
-        present = set(np.unique(now.labels[now.labels >= 0]).tolist())
-        spellings = _other_spellings(now)
-        merged = {i for i in merged if i in present or i not in spellings}
-    kept = sorted(merged)
+    kept = [i for i in range(len(now.classes)) if i not in now.dropped]
     if len(kept) < 2:
         names = ", ".join(repr(now.classes[i]) for i in kept) or "none"
         raise InvalidInputError(
@@ -321,18 +317,3 @@ def _result(now: Checking) -> Review:
         tuple(now.findings), tuple(now.classes[i] for i in kept), labels, now.splits, now.method, now.rule,
         now.out(),
     )  # fmt: skip
-
-
-def _was_merged(now: Checking) -> bool:
-    return any(f.key == "class-names" and f.choice == "merge" for f in now.findings)
-
-
-def _other_spellings(now: Checking) -> set[int]:
-    seen: set[str] = set()
-    other = set()
-    for index, name in enumerate(now.classes):
-        key = spelling(name)
-        if key in seen:
-            other.add(index)
-        seen.add(key)
-    return other

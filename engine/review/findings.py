@@ -101,7 +101,7 @@ class Checking:
         self.left_out_later: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # once there is a split
         self.held_back: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # by the source, without a label
         self.why_out: dict[str, int] = {}  # why images take no part -> how many
-        self.dropped: set[int] = set()  # classes that were decided to take no part
+        self.dropped: set[int] = set()  # classes that were decided to take no part, or to be another one's spelling
 
     def find(self, key: str, severity: str, title: str, text: str, count: int, **rest: Any) -> str:
         """Note a finding and give the choice in force. `choices`: pairs of key and title; `default`: one of them."""

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from engine.tasks.facts import Facts, read_facts, read_small, write_facts
 from engine.tasks.image_table import IMAGES_FILE, extend_image_table
 from engine.tasks.labels import changing, write_labels
+from engine.tasks.names import clean_text
 from engine.tasks.task import Task, load_task, write_revision, write_task
 
 
@@ -28,10 +30,12 @@ class NewImage:
     small: bytes  # RGB copy of a few pixels
     flat: bool  # whether it shows nothing
     steps: tuple[str, ...]  # what was done to make it RGB
+    group: str = ""  # what must not be on both sides of a split, such as a patient; "" = none
 
 
 def add_images(task: Task, images: Sequence[NewImage]) -> Task:
-    """The task with more labeled images, which are trained on. Whichever moment it is stopped at, the task is whole.
+    """The task with more labeled images, which are trained on unless their group is tested on. Whichever moment it is
+    stopped at, the task is whole.
 
     Likeness to earlier images is not looked for. Raises InvalidInputError for a task that came with the program,
     BusyError, DamagedFileError, StorageError.
@@ -43,9 +47,11 @@ def add_images(task: Task, images: Sequence[NewImage]) -> Task:
         old = current.read_labels(record.given_labels, record.given_classes)
         labels = np.concatenate([old, [classes.index(image.label) for image in images]]).astype(np.int64)
         given = current.read_split(record.given_split)
-        side = "train" if (given != "").any() else ""  # as the others: the source said it, or said nothing
-        splits = pa.array([*given.tolist(), *[side] * len(images)], pa.string())
-        _write_facts(current.folder, ids, before, images)  # what knows too many images is cut to those that are there
+        facts = read_facts(current.folder)
+        sides = _sides(given, None if facts is None else facts.groups, images)
+        splits = pa.array([*given.tolist(), *sides], pa.string())
+        if facts is not None:  # what knows too many images is cut to those that are there
+            _write_facts(current.folder, ids, before, facts, images)
         extend_image_table(current.folder / IMAGES_FILE, _rows(ids[before:], images))
         record = replace(
             record,
@@ -68,15 +74,24 @@ def _unused(taken: Sequence[str], names: Sequence[str]) -> Iterator[str]:
         yield found
 
 
-def _write_facts(folder: Path, ids: Sequence[str], before: int, images: Sequence[NewImage]) -> None:
-    facts, small = read_facts(folder), read_small(folder)
-    if facts is None:
-        return
+def _sides(given: NDArray[np.str_], groups: NDArray[np.str_] | None, images: Sequence[NewImage]) -> list[str]:
+    """The side of each new image: that of its group where this is on one alone, else training; "" where the source said
+    nothing, so that sides are drawn, by groups where there are any.
+    """
+    if not (given != "").any():
+        return [""] * len(images)
+    known = {clean_text(image.group) for image in images} - {""} if groups is not None else set()
+    tested = {group for group in known if {*given[groups == group].tolist()} - {""} == {"test"}}
+    return ["test" if clean_text(image.group) in tested else "train" for image in images]
+
+
+def _write_facts(folder: Path, ids: Sequence[str], before: int, facts: Facts, images: Sequence[NewImage]) -> None:
+    small = read_small(folder)
     rows = np.arange(before, len(ids), dtype=np.int64)  # each is the first of its kind
     grown = Facts(
         widths=np.append(facts.widths, np.array([image.width for image in images], np.int32)),
         heights=np.append(facts.heights, np.array([image.height for image in images], np.int32)),
-        groups=np.append(facts.groups, np.full(len(images), "", dtype=np.str_)),
+        groups=np.append(facts.groups, np.array([clean_text(image.group) for image in images], dtype=np.str_)),
         same=np.append(facts.same, rows),
         alike=np.append(facts.alike, rows),
         flat=np.append(facts.flat, np.array([image.flat for image in images], np.bool_)),

@@ -96,7 +96,8 @@ def _as_files(shown: Shown) -> str | None:
         )
     st.caption(
         "Holds the weights (safetensors), the classes and the preprocessing, the result, and how to load it with timm. "
-        "No teacher is needed any more."
+        "No teacher is needed any more. Its outputs are not calibrated: `student.json` has the temperature at which "
+        "Predict shows its probabilities."
     )
     return run
 

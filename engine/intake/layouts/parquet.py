@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DamagedFileError, InvalidInputError, UnknownNameError
-from engine.intake.inventory import Columns, Found, Inventory, Item, first_line
+from engine.intake.inventory import Columns, Found, Inventory, Item, first_line, reading_one
 from engine.intake.layouts.folder_words import split_of
-from engine.intake.layouts.table import LABEL_COLUMN, NONE, column_title
-from engine.intake.layouts.table_cells import is_positive, split_words
+from engine.intake.layouts.table import LABEL_COLUMN, NONE, column_title, split_question
+from engine.intake.layouts.table_cells import group_or_none, is_positive, note_on_empty_groups, split_words
 from engine.intake.layouts.table_columns import ColumnGuess, LabelColumn, guess_columns, name_parts, one_hot_columns
 from engine.intake.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.intake.sources import Tree
@@ -101,11 +101,12 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
     labels = _Cells(first, label)
     items: list[Item] = []
     used: set[str] = set()
+    groups_said: list[str] = []
     for name, shard in shards.items():
         if shard.schema.names != first.schema.names:
             raise InvalidInputError(f"{name} has other columns than {first.name}: import them apart.")
         rows = shard.starts[-1]
-        groups = [_text(value) for value in shard.column(guess.group)] if guess.group else [""] * rows
+        groups = [clean_text(_text(value)) for value in shard.column(guess.group)] if guess.group else [""] * rows
         splits = [_text(value) for value in shard.column(guess.split)] if guess.split else [_split_of(name)] * rows
         paths = _paths(shard, guess.path, rows)
         for row in range(rows):
@@ -113,20 +114,24 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
             if identifier in used:
                 identifier = f"{name}/{row}"
             used.add(identifier)
-            items.append(Item(identifier, None, splits[row], clean_text(groups[row]) or None, (name, row)))
+            items.append(Item(identifier, None, splits[row], group_or_none(groups[row]) or None, (name, row)))
             if len(items) > found.settings.images:
                 raise InvalidInputError(
                     f"There are more than {found.settings.images:,} images: import a part, or raise the setting images."
                 )
         labels.read(shard, [item.name for item in items[-rows:]] if rows else [])
+        groups_said += groups
     said = labels.labels(found.answers)
     words = split_words(guess.split, {item.split for item in items if item.split}) if guess.split else _WORDS
     items = [Item(i.name, said.of.get(i.name), words.get(i.split or ""), i.group, i.place) for i in items]
+    decided = found.columns.split is not None
+    on_split = split_question(guess.split, words, said.count, decided=decided) if guess.split else None
     items, more = settle_validation(items)
     image = guess.path
 
     def read(item: Item) -> bytes:
-        content = shards[item.place[0]].bytes_of(image, item.place[1])
+        with reading_one(found.tree, item.place[0]):
+            content = shards[item.place[0]].bytes_of(image, item.place[1])
         if len(content) > found.settings.file_bytes:
             raise InvalidInputError(f"{item.name} has {len(content):,} bytes, more than allowed: make it smaller.")
         return content
@@ -138,11 +143,15 @@ def parquet_images(found: Found, names: Sequence[str]) -> Inventory:
         read=read,
         fingerprint=found.tree.fingerprint(),
         classes=labels.names,
-        notes=(*said.notes, *more),
+        notes=(*said.notes, *note_on_empty_groups(guess.group, groups_said), *guess.notes_on_splits, *more),
         skipped=tuple(found.tree.skipped),
         columns=Columns(guess.path, label, guess.group, guess.split),
         all_columns=(*first.schema.names, *([label] if label and label not in first.schema.names else [])),
-        questions=(*_questions(found, first, guess, label, shards), *said.questions),
+        questions=(
+            *_questions(found, first, guess, label, shards),
+            *said.questions,
+            *([on_split] if on_split is not None else []),
+        ),
         close=found.tree.close,
     )
 

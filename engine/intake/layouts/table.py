@@ -11,7 +11,16 @@ from engine.intake.encodings import TABLE_ENCODING, Encoding
 from engine.intake.inventory import Columns, Found, Inventory, Item, image_names, tree_inventory
 from engine.intake.layouts.folder_arranging import Arranged, Arranging
 from engine.intake.layouts.plain import folder_questions
-from engine.intake.layouts.table_cells import is_positive, is_split_column, split_words, tells_by_numbers
+from engine.intake.layouts.table_cells import (
+    BOOLEANS,
+    group_or_none,
+    is_bare_flag,
+    is_positive,
+    is_split_column,
+    note_on_empty_groups,
+    split_words,
+    tells_by_numbers,
+)
 from engine.intake.layouts.table_columns import FOLDERS, NO_COLUMN, ColumnGuess, guess_columns, one_hot_columns
 from engine.intake.layouts.table_labels import Labels, cell_labels, one_hot_labels
 from engine.intake.layouts.table_lookup import Lookup, Named, Resolved, folder_of, split_of_table
@@ -279,8 +288,10 @@ class _Tables:
         self, by_file: Mapping[str, list[_Row]], labels: Mapping[str, str | None], guess: ColumnGuess, label: str
     ) -> list[Item]:
         splits = self._splits(by_file, guess, labels)
-        groups = {file: _clean(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
+        said = {file: _clean(self._cell(rows[0], guess.group)) for file, rows in by_file.items()}
+        groups = {file: group_or_none(group) for file, group in said.items()}
         self._say_groups(groups, guess)
+        self.said.notes += note_on_empty_groups(guess.group, said.values())
         if label == FOLDERS and self.folders is not None:
             self.said.notes += [note for note in self.folders.notes if note not in self.said.notes]
             self.said.questions += folder_questions(self.found, self._arranging, self.folders)
@@ -353,21 +364,16 @@ class _Tables:
         unread = next((c for c in self.columns if is_split_column(c) and c not in (guess.path, guess.group)), "")
         if unread:
             self.said.notes.append(f"The column {unread!r} is called like a split, but names none: it is not used.")
+        self.said.notes += guess.notes_on_splits
         named = {file: rows[0].table_split for file, rows in by_file.items()}
         return {file: split or None for file, split in named.items()} if any(named.values()) else {}
 
     def _say_split(self, column: str, said: Mapping[str, str], count: int) -> None:
-        if not tells_by_numbers(column, said):
+        question = split_question(column, said, count, decided=self.found.columns.split is not None)
+        if question is None:
             self.said.notes.append(f"The column {column!r} says which images train and which test.")
-            return
-        meaning = ", ".join(f"{value} is {split}" for value, split in sorted(said.items()))
-        ways = (
-            Interpretation(column, f"It is a split: {meaning}", count, {"columns": {"split": column}}),
-            Interpretation("none", "It is none", count, {"columns": {"split": ""}}),
-        )
-        text = f"The column {column!r} has numbers, which may say which images train."
-        decided = self.found.columns.split is not None
-        self.said.questions.append(Question("split-column", text, ways, column, decided))
+        else:
+            self.said.questions.append(question)
 
     def _folder_splits(self, by_file: Mapping[str, list[_Row]]) -> dict[str, str | None]:
         """The splits that the images' folders say, where the named images lie on more than one side."""
@@ -389,6 +395,24 @@ def _by_file(rows: Sequence[_Row]) -> dict[str, list[_Row]]:
     for row in rows:
         found.setdefault(row.file, []).append(row)
     return found
+
+
+def split_question(column: str, said: Mapping[str, str], count: int, *, decided: bool) -> Question | None:
+    """Whether a column is a split, where its numbers or its name may mean something else. said: the split by value;
+    count: labeled images, whatever it is.
+    """
+    if tells_by_numbers(column, said):
+        text = f"The column {column!r} has numbers, which may say which images train."
+    elif is_bare_flag(column) and all(value.casefold() in BOOLEANS for value in said):
+        text = f"The column {column!r} says yes or no, which may say which images train, or something else."
+    else:
+        return None
+    meaning = ", ".join(f"{value} is {split}" for value, split in sorted(said.items()))
+    ways = (
+        Interpretation(column, f"It is a split: {meaning}", count, {"columns": {"split": column}}),
+        Interpretation("none", "It is none", count, {"columns": {"split": ""}}),
+    )
+    return Question("split-column", text, ways, column, decided)
 
 
 def _changes(label: str) -> dict[str, dict[str, str | None]]:

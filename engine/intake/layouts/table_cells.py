@@ -36,6 +36,23 @@ def is_no_label(text: str) -> bool:
     return text.casefold() in NO_LABEL_WORDS
 
 
+def group_or_none(text: str) -> str:
+    """The patient, site or other group that a cell names; "" for none, also where it says so in words: images without
+    a known patient are not all of one.
+    """
+    return "" if is_no_label(text) else text
+
+
+def note_on_empty_groups(column: str, cells: Iterable[str]) -> list[str]:
+    """What is said of the cells of a column of groups, one for each image, that say in words that they are empty."""
+    empty = [cell for cell in cells if is_no_label(cell)]
+    if not empty:
+        return []
+    words = ", ".join(repr(word) for word in list(dict.fromkeys(empty))[:3])
+    images = "1 image says" if len(empty) == 1 else f"{len(empty):,} images say"
+    return [f"Of the groups in {column!r}, {images} {words}, as programs write for an empty cell: there is none."]
+
+
 def is_number(text: str) -> bool:
     """Whether a cell is a number, as tables write it."""
     return re.fullmatch(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?", text) is not None
@@ -89,6 +106,19 @@ def _flag(column: str) -> str:
     return _split_word(column) if set(words(column)) - _OF_SPLITS else ""
 
 
+def is_bare_flag(column: str) -> bool:
+    """Whether a column of yes and no would be called by the word of a split alone, such as valid, test or train: it may
+    as well say that a row is in order, or be a class.
+    """
+    return bool(_flag(column)) and "is" not in words(column)
+
+
+def holds_most_out(column: str, cells: Sequence[str]) -> bool:
+    """Whether a column that `is_bare_flag` would test on more images than it trains on: likely it is no split."""
+    said = split_words(column, set(cells)) if is_bare_flag(column) else {}
+    return bool(said) and 2 * sum(said.get(cell) != "train" for cell in cells) > len(cells)
+
+
 def _split_word(value: str) -> str:
     found = split_of(value)
     return found[0] if found is not None and found[1] <= _OF_SPLITS else ""
@@ -129,6 +159,25 @@ def several_labels(values: Iterable[str]) -> dict[str, tuple[str, ...]]:
         lists = {v: _parts(v.split(separator)) for v in known if separator in v and v not in found}
         found.update(_borne_out(separator, lists, [v for v in known if v not in found]))
     return found
+
+
+def are_names(values: Iterable[str], lists: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether values that may be lists are likelier names of several words: nothing but spaces parts any of them, and
+    of none is each word a label by itself. lists: of `several_labels`.
+
+    Example:
+        >>> parts = ["left hand", "right hand", "left foot", "right foot", "left lower leg", "right lower leg", "skull"]
+        >>> are_names(parts, several_labels(parts))
+        True
+        >>> are_names(["car", "chair", "car chair"], several_labels(["car", "chair", "car chair"]))
+        False
+
+    """
+    alone = set(values) - set(lists)
+    several = {value: parts for value, parts in lists.items() if len(parts) > 1}
+    return bool(several) and all(
+        parts == _parts(value.split(" ")) and not alone.issuperset(parts) for value, parts in several.items()
+    )
 
 
 def _parts(pieces: Sequence[str]) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engine.errors import DamagedFileError
 from engine.intake.encodings import TABLE_ENCODING
-from engine.intake.inventory import Columns, Found, Inventory, image_names
+from engine.intake.inventory import IMAGE_SUFFIXES, Columns, Found, Inventory, image_names
 from engine.intake.layouts.folder_words import is_split_word
 from engine.intake.layouts.plain import folders
 from engine.intake.layouts.table import Part, table_inventory
@@ -80,11 +81,22 @@ def _outermost(found: Found, tables: Sequence[str], lookup: Lookup) -> list[str]
 
 def _names_images(table: Table, lookup: Lookup) -> bool:
     """Whether most of a table's rows name images that are there."""
-    sample = table.sample()
+    try:
+        sample = table.sample()
+    except DamagedFileError:
+        if _mentions_images(table):
+            raise
+        return False  # whatever it is, it is none of labels
     path = path_column(table.columns, sample, lookup.known)
     base, split = folder_of(table.name), split_of_table(table.name)
     there = len(lookup.resolve(Named(base, row[path], split) for row in sample).files) if path else 0
     return there > 0 and there >= len({row[path] for row in sample}) / 2
+
+
+def _mentions_images(table: Table) -> bool:
+    """Whether a broken table has cells that are called like images, or lines within a cell that begin so."""
+    lines = (line for row in table.sample(strict=False) for cell in row.values() for line in cell.splitlines())
+    return any(part.strip().lower().endswith(IMAGE_SUFFIXES) for line in lines for part in re.split(r'[,;\t|"]', line))
 
 
 def _one_a_folder(found: Found, naming: Sequence[str], lookup: Lookup) -> Inventory:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from engine.intake.inventory import IMAGE_SUFFIXES, Columns
 from engine.intake.layouts.table_cells import (
     BOOLEANS,
+    holds_most_out,
+    is_bare_flag,
     is_no_label,
     is_number,
     is_positive,
@@ -137,6 +139,16 @@ class ColumnGuess:
     group: str
     labels: tuple[LabelColumn, ...]  # the likeliest first; never empty
     other_groups: tuple[str, ...] = ()  # columns that look like groups, too
+    unlikely_splits: tuple[str, ...] = ()  # columns of yes and no that are called like a split, but hold most out
+
+    @property
+    def notes_on_splits(self) -> list[str]:
+        """What is said of them where no column is the split, a sentence each."""
+        return [
+            f"The column {column!r} is called like a split, but would hold most images out: it is not taken for one."
+            for column in self.unlikely_splits
+            if not self.split
+        ]
 
     @property
     def close(self) -> tuple[LabelColumn, ...]:
@@ -188,7 +200,8 @@ def guess_columns(
     filled = {c: [row[c] for row in sample if row[c]] for c in columns}
     fixed = {asked.label, asked.group, asked.split, path, *one_hot_columns(asked.label or "", columns)}
     rest = [c for c in columns if c and c not in fixed]
-    split = asked.split if asked.split is not None else _split(rest, filled)
+    unlikely = [c for c in rest if holds_most_out(c, filled[c])] if asked.split is None else []
+    split = asked.split if asked.split is not None else _split([c for c in rest if c not in unlikely], filled)
     rest = [c for c in rest if c != split]
     may_be_labels = [c for c in columns if c in rest or (c and c == asked.label)]
     if "x" in map(joined_name, columns):
@@ -198,7 +211,8 @@ def guess_columns(
     free = [c for c in rest if c != label and c not in one_hot_columns(label, columns)]
     groups = _groups(free, filled, sample, label)
     group = asked.group if asked.group is not None else next(iter(groups), "")
-    return ColumnGuess(path, split, group, labels, tuple(c for c in groups if c != group))
+    other_groups = tuple(c for c in groups if c != group)
+    return ColumnGuess(path, split, group, labels, other_groups, tuple(c for c in unlikely if c != label))
 
 
 def _split(rest: Sequence[str], filled: Mapping[str, Sequence[str]]) -> str:
@@ -333,7 +347,8 @@ def _one_hot(rest: Sequence[str], sample: Sequence[Mapping[str, str]]) -> tuple[
     binary = [c for c in rest if "," not in c and _is_binary([row[c] for row in sample])]
     binary = [c for c in binary if _name_score(c) < _NAMED and not is_split_column(c)]
     usual = [c for c in binary if _name_score(c) > _NAMED_OTHERWISE]  # a class may be called Box, too
-    columns, share = max(((of, _share_of_one(of, sample)) for of in (usual, binary)), key=lambda pair: pair[1])
+    fewer = [c for c in usual if not is_bare_flag(c)]  # or train, beside car and bus, while valid says something else
+    columns, share = max(((of, _share_of_one(of, sample)) for of in (usual, binary, fewer)), key=lambda pair: pair[1])
     return (tuple(columns), share) if len(columns) > 2 or (len(columns) == 2 and share == 1) else ((), 0.0)
 
 

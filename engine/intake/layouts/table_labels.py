@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.intake.layouts.table_cells import is_no_label, several_labels
+from engine.intake.layouts.table_cells import are_names, is_no_label, several_labels
 from engine.tasks.names import clean_text
 from engine.tasks.questions import Question, answered
 
@@ -46,16 +46,20 @@ def cell_labels(column: str, texts: Mapping[str, Sequence[str]], answers: Mappin
     """
     values = dict.fromkeys(text for found in texts.values() for text in found)
     empty = [value for value in values if is_no_label(value)]
-    lists = several_labels(value for value in values if value not in empty)
+    filled = [value for value in values if value not in empty]
+    lists = several_labels(filled)
+    names = are_names(filled, lists)
+    usual = "name" if names else "single"
 
     def labels(no_label: str, several: str) -> dict[str, str | None]:
         dropped = set(empty) if no_label == "empty" else set()
-        return {file: _label(_parts(found, dropped, lists), several) for file, found in texts.items()}
+        known = {} if several == "name" else lists
+        return {file: _label(_parts(found, dropped, known), several) for file, found in texts.items()}
 
     def count(no_label: str, several: str) -> int:
         return Labels(labels(no_label, several)).count
 
-    no_label, several = answers.get(NO_LABEL, "empty"), answers.get(SEVERAL, "single")
+    no_label, several = answers.get(NO_LABEL, "empty"), answers.get(SEVERAL, usual)
     questions = []
     if empty:
         words = ", ".join(repr(value) for value in empty[:3])
@@ -67,17 +71,28 @@ def cell_labels(column: str, texts: Mapping[str, Sequence[str]], answers: Mappin
         questions.append(answered(answers, NO_LABEL, text, titles, "empty"))
     many = [file for file, found in texts.items() if len(_parts(found, set(empty), lists)) > 1]
     if many:
-        shown = " and ".join(repr(text[:60]) for text in texts[many[0]][:2])
-        text = (
-            f"{len(many):,} images have several labels in {column!r}, such as {shown}. That is not supported yet: "
-            "choose a column that has one label an image, or go on with the other images."
-        )
         titles = {
             "single": ("Images with several labels have none", count(no_label, "single")),
             "combined": ("Each combination is a class of its own", count(no_label, "combined")),
         }
-        questions.append(answered(answers, SEVERAL, text, titles, "single"))
+        if any(len(parts) > 1 for parts in lists.values()):  # and not only images in several rows
+            name = {"name": ("Each text is one class, as it is written", count(no_label, "name"))}
+            titles = {**name, **titles} if names else {**titles, **name}
+        questions.append(answered(answers, SEVERAL, _several_text(column, texts, many, names), titles, usual))
     return Labels(labels(no_label, several), questions=tuple(questions))
+
+
+def _several_text(column: str, texts: Mapping[str, Sequence[str]], many: Sequence[str], names: bool) -> str:
+    shown = " and ".join(repr(text[:60]) for text in texts[many[0]][:2])
+    if names:
+        return (
+            f"{len(many):,} images have texts of several words in {column!r}, such as {shown}: one class each, or "
+            "several labels, which is not supported yet."
+        )
+    return (
+        f"{len(many):,} images have several labels in {column!r}, such as {shown}. That is not supported yet: choose a "
+        "column that has one label an image, or go on with the other images."
+    )
 
 
 def _parts(texts: Sequence[str], dropped: set[str], lists: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -55,10 +55,12 @@ def open_archive(path: Path, settings: ImportSettings, encoding: str = "") -> Tr
         if start.startswith(magic):
             raise InvalidInputError(f"{path.name} is a {name} archive, which is not read: pack it as ZIP instead.")
     try:
-        if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")) or zipfile.is_zipfile(path):
+        if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
             return ZipTree(path, settings, encoding)
         if start.startswith((b"\x1f\x8b", b"BZh")) or start[257:262] == b"ustar":
             return TarTree(path, settings, encoding)
+        if zipfile.is_zipfile(path):  # by its end, as of one behind a program; a TAR may end in a ZIP that it holds
+            return ZipTree(path, settings, encoding)
     except OSError as error:
         if error.errno:
             raise storage_error(error, path) from error
@@ -132,7 +134,9 @@ class _ArchiveTree(Tree):
         self.files = {}
         self._entries: dict[str, Any] = {}
         self._again: dict[str, list[Any]] = {}  # further entries of a name
-        self._limits = _Limits(self.title, path.stat().st_size, settings)
+        about = path.stat()
+        self._modified = about.st_mtime_ns
+        self._limits = _Limits(self.title, about.st_size, settings)
 
     def _take(self, name: str, size: int, entry: Any) -> None:
         plain = _normal(name)
@@ -198,6 +202,10 @@ class ZipTree(_ArchiveTree):
 
     def _same(self, first: zipfile.ZipInfo, second: zipfile.ZipInfo) -> bool:
         return (first.CRC, first.file_size) == (second.CRC, second.file_size)  # checked when an entry is read
+
+    def changed(self, name: str) -> int:
+        """The checksum of its content."""
+        return int(self._entries[name].CRC)
 
     def _add(self, info: zipfile.ZipInfo, name: str, settings: ImportSettings) -> None:
         _check_name(self.title, name)
@@ -328,6 +336,10 @@ class TarTree(_ArchiveTree):
 
     def _same(self, first: tarfile.TarInfo, second: tarfile.TarInfo) -> bool:
         return self._digests[first.offset] == self._digests[second.offset]
+
+    def changed(self, name: str) -> int:
+        """When the archive was changed, ns since 1970: its entries have no checksums."""
+        return self._modified
 
     def _digest(self, member: tarfile.TarInfo) -> bytes:
         file = self._tar.extractfile(member)

@@ -34,6 +34,8 @@ class FolderTree(Tree):
         self._settings = settings
         self._in_place = allowed_root(self.folder, settings) is not None
         self._led_to: dict[str, Path] = {}  # where allowed links lead, which nobody can change any more
+        self._modified: dict[str, int] = {}  # when each file was changed, ns, by the file system's name
+        self._identity = self._stamp()
         found = self._without_written_links(self._without_blobs(self._walk()))
         self._real = self._composed([name for name, _ in found], encoding)
         self._shown = {real: shown for shown, real in self._real.items()}
@@ -125,7 +127,23 @@ class FolderTree(Tree):
         if not stat.S_ISREG(about.st_mode):
             self.skipped.append(Skipped(name, "is no regular file"))
             return None
+        self._modified[name] = about.st_mtime_ns
         return about.st_size
+
+    def changed(self, name: str) -> int:
+        """When it was changed, ns since 1970."""
+        return self._modified.get(self._real.get(name, name), 0)
+
+    def is_there(self) -> bool:
+        """Whether the same folder is at its path: not after it was moved, or the disk or share that holds it went."""
+        return self._identity is None or self._stamp() == self._identity
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            about = os.stat(self.folder)
+        except OSError:
+            return None
+        return about.st_dev, about.st_ino
 
     def open(self, name: str) -> IO[bytes]:
         """One file. Raises StorageError if it cannot be opened."""

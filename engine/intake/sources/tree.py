@@ -59,11 +59,19 @@ class Tree(ABC):
             raise InvalidInputError(f"{name} has more than the {limit:,} bytes allowed: make it smaller.")
         return content
 
+    def changed(self, name: str) -> int:
+        """A number that tells a file from what had its name and size before: when it was changed, or a checksum."""
+        return 0
+
+    def is_there(self) -> bool:
+        """Whether the source is still where it was found, so that what cannot be read is a matter of one file."""
+        return True
+
     def fingerprint(self) -> str:
-        """A hash of names and sizes: an import is taken up again only on the same files."""
+        """A hash of names, sizes and changes: an import is taken up again only on the same files."""
         digest = hashlib.sha256()
         for name, size in self.files.items():
-            digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+            digest.update(f"{name}\0{size}\0{self.changed(name)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]
 
     def close(self) -> None:

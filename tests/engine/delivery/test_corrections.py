@@ -51,6 +51,36 @@ def test_corrections_label_what_the_task_has_and_add_what_it_has_not(home, task,
     assert send_back(home, now, str(source), {"new.jpg": "cat"}).relabeled == 1  # it is the task's by now
 
 
+def scans(*places):
+    """Two images of each class of some patients; places: folder and patient."""
+    names = [(folder, c, patient, i) for folder, patient in places for c in "ab" for i in "01"]
+    return {f"{f}{c}/{p}-{i}.dcm": made.dicom(number, patient=p) for number, (f, c, p, i) in enumerate(names)}
+
+
+PARTED = scans(("train/", "P1"), ("train/", "P2"), ("test/", "P3"))
+DRAWN = scans(*(("", f"P{number}") for number in range(1, 6)))
+
+
+@pytest.mark.parametrize("files", [PARTED, DRAWN], ids=["given", "drawn"])
+def test_new_images_of_a_patient_stay_on_the_side_of_that_patient(home, decoders, tmp_path, files):
+    task = import_images(home, request_for(str(made.put(tmp_path / "scans", files))), decoders=decoders)
+    group_of = dict(zip(task.images.image_ids, checked(task).facts.groups.tolist(), strict=True))
+    tested = task.images.image_ids[int(task.splits.tolist().index("test"))]
+    patients = {"seen.dcm": tested.rpartition("/")[2].split("-")[0], "new.dcm": "P9", "none.dcm": ""}
+    found = {name: made.dicom(1000 + i, patient=patient) for i, (name, patient) in enumerate(patients.items())}
+    send_back(home, task, str(made.put(tmp_path / "found", found)), {"seen.dcm": "a", "new.dcm": "b", "none.dcm": "a"})
+    now = open_task(home, "scans")
+    grown = dict(zip(now.images.image_ids, checked(now).facts.groups.tolist(), strict=True))
+    assert grown["seen.dcm"] == group_of[tested]
+    assert grown["new.dcm"] not in ("", *group_of.values())
+    assert grown["none.dcm"] == ""
+    sides = dict(zip(grown, now.splits.tolist(), strict=True))
+    for patient in {*grown.values()} - {""}:
+        assert len({sides[name] for name, group in grown.items() if group == patient}) == 1
+    if files is PARTED:
+        assert [sides[name] for name in patients] == ["test", "train", "train"]
+
+
 def test_a_task_is_whole_when_growing_is_stopped_half_way(home, task, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

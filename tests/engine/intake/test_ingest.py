@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -9,7 +10,15 @@ import numpy as np
 import pytest
 
 from engine import jobs
-from engine.errors import BusyError, CancelledError, DamagedFileError, InvalidInputError, UnknownNameError
+from engine.errors import (
+    BusyError,
+    CancelledError,
+    DamagedFileError,
+    FullDiskError,
+    InvalidInputError,
+    StorageError,
+    UnknownNameError,
+)
 from engine.handlers import HANDLERS
 from engine.images.decoder import Decoder, Decoders
 from engine.images.reading import Reading
@@ -17,18 +26,21 @@ from engine.intake import (
     ARCHIVE_SUFFIXES,
     SINGLE_TABLES,
     ImportRequest,
+    check_allowed,
     import_images,
     ingest,
     keep_upload,
+    preview,
     request_for,
     request_import,
 )
 from engine.intake.import_job import offered_sources
+from engine.intake.sources import folder as folder_tree
 from engine.intake.uploads import upload_path
 from engine.jobs import FileLock
 from engine.review import checked, open_task
 from engine.settings import ImportSettings, import_settings
-from engine.tasks import bundled_names, image_table, task_names
+from engine.tasks import bundled_names, given_labels, image_table, task_names
 from tests.engine.intake import made_sources as made
 from tests.engine.intake.proposing import propose
 
@@ -136,6 +148,111 @@ def test_changed_sources_are_not_taken_up_halfway(home, decoders, pets, monkeypa
     assert len(import_images(home, request, decoders=decoders).images) == 17
 
 
+def test_a_table_elsewhere_that_was_mended_is_not_taken_up_halfway(home, decoders, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest, "PART_IMAGES", 3)
+    pictures = made.put(tmp_path / "pics", {f"{i}.jpg": made.jpg(i) for i in range(10)})
+    rows = [[f"{i}.jpg", "ab"[i % 2]] for i in range(10)]
+    wrong = [[name, "ba"["ab".index(label)]] for name, label in reversed(rows)]
+    table = made.put(tmp_path / "tab", {"labels.csv": made.table([["image", "label"], *wrong])}) / "labels.csv"
+    request = ImportRequest(source=str(table), title="mine", images=str(pictures))
+    with pytest.raises(StoppedError):
+        import_images(home, request, decoders=decoders, progress=stopping_at(7))
+    table.write_text(made.table([["image", "label"], *rows]))
+    task = import_images(home, request, decoders=decoders)
+    assert list(zip(task.images.image_ids, given_labels(task), strict=True)) == [tuple(row) for row in rows]
+
+
+def test_images_that_changed_but_for_their_size_are_not_taken_up_halfway(home, decoders, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest, "PART_IMAGES", 4)
+    plain = {f"{c}/{i}.bmp": made.encoded(made.picture(9 * ord(c) + i), "BMP") for c in "ab" for i in range(4)}
+    folder = made.put(tmp_path / "x", plain)
+    request = ImportRequest(source=str(folder), title="mine")
+    with pytest.raises(StoppedError):
+        import_images(home, request, decoders=decoders, progress=stopping_at(6))
+    name = "a/0.bmp"
+    (folder / name).write_bytes(made.encoded(made.picture(5000), "BMP"))
+    os.utime(folder / name, ns=(1, 1))  # of another time, however coarse the file system's are
+    task = import_images(home, request, decoders=decoders)
+    assert np.array_equal(next(task.images.decoded([0])), made.picture(5000))
+
+
+def moved_away(folder, at):
+    def progress(done, total, stage):
+        if done >= at and folder.exists():
+            folder.rename(folder.with_name("away"))
+
+    return progress
+
+
+def test_an_import_whose_source_goes_away_stops_and_goes_on_when_it_is_back(home, decoders, pets, monkeypatch):
+    monkeypatch.setattr(ingest, "PART_IMAGES", 4)
+    request = ImportRequest(source=str(pets), title="mine")
+    with pytest.raises(StorageError, match=r"pets went away while .* was read .*: bring back the disk or share"):
+        import_images(home, request, decoders=decoders, progress=moved_away(pets, 5))
+    assert own(home) == []
+    pets.with_name("away").rename(pets)
+    told = []
+    task = import_images(
+        home, request, decoders=decoders, progress=lambda done, total, stage: told.append((done, stage))
+    )
+    assert not any(0 < done < 4 for done, _ in told)
+    assert len(task.images) == 16
+    assert checked(task).about.unreadable_count == 0
+    assert not list(home.imports.iterdir())
+
+
+def test_a_source_read_in_place_that_goes_away_stops_the_import_as_well(home, decoders, pets, tmp_path):
+    settings_of(home, roots=[str(tmp_path)])
+    with pytest.raises(StorageError, match="went away"):
+        import_images(
+            home, ImportRequest(source=str(pets), title="mine"), decoders=decoders, progress=moved_away(pets, 5)
+        )
+
+
+def test_a_disk_that_fails_stops_the_import(home, decoders, pets, monkeypatch):
+    def failing(path):
+        if path.name == "7.jpg":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return plain(path)
+
+    plain = folder_tree.open_file
+    monkeypatch.setattr(folder_tree, "open_file", failing)
+    with pytest.raises(StorageError, match=r"went away while cat/7\.jpg was read \(Stale file handle\)"):
+        import_images(home, ImportRequest(source=str(pets), title="mine"), decoders=decoders)
+
+
+def test_a_single_file_that_is_gone_is_left_out_and_named(home, decoders, pets):
+    def remove(done, total, stage):
+        if total:  # the images were found
+            (pets / "dog" / "7.jpg").unlink(missing_ok=True)
+
+    task = import_images(home, ImportRequest(source=str(pets), title="mine"), decoders=decoders, progress=remove)
+    assert [name for name, _ in checked(task).about.unreadable] == ["dog/7.jpg"]
+
+
+def test_a_full_disk_leaves_what_is_done_so_that_the_import_goes_on(home, decoders, pets, monkeypatch):
+    monkeypatch.setattr(ingest, "PART_IMAGES", 4)
+    request = ImportRequest(source=str(pets), title="mine")
+    plain, full = ingest.replacing, [True]
+
+    def replacing(path, **rest):
+        if full[0] and path.name == "part-00002.parquet":
+            raise FullDiskError("No space left while writing it: free some.", path, 1000)
+        return plain(path, **rest)
+
+    monkeypatch.setattr(ingest, "replacing", replacing)
+    with pytest.raises(FullDiskError):
+        import_images(home, request, decoders=decoders)
+    full[0], told = False, []
+    task = import_images(
+        home, request, decoders=decoders, progress=lambda done, total, stage: told.append((done, stage))
+    )
+    assert (8, "Reading the images") in told
+    assert not any(0 < done < 8 for done, _ in told)
+    assert len(task.images) == 16
+    assert not list(home.imports.iterdir())
+
+
 def test_what_was_left_of_old_imports_is_removed(home, bring, pets):
     old = home.imports / "0123456789abcdef"
     old.mkdir(parents=True)
@@ -147,7 +264,7 @@ def test_what_was_left_of_old_imports_is_removed(home, bring, pets):
 def test_the_same_import_twice_at_once_is_refused(home, decoders, pets):
     request = ingest.with_name(ImportRequest(source=str(pets), title="mine"))
     found = propose(home, str(pets))
-    key = ingest.canonical_hash([ingest.request_as_json(request), found.fingerprint], 16)
+    key = ingest._key(request, found)
     with FileLock(home, f"import-{key}"), pytest.raises(BusyError, match="under way"):
         import_images(home, request, decoders=decoders)
 
@@ -200,6 +317,31 @@ def test_outside_of_the_roots_the_app_imports_nothing(home, pets, tmp_path):
     for path in (pets, tmp_path / "allowed" / "way-out", tmp_path / "allowed" / ".." / "pets", "/etc", "\0"):
         with pytest.raises(InvalidInputError, match="lies in no folder that this server may import from"):
             request_import(home, ImportRequest(source=str(path), title="mine"))
+
+
+def test_what_is_read_is_what_was_checked_of_a_path_with_a_home(home, pets, tmp_path, monkeypatch):
+    """A folder called ~ or ~somebody in a root is allowed, and whose home that may be is not."""
+    (tmp_path / "root" / "~").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "root")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings_of(home, roots=[str(tmp_path / "root")])
+    for ask in (request_import, preview):
+        with pytest.raises(InvalidInputError, match="lies in no folder that this server may import from"):
+            ask(home, ImportRequest(source="~/pets", title="mine"))
+    with pytest.raises(InvalidInputError, match="lies in no folder"):
+        check_allowed(home, "~/pets")
+    settings_of(home, roots=[str(tmp_path)])
+    assert check_allowed(home, "~/pets") == pets
+    job = request_import(home, ImportRequest(source="~/pets", title="mine"))
+    assert job.spec["source"] == str(pets)
+    assert preview(home, ImportRequest(source="~/pets", title="mine"), samples=1).images == 16
+
+
+def test_an_unknown_patient_is_no_group(bring, tmp_path):
+    folder = made.put(
+        tmp_path / "x", {f"{c}/{i}.dcm": made.dicom(i + 9 * ord(c), patient="NA") for c in "ab" for i in (1, 2)}
+    )
+    assert set(checked(bring(folder)).facts.groups.tolist()) == {""}
 
 
 def test_links_that_lead_out_are_skipped(bring, pets, tmp_path):

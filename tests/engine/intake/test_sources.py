@@ -1,5 +1,6 @@
 """Folders and archives as trees of files: links, names that are there twice, and images that are none by name."""
 
+import errno
 import io
 import os
 import tarfile
@@ -8,7 +9,7 @@ import zipfile
 
 import pytest
 
-from engine.errors import InvalidInputError
+from engine.errors import DamagedFileError, InvalidInputError, StorageError
 from engine.intake import keep_upload
 from engine.intake.discovery import inventory_of
 from engine.intake.inventory import Columns, image_names
@@ -114,3 +115,40 @@ def test_dropped_files_of_one_name_keep_their_folder(home):
         *[("cat/1.jpg", "cat"), ("cat/1 (2).jpg", "cat"), ("cat/2", "cat")],
         *[("dog/1.jpg", "dog"), ("dog/1 (2).jpg", "dog"), ("dog/2", "dog"), ("dog/2 (2)", "dog")],
     ]
+
+
+def test_a_tar_that_ends_in_a_zip_is_a_tar(tmp_path):
+    workbook = made.zipped(tmp_path / "notes.xlsx", {"xl/workbook.xml": "<x/>"}).read_bytes()
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        for name, content in {**made.classes_of(3), "notes.xlsx": workbook}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    assert {item.name for item in find(tmp_path / "set.tar").items} == set(made.classes_of(3))
+
+
+def test_an_archive_whose_disk_goes_away_is_told_from_a_damaged_one(tmp_path, monkeypatch):
+    def refused_with(error):
+        found = find(made.zipped(tmp_path / "set.zip", made.classes_of(3)))
+        monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: (_ for _ in ()).throw(error))
+        try:
+            found.read(found.items[0])
+        finally:
+            monkeypatch.undo()
+
+    with pytest.raises(StorageError, match=r"set\.zip went away while cat/0\.jpg was read \(Input/output error\)"):
+        refused_with(OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(DamagedFileError, match="is a damaged archive"):
+        refused_with(zipfile.BadZipFile("Bad CRC-32"))
+
+
+def test_what_a_source_is_taken_up_again_by_changes_with_its_content(tmp_path):
+    folder = made.put(tmp_path / "set", made.classes_of(3))
+    before = find(folder).fingerprint
+    assert find(folder).fingerprint == before
+    os.utime(folder / "cat" / "0.jpg", ns=(1, 1))
+    assert find(folder).fingerprint != before
+    packed = [
+        find(made.zipped(tmp_path / "x.zip", {"a/0.jpg": JPEG + x, "b/0.jpg": JPEG})).fingerprint for x in (b"1", b"2")
+    ]
+    assert packed[0] != packed[1]

@@ -1,4 +1,4 @@
-"""What tables of images say: which column is what, which file a cell means, labels, groups and split."""
+"""What tables of images say: which column is what, which file a cell means, groups and split."""
 
 from collections import Counter
 
@@ -10,47 +10,13 @@ from engine.errors import DamagedFileError, UnknownNameError
 from engine.images.reading import Reading
 from engine.intake.discovery import inventory_of
 from engine.intake.inventory import Columns
-from engine.intake.layouts.table_cells import several_labels, split_words
+from engine.intake.layouts.table_cells import split_words
 from engine.intake.layouts.table_columns import guess_columns
 from engine.intake.layouts.table_lookup import Lookup, Named
 from engine.intake.previews import _preview
 from engine.settings import ImportSettings
 from engine.tasks.questions import undecided
-from tests.engine.intake import made_sources as made
-
-PICTURE = made.jpg(0, (8, 8))  # nothing is decoded here
-
-
-@pytest.fixture
-def seen(tmp_path):
-    """What a folder of files holds: names of images, or names of tables with their rows."""
-
-    def call(files, source="", columns=None, **answers):
-        written = {
-            name: PICTURE if content is None else content if isinstance(content, str) else made.table(content)
-            for name, content in files.items()
-        }
-        folder = made.put(tmp_path / "data", written)
-        return inventory_of(folder / source, None, True, columns or Columns(), ImportSettings(), answers)
-
-    return call
-
-
-def pictures(count, start="", suffix=".jpg"):
-    return {f"{start}{i:03d}{suffix}": None for i in range(count)}
-
-
-def labels(found):
-    return Counter(item.label for item in found.items)
-
-
-def splits(found):
-    return {split: sorted(i.name for i in found.items if i.split == split) for split in ("train", "test", None)}
-
-
-def asked(found):
-    return {question.key: question.chosen for question in undecided(found.questions)}
-
+from tests.engine.intake.tables_seen import PICTURE, asked, labels, pictures, splits
 
 # Which column is the label
 
@@ -113,6 +79,22 @@ def test_groups_are_guessed_and_mentioned(seen):
     assert {item.group for item in found.items} == {"t0", "t1", "t2", "t3"}
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_patient_that_is_not_known_is_no_group(seen, tmp_path, kind):
+    patients = ["NA" if i < 7 else "None" if i == 7 else f"p{i // 2}" for i in range(14)]
+    if kind == "csv":
+        rows = [[f"{i:03d}.jpg", "ab"[i % 2], patient] for i, patient in enumerate(patients)]
+        found = seen({**pictures(14), "l.csv": [["image", "label", "patient"], *rows]})
+    else:
+        images = [{"bytes": PICTURE, "path": f"{i}.jpg"} for i in range(14)]
+        cells = {"image": images, "label": ["a", "b"] * 7, "patient": patients}
+        pq.write_table(pa.table(cells), tmp_path / "x.parquet")
+        found = inventory_of(tmp_path / "x.parquet", None, True, Columns(), ImportSettings(), {})
+    assert Counter(item.group for item in found.items) == {None: 8, "p4": 2, "p5": 2, "p6": 2}
+    note = "Of the groups in 'patient', 8 images say 'NA', 'None', as programs write for an empty cell: there is none."
+    assert note in found.notes
+
+
 def test_a_group_that_is_the_label_in_other_words_is_none():
     rows = [["cat", "plate 1"], ["dog", "plate 2"]]
     assert guessed(["file", "label", "plate"], *rows).group == ""
@@ -154,96 +136,6 @@ def test_findings_of_which_an_image_has_several_are_asked_about(seen):
     found = seen({**pictures(20), "list.csv": rows})
     assert found.columns.label == "Edema,Mass,Nodule"
     assert asked(found) == {"label-column": "Edema,Mass,Nodule"}
-
-
-# Cells
-
-
-def test_several_labels_in_a_cell_are_never_classes_by_default(seen):
-    rows = [["f", "labels"], *([f"{i:03d}.jpg", ("cat", "dog", "cat dog", "air cat")[i % 4]] for i in range(12))]
-    found = seen({**pictures(12), "l.csv": rows})
-    assert labels(found) == {"cat": 3, "dog": 3, None: 6}
-    (question,) = found.questions
-    assert "not supported yet: choose a column" in question.text
-    assert {one.key: one.labeled_images for one in question.interpretations} == {"single": 6, "combined": 12}
-    combined = seen({**pictures(12), "l.csv": rows}, **{"several-labels": "combined"})
-    assert labels(combined) == {"cat": 3, "dog": 3, "cat + dog": 3, "air + cat": 3}
-
-
-@pytest.mark.parametrize(
-    ("values", "lists"),
-    [
-        (["cat|dog", "bird"], {"cat|dog": ("cat", "dog")}),
-        (["[0, 1]", "[2]", "[]"], {"[0, 1]": ("0", "1"), "[2]": ("2",), "[]": ()}),
-        (["['cat', 'dog']"], {"['cat', 'dog']": ("cat", "dog")}),
-        (["air hockey", "ice hockey", "archery"], {}),
-        (["hockey", "air hockey"], {}),
-        (["Sparrow, House", "Sparrow, Tree", "Crow"], {}),
-        (["a,b", "b,c", "a,c"], {"a,b": ("a", "b"), "b,c": ("b", "c"), "a,c": ("a", "c")}),
-        (["Quercus robur", "Quercus rubra", "Acer rubrum"], {}),
-        (["HPV+", "HPV-", "C++", "1/2"], {}),
-    ],
-)
-def test_lists_of_labels_and_names_of_several_words(values, lists):
-    assert several_labels(values) == lists
-
-
-def test_tags_are_lists_by_their_many_combinations():
-    few = [
-        "clear primary",
-        "haze primary",
-        "clear primary water",
-        "cloudy",
-        "haze road",
-        "clear road water",
-        "haze mine",
-    ]
-    assert set(several_labels(few)) == set(few) - {"cloudy"}
-    words = ["haze", "clear", "primary", "water", "road"]
-    tags = [f"{a} {b}" for i, a in enumerate(words) for b in words[i + 1 :]] + [
-        "haze primary water",
-        "clear road water",
-    ]
-    assert set(several_labels(tags)) == set(tags)
-
-
-def test_an_image_in_two_rows_with_two_labels_has_several(seen):
-    rows = [
-        ["f", "label"],
-        *([f"{i % 8:03d}.jpg", "ab"[(i + i // 8) % 2] if i % 8 < 2 else "ab"[i % 2]] for i in range(16)),
-    ]
-    found = seen({**pictures(8), "boxes.csv": rows})
-    assert labels(found) == {"a": 3, "b": 3, None: 2}
-    assert "several-labels" in asked(found)
-
-
-@pytest.mark.parametrize("word", ["NA", "NaN", "null", "None", "N/A", "#N/A", "<NA>"])
-def test_words_for_an_empty_cell_are_no_class_unless_one_says_so(seen, word):
-    rows = [["f", "label"], *([f"{i:03d}.jpg", ("cat", "dog", word)[i % 3]] for i in range(12))]
-    found = seen({**pictures(12), "l.csv": rows})
-    assert labels(found) == {"cat": 4, "dog": 4, None: 4}
-    assert asked(found) == {"no-label-words": "empty"}
-    assert labels(seen({**pictures(12), "l.csv": rows}, **{"no-label-words": "class"})) == {"cat": 4, "dog": 4, word: 4}
-
-
-def test_a_table_without_a_header(seen):
-    rows = [[f"{i:03d}.jpg", "ab"[i % 2]] for i in range(8)]
-    found = seen({**pictures(8), "l.csv": rows})
-    assert labels(found) == {"a": 4, "b": 4}
-    assert "l.csv has no header: its first row names an image." in found.notes
-    stems = [[f"{i:03d}", "ab"[i % 2]] for i in range(8)]
-    assert labels(seen({**pictures(8), "l.csv": stems})) == {"a": 4, "b": 4}
-
-
-def test_a_header_is_one_even_if_an_image_is_called_so(seen):
-    rows = [["image", "label"], *([f"{i:03d}", "ab"[i % 2]] for i in range(8))]
-    assert labels(seen({**pictures(8), "image.jpg": None, "l.csv": rows})) == {"a": 4, "b": 4}
-
-
-def test_an_answer_that_is_none_decides_nothing(seen):
-    rows = [["f", "tone", "shade"], *([f"{i:03d}.jpg", "ab"[i % 2], "xyz"[i % 3]] for i in range(12))]
-    found = seen({**pictures(12), "l.csv": rows}, **{"label-column": "tnoe"})
-    assert asked(found) == {"label-column": "tone"}
 
 
 # Which file a cell means
@@ -344,6 +236,40 @@ def test_numbers_that_may_be_a_split_are_asked_about(seen):
     assert splits(found)["test"] == [f"{i:03d}.jpg" for i in range(8, 12)]
     assert asked(found) == {"split-column": "split"}
     assert splits(seen({**pictures(12), "l.csv": rows}, columns=Columns(split="")))["test"] == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("column", ["valid", "test"])
+def test_yes_and_no_that_may_be_a_split_are_asked_about(seen, tmp_path, kind, column):
+    def found_with(held_out, **fields):
+        said = ["yes" if i in held_out else "no" for i in range(12)]
+        if kind == "csv":
+            rows = [["f", "label", column], *([f"{i:03d}.jpg", "ab"[i % 2], said[i]] for i in range(12))]
+            return seen({**pictures(12), "l.csv": rows}, **fields)
+        images = [{"bytes": PICTURE, "path": f"{i:03d}.jpg"} for i in range(12)]
+        pq.write_table(pa.table({"image": images, "label": ["a", "b"] * 6, column: said}), tmp_path / "x.parquet")
+        return inventory_of(
+            tmp_path / "x.parquet", None, True, fields.get("columns") or Columns(), ImportSettings(), {}
+        )
+
+    few = found_with((2, 5, 9))
+    assert splits(few)["test"] == ["002.jpg", "005.jpg", "009.jpg"]
+    assert asked(few) == {"split-column": column}
+    assert splits(found_with((2, 5, 9), columns=Columns(split="")))["test"] == []
+    most = found_with(set(range(12)) - {3})  # which rows are in order, rather
+    assert splits(most)["test"] == []
+    assert not undecided(most.questions)
+    note = f"The column {column!r} is called like a split, but would hold most images out: it is not taken for one."
+    assert note in most.notes
+    assert len(splits(found_with(set(range(12)) - {3}, columns=Columns(split=column)))["test"]) == 11
+
+
+def test_a_class_that_is_called_like_a_split_is_one_of_one_hot_columns():
+    rows = [["1", "0", "0"], ["0", "1", "0"], ["0", "0", "1"]]
+    found = guessed(["file", "bus", "car", "train"], *rows)
+    assert (found.labels[0].column, found.split) == ("bus,car,train", "")
+    found = guessed(["file", "bus", "car", "valid"], ["1", "0", "1"], ["0", "1", "1"], ["1", "0", "0"], ["0", "1", "1"])
+    assert (found.labels[0].column, found.split) == ("bus,car", "")
 
 
 def test_a_table_that_says_no_split_leaves_that_of_the_folders(seen):

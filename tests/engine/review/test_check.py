@@ -200,6 +200,7 @@ def test_imbalance_and_spellings():
     assert merged.classes == ("Cat", "dog")
     assert (merged.labels == 0).sum() == 54
     assert found(merged, "imbalance") is None
+    assert found(merged, "empty-classes") is None  # its images are of the first spelling now
 
 
 @pytest.mark.parametrize(
