@@ -128,9 +128,9 @@ class Predicting:
     def pieces(self, begin: Callable[[str], int] = lambda fingerprint: 0) -> Iterator[Piece]:
         """The rows of all images, in the order of the source, some at a time.
 
-        begin(fingerprint) says how many of the first images are done already, of a source whose files' names, sizes and changes
-        have this hash. Raises WorkbenchError with what is wrong with the source. Whichever way it ends, no process is
-        left.
+        begin(fingerprint) says how many of the first images are done already, of a source whose files' names, sizes and
+        changes have this hash. Raises WorkbenchError with what is wrong with the source. Whichever way it ends, no
+        process is left.
         """
         settings = import_settings(self.workspace)
         self.progress(0, 0, FINDING)
