@@ -96,12 +96,3 @@ def task_key(task: Task) -> str:
         key = last.key if last is not None and grown else f"{task.name} {content}"
         last = seen[task.name] = _SeenTask(key, content, len(checksums), canonical_hash(checksums))
     return last.key
-
-
-def same_images(task: Task, other: Task) -> bool:
-    """Whether each row is the same image in both, as far as both have it. Raises DamagedFileError."""
-    if task.images.content_hash == other.images.content_hash:
-        return True
-    first, second = task.images.checksums, other.images.checksums
-    shared = min(len(first), len(second))
-    return first[:shared] == second[:shared]

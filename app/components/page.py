@@ -69,9 +69,12 @@ def _required(get: Callable[[], Task | None]) -> Task:
     return task
 
 
-def renew_if_replaced(task: Task) -> None:
-    """In a fragment, which reruns without its page: draw the whole page if another task has this name by now."""
-    if not drafts.same_images(task, state.open_labels(task.name)):
+def renew_if_replaced(task: Task, key: str) -> None:
+    """In a fragment, which reruns without its page: draw the whole page if another task has this name by now.
+
+    key: the `drafts.task_key` that the task had when the page was drawn; its files may be those of the other one.
+    """
+    if drafts.task_key(state.open_labels(task.name)) != key:
         st.rerun()
 
 

@@ -5,7 +5,7 @@ work: what it says of new images, and what people say of that.
 from engine.delivery.as_teacher import add_as_teacher, request_as_teacher, teacher_of
 from engine.delivery.calibration import Calibration, HeldOut, Reliability, SetRule, calibration_of, run_calibration
 from engine.delivery.camtrap import camtrap_observations
-from engine.delivery.corrections import send_back
+from engine.delivery.corrections import SentBack, send_back
 from engine.delivery.export import export_student, student_archive
 from engine.delivery.finished import TaskStudent, finished_run, students_of_task
 from engine.delivery.format_table import (
@@ -53,6 +53,7 @@ __all__ = [
     "PredictSpec",
     "Predicting",
     "Reliability",
+    "SentBack",
     "SetRule",
     "TaskStudent",
     "add_as_teacher",

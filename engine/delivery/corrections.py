@@ -23,17 +23,21 @@ from engine.workspace import Workspace
 
 @dataclass
 class SentBack:
-    """What became of corrections. relabeled: images that the task had already; added: images that are new in it."""
+    """What became of corrections. relabeled: images that the task had already; added: images that are new in it; left:
+    files that could not be read, so that their labels were not taken.
+    """
 
     task: Task
     relabeled: int = 0
     added: int = 0
+    left: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)  # why others were not taken, a sentence each
 
 
 def send_back(workspace: Workspace, task: Task, source: str, labels: Mapping[str, str], images: str = "") -> SentBack:
     """Label images of a source in a task: those that it has, by content, and the others as new images to train on, but
-    for those of a patient whose images the source's own split tests on: these test as well.
+    for those of a patient whose images the source's own split tests on: these test as well. Where sides are drawn, they
+    are drawn anew, as after any label, with a patient's images on one side.
 
     labels: class by file, as predictions name it; classes may be new. images: where those of a table lie, if elsewhere.
     Raises InvalidInputError for a task that came with the program or a class without a name, WorkbenchError with what
@@ -90,6 +94,7 @@ def _looked_at(
         try:
             items = [item for item in inventory.items if clean_identifier(item.name) in wanted]
             gone = sorted(set(wanted) - {clean_identifier(item.name) for item in items})
+            back.left.update(gone)
             back.problems += [f"{name} is not there any more: bring it again." for name in gone]
             reading = reading_from(back.task.record.reading)
             looked = decoders.look_at(items, lambda item: (inventory.read(item), clean_identifier(item.name)), reading)
@@ -98,6 +103,7 @@ def _looked_at(
                 if isinstance(seen, Looked):
                     found.append((item, content, seen))
                 else:
+                    back.left.add(clean_identifier(item.name))
                     back.problems.append(str(seen))
             return found
         finally:

@@ -22,7 +22,7 @@ from engine.delivery.calibration import Calibration, run_calibration
 from engine.delivery.likeness import Likeness, likeness_of
 from engine.delivery.prediction_rows import UNSURE, Answered, rows_of
 from engine.delivery.ready import ReadyStudent
-from engine.errors import DamagedFileError, InvalidInputError, StorageError, WorkbenchError
+from engine.errors import DamagedFileError, FullDiskError, InvalidInputError, StorageError, WorkbenchError
 from engine.images.decoder import Decoders, View, Viewed
 from engine.intake import find_pictures
 from engine.intake.inventory import Inventory, Item
@@ -159,6 +159,8 @@ class Predicting:
         self.student.answer(torch.zeros(1, 3, size, size, dtype=torch.uint8))  # the first time takes longer
         try:
             self.likeness = likeness_of(self.workspace, self.student, self.progress)
+        except FullDiskError:  # which is waited for
+            raise
         except (DamagedFileError, StorageError) as error:  # a student answers without it
             self.summary.notes += (f"Whether images look like the training images is not said: {error}",)
         for student in filter(None, (self.student, self.beside)):

@@ -62,7 +62,7 @@ def _interval(drawn: FloatArray, numerator: FloatArray, denominator: FloatArray,
     quantile = scipy.special.stdtrit(knowing - 1, (1 + level) / 2)
     tail = float(scipy.special.ndtr(-math.sqrt(knowing / (knowing - 1)) * quantile))
     low, high = np.quantile(known, [tail, 1 - tail])
-    return Interval(float(low), float(high), level, f"bootstrap over {knowing} groups")
+    return Interval(float(low), float(high), level, f"bootstrap over {knowing:,} groups")
 
 
 def _drawn_ratios(numerators: FloatArray, denominators: FloatArray, draws: int, seed: int) -> FloatArray:

@@ -112,7 +112,7 @@ def calibration_error_interval(
         found[i], by_chance[i] = np.abs(drawn).sum(), np.abs(drawn - mean).sum()
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     start = 0.0 if value <= np.quantile(by_chance, (1 + level) / 2) else max(0.0, float(2 * value - high))
-    method = f"bootstrap over {units} {'images' if units == len(sure) else 'groups'}"
+    method = f"bootstrap over {units:,} {'images' if units == len(sure) else 'groups'}"
     return CalibrationError(value, Interval(start, max(value, float(2 * value - low)), level, method))
 
 

@@ -171,11 +171,8 @@ class Table:
         first = lines.readline(self._settings.cell_characters)
         delimiter = _delimiter(first, self.name)
         csv.field_size_limit(self._settings.cell_characters)
-        reader = csv.reader(
-            itertools.chain([first], _bounded(lines, self._settings.cell_characters)),
-            delimiter=delimiter,
-            strict=strict,
-        )
+        raw = _Lines(itertools.chain([first], _bounded(lines, self._settings.cell_characters)))
+        reader = csv.reader(raw, delimiter=delimiter, strict=strict)
         while True:
             begins = reader.line_num + 1
             try:
@@ -183,6 +180,9 @@ class Table:
             except StopIteration:
                 return
             except csv.Error as error:
+                if _STRAY in str(error) and begins == reader.line_num:  # within a line nothing is swallowed by it
+                    yield begins, next(csv.reader([raw.last], delimiter=delimiter))
+                    continue
                 reason = _broken(error, begins, reader.line_num)
                 raise DamagedFileError(
                     f"{self.name} line {begins:,} cannot be read as a table ({reason}): mend or remove that line."
@@ -213,6 +213,9 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
         )
 
 
+_STRAY = "expected after"  # what `csv` says of text behind a closing quotation mark, as in "cat" ,3
+
+
 def _broken(error: csv.Error, begins: int, ends: int) -> str:
     """What is wrong with a row, which goes on over lines where a quotation mark is open."""
     if "unexpected end of data" in str(error):
@@ -223,6 +226,20 @@ def _broken(error: csv.Error, begins: int, ends: int) -> str:
 def _spread(numbers: Sequence[int], count: int) -> Sequence[int]:
     """At most `count` of some numbers, at random: tables repeat themselves, so that every tenth row may be alike."""
     return random.Random(0).sample(numbers, count) if len(numbers) > count else numbers
+
+
+class _Lines:
+    """Lines, with the last one that was taken."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self.last = lines, ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._lines)
+        return self.last
 
 
 def _bounded(lines: IO[str], limit: int) -> Iterator[str]:

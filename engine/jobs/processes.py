@@ -52,6 +52,13 @@ def is_of_here(mark: str | None) -> bool:
     return mark.startswith(f"{_boot()}:")
 
 
+def is_of_before(mark: str | None) -> bool:
+    """Whether the process that started at `mark` is known to be of an earlier start of this machine or container, which
+    Linux tells.
+    """
+    return sys.platform == "linux" and mark is not None and not is_of_here(mark)
+
+
 def runs(pid: int | None, mark: str | None) -> bool:
     """Whether the process `pid` that started at `mark` still runs on this machine."""
     return pid is not None and mark is not None and start_mark(pid) == mark

@@ -38,6 +38,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted
 TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 MAX_ATTEMPTS = 3  # a job that killed its process three times will do so again: it must not fill its lane forever
+MAX_RESTARTS = 10  # of a machine or container, that are not a job's fault; one that brings it down each time ends, too
 STALE_AFTER = 60.0  # s; a heartbeat comes every 2 s: thirty missed ones, on a machine whose processes cannot be asked
 
 TAKEN_MESSAGE = "It was taken for dead, and is done elsewhere."
@@ -166,7 +167,7 @@ def is_here(stored: Status) -> bool:
 
 def _ended_with_machine(stored: Status) -> bool:
     """Whether a process that is gone ran before this machine, or container, was started the last time."""
-    return stored.host == processes.host() and not processes.is_of_here(stored.pid_started)
+    return stored.host == processes.host() and processes.is_of_before(stored.pid_started)
 
 
 def works_in(job: Job, present: Status) -> str:
@@ -277,7 +278,7 @@ def settle(
             return _end(job, stored, "cancelled", CANCELLED_MESSAGE)
         if _ended_with_machine(stored):
             stored = replace(stored, restarts=stored.restarts + 1)
-        own = stored.attempts - stored.restarts
+        own = stored.attempts - min(stored.restarts, MAX_RESTARTS)
         if not hopeless and own < MAX_ATTEMPTS:
             return _requeue(job, stored, memory.sentence(job.kind) if short_of_memory else None)
         how = _death_sentence(job, own, ended, hopeless, short_of_memory)

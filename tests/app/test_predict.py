@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from app import queues
 from app.components import labeler
 from app.components.labeler import Labeled
 from app.views.predict import answers, ask, correct
-from app.views.predict.draft import PredictDraft
+from app.views.predict.draft import LabelsToSend, PredictDraft
 from engine import jobs
 from engine.delivery import predict_job, students_of_task
 from engine.delivery.corrections import SentBack
@@ -151,7 +152,7 @@ def test_labels_of_all_sheets_wait_to_be_sent_and_an_undone_one_does_not(own, mo
 
     def send_back(workspace, task, source, labels, images):
         sent.append(dict(labels))
-        return SentBack(task, added=len(labels))
+        return SentBack(task, added=len(labels) - 1, left={"a.png"})
 
     monkeypatch.setattr(correct, "send_back", send_back)
     task = open_task(home, own.name)
@@ -178,9 +179,35 @@ def test_labels_of_all_sheets_wait_to_be_sent_and_an_undone_one_does_not(own, mo
     key = grid.keys[-1]
     shown(button(app, "Send 2 labels to the task").click().run())
     assert sent == [{"<i>c</i>.png": "lion", "a.png": "lion"}]
-    assert "2 new images added to it for training" in app.success[0].value
+    assert (
+        "1 new image added to it. A new comparison uses them. 1 label still waits to be sent." in app.success[0].value
+    )
     assert grid.keys[-1] != key  # a grid that knows of no label
     assert grid.shown == {"a.png": ("lion", False), "b.png": ("dog", False)}
+
+
+def test_labels_that_the_task_did_not_take_or_that_came_meanwhile_still_wait():
+    held = LabelsToSend(wanted={"a.png": "cat", "b.png": "dog"}, sent={"c.png": "owl"}, before="grid")
+    given = {"0": "cat", "1": "owl", "2": "owl", "9": "cat", "3": None}
+    files = {0: "a.png", 1: "b.png", 2: "c.png", 3: "d.png"}
+
+    def page(held, given, files):
+        import streamlit as st
+
+        from app.views.predict.correct import _take_late
+
+        st.session_state["grid"] = {"labels": given}
+        _take_late(held, files, ["cat", "dog", "owl"])
+
+    AppTest.from_function(page, args=(held, given, files)).run()
+    assert held.wanted == {"a.png": "cat", "b.png": "owl"}
+    assert held.before == ""
+    assert correct._what_became(SentBack(None, added=1, left={"b.png"}, problems=["b.png is gone."])) == (
+        "1 new image added to it. A new comparison uses them. b.png is gone. 1 label still waits to be sent."
+    )
+    assert correct._what_became(SentBack(None, left={"a.png", "b.png"})) == (
+        "Nothing was taken. 2 labels still wait to be sent."
+    )
 
 
 def test_a_student_that_looks_at_another_size_cannot_stand_beside(home, run):

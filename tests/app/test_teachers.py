@@ -276,6 +276,8 @@ def test_was_it_true_offers_runs_and_then_says_so(home, task):
     assert len(queued) == len(allowed) + 1
     assert {job.spec["train"]["images"] for job in queued} == {400}
     assert progress_of(app)[-1].startswith(f"0 of {len(queued)} runs have ended")
+    _, other = made_runs.planned(home, ["fine-tune"], [0], labels_per_class=Draw.labels_per_class, images=640)
+    made_runs.fail(home, other.runs[0], "It is of a comparison.")
     made_runs.fail(home, queued[0].id, "The disk *is* full.")
     made_runs.fail(home, queued[1].id, "The disk *is* full.")
     app = shown(app.run())

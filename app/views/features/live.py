@@ -36,10 +36,10 @@ LIKE = 47  # images that are picked with the one of which more are asked for: fo
 
 @st.fragment
 @page.guarded
-def draw(task: Task, placed: Sequence[Placed]) -> None:
-    """The part; picking, and every control of the maps, redraws only this."""
-    page.renew_if_replaced(task)
-    draft, of_task = FeaturesDraft.current(), task_key(task)
+def draw(task: Task, placed: Sequence[Placed], of_task: str) -> None:
+    """The part; picking, and every control of the maps, redraws only this. of_task: its `task_key`."""
+    page.renew_if_replaced(task, of_task)
+    draft = FeaturesDraft.current()
     shown = _choose_teachers(task, placed)
     for each in shown:
         _draw_jobs(task, each)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.components import page
+from app.drafts import task_key
 from app.views.features import live, overview, student
 from app.views.features.draft import FeaturesDraft
 from app.views.features.placed import placed_teachers
@@ -30,9 +31,9 @@ def render() -> None:
     if view == "all":
         overview.draw(task, placed)
     elif view == "student":
-        student.draw(task)
+        student.draw(task, task_key(task))
     else:
-        live.draw(task, placed)
+        live.draw(task, placed, task_key(task))
     page.link("distill", "Next: distill a student")
 
 

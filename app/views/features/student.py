@@ -34,9 +34,9 @@ COLORS = {CLASS: "Class", RIGHT: "Right or wrong"}
 
 @st.fragment
 @page.guarded
-def draw(task: Task) -> None:
-    """The part; every control of the maps redraws only this."""
-    page.renew_if_replaced(task)
+def draw(task: Task, of_task: str) -> None:
+    """The part; every control of the maps redraws only this. of_task: its `task_key`."""
+    page.renew_if_replaced(task, of_task)
     result = controls.select_student(task)
     if result is None:
         return

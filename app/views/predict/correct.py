@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,7 @@ from app.components.labeler import Tile
 from app.drafts import task_key
 from app.views.predict.draft import LabelsToSend, PredictDraft
 from engine import tasks
-from engine.delivery import KeptPredictions, PredictSpec, send_back, spec_of_prediction
+from engine.delivery import KeptPredictions, PredictSpec, SentBack, send_back, spec_of_prediction
 from engine.errors import WorkbenchError
 from engine.files import canonical_hash
 from engine.jobs import Job
@@ -47,18 +47,30 @@ def draw(task: Task, job: Job, kept: KeptPredictions, rows: pd.DataFrame, places
     held = PredictDraft.current().corrections[task_key(task), job.id]
     files = {place: str(rows["file"][place]) for place in places}
     said = {place: str(rows["class"][place]) for place in places}
-    done = labeler.draw(
-        tiles,
-        classes,
-        {place: held.wanted.get(file) or held.sent.get(file, said[place]) for place, file in files.items()},
-        key=f"corrections {job.id} {held.round} {canonical_hash(list(places))}",
-        more=False,  # sheets lead to the others
-        waiting=[place for place, file in files.items() if file in held.wanted],
-    )
+    _take_late(held, files, classes)
+    key = f"corrections {job.id} {held.round} {canonical_hash(list(places))}"
+    if key != held.grid:  # what it begins with stays as it was: else each label would send all its pictures again
+        held.grid = key
+        held.begun = {p: held.wanted.get(file) or held.sent.get(file, said[p]) for p, file in files.items()}
+        held.waiting = [place for place, file in files.items() if file in held.wanted]
+    # Sheets lead to the others.
+    done = labeler.draw(tiles, classes, held.begun, key=key, more=False, waiting=held.waiting)
     elsewhere = {file: label for file, label in held.wanted.items() if file not in files.values()}
     here = {files[place]: label for place, label in done.labels.items() if label is not None}
     held.wanted = elsewhere | here
     _offer_sending(task, job, held, len(elsewhere))
+
+
+def _take_late(held: LabelsToSend, files: Mapping[int, str], classes: Sequence[str]) -> None:
+    """Labels that were given in the grid of before while it was being sent wait to be sent as well."""
+    if not held.before:
+        return
+    given = (st.session_state.get(held.before) or {}).get("labels") or {}
+    held.before = ""
+    for place, label in given.items():
+        file = files.get(int(place))
+        if file is not None and label in classes and held.sent.get(file) != label:
+            held.wanted[file] = label
 
 
 def _offer_sending(task: Task, job: Job, held: LabelsToSend, elsewhere: int) -> None:
@@ -83,13 +95,21 @@ def _send(task: Task, spec: PredictSpec, held: LabelsToSend) -> None:
         except WorkbenchError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
-    held.sent |= held.wanted
-    held.wanted, held.round = {}, held.round + 1
-    parts = [f"{wording.count(back.relabeled, 'image')} of the task labeled anew"] if back.relabeled else []
-    parts += [f"{wording.count(back.added, 'new image')} added to it for training"] if back.added else []
-    said = f"{wording.listed(parts) or 'Nothing was taken'}. A new comparison uses them."
-    PredictDraft.current().sent = " ".join([said, *back.problems])
+        # At once: leaving the spinner may end this run of the page, if a label was given meanwhile.
+        held.sent |= {file: label for file, label in held.wanted.items() if file not in back.left}
+        held.wanted = {file: label for file, label in held.wanted.items() if file in back.left}
+        held.round, held.before = held.round + 1, held.grid
+        PredictDraft.current().sent = _what_became(back)
     st.rerun()
+
+
+def _what_became(back: SentBack) -> str:
+    """Sentences about it."""
+    parts = [f"{wording.count(back.relabeled, 'image')} of the task labeled anew"] if back.relabeled else []
+    parts += [f"{wording.count(back.added, 'new image')} added to it"] if back.added else []
+    said = f"{wording.listed(parts)}. A new comparison uses them." if parts else "Nothing was taken."
+    left = f"{wording.count(len(back.left), 'label still waits', 'labels still wait')} to be sent." if back.left else ""
+    return " ".join(filter(None, [said, *back.problems, left]))
 
 
 def _say_sent() -> None:

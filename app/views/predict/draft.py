@@ -12,12 +12,18 @@ from engine.delivery import UNSURE
 @dataclass
 class LabelsToSend:
     """Labels that a person gave to the images of one job, by file. wanted: those that wait to be sent; sent: those that
-    the task has got. round: a new number makes a grid that knows of no label.
+    the task has got. round: a new number makes a grid that knows of no label. grid: the one that is shown, by its key;
+    begun: the labels that its images began with, by place; waiting: places that waited to be sent then. before: the key
+    of the grid that was sent, in which a label may have been given meanwhile.
     """
 
     wanted: dict[str, str] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     round: int = 0
+    grid: str = ""
+    begun: dict[int, str | None] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
+    before: str = ""
 
 
 @dataclass

@@ -44,7 +44,7 @@ def draw(found: Judged, places: NDArray[np.int64], key: str, other: Judged | Non
     shown = _paged(there, key, size)
     if correcting:
         unfinished.warn(found.task, "A label")
-        _correct(found.task, _tiles(found, shown), key)
+        _correct(found.task, _tiles(found, shown), key, task_key(found.task))
         return
     images.grid(found.task, [_thumbnail(found, place, other) for place in shown.tolist()], SIZE)
     if not own:
@@ -86,12 +86,13 @@ def _tiles(found: Judged, places: NDArray[np.int64]) -> list[Tile]:
 
 @st.fragment
 @page.guarded
-def _correct(task: Task, tiles: list[Tile], key: str) -> None:
-    """The grid for labels; each label redraws this part alone, and is a revision of the task's labels at once."""
-    page.renew_if_replaced(task)
+def _correct(task: Task, tiles: list[Tile], key: str, of_task: str) -> None:
+    """The grid for labels; each label redraws this part alone, and is a revision of the task's labels at once. of_task:
+    its `task_key`.
+    """
+    page.renew_if_replaced(task, of_task)
     head = st.container()
     task = state.open_labels(task.name)
-    of_task = task_key(task)
     rows = [tile.row for tile in tiles]
     corrections = ResultsDraft.current().errors.corrections
     undone = sum(correction.task == of_task for correction in ResultsDraft.current().errors.undone)

@@ -46,7 +46,7 @@ def render(task: Task) -> None:
         for row, source in zip(rows, images.thumbnails(task, rows, PIXELS), strict=True)
     ]
     _how_chosen(task, shown, batch)
-    _grid(task, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown)
+    _grid(task, tiles, classes, dict(zip(rows, tasks.given_labels(task, rows), strict=True)), shown, task_key(task))
     if shown == NEW and not batch.teacher:
         _ask_a_teacher(task)
 
@@ -146,13 +146,15 @@ def _how_chosen(task: Task, shown: str, batch: LabelingBatch) -> None:
 
 @st.fragment
 @page.guarded
-def _grid(task: Task, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str) -> None:
-    """The grid; each label redraws only this part of the page, with how far one has come."""
-    page.renew_if_replaced(task)
+def _grid(
+    task: Task, tiles: list[Tile], classes: list[str], labels: dict[int, str | None], shown: str, of_task: str
+) -> None:
+    """The grid; each label redraws only this part of the page, with how far one has come. of_task: its `task_key`."""
+    page.renew_if_replaced(task, of_task)
     head = st.container()
     task = state.open_labels(task.name)
     first = tiles[0].row if tiles else 0
-    done = labeler.draw(tiles, classes, labels, key=f"labeler {task_key(task)} {shown} {first} {len(tiles)}")
+    done = labeler.draw(tiles, classes, labels, key=f"labeler {of_task} {shown} {first} {len(tiles)}")
     before = tasks.given_labels(task, list(done.labels))
     changed = {row: label for (row, label), old in zip(done.labels.items(), before, strict=True) if label != old}
     if changed:

@@ -41,8 +41,8 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
     """The verdict and its chart as far as runs have ended, and the button that queues them."""
     runs = single_teacher_runs(state.workspace(), task, state.labels_per_class())
     titles = {record.name: record.title for record in ranking.candidates}
-    batch.say_problems(runs, lambda entry: _title(entry, titles))
     found = measurements(runs)
+    batch.say_problems(_without_result(runs, found), lambda entry: _title(entry, titles))
     if found is None:
         st.markdown(
             "Nobody knows yet whether this ranking is true. One short run with each teacher alone shows it: one point "
@@ -54,6 +54,19 @@ def draw(task: Task, ranking: Ranking, records: Sequence[TeacherRecord], relatio
         _watch(runs)
     else:
         _offer(task, found)
+
+
+def _without_result(runs: Sequence[Entry], found: Measurements | None) -> list[Entry]:
+    """Runs of the budget that is shown, or else of the newest one, of which nothing came and nothing took the place."""
+    budgets = [entry.spec.train.images for entry in runs if entry.spec.teachers]
+    images = found.images if found is not None else budgets[0] if budgets else None  # the newest first
+    of_budget = [entry for entry in runs if entry.spec.train.images == images]
+    done = {_what(entry) for entry in of_budget if entry.result is not None}
+    return [entry for entry in of_budget if _what(entry) not in done]
+
+
+def _what(entry: Entry) -> tuple[str, tuple[str, ...], int]:
+    return entry.spec.method, tuple(entry.spec.teachers or ()), entry.spec.seed
 
 
 def _title(entry: Entry, titles: Mapping[str, str]) -> str:

@@ -162,8 +162,8 @@ def several_labels(values: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def are_names(values: Iterable[str], lists: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether values that may be lists are likelier names of several words: nothing but spaces parts any of them, and
-    of none is each word a label by itself. lists: of `several_labels`.
+    """Whether values that may be lists are likelier names of several words: nothing but spaces parts any of them, of
+    none is each word a label by itself, and there are at most two for each word. lists: of `several_labels`.
 
     Example:
         >>> parts = ["left hand", "right hand", "left foot", "right foot", "left lower leg", "right lower leg", "skull"]
@@ -175,7 +175,8 @@ def are_names(values: Iterable[str], lists: Mapping[str, tuple[str, ...]]) -> bo
     """
     alone = set(values) - set(lists)
     several = {value: parts for value, parts in lists.items() if len(parts) > 1}
-    return bool(several) and all(
+    words = {part for parts in several.values() for part in parts}
+    return 0 < len(several) <= 2 * len(words) and all(
         parts == _parts(value.split(" ")) and not alone.issuperset(parts) for value, parts in several.items()
     )
 

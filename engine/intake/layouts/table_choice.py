@@ -84,19 +84,22 @@ def _names_images(table: Table, lookup: Lookup) -> bool:
     try:
         sample = table.sample()
     except DamagedFileError:
-        if _mentions_images(table):
+        if _mentions_images(table, lookup):
             raise
-        return False  # whatever it is, it is none of labels
+        return False  # whatever it is, it is none of labels of these images
     path = path_column(table.columns, sample, lookup.known)
     base, split = folder_of(table.name), split_of_table(table.name)
     there = len(lookup.resolve(Named(base, row[path], split) for row in sample).files) if path else 0
     return there > 0 and there >= len({row[path] for row in sample}) / 2
 
 
-def _mentions_images(table: Table) -> bool:
-    """Whether a broken table has cells that are called like images, or lines within a cell that begin so."""
+def _mentions_images(table: Table, lookup: Lookup) -> bool:
+    """Whether cells of a broken table, or parts of lines within a cell, are called like images that are there."""
     lines = (line for row in table.sample(strict=False) for cell in row.values() for line in cell.splitlines())
-    return any(part.strip().lower().endswith(IMAGE_SUFFIXES) for line in lines for part in re.split(r'[,;\t|"]', line))
+    parts = (part.strip() for line in lines for part in re.split(r'[,;\t|"]', line))
+    base, split = folder_of(table.name), split_of_table(table.name)
+    named = [Named(base, part, split) for part in parts if part.lower().endswith(IMAGE_SUFFIXES)]
+    return len(lookup.resolve(named).files) > 0
 
 
 def _one_a_folder(found: Found, naming: Sequence[str], lookup: Lookup) -> Inventory:

@@ -78,6 +78,8 @@ def cell_labels(column: str, texts: Mapping[str, Sequence[str]], answers: Mappin
         if any(len(parts) > 1 for parts in lists.values()):  # and not only images in several rows
             name = {"name": ("Each text is one class, as it is written", count(no_label, "name"))}
             titles = {**name, **titles} if names else {**titles, **name}
+        elif several == "name":  # an answer about another column, whose texts may be lists
+            answers = {key: answer for key, answer in answers.items() if key != SEVERAL}
         questions.append(answered(answers, SEVERAL, _several_text(column, texts, many, names), titles, usual))
     return Labels(labels(no_label, several), questions=tuple(questions))
 

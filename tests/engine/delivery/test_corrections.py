@@ -38,6 +38,7 @@ def test_corrections_label_what_the_task_has_and_add_what_it_has_not(home, task,
     labels = {"known.jpg": "owl", "new.jpg": "dog", "cat/0.jpg": "cat", "broken.jpg": "cat", "gone.jpg": "cat"}
     back = send_back(home, task, str(source), labels)
     assert (back.relabeled, back.added, len(back.problems)) == (1, 2, 2)
+    assert back.left == {"broken.jpg", "gone.jpg"}
     now = open_task(home, "pets")
     assert len(now.images) == 26
     assert given_labels(now, [3, 24, 25]) == ["owl", "cat", "dog"]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.delivery import likeness
+from engine.delivery import likeness, new_images
 from engine.delivery.likeness import FILE, likeness_of, measured
 from engine.delivery.new_images import Predicting
 from engine.delivery.ready import ready_student
+from engine.errors import FullDiskError
 from engine.workspace import Workspace
 from tests.engine.delivery import made_task
 from tests.engine.delivery.made_student import make_run
@@ -63,3 +64,17 @@ def test_a_training_image_that_cannot_be_read_stops_no_prediction(home, tmp_path
     assert piece.rows["class"][0].as_py() in made_task.CLASSES
     [note] = [note for note in work.summary.notes if "images.parquet" in note]
     assert note.startswith("Whether images look like the training images is not said")
+
+
+def test_a_full_disk_is_waited_for_by_a_prediction(home, tmp_path, monkeypatch):
+    make_run(home, "run-1", made_task.CLASSES, task=made_task.NAME)
+    made_task.make_task(home)
+    next(made_task.pictures(seed=1)).save(tmp_path / "new.png")
+
+    def full(*_):
+        raise FullDiskError("No space left.", tmp_path, 1)
+
+    monkeypatch.setattr(new_images, "likeness_of", full)
+    work = Predicting(home, ready_student(home, "run-1", "cpu"), str(tmp_path / "new.png"))
+    with pytest.raises(FullDiskError):
+        list(work.pieces())

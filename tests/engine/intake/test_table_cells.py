@@ -165,6 +165,32 @@ def test_a_broken_table_that_names_no_image_is_not_read(seen):
     assert labels(seen({**files, "log.csv": 'made by a machine\nday,hours,who\n1,2,"me'})) == {"cat": 4, "dog": 4}
 
 
+def test_a_broken_table_about_other_images_is_not_read(seen):
+    files = {f"{name}/{i}.jpg": None for name in ("cat", "dog") for i in range(4)}
+    broken = "url,author,licence\nhttps://example.org/Felis.jpg,Smith, John,CC\n"
+    assert labels(seen({**files, "sources.csv": broken})) == {"cat": 4, "dog": 4}
+
+
+def test_text_behind_a_closing_quotation_mark_breaks_no_row(seen):
+    rows = ["file,label", '000.jpg,"cat" ', '"001.jpg" ,cat', *(f"{i:03d}.jpg,dog" for i in range(2, 8))]
+    assert labels(seen({**pictures(8), "l.csv": "\n".join(rows)})) == {"cat": 2, "dog": 6}
+
+
+def test_many_combinations_of_few_words_are_tags_by_default(seen):
+    words = ["haze", "clear", "primary", "water", "road"]
+    tags = [f"{a} {b}" for a in words for b in words if a != b] + ["haze primary water", "clear road water"]
+    assert asked(with_labels(seen, tags)) == {"several-labels": "single"}
+
+
+def test_an_answer_about_the_texts_of_one_column_stops_no_other(seen):
+    rows = [["f", "label", "tone"]]
+    for i in range(8):
+        name = ("traffic light", "stop sign", "give way", "no entry", "one way")[i % 5]
+        rows += [[f"{i:03d}.jpg", name, tone] for tone in ("dark", "light")]
+    found = seen({**pictures(8), "l.csv": rows}, **{"several-labels": "name"})
+    assert sum(labels(found).values()) == 8
+
+
 def test_a_table_without_a_header(seen):
     rows = [[f"{i:03d}.jpg", "ab"[i % 2]] for i in range(8)]
     found = seen({**pictures(8), "l.csv": rows})

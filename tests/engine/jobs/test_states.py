@@ -13,7 +13,7 @@ import pytest
 from engine.errors import BusyError, CancelledError, InvalidInputError
 from engine.jobs import Job, Reporter, change_lane, create, is_here, load, remove, request_cancel, resume, status
 from engine.jobs.processes import host, runs, start_mark
-from engine.jobs.states import MAX_ATTEMPTS, STALE_AFTER, begin, finish, is_taken, put_back, settle
+from engine.jobs.states import MAX_ATTEMPTS, MAX_RESTARTS, STALE_AFTER, begin, finish, is_taken, put_back, settle
 
 
 @pytest.fixture
@@ -162,6 +162,17 @@ def test_a_restart_of_the_machine_says_nothing_about_a_job(job: Job) -> None:
     begin(job, dead_process())
     assert settle(job).message.startswith("Its process ended without a word 3 times; ")
     assert (resume(job).attempts, status(job).restarts) == (0, 0)
+
+
+def test_a_job_that_brings_its_machine_down_each_time_ends(job: Job) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    for _ in range(1, MAX_RESTARTS + MAX_ATTEMPTS):
+        begin(job, os.getpid())
+        rewrite(job, pid_started="another start of this machine:1", heartbeat=long_ago)
+        assert settle(job).state == "queued"
+    begin(job, os.getpid())
+    rewrite(job, pid_started="another start of this machine:1", heartbeat=long_ago)
+    assert settle(job).state == "failed"
 
 
 def test_a_dead_job_that_was_cancelled_is_cancelled_whoever_looks_first(job: Job) -> None:
