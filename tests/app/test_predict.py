@@ -183,7 +183,7 @@ def test_labels_of_all_sheets_wait_to_be_sent_and_an_undone_one_does_not(own, mo
         "1 new image added to it. A new comparison uses them. 1 label still waits to be sent." in app.success[0].value
     )
     assert grid.keys[-1] != key  # a grid that knows of no label
-    assert grid.shown == {"a.png": ("lion", False), "b.png": ("dog", False)}
+    assert grid.shown == {"a.png": ("lion", True), "b.png": ("dog", False)}  # that one was not taken
 
 
 def test_labels_that_the_task_did_not_take_or_that_came_meanwhile_still_wait():
