@@ -180,7 +180,8 @@ def test_labels_of_all_sheets_wait_to_be_sent_and_an_undone_one_does_not(own, mo
     shown(button(app, "Send 2 labels to the task").click().run())
     assert sent == [{"<i>c</i>.png": "lion", "a.png": "lion"}]
     assert (
-        "1 new image added to it. A new comparison uses them. 1 label still waits to be sent." in app.success[0].value
+        "1 new image added to the task. A new comparison uses them. 1 label still waits to be sent."
+        in app.success[0].value
     )
     assert grid.keys[-1] != key  # a grid that knows of no label
     assert grid.shown == {"a.png": ("lion", True), "b.png": ("dog", False)}  # that one was not taken
@@ -203,7 +204,10 @@ def test_labels_that_the_task_did_not_take_or_that_came_meanwhile_still_wait():
     assert held.wanted == {"a.png": "cat", "b.png": "owl"}
     assert held.before == ""
     assert correct._what_became(SentBack(None, added=1, left={"b.png"}, problems=["b.png is gone."])) == (
-        "1 new image added to it. A new comparison uses them. b.png is gone. 1 label still waits to be sent."
+        "1 new image added to the task. A new comparison uses them. b.png is gone. 1 label still waits to be sent."
+    )
+    assert correct._what_became(SentBack(None, relabeled=2, added=1)) == (
+        "2 images of the task labeled anew and 1 new image added to it. A new comparison uses them."
     )
     assert correct._what_became(SentBack(None, left={"a.png", "b.png"})) == (
         "Nothing was taken. 2 labels still wait to be sent."

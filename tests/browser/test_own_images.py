@@ -82,6 +82,10 @@ def label_three(tab: Workbench, server) -> None:
     tab.await_text("Labeled 27 of 60")
     tab.tab.keyboard.press("Backspace")
     tab.await_text("Labeled 26 of 60")
+    tab.tab.get_by_role("toolbar", name="Classes").get_by_role("button").first.press("Enter")  # its own, not the grid's
+    tab.await_text("Labeled 27 of 60")
+    tab.tab.keyboard.press("Backspace")
+    tab.await_text("Labeled 26 of 60")
     task = load_task(server.workspace, next(server.workspace.tasks.glob("my-emoji*")).name)
     assert sum(label is not None for label in given_labels(task)) == 26
     assert set(task.classes) == set(CLASSES.values())

@@ -106,7 +106,8 @@ def _send(task: Task, spec: PredictSpec, held: LabelsToSend) -> None:
 def _what_became(back: SentBack) -> str:
     """Sentences about it."""
     parts = [f"{wording.count(back.relabeled, 'image')} of the task labeled anew"] if back.relabeled else []
-    parts += [f"{wording.count(back.added, 'new image')} added to it"] if back.added else []
+    place = "it" if parts else "the task"
+    parts += [f"{wording.count(back.added, 'new image')} added to {place}"] if back.added else []
     said = f"{wording.listed(parts)}. A new comparison uses them." if parts else "Nothing was taken."
     left = f"{wording.count(len(back.left), 'label still waits', 'labels still wait')} to be sent." if back.left else ""
     return " ".join(filter(None, [said, *back.problems, left]))
