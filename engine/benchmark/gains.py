@@ -152,9 +152,8 @@ def _cell(document: Mapping[str, Any], method: str, by_seed: Mapping[int, float]
     values = [by_seed[seed] for seed in sorted(by_seed)]
     of_method = [result for result in document["results"] if get_method(result["method"]).key == method]
     own = {int(result["seed"]): result for result in of_method}.values()
-    interval = accuracy_interval(values, images)
-    if len(own) == 1 and (recorded := next(iter(own)).get("interval")):  # over groups, where its images are in groups
-        interval = Interval(**recorded)
+    alone = next(iter(own)).get("interval") if len(own) == 1 else None  # over groups, where its images are in groups
+    interval = Interval(**alone) if alone else accuracy_interval(values, images)
     judged = [result.get("consensus") or {} for result in own]
     return Cell(
         task=document["task"],

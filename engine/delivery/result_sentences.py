@@ -73,8 +73,8 @@ def first_sentence(
 
 def _of_seeds(found: Compared) -> str:
     """Which seeds `comparable` leaves, a sentence; empty where it leaves all."""
-    seeds = found.comparable().means[0].seeds
-    if all(mean.seeds == seeds for mean in found.means) or not found.shared_seeds:
+    seeds = found.shared_seeds
+    if not seeds or all(mean.seeds == seeds for mean in found.means):
         return ""
     told = "seed" if len(seeds) == 1 else "seeds"
     return f" These numbers are of {told} {listed([str(seed) for seed in seeds])}, which all methods have."

@@ -11,7 +11,9 @@ from engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class Temperature:
-    """One number that divides the logarithms of the probabilities. Where none was fitted, nothing changes them."""
+    """One number above 0 that divides the logarithms of the probabilities (Guo and others 2017, arXiv 1706.04599): more
+    than 1 makes them less sure. Where none was fitted, nothing changes them.
+    """
 
     value: float = 1.0
     images: int = 0  # held-out images that it was fitted on; 0 where none was

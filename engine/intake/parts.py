@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.images.decoder import Looked
 from engine.intake.inventory import Item
-from engine.intake.layouts.table_cells import is_no_label
+from engine.intake.layouts.table_cells import group_or_none
 from engine.review.duplicates import exact_clusters, near_clusters, shows_nothing
 from engine.tasks.facts import Facts
 from engine.tasks.image_table import REFERENCE_SCHEMA
@@ -41,9 +41,9 @@ def group_of(item: Item, seen: Looked) -> str:
     """What an image must not be parted from in a split: the group that its source names, else the patient that its file
     names, under a hash; "" for none.
     """
-    if item.group or not seen.patient or is_no_label(seen.patient):
-        return item.group or ""
-    return f"patient {hashlib.sha256(seen.patient.encode()).hexdigest()[:12]}"
+    patient = group_or_none(seen.patient or "")
+    of_file = f"patient {hashlib.sha256(patient.encode()).hexdigest()[:12]}" if patient else ""
+    return item.group or of_file
 
 
 _SMALL = ("label", "split", "group", "width", "height", "source_sha256", "phash", "small", "steps", "path", "dicom")

@@ -181,8 +181,10 @@ class Table:
                 return
             except csv.Error as error:
                 if _STRAY in str(error) and begins == reader.line_num:  # within a line nothing is swallowed by it
-                    yield begins, next(csv.reader([raw.last], delimiter=delimiter))
-                    continue
+                    cells = _loosely(raw.last, delimiter)
+                    if cells is not None:
+                        yield begins, cells
+                        continue
                 reason = _broken(error, begins, reader.line_num)
                 raise DamagedFileError(
                     f"{self.name} line {begins:,} cannot be read as a table ({reason}): mend or remove that line."
@@ -214,6 +216,17 @@ def check_rows(name: str, rows: int, settings: ImportSettings) -> None:
 
 
 _STRAY = "expected after"  # what `csv` says of text behind a closing quotation mark, as in "cat" ,3
+
+
+def _loosely(line: str, delimiter: str) -> list[str] | None:
+    """The cells of one line with text behind a closing quotation mark; None where they do not end with the line, or a
+    cell is too long.
+    """
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return None
+    return None if cells[-1].endswith(("\n", "\r")) else cells
 
 
 def _broken(error: csv.Error, begins: int, ends: int) -> str:

@@ -57,7 +57,8 @@ class Compared:
 
     def comparable(self) -> Compared:
         """The same with the runs of `shared_seeds` alone; as it is where there are none."""
-        results = [result for result in self.results if result.seed in self.shared_seeds]
+        seeds = self.shared_seeds
+        results = [result for result in self.results if result.seed in seeds]
         if not results or len(results) == len(self.results):
             return self
         return _compared(self.id, self.document, results, self.unfinished, self.problems)

@@ -176,6 +176,13 @@ def test_text_behind_a_closing_quotation_mark_breaks_no_row(seen):
     assert labels(seen({**pictures(8), "l.csv": "\n".join(rows)})) == {"cat": 2, "dog": 6}
 
 
+@pytest.mark.parametrize("rest", ['"cat" ,"dog', '"cat" ,' + "x" * 2_000_000], ids=["open", "long"])
+def test_text_behind_a_quotation_mark_hides_no_other_fault(seen, rest):
+    rows = ["file,label,note", *(f"{i:03d}.jpg,dog,n" for i in range(7)), f"007.jpg,{rest}", "008.jpg,dog,n"]
+    with pytest.raises(DamagedFileError, match=r"l\.csv line (9|10) "):
+        seen({**pictures(9), "l.csv": "\n".join(rows)})
+
+
 def test_many_combinations_of_few_words_are_tags_by_default(seen):
     words = ["haze", "clear", "primary", "water", "road"]
     tags = [f"{a} {b}" for a in words for b in words if a != b] + ["haze primary water", "clear road water"]
